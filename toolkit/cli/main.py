@@ -1,0 +1,93 @@
+"""The command line's one entrance and one exit.
+
+Heavy modules are imported by the command that needs them, so that `llmsync --help` answers at once.
+A command is a module with `configure(parser)` and `run(args) -> int`; its line in `COMMANDS` is all
+that this file knows of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from toolkit import __version__
+from toolkit.errors import ExitCode, ToolkitError
+
+COMMANDS: dict[str, str] = {
+    "inventory": "Check an inventory; print its JSON Schema",
+    "plan": "Plan the multicast network that an inventory asks for",
+    "render": "Write each router's configuration, checked against its YANG schema",
+    "yang": "Show and lint the YANG modules of the reference platform",
+    "device": "Run embedded NETCONF routers on loopback",
+    "push": "Bring all routers to the plan in one network-wide transaction",
+    "verify": "Check that every GPU cloud is served exactly once, also when links fail",
+    "run": "The whole loop in the memory lab: plan, push, verify, deliver, report",
+    "send": "Send a model over UDP",
+    "receive": "Receive a model over UDP",
+}
+"""Command name -> one line of help.  The module is toolkit.cli.cmd_<name>."""
+
+EXIT_CODES = """\
+exit codes:
+  0  fine, or nothing to change          4  a device or peer cannot be reached
+  1  findings, or a delivery incomplete  5  failed, and everything is as before
+  2  usage or invalid input              6  in doubt: an operator must look
+  3  changes pending (--check)         130  interrupted
+"""
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """Return the parser with all commands by name and only `command` configured in full."""
+    parser = argparse.ArgumentParser(
+        prog="llmsync",
+        description="Deliver a large language model to many GPU clouds at once, over BIER.",
+        epilog="example: llmsync run inventories/demo --loss 1%%\n\n" + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"llmsync {__version__}")
+    parser.add_argument("--traceback", action="store_true", help="show where an error was raised")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, line in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=line,
+            description=line + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == command:
+            module = importlib.import_module(f"toolkit.cli.cmd_{name}")
+            module.configure(sub)
+            sub.epilog = f"{sub.epilog or ''}\n\n{EXIT_CODES}"
+            sub.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; no traceback reaches a user."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((a for a in arguments if a in COMMANDS), None)
+    args = build_parser(command).parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except ToolkitError as error:
+        if args.traceback:
+            traceback.print_exc()
+        for line in str(error).splitlines():
+            print(f"llmsync: {line}", file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("llmsync: interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`llmsync plan | head`): not our error, nothing to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
