@@ -1,7 +1,7 @@
 """The plan: everything that follows from an inventory, as plain values.
 
-Pure.  Made by `toolkit.plan.expand` in one step; rendering, verification, labs and reports read it and
-decide nothing themselves.  Units as in `toolkit.inventory.model`.
+Pure.  Made by `toolkit.plan.expand` in one step; rendering, verification, labs and reports read it
+and decide nothing themselves.  Units as in `toolkit.inventory.model`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,171 @@
+"""What each platform can do for BIER, and what follows for a domain made of several of them.
+
+Pure.  One table; a platform without an entry has no BIER configuration at all.  RFC 8279 section 2
+gives the outer bounds (BFR-ids 1..65535, sets 0..255), vendors narrow them.  A BIER domain can do
+what all of its BFRs can do, so the plan is held to the smallest limit among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from toolkit.errors import Place, Problem
+from toolkit.inventory.model import Encapsulation, Inventory, Platform, Router
+from toolkit.plan.places import place_of
+
+BSLS = (64, 128, 256, 512, 1024, 2048, 4096)
+"""BitString lengths in bits (RFC 8296 section 2.1.2)."""
+MAX_BFR_ID = 65535
+MAX_SETS = 256
+"""SI is 0..255 (RFC 8279 section 1, RFC 8401 section 6.2)."""
+_EVERY_ENCAPSULATION = frozenset(Encapsulation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BierCapability:
+    """What a platform's BIER can be told to do."""
+
+    encapsulations: frozenset[Encapsulation]
+    bsls: frozenset[int] = frozenset(BSLS)
+    max_bfr_id: int = MAX_BFR_ID
+    versions: frozenset[int] = frozenset({4, 6})
+    """Address families of the BFR-prefix."""
+    labels: range = range(100_000, 1_048_576)
+    """Where label blocks are taken from."""
+    stride: int = MAX_SETS
+    """Labels from one block to the next: as many as the platform can ever have sets."""
+    host_imposition: bool = False
+    """An edge port can be told to accept BIER packets that a host imposed."""
+    note: str = ""
+    """Added to a refusal: why the platform is so."""
+
+
+BIER: Mapping[Platform, BierCapability] = MappingProxyType(
+    {
+        # Labels from 100000: above what dynamic allocators hand out first on common routers.
+        Platform.REFERENCE: BierCapability(
+            encapsulations=_EVERY_ENCAPSULATION, host_imposition=True
+        ),
+        # FRRouting carries no BIER: the reference engine runs beside it and obeys the same plan.
+        Platform.FRR: BierCapability(encapsulations=_EVERY_ENCAPSULATION, host_imposition=True),
+        # ietf-bier: bift-id-base and max-si are free; nothing in it speaks of hosts.
+        Platform.IETF: BierCapability(encapsulations=_EVERY_ENCAPSULATION),
+        # nokia-conf-router-bier: bfr-id 1..4096, prefix is ipv4-unicast-address, no BSL leaf (256).
+        # It has no label leaf either: SR OS takes BIER's labels itself, from a reserved block where
+        # one is configured.  Those are carved from the dynamic range, which ends at 524287 on older
+        # line cards; its upper end is what dynamic allocation reaches last.
+        Platform.SROS: BierCapability(
+            encapsulations=frozenset({Encapsulation.MPLS}),
+            bsls=frozenset({256}),
+            max_bfr_id=4096,
+            versions=frozenset({4}),
+            labels=range(400_000, 524_288),
+            stride=16,
+        ),
+        # junos-conf-protocols: bfr-id 1..1024, bitstringlen 256 only, number-sets 1..16.  Of
+        # static-base-label's 16..1048575 only the range for static labels (1000000 and up) is
+        # never handed out dynamically.
+        Platform.JUNOS: BierCapability(
+            encapsulations=frozenset({Encapsulation.MPLS}),
+            bsls=frozenset({256}),
+            max_bfr_id=1024,
+            labels=range(1_000_000, 1_048_576),
+            stride=16,
+        ),
+        # huawei-bier: BIERv6, an encapsulation of its own that no other platform speaks.
+        Platform.VRP: BierCapability(
+            encapsulations=frozenset(),
+            bsls=frozenset({64, 128, 256}),
+            versions=frozenset({6}),
+            note="it speaks BIERv6, which no other platform understands",
+        ),
+    }
+)
+"""Sources: the vendors' YANG modules named above, and RFC 8279/8296 for the rest."""
+
+NO_BIER = "set `bier: false` on it: its neighbors then reach each other across it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The largest BFR-id of the domain, and who sets it."""
+
+    bfr_id: int
+    reason: str
+    place: Place
+    remedy: str
+
+
+def bfrs(inventory: Inventory) -> tuple[Router, ...]:
+    """Return the routers that take part in BIER (RFC 8279 section 2)."""
+    return tuple(r for r in inventory.routers.values() if r.bier)
+
+
+def check_platforms(inventory: Inventory) -> list[Problem]:
+    """Name every router whose platform cannot do what the inventory asks of it."""
+    asked = inventory.bier
+    family = inventory.pools.loopbacks.version
+    problems = []
+    if asked.bsl not in BSLS:
+        lengths = ", ".join(map(str, BSLS))
+        what = f"{asked.bsl} is no BitString length"
+        problems.append(Problem(Place(path="bier.bsl"), what, f"use one of {lengths}"))
+    if not 0 <= asked.sub_domain <= 255:
+        what = f"{asked.sub_domain} is no sub-domain"
+        problems.append(Problem(Place(path="bier.sub_domain"), what, "use 0 to 255"))
+    for router in bfrs(inventory):
+        can = BIER.get(router.platform)
+        name = f"{router.name} ({router.platform})"
+        remedy = NO_BIER
+        if can is None:
+            what = f"platform {router.platform} has no BIER, but {router.name} is to be a BFR"
+        elif asked.encapsulation not in can.encapsulations:
+            why = f": {can.note}" if can.note else ""
+            what = f"{name} cannot join a BIER domain with {asked.encapsulation} encapsulation{why}"
+            if can.encapsulations:
+                offered = " or ".join(sorted(can.encapsulations))
+                remedy += f"; or set bier.encapsulation to {offered}"
+        elif asked.bsl in BSLS and asked.bsl not in can.bsls:
+            lengths = ", ".join(map(str, sorted(can.bsls)))
+            what = f"{name} forwards BitStrings of {lengths} bits, not of {asked.bsl}"
+            remedy += f"; or set bier.bsl to {lengths}"
+        elif family not in can.versions:
+            families = " and ".join(f"IPv{v}" for v in sorted(can.versions))
+            what = f"{name} takes {families} BFR-prefixes, but the pools are IPv{family}"
+        else:
+            continue
+        problems.append(Problem(place_of(router), what, remedy))
+    return problems
+
+
+def domain_limit(inventory: Inventory) -> Limit:
+    """Return the largest BFR-id that every BFR of the domain can deal with.
+
+    The minimum over the BFRs, 256 sets of the BSL, and 65535 (RFC 8279 section 2).
+    """
+    bsl = inventory.bier.bsl
+    limit = Limit(
+        bfr_id=MAX_BFR_ID,
+        reason="BFR-ids end at 65535",
+        place=Place(path="bier"),
+        remedy="split the network into several",
+    )
+    if bsl * MAX_SETS < limit.bfr_id:
+        limit = Limit(
+            bfr_id=bsl * MAX_SETS,
+            reason=f"{MAX_SETS} sets of {bsl} bits are all there are",
+            place=Place(path="bier.bsl"),
+            remedy="use a longer BitString",
+        )
+    for router in bfrs(inventory):
+        can = BIER.get(router.platform)
+        if can and can.max_bfr_id < limit.bfr_id:
+            limit = Limit(
+                bfr_id=can.max_bfr_id,
+                reason=f"{router.name} ({router.platform}) knows no BFR-id above {can.max_bfr_id}",
+                place=place_of(router),
+                remedy=NO_BIER,
+            )
+    return limit

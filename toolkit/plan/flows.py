@@ -1,0 +1,155 @@
+"""Flows: each delivery as an (S,G), with its ports, receivers and the payload that fits everywhere.
+
+Pure.  G follows from the TSI (RFC 5651 section 5.1).  The payload is the largest that needs no
+fragment on any link: RFC 8296 section 3 leaves the BIER MTU to whoever provisions the domain.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from toolkit.errors import Problem
+from toolkit.inventory.model import Delivery, Imposition, Inventory, Link
+from toolkit.plan.addresses import Addresses
+from toolkit.plan.ids import name_order
+from toolkit.plan.model import FlowPlan, HostPlan
+from toolkit.plan.places import place_of
+from toolkit.plan.ports import attached_hosts
+
+DATA_PORT = 61001
+CONTROL_PORT = 61002
+"""No port is registered for ALC or FLUTE (RFC 6726 leaves it to the session description), so both
+are from the dynamic range (RFC 6335 section 6), above 60999 where Linux's ephemeral ports end: a
+receiver's port is never taken by somebody's outgoing connection.  One pair serves all deliveries:
+the group and the TSI tell them apart, and one line in an access list is enough."""
+
+UDP = 8
+IP = {4: 20, 6: 40}
+GRE = 4
+"""RFC 2784 section 2 without optional fields; MPLS in GRE: RFC 4023 section 3."""
+MIN_PAYLOAD = 256
+"""Below this more than half of what crosses a link would be headers."""
+MIN_MTU = {4: 576, 6: 1280}
+"""What every link must carry: RFC 791 section 3.1, RFC 8200 section 5."""
+
+
+def bier_header(bsl: int) -> int:
+    """Return the bytes of a BIER header, its BIFT-id word (MPLS: the label) included."""
+    return 12 + bsl // 8
+
+
+def check_mtus(inventory: Inventory) -> Iterator[Problem]:
+    """Name links that are too narrow for the address family itself."""
+    family = inventory.pools.loopbacks.version
+    least = MIN_MTU[family]
+    for item in (*inventory.links, *attached_hosts(inventory)):
+        if not least <= item.mtu <= 65535:
+            what = f"an MTU of {item.mtu} bytes is not possible with IPv{family}"
+            yield Problem(place_of(item), what, f"use {least} to 65535")
+
+
+def tunnel_overhead(inventory: Inventory) -> int:
+    """Return the bytes a tunnel to the next BFR adds, 0 where none is ever needed.
+
+    BIER packets cross non-BFRs in GRE (RFC 8279 section 6.9).  A tunnelled copy follows unicast
+    routes, so any core link may carry it, also after a failure.
+    """
+    peers: defaultdict[str, set[str]] = defaultdict(set)
+    for link in inventory.links:
+        peers[link.a].add(link.b)
+        peers[link.b].add(link.a)
+    crossed = any(len(peers[r.name]) > 1 for r in inventory.routers.values() if not r.bier)
+    return IP[inventory.pools.loopbacks.version] + GRE if crossed else 0
+
+
+def check_flows(inventory: Inventory) -> Iterator[Problem]:
+    """Name deliveries that cannot be served: ends without BIER, links without room."""
+    core, tunnel = _narrowest(inventory), tunnel_overhead(inventory)
+    for delivery in inventory.deliveries.values():
+        yield from _without_bier(inventory, delivery)
+        room, link = _payload(inventory, delivery, core, tunnel)
+        if room < MIN_PAYLOAD:
+            yield Problem(
+                place_of(delivery),
+                f"{link} leaves {max(room, 0)} bytes of payload after all headers",
+                f"raise its MTU by {MIN_PAYLOAD - room} bytes, or use a shorter BitString",
+            )
+
+
+def plan_flows(
+    inventory: Inventory,
+    hosts: Mapping[str, HostPlan],
+    bfr_ids: Mapping[str, int],
+    tsis: Mapping[str, int],
+    addresses: Addresses,
+) -> tuple[FlowPlan, ...]:
+    """Return the flows in the order of their TSIs; `check_flows` has nothing to say."""
+    core, tunnel = _narrowest(inventory), tunnel_overhead(inventory)
+    flows = []
+    for delivery in sorted(inventory.deliveries.values(), key=lambda d: tsis[d.name]):
+        clouds = tuple(sorted(dict.fromkeys(delivery.to), key=name_order))
+        source = hosts[delivery.source]
+        flows.append(
+            FlowPlan(
+                delivery=delivery.name,
+                model=delivery.model,
+                transport=delivery.transport,
+                imposition=delivery.imposition,
+                tsi=tsis[delivery.name],
+                source=source.name,
+                source_address=source.address.ip,
+                group=addresses.groups.address(tsis[delivery.name]),
+                port=DATA_PORT,
+                control_port=CONTROL_PORT,
+                bfir=source.router,
+                sub_domain_id=inventory.bier.sub_domain,
+                bsl=inventory.bier.bsl,
+                clouds=clouds,
+                bfr_ids={cloud: bfr_ids[hosts[cloud].router] for cloud in clouds},
+                rate=delivery.rate,
+                payload=_payload(inventory, delivery, core, tunnel)[0],
+            )
+        )
+    return tuple(flows)
+
+
+def _without_bier(inventory: Inventory, delivery: Delivery) -> Iterator[Problem]:
+    """Name the ends of a delivery whose edge router is no BFR, so that BIER cannot serve them."""
+    if not delivery.to:
+        yield Problem(place_of(delivery), f"{delivery.name} goes to no cloud", "name one in `to`")
+    for name in (delivery.source, *delivery.to):
+        host = inventory.repositories.get(name) or inventory.clouds[name]
+        router = inventory.routers[host.router]
+        if not router.bier:
+            yield Problem(
+                place_of(host),
+                f"{name} is part of {delivery.name}, but its router {router.name} is no BFR",
+                f"attach it to a router that does BIER, or leave it out of {delivery.name}",
+            )
+
+
+def _narrowest(inventory: Inventory) -> Link | None:
+    return min(inventory.links, key=lambda link: (link.mtu, link.name), default=None)
+
+
+def _payload(
+    inventory: Inventory, delivery: Delivery, core: Link | None, tunnel: int
+) -> tuple[int, str]:
+    """Return the largest UDP payload of a delivery and what bounds it.
+
+    Core links carry IP, UDP and BIER, perhaps in a tunnel; the source's link carries BIER where the
+    host imposes it; the clouds' links carry plain IP.
+    """
+    inner = IP[inventory.pools.hosts.version] + UDP
+    bier = bier_header(inventory.bier.bsl)
+    source = inventory.repositories[delivery.source]
+    imposed = bier if delivery.imposition is Imposition.HOST else 0
+    room = [(source.mtu - inner - imposed, f"the link of {source.name}")]
+    if core is not None:
+        room.append((core.mtu - inner - bier - tunnel, f"link {core.name}"))
+    room += [
+        (inventory.clouds[name].mtu - inner, f"the link of {name}")
+        for name in sorted(delivery.to, key=name_order)
+    ]
+    return min(room, key=lambda entry: entry[0])

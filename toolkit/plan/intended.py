@@ -1,0 +1,136 @@
+"""The network state that a plan intends: what every router says when it is configured as planned.
+
+Pure.  This is the yardstick that rendered payloads and running configurations are compared with, so
+it says what a reader of the configuration would, and nothing more.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from toolkit.inventory.model import Imposition
+from toolkit.plan.model import FlowPlan, Plan, PortPlan, RouterPlan
+from toolkit.state.model import (
+    BierEncapsulation,
+    EgressFlow,
+    IngressFlow,
+    Interface,
+    IsisInterface,
+    NetworkState,
+    RouterState,
+    Session,
+    Source,
+    SubDomain,
+)
+
+LOOPBACK = "lo0"
+"""Interface that the loopback address stands on."""
+
+
+def intended_state(plan: Plan) -> NetworkState:
+    """Return the state of all routers, in the order of the plan."""
+    ingress: defaultdict[str, list[FlowPlan]] = defaultdict(list)
+    egress: defaultdict[str, list[FlowPlan]] = defaultdict(list)
+    for flow in plan.flows:
+        ingress[flow.bfir].append(flow)
+        for router in dict.fromkeys(plan.hosts[cloud].router for cloud in flow.clouds):
+            egress[router].append(flow)
+    return NetworkState(
+        source=Source.PLAN,
+        routers={
+            router.name: _router(router, ingress[router.name], egress[router.name])
+            for router in plan.routers.values()
+        },
+        cables=plan.cables,
+        hosts=frozenset(plan.hosts),
+    )
+
+
+def _router(
+    router: RouterPlan, ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]
+) -> RouterState:
+    loopback = Interface(
+        name=LOOPBACK, addresses=(router.loopback,), isis=IsisInterface(passive=True)
+    )
+    return RouterState(
+        name=router.name,
+        system_id=router.system_id,
+        areas=(router.area,),
+        interfaces={
+            LOOPBACK: loopback,
+            **{port.name: _interface(port, bfr=router.bfr) for port in router.ports},
+        },
+        sub_domains=tuple(
+            SubDomain(
+                sub_domain_id=sub_domain.sub_domain_id,
+                bfr_prefix=router.loopback.network,
+                bfr_id=sub_domain.bfr_id,
+                encapsulations=(
+                    BierEncapsulation(
+                        kind=sub_domain.encapsulation.value,
+                        bsl=sub_domain.bsl,
+                        base=sub_domain.bift_id_base,
+                        max_si=sub_domain.max_si,
+                    ),
+                ),
+            )
+            for sub_domain in router.sub_domains
+        ),
+        ingress_flows=tuple(
+            IngressFlow(
+                source=flow.source_address,
+                group=flow.group,
+                sub_domain_id=flow.sub_domain_id,
+                bsl=flow.bsl,
+                sets=dict(sorted(flow.bit_strings().items())),
+            )
+            for flow in ingress
+            if flow.imposition is Imposition.ROUTER
+        ),
+        egress_flows=tuple(
+            EgressFlow(
+                source=flow.source_address,
+                group=flow.group,
+                interfaces=_towards(router, frozenset(flow.clouds)),
+            )
+            for flow in egress
+        ),
+        sessions=_sessions(ingress, egress),
+    )
+
+
+def _towards(router: RouterPlan, clouds: frozenset[str]) -> tuple[str, ...]:
+    """Return the edge ports behind which `clouds` are, in the order of the ports."""
+    return tuple(port.name for port in router.ports if port.edge and port.peer in clouds)
+
+
+def _interface(port: PortPlan, *, bfr: bool) -> Interface:
+    return Interface(
+        name=port.name,
+        addresses=(port.address,),
+        mtu=port.mtu,
+        isis=IsisInterface(metric=port.metric, passive=port.edge),
+        bier=bfr and not port.edge,
+        accept_host_bier=port.accept_host_bier,
+    )
+
+
+def _sessions(ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]) -> tuple[Session, ...]:
+    """Return one session a delivery, in the order of TSIs.
+
+    A router has a delivery once (llmsync-delivery, list session); where it both starts and ends on
+    one router, it is the ingress.
+    """
+    roles = {flow.delivery: (flow, "egress") for flow in egress}
+    roles |= {flow.delivery: (flow, "ingress") for flow in ingress}
+    return tuple(
+        Session(
+            name=flow.delivery,
+            tsi=flow.tsi,
+            source=flow.source_address,
+            group=flow.group,
+            role=role,
+        )
+        for flow, role in sorted(roles.values(), key=lambda entry: entry[0].tsi)
+    )
