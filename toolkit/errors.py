@@ -94,6 +94,10 @@ class SchemaError(ProblemsError):
     """
 
 
+class TemplateError(ProblemsError):
+    """A template's author must act.  Each problem's place is the template and its line."""
+
+
 class WireError(ToolkitError):
     """A peer sent bytes the protocol forbids.  Never caused by our own caller."""
 

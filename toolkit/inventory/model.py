@@ -16,6 +16,13 @@ from toolkit.errors import Place
 IpAddress = IPv4Address | IPv6Address
 IpNetwork = IPv4Network | IPv6Network
 
+NOWHERE = Place()
+"""Of what was built by a program, not read from a file."""
+LOOPBACKS = IPv4Network("10.255.0.0/16")
+LINKS = IPv4Network("10.0.0.0/16")
+HOSTS = IPv4Network("10.1.0.0/16")
+GROUPS = IPv4Network("232.1.0.0/16")
+
 
 class Platform(StrEnum):
     """Router families that the grid of templates has a column for."""
@@ -91,7 +98,7 @@ class Router:
     bier: bool = True
     """False: the router cannot do BIER and is crossed as a non-BFR (RFC 8279 section 6.9)."""
     management: Management | None = None
-    place: Place = Place()
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,17 +107,20 @@ class Link:
 
     a: str
     b: str
+    name: str = ""
+    """Unique in the inventory.  Empty becomes `a-b`; the loader numbers parallel ones: `a-b-2`."""
     metric: int = 10
     capacity: int = 100_000_000_000
     delay: float = 0.001
     mtu: int = 9000
     """Largest network-layer packet in bytes, without the Ethernet header."""
     srlg: tuple[str, ...] = ()
-    place: Place = Place()
+    """Shared risk link groups (RFC 5307): what fails together."""
+    place: Place = NOWHERE
 
-    @property
-    def name(self) -> str:
-        return f"{self.a}-{self.b}"
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", f"{self.a}-{self.b}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +132,7 @@ class Repository:
     capacity: int = 100_000_000_000
     delay: float = 0.0001
     mtu: int = 9000
-    place: Place = Place()
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +146,7 @@ class Cloud:
     delay: float = 0.0001
     mtu: int = 9000
     gpus: int = 8
-    place: Place = Place()
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +161,7 @@ class Delivery:
     transport: Transport = Transport.BIER
     imposition: Imposition = Imposition.HOST
     rate: int = 1_000_000_000
-    place: Place = Place()
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,17 +172,17 @@ class Policy:
     scope: str = "links"
     """`links` (core links) or `nodes` (routers without a host)."""
     failures: int = 1
-    place: Place = Place()
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pools:
     """Where the plan takes addresses from; all of one address family."""
 
-    loopbacks: IpNetwork = IPv4Network("10.255.0.0/16")
-    links: IpNetwork = IPv4Network("10.0.0.0/16")
-    hosts: IpNetwork = IPv4Network("10.1.0.0/16")
-    groups: IpNetwork = IPv4Network("232.1.0.0/16")
+    loopbacks: IpNetwork = LOOPBACKS
+    links: IpNetwork = LINKS
+    hosts: IpNetwork = HOSTS
+    groups: IpNetwork = GROUPS
     """SSM groups (RFC 4607)."""
 
 

@@ -1,0 +1,116 @@
+"""Does BIER fit: packets into every link, edges onto routers that can do it?  Pure.
+
+RFC 8296 sections 2 (header sizes) and 3 (BIER-MTU), RFC 8279 section 6.9 (routers that cannot do
+BIER), RFC 8200 section 5 (IPv6 needs 1280 bytes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from toolkit.errors import Problem
+from toolkit.inventory.addressing import pools_of
+from toolkit.inventory.entry import Entry
+from toolkit.inventory.model import BierSettings, Imposition
+from toolkit.inventory.references import receivers_of
+from toolkit.inventory.section import Declared
+
+BIER_HEADER = 12
+"""Bytes in front of the BitString, the BIFT-id's word included."""
+UDP_HEADER = 8
+GRE_HEADER = 4
+"""RFC 2784: between neighbors across a router that cannot do BIER, after an outer IP header."""
+IP_HEADER = {4: 20, 6: 40}
+LEAST_PAYLOAD = 256
+"""Bytes of UDP payload below which headers outweigh what they carry."""
+IPV6_LEAST_MTU = 1280
+
+
+def check_fit(declared: Declared) -> Iterator[Problem]:
+    """Yield links too small for a packet and hosts on routers that cannot do BIER."""
+    yield from _check_mtus(declared)
+    if declared.certain("routers", "repositories", "clouds"):
+        yield from _check_edges(declared)
+
+
+def _settings(declared: Declared) -> BierSettings | None:
+    if declared.bier is None:
+        return BierSettings()
+    return BierSettings(bsl=declared.bier.body.bsl) if declared.bier.body else None
+
+
+def _lacks_bier(declared: Declared, router: str | None) -> bool:
+    entry = declared.routers.get(router or "")
+    return entry is not None and entry.written.get("bier") is False
+
+
+def _crosses_others(declared: Declared) -> bool:
+    """Tell whether BIER packets may have to cross a router that cannot do BIER.
+
+    They do so in a tunnel, which follows unicast routes: any core link may carry one.
+    """
+    neighbors: dict[str, set[str]] = {}
+    for link in declared.links:
+        a, b = link.text("a") or "", link.text("b") or ""
+        neighbors.setdefault(a, set()).add(b)
+        neighbors.setdefault(b, set()).add(a)
+    return any(len(near) > 1 and _lacks_bier(declared, name) for name, near in neighbors.items())
+
+
+def _check_mtus(declared: Declared) -> Iterator[Problem]:
+    pools, settings = pools_of(declared), _settings(declared)
+    if pools is None or settings is None:
+        return
+    version = pools.loopbacks.version
+    plain = IP_HEADER[version] + UDP_HEADER + LEAST_PAYLOAD
+    bier = BIER_HEADER + settings.bsl // 8
+    core, parts = plain + bier, f"a BIER header of {bier} bytes"
+    if _crosses_others(declared):
+        tunnel = IP_HEADER[version] + GRE_HEADER
+        core, parts = core + tunnel, f"{parts} in a tunnel of {tunnel} bytes"
+    for link in declared.links:
+        if link.body is not None:
+            yield from _check_mtu(link, link.body.mtu, core, parts, version)
+    senders = {
+        delivery.body.source
+        for delivery in declared.deliveries.values()
+        if delivery.body and delivery.body.imposition is Imposition.HOST
+    }
+    for host in declared.repositories.values():
+        if host.body is not None:
+            imposed = bier if host.name in senders else 0
+            parts = f"a BIER header of {bier} bytes" if imposed else "its headers"
+            yield from _check_mtu(host, host.body.mtu, plain + imposed, parts, version)
+    for cloud in declared.clouds.values():
+        if cloud.body is not None:
+            yield from _check_mtu(cloud, cloud.body.mtu, plain, "its headers", version)
+
+
+def _check_mtu(
+    entry: Entry[Any], mtu: int, need: int, parts: str, version: int
+) -> Iterator[Problem]:
+    if version == 6 and mtu < IPV6_LEAST_MTU:
+        what = f"{mtu} bytes are too few for IPv6: RFC 8200 section 5"
+        yield entry.problem(what, f"at least {max(need, IPV6_LEAST_MTU)}", at="mtu")
+    elif mtu < need:
+        what = f"{mtu} bytes cannot carry {parts} and a useful payload"
+        yield entry.problem(what, f"at least {need}, or a shorter BitString: bier.bsl", at="mtu")
+
+
+def _check_edges(declared: Declared) -> Iterator[Problem]:
+    """A BFIR and a BFER must be BFRs; only routers between them may be something else."""
+    reported: set[str] = set()
+    for delivery in declared.deliveries.values():
+        source = declared.repositories.get(delivery.text("from") or "")
+        ends: list[tuple[Entry[Any], str]] = [(source, "starts")] if source else []
+        ends += [(declared.clouds[name], "ends") for name in receivers_of(declared, delivery)]
+        for host, verb in ends:
+            router = host.text("router")
+            if _lacks_bier(declared, router) and host.name not in reported:
+                reported.add(host.name)
+                what = (
+                    f"router '{router}' cannot do BIER, but delivery '{delivery.name}' {verb} there"
+                )
+                remedy = f"attach '{host.name}' to a BIER router, or remove 'bier: false'"
+                yield host.problem(what, remedy, at="router")

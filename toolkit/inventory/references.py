@@ -1,0 +1,143 @@
+"""Names that one section uses and another declares.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from toolkit.errors import Place, Problem
+from toolkit.inventory.declared import DeliveryBody, PolicyBody
+from toolkit.inventory.entry import Entry
+from toolkit.inventory.field import Scope
+from toolkit.inventory.refusal import Refusal
+from toolkit.inventory.section import SINGULAR, Declared
+from toolkit.inventory.suggestion import suggest
+from toolkit.inventory.target import Choice, Target, parse_target
+
+
+def check_references(declared: Declared) -> Iterator[Problem]:
+    """Yield every name that leads nowhere."""
+    if declared.certain("routers") and not declared.routers:
+        yield Problem(declared.place, "no router is declared", "add a section 'routers:'")
+        return
+    yield from _check_domains(declared)
+    yield from _check_links(declared)
+    yield from _check_regions(declared)
+    for entry in (*declared.repositories.values(), *declared.clouds.values()):
+        yield from _check_name(declared, entry, "router", "routers")
+    for delivery in declared.deliveries.values():
+        yield from _check_name(declared, delivery, "from", "repositories")
+        yield from _check_target(declared, delivery)
+    for policy in declared.policies.values():
+        yield from _check_policy(declared, policy)
+
+
+def region_of(declared: Declared, cloud: str) -> str:
+    """Return the cloud's region, which is its router's if it names none."""
+    entry = declared.clouds[cloud]
+    router = declared.routers.get(entry.text("router") or "")
+    return entry.text("region") or (router.text("region") if router else "") or ""
+
+
+def target_of(delivery: Entry[DeliveryBody]) -> Target | None:
+    """Return who receives the delivery, or None where `to` does not say so."""
+    try:
+        return parse_target(delivery.written.get("to"))
+    except Refusal:
+        return None
+
+
+def receivers_of(declared: Declared, delivery: Entry[DeliveryBody]) -> tuple[str, ...]:
+    """Return the declared clouds that receive the delivery."""
+    target = target_of(delivery)
+    if target is None:
+        return ()
+    regions = {cloud: region_of(declared, cloud) for cloud in declared.clouds}
+    return tuple(cloud for cloud in target.clouds(regions) if cloud in regions)
+
+
+def unknown(declared: Declared, section: str, name: str) -> tuple[str, str]:
+    """Return what to say of a name that its section lacks, and the remedy."""
+    what = f"{SINGULAR[section]} '{name}' is not declared"
+    for other, singular in SINGULAR.items():
+        if other != section and name in getattr(declared, other):
+            return what, f"'{name}' is a {singular}"
+    known = list(getattr(declared, section))
+    return what, suggest(name, known) or f"declare it under '{section}:'"
+
+
+def _check_name(declared: Declared, entry: Entry[Any], key: str, section: str) -> Iterator[Problem]:
+    name = entry.text(key)
+    if name is not None and declared.certain(section) and name not in getattr(declared, section):
+        yield entry.problem(*unknown(declared, section, name), at=key)
+
+
+def _check_domains(declared: Declared) -> Iterator[Problem]:
+    if not declared.certain("domains"):
+        return
+    if not declared.domains:
+        remedy = 'for example domains: {backbone: {area: "49.0001"}}'
+        yield Problem(declared.place, "no domain is declared", remedy)
+        return
+    for router in declared.routers.values():
+        yield from _check_name(declared, router, "domain", "domains")
+        if "domain" not in router.written and len(declared.domains) > 1:
+            choice = ", ".join(declared.domains)
+            what = f"'domain' is missing: there are {len(declared.domains)} domains"
+            yield router.problem(what, f"one of: {choice}")
+
+
+def _check_links(declared: Declared) -> Iterator[Problem]:
+    for link in declared.links:
+        for end in ("a", "b"):
+            yield from _check_name(declared, link, end, "routers")
+        if link.text("a") is not None and link.text("a") == link.text("b"):
+            what = f"both ends are '{link.text('a')}'"
+            yield link.problem(what, "a link joins two different routers")
+
+
+def _check_regions(declared: Declared) -> Iterator[Problem]:
+    """Two spellings of one region would each get half of a delivery."""
+    spellings: dict[str, tuple[str, Place]] = {}
+    for entry in (*declared.routers.values(), *declared.clouds.values()):
+        region = entry.text("region")
+        if region is None:
+            continue
+        first, place = spellings.setdefault(region.casefold(), (region, entry.place("region")))
+        if first != region:
+            what = f"region '{region}' is written '{first}' at {place}"
+            yield entry.problem(what, "write it the same way everywhere", at="region")
+
+
+def _check_target(declared: Declared, delivery: Entry[DeliveryBody]) -> Iterator[Problem]:
+    target = target_of(delivery)
+    if target is None or not declared.certain("clouds"):
+        return
+    if target.choice is Choice.CLOUDS:
+        for name in target.names:
+            if name not in declared.clouds:
+                yield delivery.problem(*unknown(declared, "clouds", name), at="to")
+    elif not declared.clouds:
+        yield delivery.problem("a delivery to nobody: no cloud is declared", at="to")
+    elif target.choice is Choice.REGIONS and declared.certain("routers"):
+        regions = {region_of(declared, cloud) for cloud in declared.clouds} - {""}
+        for name in target.names:
+            if name not in regions:
+                what = f"a delivery to nobody: no cloud stands in region '{name}'"
+                yield delivery.problem(what, suggest(name, regions), at="to")
+
+
+def _check_policy(declared: Declared, policy: Entry[PolicyBody]) -> Iterator[Problem]:
+    if policy.body is None or not declared.certain("routers", "links", "repositories", "clouds"):
+        return
+    hosts = (*declared.repositories.values(), *declared.clouds.values())
+    occupied = {host.text("router") for host in hosts}
+    if policy.body.scope is Scope.LINKS:
+        count, noun = len(declared.links), "links"
+    else:
+        count, noun = len(declared.routers.keys() - occupied), "routers without a host"
+    if count == 0:
+        yield policy.problem(f"it checks nothing: there are no {noun}", at="scope")
+    elif policy.body.failures > count:
+        what = f"{policy.body.failures} failures at once, but only {count} {noun}"
+        yield policy.problem(what, f"at most {count}", at="failures")
