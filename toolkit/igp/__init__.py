@@ -1,1 +1,4 @@
+"""Graphs and shortest paths with equal-cost paths.
 
+Pure.  Knows nodes, directed edges and metrics; not what a router is.
+"""

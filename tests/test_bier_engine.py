@@ -1,0 +1,166 @@
+"""The engine against outside vectors, and its laws against chance."""
+
+from __future__ import annotations
+
+import bier_vectors
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit.bier import engine as engine_module
+from toolkit.bier.bift import Bift, BiftKey, Entry
+from toolkit.bier.birt import Neighbor
+from toolkit.bier.bitstring import Bsl, sets_of
+from toolkit.bier.engine import Arrived, Deliver, Engine, Forward
+from toolkit.bier.reason import Reason
+from toolkit.bier.wire import Encapsulation
+
+RECEIVED = bier_vectors.vectors("header", "refused", "forwarding", "rfc8279_figures")
+IMPOSED = bier_vectors.vectors("imposition")
+KEY = BiftKey(0, 64, 0)
+N = Neighbor("N", "to-N")
+
+
+def programmed(vector: bier_vectors.Vector) -> Engine:
+    tables = vector["program"]
+    return Engine(
+        {bier_vectors.key(t): bier_vectors.bift(t) for t in tables},
+        {t["bift_id"]: bier_vectors.key(t) for t in tables},
+        encapsulations={
+            (t["sub_domain"], t["bsl"]): Encapsulation(t["encapsulation"]) for t in tables
+        },
+    )
+
+
+def described(output: Forward | Deliver) -> str:
+    if isinstance(output, Forward):
+        return f"to {output.neighbor.router}: {output.packet.hex()}"
+    return f"deliver {output.proto} {output.bfir_id} {output.sub_domain_id}: {output.payload.hex()}"
+
+
+def wanted(out: bier_vectors.Vector) -> str:
+    if "to" in out:
+        return f"to {out['to']}: {bier_vectors.octets(out['packet']).hex()}"
+    d = out["deliver"]
+    return f"deliver {d['proto']} {d['bfir_id']} {d['sub_domain_id']}: {out['payload']}"
+
+
+def dropped(engine: Engine) -> dict[str, int]:
+    return {str(reason): count for reason, count in engine.drops.items() if count}
+
+
+@pytest.mark.parametrize("vector", RECEIVED, ids=lambda v: v["name"])
+def test_a_received_packet_does_what_the_vector_says(vector: bier_vectors.Vector) -> None:
+    engine = programmed(vector)
+    packet = bier_vectors.octets(vector["packet"])
+    arrived = Arrived(vector["arrived"])
+    for turn in (1, 2):  # the second time from memory
+        out = engine.receive(packet, Encapsulation(vector["encapsulation"]), arrived, 0.0)
+        assert sorted(map(described, out)) == sorted(map(wanted, vector["out"]))
+        assert dropped(engine) == {r: turn * n for r, n in vector["dropped"].items()}
+        assert {o.encapsulation for o in out if isinstance(o, Forward)} <= {vector["encapsulation"]}
+        assert engine.received == turn
+        assert engine.forwarded == turn * sum("to" in o for o in vector["out"])
+        assert engine.delivered == turn * sum("deliver" in o for o in vector["out"])
+
+
+@pytest.mark.parametrize("vector", IMPOSED, ids=lambda v: v["name"])
+def test_an_imposed_packet_does_what_the_vector_says(vector: bier_vectors.Vector) -> None:
+    engine = programmed(vector)
+    fields = dict(vector["impose"])
+    fields["payload"] = bytes.fromhex(fields["payload"])
+    sets = sets_of(fields.pop("bfr_ids"), fields["bsl"])
+    out = engine.impose(sets=sets, **fields)
+    assert sorted(map(described, out)) == sorted(map(wanted, vector["out"]))
+    assert dropped(engine) == vector["dropped"]
+    assert engine.imposed == len(sets)
+
+
+def test_every_reason_has_a_vector() -> None:
+    assert {r for v in RECEIVED + IMPOSED for r in v["dropped"]} == {str(r) for r in Reason}
+
+
+def test_figures_1_to_5_deliver_end_to_end() -> None:
+    """RFC 8279 section 6.6: A..F as one network; example 2 reaches D and E once, nobody else."""
+    figures = {v["name"][-1]: v for v in bier_vectors.vectors("rfc8279_figures")}
+    engines = {name: programmed(v) for name, v in figures.items()}
+    start = bier_vectors.octets(figures["A"]["packet"])
+    waiting, delivered = [("A", start)], []
+    while waiting:
+        router, packet = waiting.pop()
+        for out in engines[router].receive(packet, Encapsulation.MPLS, Arrived.CORE, 0.0):
+            if isinstance(out, Forward):
+                waiting.append((out.neighbor.router, out.packet))
+            else:
+                delivered.append(router)
+    assert sorted(delivered) == ["D", "E"]
+
+
+def test_new_tables_forget_what_the_old_ones_did() -> None:
+    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {18: KEY})
+    packet = bytes.fromhex("00012140 50100007 00040003 0000000000000001 c0ffee00")
+    [out] = engine.receive(packet, Encapsulation.MPLS, Arrived.CORE, 0.0)
+    assert isinstance(out, Forward)
+    engine.load({KEY: Bift(Bsl.B64, {1: Entry(1, local=True)})}, {18: KEY})
+    [out] = engine.receive(packet, Encapsulation.MPLS, Arrived.CORE, 1.0)
+    assert out == Deliver(4, 3, 0, bytes.fromhex("c0ffee00"))
+    assert (engine.received, engine.forwarded, engine.delivered) == (2, 1, 1)
+
+
+def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "REMEMBERED", 4)
+    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {18: KEY})
+    for value in range(1, 100, 2):
+        out = engine.impose(0, 64, {0: value}, 4, b"x", 1)
+        assert len([o for o in out if isinstance(o, Forward)]) == 1
+    [table] = engine._tables.values()
+    assert len(table.decisions) == 4
+
+
+def test_the_last_drop_of_each_reason_is_kept_as_evidence() -> None:
+    engine = Engine({}, {})
+    engine.receive(bytes(100), Encapsulation.MPLS, Arrived.CORE, 2.5)
+    assert engine.last_drop[Reason.UNKNOWN_BIFT_ID] == (2.5, bytes(44))
+    assert engine.counters["dropped-unknown-bift-id"] == 1
+    assert engine.counters["received"] == 1
+
+
+def test_tables_that_do_not_fit_are_the_callers_error() -> None:
+    with pytest.raises(ValueError, match="BIFT-id 18"):
+        Engine({}, {18: KEY})
+    with pytest.raises(ValueError, match="64 bits"):
+        Engine({BiftKey(0, 128, 0): Bift(Bsl.B64, {})}, {})
+
+
+def test_every_field_that_does_not_fit_is_named_at_once() -> None:
+    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {18: KEY})
+    with pytest.raises(ValueError, match=r"proto 64 .*; bfir_id 0 .*; ttl 0 "):
+        engine.impose(0, 64, {0: 1}, 64, b"", 0, ttl=0)
+    with pytest.raises(ValueError, match="set 0"):
+        engine.impose(0, 64, {0: 1 << 64}, 4, b"", 1)
+    assert engine.imposed == 0
+
+
+@given(
+    st.binary(max_size=120),
+    st.sampled_from(Encapsulation),
+    st.sampled_from(Arrived),
+    st.sampled_from([b"", bytes.fromhex("0001214050100007"), bytes.fromhex("0001214000100007")]),
+)
+def test_garbage_never_raises_and_is_always_accounted_for(
+    data: bytes, encapsulation: Encapsulation, arrived: Arrived, prefix: bytes
+) -> None:
+    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, local=True), 2: Entry(2, N, 99)})}, {18: KEY})
+    out = engine.receive(prefix + data, encapsulation, arrived, 0.0)
+    assert engine.received == 1
+    assert len(out) == engine.forwarded + engine.delivered
+    assert out or sum(engine.drops.values()) >= 1
+
+
+@given(st.integers(0, 255), st.integers(1, (1 << 64) - 1))
+def test_ttl_falls_by_one_and_never_wraps(ttl: int, bits: int) -> None:
+    every = (1 << 64) - 1
+    engine = Engine({KEY: Bift(Bsl.B64, {p: Entry(every, N, 99) for p in range(1, 65)})}, {18: KEY})
+    packet = bytes.fromhex(f"000121{ttl:02x} 50100007 00040003 {bits:016x}")
+    out = engine.receive(packet, Encapsulation.MPLS, Arrived.CORE, 0.0)
+    assert [o.packet[3] for o in out if isinstance(o, Forward)] == ([ttl - 1] if ttl > 1 else [])

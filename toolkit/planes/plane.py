@@ -1,0 +1,172 @@
+"""The forwarding plane of one router: all tables that packets meet, and how YANG shows them.
+
+RFC 8279 section 4 (underlay, BIER layer, flow overlay in one router).  Law: a plane is a value,
+made by `toolkit.planes.derive`; engines run on it, NETCONF shows it (`state_tree`, the config false
+parts of llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from toolkit.bier.bift import Bift, BiftKey, Entry
+from toolkit.bier.birt import Row
+from toolkit.bier.bitstring import BitString, bfr_id_at
+from toolkit.bier.engine import Arrived, Engine
+from toolkit.bier.wire import Encapsulation
+from toolkit.planes.bfrs import Gap
+from toolkit.planes.fib import Fib
+from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
+
+Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+Flow = tuple[IpAddress, IpAddress]
+"""(S,G)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """One IS-IS adjacency as a router sees it."""
+
+    interface: str
+    system_id: str
+    router: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    router: str
+    system_id: str
+    addresses: frozenset[IpAddress]
+    """Our own: packets to them are for us."""
+    fib: Fib
+    adjacencies: tuple[Neighbors, ...]
+    birt: Mapping[tuple[int, int], Mapping[int, Row]]
+    """(sub-domain, BSL in bits) -> BFR-id -> row."""
+    bifts: Mapping[BiftKey, Bift]
+    bift_ids: Mapping[int, BiftKey]
+    """What a BIFT-id that arrives here selects."""
+    encapsulations: Mapping[tuple[int, int], Encapsulation]
+    """(sub-domain, BSL in bits) -> encapsulation."""
+    bfr_ids: Mapping[int, int]
+    """Sub-domain -> our own BFR-id, where we have one."""
+    ingress_flows: Mapping[Flow, IngressFlow]
+    egress_flows: Mapping[Flow, EgressFlow]
+    edge_interfaces: Mapping[str, str]
+    """Interface -> host behind it; those that are up."""
+    core_bier: frozenset[str]
+    """Interfaces where BIER passes in both directions."""
+    accept_host_bier: frozenset[str]
+    """Edge interfaces whose hosts may impose BIER."""
+    tunnel_sources: frozenset[IpAddress]
+    """BFR-prefixes of the BFRs that may send us BIER in GRE."""
+    gaps: tuple[Gap, ...]
+    """What the BIER tables leave out, as far as this router is concerned."""
+
+    @property
+    def bfr(self) -> bool:
+        return bool(self.bift_ids)
+
+    @property
+    def encapsulation(self) -> Encapsulation | None:
+        """That of the lowest <sub-domain, BSL>; None where the router is no BFR."""
+        return self.encapsulations[min(self.encapsulations)] if self.encapsulations else None
+
+    def engine(self) -> Engine:
+        """Return a BIER engine with these tables and all counters at 0."""
+        return Engine(self.bifts, self.bift_ids, encapsulations=self.encapsulations)
+
+    def reload(self, engine: Engine) -> None:
+        """Give these tables to an engine that already counts."""
+        engine.load(self.bifts, self.bift_ids, encapsulations=self.encapsulations)
+
+    def arrived(self, interface: str, tunnel_source: IpAddress | None = None) -> Arrived:
+        """Say what BIER that came in by `interface` is, for `Engine.receive`.
+
+        `tunnel_source`: the outer source address of BIER in GRE (RFC 8279 section 6.9).  It counts
+        as the core's only from a BFR of the domain and not through an edge interface: a host could
+        write any source address.
+        """
+        if tunnel_source is not None:
+            inside = interface not in self.edge_interfaces and tunnel_source in self.tunnel_sources
+            return Arrived.CORE if inside else Arrived.EDGE
+        if interface in self.core_bier:
+            return Arrived.CORE
+        return Arrived.HOST_EDGE if interface in self.accept_host_bier else Arrived.EDGE
+
+    def state_tree(self, counters: Mapping[str, int] | None = None) -> dict[str, Json]:
+        """Return the config false nodes of llmsync-bier and llmsync-isis that this plane knows.
+
+        `counters`: those of an engine (`Engine.counters`); without them no counters are shown.
+        """
+        tree: dict[str, Json] = {}
+        if self.bfr:
+            selects = {key: bift_id for bift_id, key in self.bift_ids.items()}
+            bier: dict[str, Json] = {
+                "bift": [
+                    _bift_tree(key, bift, selects.get(key))
+                    for key, bift in sorted(self.bifts.items())
+                ]
+            }
+            if counters is not None:
+                bier["counters"] = _counters_tree(counters)
+            tree["llmsync-bier:bier"] = bier
+        if self.system_id:
+            tree["llmsync-isis:isis"] = self._isis_tree()
+        return tree
+
+    def _isis_tree(self) -> Json:
+        return {
+            "adjacency": [
+                {
+                    "interface": neighbor.interface,
+                    "neighbor-system-id": neighbor.system_id,
+                    "neighbor-hostname": neighbor.router,
+                }
+                for neighbor in self.adjacencies
+            ],
+            "route": [
+                {
+                    "prefix": str(route.prefix),
+                    "metric": route.metric,
+                    "next-hop": [hop.interface for hop in route.next_hops],
+                }
+                for route in self.fib.routes
+                if not route.connected
+            ],
+        }
+
+
+def _bift_tree(key: BiftKey, bift: Bift, bift_id: int | None) -> Json:
+    tree: dict[str, Json] = {"sub-domain": key.sub_domain, "bsl": key.bsl, "si": key.si}
+    if bift_id is not None:
+        tree["bift-id"] = bift_id
+    tree["entry"] = [
+        _entry_tree(bfr_id_at(key.si, position, key.bsl), bift, entry)
+        for position, entry in sorted(bift.entries.items())
+    ]
+    return tree
+
+
+def _entry_tree(bfr_id: int, bift: Bift, entry: Entry) -> Json:
+    tree: dict[str, Json] = {"bfr-id": bfr_id, "f-bm": BitString(bift.bsl, entry.f_bm).hex()}
+    if entry.neighbor is not None:
+        tree["neighbor"] = entry.neighbor.router
+        tree["out-interface"] = entry.neighbor.interface
+        tree["out-bift-id"] = entry.out_bift_id
+        tree["tunnel"] = entry.neighbor.tunnel is not None
+    return tree
+
+
+def _counters_tree(counters: Mapping[str, int]) -> Json:
+    """Return the container `counters`; a counter64 is a string in JSON (RFC 7951 section 6.1)."""
+    tree: dict[str, Json] = {
+        name: str(counters.get(name, 0))
+        for name in ("received", "forwarded", "delivered", "imposed")
+    }
+    tree["dropped"] = [
+        {"reason": name.removeprefix("dropped-"), "packets": str(count)}
+        for name, count in sorted(counters.items())
+        if name.startswith("dropped-")
+    ]
+    return tree
