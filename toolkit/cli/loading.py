@@ -12,6 +12,7 @@ import secrets
 import shutil
 from pathlib import Path
 
+from toolkit.datafiles import data_folder
 from toolkit.errors import EnvironmentProblem, Place, PlanError, Problem
 from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import Inventory
@@ -28,12 +29,19 @@ def lock_path(path: Path) -> Path:
     return path / "llmsync.lock.json" if path.is_dir() else path.with_suffix(".lock.json")
 
 
+def inventory_path(path: Path) -> Path:
+    """Return `path`, or the packaged demonstration where it is `demo` and no such file exists."""
+    packaged = data_folder("inventories") / "demo"
+    return packaged if path == Path("demo") and not path.exists() else path
+
+
 def load_plan(path: Path) -> tuple[Inventory, Plan, Lock]:
     """Return the inventory at `path`, its plan, and the lock with all identifiers of the plan.
 
     Reads the lock file where there is one and writes nothing.  Raises InventoryError or PlanError
     with all problems.
     """
+    path = inventory_path(path)
     inventory = load_inventory(path)
     text = _lock_text(path)
     lock = _parse(path, text)

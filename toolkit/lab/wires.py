@@ -26,8 +26,10 @@ Emission = tuple[str, bytes]
 class Node(Protocol):
     """Something with ports: a router or a host.  It answers frames with frames and never blocks."""
 
-    deadline: float | None
-    """When `expire` wants to be called; None: never."""
+    @property
+    def deadline(self) -> float | None:
+        """When `expire` wants to be called; None: never."""
+        ...
 
     def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]: ...
 

@@ -1,0 +1,180 @@
+"""`llmsync run`: the main job, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from toolkit.cli.main import main
+from toolkit.delivery.source import FileSource
+from toolkit.errors import ExitCode
+from toolkit.lab.model import generate
+from toolkit.yang.schema import reference_schema
+
+DEMO = Path(__file__).parent.parent / "inventories" / "demo"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(tmp_path_factory.mktemp("model"), layers=1, vocabulary=512)
+
+
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, *argv: str) -> tuple[int, str, str]:
+    code = main(["run", str(DEMO), "--output", str(tmp_path / "out"), *argv])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def report(tmp_path: Path) -> dict[str, object]:
+    document: dict[str, object] = json.loads((tmp_path / "out" / "report.json").read_text())
+    return document
+
+
+def test_the_demonstration_is_complete_identical_and_exits_0(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    code, out, err = run(capsys, tmp_path, "--model", str(model), "--loss", "1%")
+    assert code == ExitCode.OK, err
+    assert "6 of 6 GPU clouds have it, byte for byte" in out
+    assert "pushed over NETCONF to 12 routers in one transaction: committed" in err
+    assert report(tmp_path)["verdict"] == "delivered"
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "cloud-madrid" in page
+    assert not [p for p in (tmp_path / "out").iterdir() if p.name.startswith(".")], "left behind"
+
+
+def test_a_pair_of_links_that_cuts_a_cloud_off_exits_1_names_it_and_serves_the_others(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    code, out, err = run(
+        capsys, tmp_path, "--model", str(model), "--break", "lon1-mad1,mad1-par1"
+    )
+    assert code == ExitCode.FINDINGS
+    assert "5 of 6" in out
+    assert "cloud-lost: cloud-madrid loses minilm" in err, "verification has to say so first"
+    assert err.index("cloud-lost") < err.index("delivered")
+
+
+def test_a_payload_broken_by_hand_cuts_its_cloud_off_and_verification_says_so_first(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    folder = tmp_path / "payloads"
+    assert main(["render", str(DEMO), "-o", str(folder)]) == ExitCode.OK
+    file = folder / "waw1.xml"
+    text = file.read_text()
+    assert "<bfr-id>6</bfr-id>" in text
+    file.write_text(text.replace("<bfr-id>6</bfr-id>", "<bfr-id>60</bfr-id>"))
+    code, out, err = run(
+        capsys, tmp_path, "--model", str(model), "--payloads", str(folder)
+    )
+    assert code == ExitCode.FINDINGS
+    assert "5 of 6" in out
+    assert err.index("cloud-warsaw") < err.index("pushed over NETCONF")
+
+
+def test_a_payload_that_breaks_the_schema_is_refused_before_anything_is_sent(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    folder = tmp_path / "payloads"
+    main(["render", str(DEMO), "-o", str(folder)])
+    file = folder / "waw1.xml"
+    file.write_text(file.read_text().replace("<bfr-id>6</bfr-id>", "<bfr-id>70000</bfr-id>"))
+    capsys.readouterr()
+    code, _, err = run(capsys, tmp_path, "--model", str(model), "--payloads", str(folder))
+    assert code == ExitCode.INVALID
+    assert "waw1" in err
+    assert "/llmsync-bier:bier/sub-domain[id='0']/bfr-id" in err
+    assert "pushed" not in err
+
+
+def test_late_killed_and_restarted_receivers_finish(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    code, out, _ = run(
+        capsys, tmp_path, "--model", str(model), "--late", "cloud-miami=0.4",
+        "--kill", "cloud-warsaw=0.27:0.9", "-o", "json",
+    )  # fmt: skip
+    assert code == ExitCode.OK
+    clouds = {c["cloud"]: c for c in json.loads(out)["deliveries"][0]["clouds"]}
+    assert clouds["cloud-miami"]["joined"] == 0.4
+    others = [c for c in clouds.values() if c["cloud"] not in ("cloud-miami", "cloud-warsaw")]
+    assert [c["duplicates"] for c in others] == [0] * 4
+
+
+def test_wrong_arguments_are_all_named_at_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, _, err = run(
+        capsys, tmp_path, "--late", "cloud-mimai=1", "--kill", "cloud-warsaw=x", "--loss", "150%"
+    )
+    assert code == ExitCode.INVALID
+    assert "did you mean cloud-miami?" in err
+    assert "'x' is not a number of seconds" in err
+    assert "'150%' is not a share" in err
+
+
+def test_an_unknown_link_is_refused_with_the_nearest_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, _, err = run(capsys, tmp_path, "--break", "lon1-mad2")
+    assert code == ExitCode.INVALID
+    assert "lon1-mad1" in err
+
+
+def test_a_model_that_does_not_exist_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, _, err = run(capsys, tmp_path, "--model", "no/such/file")
+    assert code == ExitCode.INVALID
+    assert "no/such/file" in err
+
+
+def test_a_source_that_changes_while_it_is_sent_ends_with_nothing_placed(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copy = tmp_path / "model.safetensors"
+    shutil.copy(model, copy)
+    read_block = FileSource.read_block
+
+    def change_then_read(self: FileSource, file: int, block: int) -> bytes:
+        if block == 3:
+            with copy.open("r+b") as stream:
+                stream.seek(-8, 2)
+                stream.write(b"changed!")
+                stream.seek(3 * 1024 * 1024)
+                stream.write(b"changed!")
+        return read_block(self, file, block)
+
+    monkeypatch.setattr(FileSource, "read_block", change_then_read)
+    code, out, _ = run(capsys, tmp_path, "--model", str(copy), "--keep")
+    assert code == ExitCode.ROLLED_BACK
+    assert "changed while it was being sent" in out
+    placed = tmp_path / "out" / "clouds" / "minilm"
+    assert [p for p in placed.iterdir() if not p.name.startswith(".")] == []
+
+
+def test_the_json_report_is_also_on_standard_output(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    _, out, _ = run(capsys, tmp_path, "--model", str(model), "-o", "json")
+    assert json.loads(out) == report(tmp_path)
+
+
+def test_receipts_are_written_and_fit_the_yang_module(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    run(capsys, tmp_path, "--model", str(model))
+    rows = json.loads((tmp_path / "out" / "receipts-minilm.json").read_text())
+    session = {
+        "name": "minilm", "tsi": 1, "source": "10.1.0.2", "group": "232.1.0.1", "role": "egress",
+        "receipt": list(rows.values()),
+    }  # fmt: skip
+    tree = {"llmsync-delivery:deliveries": {"session": [session]}}
+    assert len(rows) == 6
+    assert reference_schema().parse_json(tree, "lon1", state=True)

@@ -1,0 +1,285 @@
+"""`llmsync push`: bring all routers to the plan in one network-wide transaction."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.errors import DeviceError, Problem, ToolkitError, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from toolkit.netconf.push import Change, Outcome, PushReport
+    from toolkit.plan.model import Plan
+
+_SHOWN = 12
+"""Changes of a router that a person is shown; -o json has them all."""
+
+EXAMPLE = """\
+examples:
+  llmsync push inventories/demo --check             what would change; exit 3 if anything would
+  llmsync push inventories/demo --yes               change it; a second run changes nothing
+  llmsync push inventories/demo --limit ams1,lon1 --yes
+  llmsync push inventories/demo --payloads DIR --yes  what `llmsync render -o DIR` wrote
+  llmsync push inventories/demo --resume JOURNAL    finish a push that was killed
+  llmsync push inventories/demo --abort JOURNAL     or undo it
+
+All routers are prepared (locked, edited, validated, read back); then they commit, egress before
+transit before ingress, are read back, and are confirmed.  The first failure gives the change up
+everywhere.  A push that is killed or ends in doubt leaves a journal; an unconfirmed change reverts
+by itself after --confirm-timeout."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Set the arguments of `llmsync push`."""
+    parser.add_argument("inventory", type=Path, help="inventory: a YAML file or a folder")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit 3 when something would change"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before changing")
+    parser.add_argument("--limit", default="", metavar="NAME,...", help="only these routers")
+    parser.add_argument(
+        "--management", type=Path, metavar="FILE",
+        help="how routers are reached, over what the inventory says",
+    )  # fmt: skip
+    parser.add_argument(
+        "--payloads", type=Path, metavar="DIR", help="push DIR/NAME.xml instead of rendering"
+    )
+    parser.add_argument(
+        "--confirm-timeout", type=int, default=120, metavar="S",
+        help="seconds after which an unconfirmed change reverts (default 120)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, metavar="S",
+        help="seconds that one answer of a router may take (default 30)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=int, default=16, metavar="N", help="routers at a time (default 16)"
+    )
+    parser.add_argument(
+        "--profile", metavar="NAME",
+        help="how the servers differ from RFC 6241: reference, yuma (default: reference)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--journal", type=Path, default=None, metavar="DIR",
+        help="folder for journals (default: llmsync in the user's state folder)",
+    )  # fmt: skip
+    recovery = parser.add_mutually_exclusive_group()
+    recovery.add_argument("--resume", type=Path, metavar="JOURNAL", help="finish a killed push")
+    recovery.add_argument("--abort", type=Path, metavar="JOURNAL", help="undo a killed push")
+    add_output(parser)
+    parser.epilog = EXAMPLE
+
+
+def run(args: argparse.Namespace) -> int:
+    """Push, or finish or undo an earlier push, and report."""
+    if not 1 <= args.confirm_timeout <= 86400:
+        raise UsageError(f"--confirm-timeout {args.confirm_timeout} is not 1..86400 seconds")
+    if args.timeout <= 0 or args.workers < 1:
+        raise UsageError("--timeout and --workers are greater than zero")
+
+    from toolkit.cli.loading import load_plan
+    from toolkit.cli.management import make_targets, read_overlay
+
+    inventory, plan, _ = load_plan(args.inventory)
+    chosen = _chosen(args.limit, list(inventory.routers))
+    overlay = read_overlay(args.management) if args.management is not None else {}
+    targets = make_targets(
+        [inventory.routers[name] for name in chosen], overlay, profile=args.profile
+    )
+    common = {
+        "confirm_timeout": args.confirm_timeout,
+        "workers": args.workers,
+        "timeout": args.timeout,
+    }
+    journal = args.resume or args.abort
+    if journal is not None:
+        from toolkit.netconf.recovery import recover
+
+        report = recover(journal, targets, resume=args.resume is not None, **common)
+    else:
+        from toolkit.netconf.push import push
+
+        report = push(
+            targets,
+            _payloads(args.payloads, plan, chosen),
+            check=args.check,
+            order=order(plan),
+            approve=None if args.yes else _ask,
+            journal=args.journal or _state_folder(),
+            **common,
+        )
+    if args.format == "json":
+        print_data(_document(report), "json")
+    else:
+        _tell(report)
+    for line in _remarks(report):
+        say(f"llmsync: {line}")
+    return int(report.exit_code)
+
+
+def order(plan: Plan) -> list[set[str]]:
+    """Return the routers by role: make before break needs egress before transit before ingress."""
+    ingress = {flow.bfir for flow in plan.flows}
+    egress = {plan.hosts[cloud].router for flow in plan.flows for cloud in flow.clouds} - ingress
+    return [egress, set(plan.routers) - egress - ingress, ingress]
+
+
+def _chosen(limit: str, known: Sequence[str]) -> list[str]:
+    wanted = [name.strip() for name in limit.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise UsageError(f"no router {', '.join(unknown)}; there are {', '.join(known)}")
+    return [name for name in known if name in wanted] if wanted else list(known)
+
+
+@dataclass(frozen=True, slots=True)
+class _FromFile:
+    tree: Mapping[str, Any]
+
+
+def _payloads(folder: Path | None, plan: Plan, chosen: Sequence[str]) -> Mapping[str, Any]:
+    if folder is None:
+        from toolkit.render.payload import render_plan
+
+        return render_plan(plan)
+    from toolkit.errors import SchemaError
+    from toolkit.yang.schema import reference_schema
+
+    found: dict[str, _FromFile] = {}
+    problems: list[Problem] = []
+    for name in chosen:
+        path = folder / f"{name}.xml"
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise UsageError(f"{path}: cannot be read: {reason}") from None
+        try:
+            found[name] = _FromFile(reference_schema().parse_xml(text, name))
+        except SchemaError as error:
+            problems += error.problems
+    if problems:
+        raise SchemaError(problems)
+    return found
+
+
+def _state_folder() -> Path:
+    """Return where journals go (XDG Base Directory: state)."""
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "llmsync"
+
+
+def _ask(changes: Mapping[str, tuple[Change, ...]]) -> bool:
+    """Show what would change and ask; without a terminal nobody can answer."""
+    if not sys.stdin.isatty():
+        raise UsageError("changes need --yes where nobody can be asked (--check shows them)")
+    for line in _listed(changes):
+        say(line)
+    say("")
+    sys.stderr.write("Change this? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _listed(changes: Mapping[str, tuple[Change, ...]]) -> list[str]:
+    lines: list[str] = []
+    for device, found in changes.items():
+        lines += [f"{device} {change}" for change in found[:_SHOWN]]
+        if len(found) > _SHOWN:
+            lines.append(f"{device} ... {len(found) - _SHOWN} more (-o json shows all)")
+    return lines
+
+
+def _tell(report: PushReport) -> None:
+    from toolkit.netconf.push import PushState
+
+    if report.state is PushState.PENDING:
+        print("\n".join(_listed(report.changes)))
+        return
+    rows = [(o.device, _word(o), len(report.changes.get(o.device, ()))) for o in report.outcomes]
+    print(table(("router", "outcome", "changes"), rows))
+
+
+def _word(outcome: Outcome) -> str:
+    from toolkit.netconf.transaction import State
+
+    if outcome.state is not State.IDLE:
+        return str(outcome.state.value)
+    if isinstance(outcome.error, UnreachableError):
+        return "unreachable"
+    return "unusable" if outcome.error is not None else "untouched"
+
+
+def _remarks(report: PushReport) -> list[str]:
+    """Return what a person must be told beside the table."""
+    from toolkit.netconf.push import PushState
+    from toolkit.netconf.transaction import State
+
+    lines = [
+        line
+        for outcome in report.outcomes
+        if outcome.error is not None
+        for line in str(outcome.error).splitlines()
+    ]
+    if report.objection is not None:
+        lines += str(report.objection).splitlines()
+    lines += [
+        f"{o.device}: out of reach; it returns to its old configuration by itself"
+        for o in report.outcomes
+        if o.state is State.EXPIRING
+    ]
+    changed = sum(map(bool, report.changes.values()))
+    lines.append(
+        {
+            PushState.UNCHANGED: "nothing to change",
+            PushState.PENDING: f"{changed} routers would change",
+            PushState.COMMITTED: f"{changed} routers changed",
+            PushState.ROLLED_BACK: "given up: every router is as it was",
+            PushState.UNREACHABLE: "nothing was changed",
+            PushState.IN_DOUBT: "in doubt: not all routers have the same version",
+        }[report.state]
+    )
+    if report.journal is not None:
+        lines.append(f"finish it with --resume {report.journal}, or undo it with --abort")
+    return lines
+
+
+def _document(report: PushReport) -> dict[str, Any]:
+    return {
+        "txid": report.txid,
+        "state": report.state.value,
+        "exit_code": int(report.exit_code),
+        "routers": [
+            {
+                "name": outcome.device,
+                "outcome": _word(outcome),
+                "error": _error(outcome.error),
+                "changes": [
+                    {"path": c.path, "before": c.before, "after": c.after}
+                    for c in report.changes.get(outcome.device, ())
+                ],
+            }
+            for outcome in report.outcomes
+        ],
+        "objection": str(report.objection) if report.objection is not None else None,
+        "journal": str(report.journal) if report.journal is not None else None,
+    }
+
+
+def _error(error: Exception | None) -> dict[str, str] | None:
+    if error is None:
+        return None
+    if isinstance(error, DeviceError):
+        return {"tag": error.tag, "message": error.message, "path": error.path}
+    if isinstance(error, UnreachableError):
+        return {"tag": "unreachable", "message": error.reason, "remedy": error.remedy}
+    return {
+        "tag": "lost" if not isinstance(error, ToolkitError) else "failed",
+        "message": str(error),
+    }

@@ -1,0 +1,173 @@
+"""`llmsync verify`: is the network right, and does it stay so when something fails?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.cli.console import add_output, print_data, say
+from toolkit.errors import EnvironmentProblem, ExitCode
+
+if TYPE_CHECKING:
+    from toolkit.inventory.model import Inventory
+    from toolkit.plan.model import Plan
+    from toolkit.report.verification import Verification
+    from toolkit.state.model import NetworkState
+    from toolkit.verify.findings import Report
+
+EXAMPLE = """\
+examples:
+  llmsync verify inventories/demo                           the plan, configurations, policies
+  llmsync verify inventories/demo --payloads payloads       configurations edited by hand
+  llmsync verify inventories/demo --break lon1-mad1,dal1    who is lost when these fail
+  llmsync verify inventories/demo --batfish localhost       and what Batfish says of the underlay
+  llmsync verify inventories/demo -o sarif > verify.sarif   for a code host's annotations
+
+Findings are explained in docs/reference/findings.md.  Errors end with exit code 1; warnings and
+notes do not.  A check that could not be made says `not run` and why."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Set the arguments of `llmsync verify`."""
+    parser.add_argument("inventory", type=Path, help="inventory: a YAML file or a folder")
+    parser.add_argument(
+        "--payloads", type=Path, metavar="DIR",
+        help="judge DIR/NAME.xml (see `llmsync render -o DIR`) instead of rendering",
+    )  # fmt: skip
+    parser.add_argument(
+        "--break", dest="down", default="", metavar="LINK,...|NODE,...",
+        help="links (a-b) and nodes that have failed: say who is lost",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batfish", metavar="HOST[:PORT]", help="ask this Batfish service about the underlay"
+    )
+    parser.add_argument(
+        "--snapshot", type=Path, metavar="DIR",
+        help="only write the snapshot that Batfish would be shown to this folder",
+    )  # fmt: skip
+    add_output(parser, formats=("table", "json", "jsonl", "junit", "sarif", "md"))
+    parser.epilog = EXAMPLE
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify, print, and say by the exit code whether there are errors."""
+    from toolkit.cli.loading import load_plan
+    from toolkit.planes.adjacency import NO_FAILURES
+    from toolkit.report.verification import Verification
+    from toolkit.verify.coverage import not_modelled
+    from toolkit.verify.failures import named_failures
+
+    inventory, plan, _ = load_plan(args.inventory)
+    down = named_failures(plan, args.down) if args.down else NO_FAILURES
+    state = _configured(plan, args.payloads)
+    if args.snapshot is not None:
+        return _write_snapshot(plan, state, args.snapshot)
+    report = _verify(inventory, plan, state)
+    if args.down:
+        from toolkit.verify.whatif import break_report
+
+        # Who is lost comes first: it is what was asked.
+        report = break_report(plan, state, down, inventory=inventory) + report
+    report += _batfish(args.batfish, plan, state)
+    verification = Verification(
+        plan=plan,
+        report=report,
+        source=state.source,
+        what="" if args.payloads is None else f"the payloads in {args.payloads}",
+        down=down,
+        not_modelled=not_modelled(plan, state),
+    )
+    _print(verification, args.format)
+    return ExitCode.FINDINGS if verification.failed else ExitCode.OK
+
+
+def _configured(plan: Plan, folder: Path | None) -> NetworkState:
+    """Return the state that the payloads configure: rendered now, or read from `folder`."""
+    from toolkit.render.payload import load_payloads, render_plan
+    from toolkit.state.model import NetworkState, Source
+    from toolkit.state.reference import read_router
+
+    if folder is None:
+        payloads = render_plan(plan)
+    else:
+        payloads = load_payloads(folder, {r.name: r.platform for r in plan.routers.values()})
+    return NetworkState(
+        source=Source.RENDERED,
+        routers={name: read_router(name, payload.tree) for name, payload in payloads.items()},
+        cables=plan.cables,
+        hosts=frozenset(plan.hosts),
+    )
+
+
+def _verify(inventory: Inventory, plan: Plan, state: NetworkState) -> Report:
+    from toolkit.plan.intended import intended_state
+    from toolkit.verify.findings import Check, Report
+    from toolkit.verify.multicast import verify_state
+    from toolkit.verify.whatif import survive
+
+    intended = intended_state(plan)
+    report = verify_state(plan, state, intended=intended, inventory=inventory)
+    report += survive(plan, state, inventory=inventory)
+    if not any(f.id.startswith("config-") for f in report.findings):
+        return report
+    # The configurations are not the plan's: say whether the plan would be right.
+    own = verify_state(plan, intended, inventory=inventory)
+    check = Check(
+        id="plan",
+        title="The plan itself has no error",
+        status="failed" if own.errors else "passed",
+        reason=f"{len(own.errors)} errors" if own.errors else "pushing it would be right",
+        kinds=(),
+    )
+    return Report(findings=report.findings, checks=(*report.checks, check))
+
+
+def _batfish(service: str | None, plan: Plan, state: NetworkState) -> Report:
+    from toolkit.verify.batfish import check, not_run
+
+    if service is None:
+        return not_run("no service was named: --batfish HOST")
+    say(f"llmsync: asking Batfish at {service}")
+    return check(service, plan, state)
+
+
+def _write_snapshot(plan: Plan, state: NetworkState, folder: Path) -> int:
+    from toolkit.verify.projection import write_snapshot
+
+    try:
+        written = write_snapshot(plan, state, folder)
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot write {folder}: {error.strerror}") from error
+    except ValueError as error:
+        raise EnvironmentProblem(f"no snapshot: {error}") from error
+    for path in written:
+        print(path)
+    say(f"llmsync: {len(written)} files in {folder}")
+    return ExitCode.OK
+
+
+def _print(verification: Verification, form: str) -> None:
+    from toolkit.report import verification as writer
+
+    match form:
+        case "json":
+            print_data(writer.document(verification), "json")
+        case "jsonl":
+            print_data(writer.lines(verification), "jsonl")
+        case "junit":
+            from toolkit.report.junit import junit
+
+            print(
+                junit(verification.report, suite=f"llmsync verify {verification.plan.name}"), end=""
+            )
+        case "sarif":
+            from toolkit.report.sarif import sarif
+
+            print_data(sarif(verification.report), "json")
+        case "md":
+            print(writer.markdown(verification), end="")
+        case _:
+            encoding = (sys.stdout.encoding or "ascii").lower()
+            print(writer.text(verification, ascii_only=not encoding.startswith("utf")))

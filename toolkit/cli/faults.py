@@ -1,0 +1,97 @@
+"""What a person asks to go wrong in a run: loss, failures, late and killed receivers.
+
+Names are checked against the plan, all at once, with the nearest known name as the remedy.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from toolkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from toolkit.lab.scenario import Scenario
+    from toolkit.plan.model import Plan
+
+
+def parse_scenario(args: argparse.Namespace, plan: Plan) -> Scenario:
+    """Return what `llmsync run` was asked to do besides delivering."""
+    from toolkit.lab.scenario import Kill, LossOn, Scenario
+    from toolkit.planes.adjacency import NO_FAILURES
+    from toolkit.verify.failures import named_failures
+
+    clouds = {name for name, host in plan.hosts.items() if host.kind == "cloud"}
+    problems: list[str] = []
+    late: dict[str, float] = {}
+    for cloud, text in _pairs("--late", args.late, clouds, problems).items():
+        late[cloud] = _seconds("--late", text, problems)
+    kill: dict[str, Kill] = {}
+    for cloud, text in _pairs("--kill", args.kill, clouds, problems).items():
+        at, colon, back = text.partition(":")
+        first = _seconds("--kill", at, problems)
+        second = _seconds("--kill", back, problems) if colon else None
+        if second is not None and second <= first:
+            problems.append(f"--kill {cloud}={text}: it comes back before it is killed")
+        kill[cloud] = Kill(first, second)
+    loss = _share(args.loss, problems)
+    _raise(problems)
+    return Scenario(
+        loss=loss,
+        loss_on=LossOn(args.loss_on),
+        seed=args.seed,
+        down=named_failures(plan, args.down) if args.down else NO_FAILURES,
+        late=late,
+        kill=kill,
+    )
+
+
+def _pairs(
+    flag: str, texts: Iterable[str], clouds: Iterable[str], problems: list[str]
+) -> Mapping[str, str]:
+    found = {}
+    for text in texts:
+        cloud, equals, value = text.partition("=")
+        if not equals:
+            problems.append(f"{flag} {text}: not CLOUD=SECONDS")
+        elif cloud not in clouds:
+            problems.append(_unknown(flag, cloud, "cloud", clouds))
+        else:
+            found[cloud] = value
+    return found
+
+
+def _seconds(flag: str, text: str, problems: list[str]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 86400:
+        problems.append(f"{flag}: {text!r} is not a number of seconds (0 to 86400)")
+        return 0.0
+    return value
+
+
+def _share(text: str, problems: list[str]) -> float:
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        problems.append(f"--loss: {text!r} is not a share from 0 to below 1 (1% or 0.01)")
+        return 0.0
+    return value
+
+
+def _unknown(flag: str, name: str, kind: str, known: Iterable[str]) -> str:
+    known = sorted(set(known))
+    near = get_close_matches(name, known, 1)
+    remedy = f"did you mean {near[0]}?" if near else f"known: {', '.join(known[:12])}"
+    return f"{flag} {name}: no such {kind} ({remedy})"
+
+
+def _raise(problems: list[str]) -> None:
+    if problems:
+        raise UsageError("\n".join(problems))

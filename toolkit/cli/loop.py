@@ -1,0 +1,303 @@
+"""The main loop in the memory laboratory: plan, render, verify, push, verify, deliver, report.
+
+Each step is another package's; this file puts them in order, tells the person what happens, and writes the
+report.  A step that finds something does not hide what follows: the loop goes on as far as a careful engineer
+would, and the exit code says the worst of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from toolkit import __version__
+from toolkit.cli.faults import parse_scenario
+from toolkit.cli.loading import load_plan
+from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
+from toolkit.inventory.model import Inventory
+from toolkit.lab.deliver import Delivered, DeliveryRun, OnTensor
+from toolkit.lab.memory import MemoryLab, running_state
+from toolkit.lab.model import find_model
+from toolkit.lab.readback import read_back
+from toolkit.lab.result import DeliveryResult
+from toolkit.lab.scenario import Scenario
+from toolkit.netconf.push import PushReport, PushState, Target, push
+from toolkit.plan.intended import intended_state
+from toolkit.plan.model import FlowPlan, Plan
+from toolkit.render.payload import Payload, load_payloads, render_plan
+from toolkit.report.page import page
+from toolkit.report.quantity import duration, size
+from toolkit.report.record import Pushed, RunRecord, Verdict, document, verdict
+from toolkit.state.model import NetworkState, Source
+from toolkit.verify import batfish
+from toolkit.verify.coverage import not_modelled
+from toolkit.verify.findings import Check, Report, Severity
+from toolkit.verify.multicast import verify_state
+from toolkit.verify.whatif import break_report, survive
+from toolkit.yang.schema import reference_schema
+
+
+class Loop:
+    """One `llmsync run`."""
+
+    def __init__(self, args: argparse.Namespace, tell: Callable[[str], None]) -> None:
+        self._args, self._tell = args, tell
+        self._started = time.perf_counter()
+        self._report = Report()
+        self._pushed: tuple[Pushed, ...] = ()
+        self._not_checked: list[tuple[str, str]] = []
+        self._failure: ExitCode | None = None
+        """A delivery was broken off: nothing of it was placed."""
+
+    def run(self) -> tuple[RunRecord, int]:
+        """Return what happened and the exit code; the report is written."""
+        args = self._args
+        inventory, plan, _ = load_plan(args.inventory)
+        flows = self._choose(plan)
+        scenario = parse_scenario(args, plan)
+        self._step(
+            f"planned {len(plan.routers)} routers, {len(plan.hosts)} hosts, {len(flows)} "
+            f"{'delivery' if len(flows) == 1 else 'deliveries'}"
+        )
+        payloads = self._payloads(plan)
+        intended = intended_state(plan)
+        configured = running_state(plan, {n: p.tree for n, p in payloads.items()})
+        self._verify(inventory, plan, replace(configured, source=Source.RENDERED), intended)
+        output = args.output or Path("out") / plan.name
+        self._make(output)
+        results: list[DeliveryResult] = []
+        with MemoryLab(plan, reference_schema()) as lab:
+            pushed = self._push(lab, payloads)
+            if pushed.state is PushState.COMMITTED:
+                lab.down = scenario.down
+                self._predict(inventory, plan, configured, lab.state(), scenario)
+                results = self._deliver(lab, plan, flows, scenario, output)
+        record = RunRecord(
+            title=f"{plan.name}: one model to {sum(len(f.clouds) for f in flows)} GPU clouds",
+            created=datetime.now(UTC).astimezone(),
+            command=shlex.join(["llmsync", *sys.argv[1:]]),
+            version=__version__,
+            plan=plan,
+            results=tuple(results),
+            findings=self._report.findings,
+            checks=self._report.checks,
+            pushed=self._pushed,
+            environment={
+                "Python": platform.python_version(),
+                "system": f"{platform.system()} {platform.machine()}",
+                "laboratory": "memory: embedded NETCONF routers and BIER engines in one process",
+                "seed": str(scenario.seed),
+            },
+            not_checked=tuple(self._not_checked),
+            limits=tuple((s.topic, s.text) for s in not_modelled(plan, configured)),
+            broken_links=tuple(sorted(scenario.down.links)),
+            broken_nodes=tuple(sorted(scenario.down.nodes)),
+        )
+        self._write(output, record)
+        code = self._failure or pushed.exit_code
+        if code is ExitCode.OK and verdict(record) is not Verdict.DELIVERED:
+            code = ExitCode.FINDINGS
+        return record, int(code)
+
+    # ----- the steps
+
+    def _choose(self, plan: Plan) -> tuple[FlowPlan, ...]:
+        wanted = self._args.delivery
+        unknown = sorted(set(wanted) - {flow.delivery for flow in plan.flows})
+        if unknown:
+            known = ", ".join(flow.delivery for flow in plan.flows)
+            raise UsageError(f"--delivery {', '.join(unknown)}: not in the inventory ({known})")
+        return tuple(f for f in plan.flows if not wanted or f.delivery in wanted)
+
+    def _payloads(self, plan: Plan) -> Mapping[str, Payload]:
+        folder: Path | None = self._args.payloads
+        if folder is None:
+            payloads = render_plan(plan)
+            self._step(f"rendered {len(payloads)} payloads, every one valid against its YANG schema")
+            return payloads
+        payloads = load_payloads(folder, {n: r.platform for n, r in plan.routers.items()})
+        missing = sorted(plan.routers.keys() - payloads.keys())
+        if missing:
+            raise UsageError(f"{folder}: no payload for {', '.join(missing)} (<router>.xml)")
+        self._step(f"read {len(payloads)} payloads from {folder}, every one valid")
+        return {name: payloads[name] for name in plan.routers}
+
+    def _verify(
+        self, inventory: Inventory, plan: Plan, configured: NetworkState, intended: NetworkState
+    ) -> None:
+        report = verify_state(plan, configured, intended=intended, inventory=inventory)
+        report += survive(plan, configured, inventory=inventory)
+        if self._args.batfish:
+            report += batfish.check(self._args.batfish, plan, configured)
+        else:
+            report += batfish.not_run("no service named; use --batfish HOST")
+        self._report += report
+        self._say_findings("verified before the push", report)
+
+    def _push(self, lab: MemoryLab, payloads: Mapping[str, Payload]) -> PushReport:
+        from toolkit.cli.cmd_push import order
+
+        targets = [
+            Target(
+                device=name, host=lab.addresses[name][0], port=lab.addresses[name][1],
+                username=lab.username, password=lab.password, host_key=lab.host_keys[name],
+            )
+            for name in lab.plan.routers
+        ]  # fmt: skip
+        report = push(targets, payloads, order=order(lab.plan))
+        self._pushed = tuple(
+            Pushed(
+                router=outcome.device,
+                state=outcome.state.name.lower().replace("_", " "),
+                changes=len(report.changes.get(outcome.device, ())),
+                detail=str(outcome.error or ""),
+            )
+            for outcome in report.outcomes
+        )
+        self._step(
+            f"pushed over NETCONF to {len(targets)} routers in one transaction: {report.state.value}"
+        )
+        return report
+
+    def _predict(
+        self,
+        inventory: Inventory,
+        plan: Plan,
+        configured: NetworkState,
+        state: NetworkState,
+        scenario: Scenario,
+    ) -> None:
+        """Compare what runs with what was pushed; say before the delivery who will be lost."""
+        same = state.routers == configured.routers
+        running = Report(
+            checks=(
+                Check(
+                    id="read-back", title="What runs on the routers is what was pushed",
+                    status="passed" if same else "failed",
+                    reason=f"{len(state.routers)} running configurations",
+                ),
+            ),
+        )  # fmt: skip
+        if scenario.down.links or scenario.down.nodes:
+            broken = break_report(plan, state, scenario.down, inventory=inventory)
+            running += broken
+            self._say_findings("predicted with the failures", broken)
+        self._report += running
+
+    def _deliver(
+        self,
+        lab: MemoryLab,
+        plan: Plan,
+        flows: tuple[FlowPlan, ...],
+        scenario: Scenario,
+        output: Path,
+    ) -> list[DeliveryResult]:
+        results = []
+        with ExitStack() as stack:
+            work = output / "clouds"
+            if not self._args.keep:
+                work = Path(
+                    stack.enter_context(tempfile.TemporaryDirectory(dir=output, prefix=".clouds-"))
+                )
+            base = self._args.inventory if self._args.inventory.is_dir() else self._args.inventory.parent
+            for flow in flows:
+                model = find_model(self._args.model or flow.model, base, work / "source")
+                if model.note:
+                    self._not_checked.append((f"Delivery {flow.delivery}", model.note))
+                    self._tell(f"  note: {model.note}")
+                delivered = DeliveryRun(
+                    plan, flow, lab.network(), scenario, model.path, work / flow.delivery,
+                    model.label, self._on_tensor(),
+                ).run()  # fmt: skip
+                if delivered.failure is not None:
+                    self._failure = delivered.failure.exit_code
+                    self._tell(f"✗ {flow.delivery} was broken off: {delivered.failure}")
+                results.append(self._with_receipts(lab, plan, flow, delivered, output))
+        return results
+
+    def _on_tensor(self) -> OnTensor | None:
+        if self._args.gpu is None:
+            self._not_checked.append(
+                ("GPU memory", "tensors were not handed to torch; use --gpu cpu or --gpu N")
+            )
+            return None
+        from toolkit.lab.gpu import tensor_handler
+
+        return tensor_handler(self._args.gpu)
+
+    def _with_receipts(
+        self, lab: MemoryLab, plan: Plan, flow: FlowPlan, delivered: Delivered, output: Path
+    ) -> DeliveryResult:
+        """Let the edge routers show the receipts, and read them back over NETCONF."""
+        result = delivered.result
+        waited = duration(result.duration).replace("\u202f", " ")
+        self._step(
+            f"delivered {size(result.size)} over {result.transport} to "
+            f"{sum(c.complete and c.identical for c in result.clouds)} of {len(result.clouds)} clouds "
+            f"in {waited} on the lab's clock, {result.repairs} repairs"
+        )
+        lab.counters.update(delivered.counters)
+        for cloud, row in delivered.receipts.items():
+            lab.receipts.setdefault(plan.hosts[cloud].router, {}).setdefault(
+                flow.delivery, []
+            ).append(dict(row))
+        self._write_text(
+            output / f"receipts-{flow.delivery}.json",
+            json.dumps(dict(delivered.receipts), indent=2) + "\n",
+        )
+        try:
+            back = read_back(lab, flow)
+        except EnvironmentProblem as error:
+            self._not_checked.append(("Device state read back as typed objects", str(error)))
+            return result
+        self._report += back
+        return result
+
+    # ----- telling and writing
+
+    def _step(self, text: str) -> None:
+        self._tell(f"✓ {text.replace(chr(0xA0), ' ').replace(chr(0x202F), ' ')}")
+
+    def _say_findings(self, what: str, report: Report) -> None:
+        errors = [f for f in report.findings if f.severity is Severity.ERROR]
+        counts = {s: sum(c.status == s for c in report.checks) for s in ("passed", "failed", "not run")}
+        summary = ", ".join(f"{n} {s}" for s, n in counts.items() if n)
+        self._tell(f"{'✗' if errors else '✓'} {what}: {summary or 'no checks'}")
+        for finding in errors[:10]:
+            self._tell(f"    {finding.id}: {finding.message}")
+        if len(errors) > 10:
+            self._tell(f"    ... {len(errors) - 10} more in the report")
+
+    def _make(self, output: Path) -> None:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentProblem(f"{output}: cannot be made: {error.strerror}") from None
+
+    def _write(self, output: Path, record: RunRecord) -> None:
+        self._write_text(output / "report.html", page(record))
+        self._write_text(
+            output / "report.json", json.dumps(document(record), indent=2, ensure_ascii=False) + "\n"
+        )
+        took = time.perf_counter() - self._started
+        self._tell(f"→ {output / 'report.html'} ({took:.1f} s of computing)")
+
+    def _write_text(self, path: Path, text: str) -> None:
+        """Replace a file in one step: a reader sees the old one or the new one."""
+        draft = path.with_name(f".{path.name}.new")
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise EnvironmentProblem(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,338 @@
+"""One delivery in the memory laboratory, from the first join to the byte-for-byte comparison.
+
+The engines are those that `llmsync send` and `receive` run; here their datagrams cross the planned network, whose
+routers forward by the configuration that was pushed.  Files are really written, and compared with the source.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from toolkit.delivery.events import (
+    Completed,
+    Failed,
+    FileVerified,
+    FirstByte,
+    ReceiverOutput,
+    TensorReady,
+)
+from toolkit.delivery.model import Coding, ReceiverResult, Session, symbol_size
+from toolkit.delivery.receiver import Receiver
+from toolkit.delivery.sender import Sender
+from toolkit.delivery.sink import FolderSink
+from toolkit.delivery.source import FileSource, open_source
+from toolkit.errors import ToolkitError
+from toolkit.inventory.model import Imposition
+from toolkit.lab.fabric import Fabric, build_fabric, link_uses, unicast_paths
+from toolkit.lab.hosts import CloudHost, Repository, Uplink
+from toolkit.lab.result import CloudResult, DeliveryResult, RouterUse
+from toolkit.lab.scenario import Scenario
+from toolkit.lab.wires import Network
+from toolkit.plan.model import FlowPlan, Plan
+from toolkit.planes.derive import Network as Planes
+
+LIMIT = 24 * 3600.0
+"""Seconds on the lab's clock after which a delivery is given up."""
+TIMEOUT = 5.0
+"""Seconds of silence after which a lab's receiver is given up."""
+_CHUNK = 4 * 2**20
+
+
+@dataclass(slots=True)
+class _Timeline:
+    """What one cloud's receiver said, and when."""
+
+    joined: float = 0.0
+    first_byte: float | None = None
+    last_byte: float | None = None
+    verified: float | None = None
+    first_tensor: float | None = None
+    tensors: set[tuple[str, str]] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
+    reason: str = ""
+    repaired: int = 0
+    duplicates: int = 0
+
+
+OnTensor = Callable[[str, TensorReady, FolderSink], None]
+"""(cloud, tensor, where its bytes are): hands it to a GPU, for example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    result: DeliveryResult
+    receipts: Mapping[str, Mapping[str, object]]
+    """Cloud -> receipt in the shape of llmsync-delivery."""
+    counters: Mapping[str, Mapping[str, int]]
+    """Router -> counters of its engine and of its IP forwarding."""
+    failure: ToolkitError | None
+    """Why the source broke the delivery off (it changed while it was sent)."""
+    events: int
+    """Events that the lab's clock went through."""
+
+
+class DeliveryRun:
+    """The parts of one delivery; `run` drives them to the end."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        flow: FlowPlan,
+        planes: Planes,
+        scenario: Scenario,
+        source_path: Path,
+        work: Path,
+        label: str,
+        on_tensor: OnTensor | None = None,
+    ) -> None:
+        """Scan the source and build everything; raises ProblemsError for a bad source."""
+        self._plan, self._flow, self._scenario, self._work = plan, flow, scenario, work
+        self._label, self._on_tensor = label, on_tensor
+        self.source: FileSource = open_source(
+            source_path, Coding(symbol=symbol_size(flow.payload)), flow.delivery
+        )
+        self._source_path = source_path
+        self._random = random.Random(scenario.seed)
+        self._key = Ed25519PrivateKey.from_private_bytes(self._random.randbytes(32))
+        session = Session(
+            name=flow.delivery, tsi=flow.tsi, key=self._key, rate=flow.rate, timeout=TIMEOUT,
+            targeted=flow.imposition is Imposition.HOST,
+        )  # fmt: skip
+        self._fabric: Fabric = build_fabric(plan, planes, scenario)
+        far = self._fabric.far
+        hub = plan.hosts[flow.source]
+        self._sender = Sender(session, self.source, flow.clouds)
+        self._repository = Repository(
+            plan, flow, Uplink(hub, far[hub.name, hub.port]), self._sender
+        )
+        self._clouds = {
+            name: CloudHost(flow, Uplink(plan.hosts[name], far[name, plan.hosts[name].port]), self._observe)
+            for name in flow.clouds
+        }
+        self._sinks: dict[str, FolderSink] = {}
+        self._times = {name: _Timeline() for name in flow.clouds}
+        self._incarnation = 0
+        self._network = Network(
+            {**self._fabric.routers, flow.source: self._repository, **self._clouds},
+            self._fabric.wires,
+            self._random.random,
+        )
+
+    def run(self) -> Delivered:
+        """Deliver; returns when every receiver is served or given up."""
+        scenario, network = self._scenario, self._network
+        for cloud in self._flow.clouds:
+            if cloud in scenario.down.nodes:
+                continue
+            late = scenario.late.get(cloud, 0.0)
+            self._times[cloud].joined = late
+            network.at(late, self._starter(cloud))
+            kill = scenario.kill.get(cloud)
+            if kill is not None:
+                network.at(kill.at, self._killer(cloud))
+                if kill.back is not None:
+                    network.at(kill.back, self._starter(cloud))
+        network.at(0.0, lambda now: self._wake_sender())
+        try:
+            network.run(LIMIT, lambda: self._sender.finished)
+        finally:
+            for sink in self._sinks.values():
+                sink.close()
+        return self._delivered()
+
+    def _wake_sender(self) -> None:
+        self._network.send(self._flow.source, self._repository.expire(self._network.now))
+        self._network.arm(self._flow.source)
+
+    def _starter(self, cloud: str) -> Callable[[float], None]:
+        def start(now: float) -> None:
+            self._incarnation += 1
+            self._sinks[cloud] = FolderSink(self._work / cloud, durable=False)
+            receiver = Receiver(
+                cloud,
+                self._sinks[cloud],
+                trusted=self._key.public_key().public_bytes_raw(),
+                incarnation=self._incarnation,
+                chance=self._random.random,
+                tsi=self._flow.tsi,
+                timeout=TIMEOUT,
+            )
+            self._network.send(cloud, self._clouds[cloud].start(receiver, now))
+            self._network.arm(cloud)
+
+        return start
+
+    def _killer(self, cloud: str) -> Callable[[float], None]:
+        def kill(now: float) -> None:
+            self._clouds[cloud].start(None, now)
+            # A process that is killed flushes nothing of its own; what it wrote is the kernel's.
+            sink = self._sinks.pop(cloud, None)
+            if sink is not None:
+                sink.close()
+
+        return kill
+
+    def _observe(self, cloud: str, output: ReceiverOutput, now: float) -> None:
+        times = self._times[cloud]
+        match output:
+            case FirstByte():
+                times.first_byte = now if times.first_byte is None else times.first_byte
+            case TensorReady():
+                if times.first_tensor is None:
+                    times.first_tensor = now
+                times.tensors.add((output.path, output.tensor.name))
+                if self._on_tensor is not None:
+                    self._on_tensor(cloud, output, self._sinks[cloud])
+            case FileVerified(path=path):
+                times.files.add(path)
+            case Completed(receipt=receipt):
+                times.last_byte = now - (receipt.verified - receipt.last_byte)
+                times.verified = now
+                times.repaired, times.duplicates = receipt.repaired, receipt.duplicates
+            case Failed(reason=reason):
+                times.reason = reason
+            case _:
+                pass
+
+    def _delivered(self) -> Delivered:
+        results = {r.receiver: r for r in self._sender.results()}
+        clouds = tuple(self._cloud(name, results[name]) for name in self._flow.clouds)
+        fabric, repository = self._fabric, self._repository
+        paths = unicast_paths(fabric, self._flow)
+        copy = repository.inner_bytes
+        unicast: dict[str, int] = {}
+        for path in paths.values():
+            for cable in path:
+                unicast[cable.link] = unicast.get(cable.link, 0) + copy
+        hub = fabric.wires[self._flow.source, self._plan.hosts[self._flow.source].port]
+        served = [c for c in clouds if c.verified is not None]
+        size = self.source.manifest.size
+        result = DeliveryResult(
+            delivery=self._flow.delivery,
+            transport=str(self._flow.transport),
+            imposition=str(self._flow.imposition),
+            model=self._label,
+            files=len(self.source.manifest.files),
+            size=size,
+            source=self._flow.source,
+            clouds=clouds,
+            links=link_uses(fabric, unicast),
+            routers=self._routers(),
+            packets=repository.packets,
+            repairs=repository.repairs,
+            egress=hub.bytes,
+            unicast_egress=copy * len(paths),
+            duration=max((c.verified or 0.0 for c in served), default=0.0),
+            unicast_duration=self._unicast_duration(copy, paths),
+            notes=self._notes(),
+        )
+        return Delivered(
+            result, self._receipts(results),
+            {name: node.counters for name, node in fabric.routers.items()},
+            self._sender.failure, self._network.events,
+        )  # fmt: skip
+
+    def _unicast_duration(self, copy: int, paths: Mapping[str, tuple[object, ...]]) -> float:
+        """N copies share what the delivery may put on the repository's link (`rate`)."""
+        hosts = self._plan.hosts
+        shared = len(paths) * copy * 8 / min(self._flow.rate, hosts[self._flow.source].capacity)
+        alone = max((copy * 8 / hosts[cloud].capacity for cloud in paths), default=0.0)
+        return max(shared, alone)
+
+    def _routers(self) -> tuple[RouterUse, ...]:
+        return tuple(
+            RouterUse(
+                router=name,
+                bfr=node.plane.bfr,
+                bift_rows=sum(len(bift.entries) for bift in node.plane.bifts.values()),
+                flow_rows=len(node.plane.ingress_flows) + len(node.plane.egress_flows),
+                counters={k: v for k, v in node.counters.items() if v},
+            )
+            for name, node in sorted(self._fabric.routers.items())
+        )
+
+    def _cloud(self, name: str, known: ReceiverResult) -> CloudResult:
+        times = self._times[name]
+        folder = self._work / name
+        identical = times.verified is not None and self._identical(folder)
+        complete = times.verified is not None
+        reason = "" if complete else times.reason or known.reason or f"receiver {known.standing}"
+        if complete and not identical:
+            reason = "what was placed is not what the source holds"
+        manifest = self.source.manifest
+        return CloudResult(
+            cloud=name,
+            region=self._plan.hosts[name].region,
+            complete=complete,
+            identical=identical,
+            reason=reason,
+            joined=times.joined,
+            first_byte=times.first_byte,
+            last_byte=times.last_byte,
+            verified=times.verified,
+            first_tensor=times.first_tensor,
+            tensors=len(times.tensors),
+            files=len(manifest.files) if complete else len(times.files),
+            bytes=manifest.size if complete else 0,
+            lost=known.lost,
+            repaired=times.repaired,
+            duplicates=times.duplicates,
+        )
+
+    def _identical(self, folder: Path) -> bool:
+        """Compare every placed file with the source's, byte for byte, and look for strays."""
+        entries = self.source.manifest.files
+        placed = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+        return placed == {e.path for e in entries} and all(
+            _same(folder / entry.path, path)
+            for entry, path in zip(entries, self.source.paths, strict=True)
+        )
+
+    def _receipts(self, results: Mapping[str, ReceiverResult]) -> dict[str, dict[str, object]]:
+        receipts: dict[str, dict[str, object]] = {}
+        for name, known in results.items():
+            times = self._times[name]
+            row: dict[str, object] = {"receiver": name, "complete": times.verified is not None}
+            if known.receipt is not None:
+                row["bytes"] = str(known.receipt.bytes)
+                row["manifest-digest"] = known.receipt.manifest.hex()
+            for leaf, value in (
+                ("first-byte", times.first_byte),
+                ("last-byte", times.last_byte),
+                ("verified", times.verified),
+            ):
+                if value is not None:
+                    row[leaf] = str(round(value * 1e6))
+            row["packets-lost"] = str(known.lost)
+            row["packets-duplicate"] = str(times.duplicates)
+            receipts[name] = row
+        return receipts
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [
+            "times are the laboratory's: link capacities and delays come from the inventory, "
+            "processing in routers and hosts takes none",
+        ]
+        if self._flow.imposition is Imposition.ROUTER:
+            notes.append(
+                "the edge router imposes the BitString per (S,G): every repair goes to every cloud"
+            )
+        return tuple(notes)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        with one.open("rb") as a, other.open("rb") as b:
+            while True:
+                left, right = a.read(_CHUNK), b.read(_CHUNK)
+                if left != right:
+                    return False
+                if not left:
+                    return True
+    except OSError as error:
+        raise ToolkitError(f"{error.filename}: cannot be compared: {error.strerror}") from None

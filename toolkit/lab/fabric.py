@@ -1,0 +1,113 @@
+"""From planes to a network of wires and nodes; and what unicast would have cost on it.
+
+Pure: the plan's capacities and delays, the state's planes, the scenario's failures and loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from toolkit.lab.links import far_ends
+from toolkit.lab.result import LinkUse
+from toolkit.lab.router import RouterNode
+from toolkit.lab.scenario import LossOn, Scenario
+from toolkit.lab.wires import Wire
+from toolkit.planes.derive import Network
+from toolkit.plan.model import FlowPlan, Plan
+from toolkit.state.model import Cable
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """All that lies between the hosts."""
+
+    plan: Plan
+    network: Network
+    routers: Mapping[str, RouterNode]
+    wires: Mapping[tuple[str, str], Wire]
+    far: Mapping[tuple[str, str], tuple[str, str]]
+
+
+def build_fabric(plan: Plan, network: Network, scenario: Scenario) -> Fabric:
+    """Return routers and wires as they are before the first frame."""
+    far = far_ends(plan.cables)
+    routers = {name: RouterNode(plane, far) for name, plane in network.planes().items()}
+    wires: dict[tuple[str, str], Wire] = {}
+    for cable in plan.cables:
+        cloud = any(
+            end.node in plan.hosts and plan.hosts[end.node].kind == "cloud"
+            for end in (cable.a, cable.b)
+        )
+        lossy = scenario.loss_on is LossOn.ALL or cloud
+        for ours, theirs in ((cable.a, cable.b), (cable.b, cable.a)):
+            capacity, delay, mtu = _terms(plan, ours.node, ours.port)
+            wires[ours.node, ours.port] = Wire(
+                theirs.node, theirs.port, capacity, delay, mtu,
+                loss=scenario.loss if lossy else 0.0,
+                up=not network.down.cuts(cable),
+            )  # fmt: skip
+    return Fabric(plan, network, routers, wires, far)
+
+
+def _terms(plan: Plan, node: str, port: str) -> tuple[int, float, int]:
+    """Return capacity, delay and MTU of the wire that leaves this port."""
+    host = plan.hosts.get(node)
+    if host is not None:
+        return host.capacity, host.delay, host.mtu
+    planned = next(p for p in plan.routers[node].ports if p.name == port)
+    return planned.capacity, planned.delay, planned.mtu
+
+
+def link_uses(fabric: Fabric, unicast: Mapping[str, int]) -> tuple[LinkUse, ...]:
+    """Return the bytes that crossed each link; `unicast`: link -> computed bytes."""
+    uses = []
+    for cable in fabric.plan.cables:
+        a, b = (cable.a.node, cable.a.port), (cable.b.node, cable.b.port)
+        wire = fabric.wires[a]
+        uses.append(
+            LinkUse(
+                link=cable.link, a=a[0], b=b[0],
+                a_to_b=wire.bytes, b_to_a=fabric.wires[b].bytes,
+                capacity=wire.capacity, unicast=unicast.get(cable.link, 0),
+                edge=bool({a[0], b[0]} & fabric.plan.hosts.keys()), up=wire.up,
+            )
+        )  # fmt: skip
+    return tuple(uses)
+
+
+def unicast_paths(fabric: Fabric, flow: FlowPlan) -> dict[str, tuple[Cable, ...]]:
+    """Return the cables that a unicast packet crosses from the source to each cloud, by the FIBs.
+
+    A cloud that no route leads to is missing.
+    """
+    paths = {}
+    for cloud in flow.clouds:
+        path = _path(fabric, flow.source, cloud)
+        if path is not None:
+            paths[cloud] = path
+    return paths
+
+
+def _path(fabric: Fabric, source: str, cloud: str) -> tuple[Cable, ...] | None:
+    plan = fabric.plan
+    cable_at = {(e.node, e.port): c for c in plan.cables for e in (c.a, c.b)}
+    destination = plan.hosts[cloud].address.ip
+    node, port = source, plan.hosts[source].port
+    crossed: list[Cable] = []
+    while len(crossed) <= len(plan.cables):
+        if not fabric.wires[node, port].up:
+            return None
+        crossed.append(cable_at[node, port])
+        node = fabric.far[node, port][0]
+        if node == cloud:
+            return tuple(crossed)
+        router = fabric.routers.get(node)
+        route = router.plane.fib.lookup(destination) if router is not None else None
+        if route is None or not route.next_hops:
+            return None
+        port = route.next_hops[0].interface
+        if (node, port) not in fabric.far:
+            return None
+    return None
+

@@ -1,0 +1,200 @@
+"""The hosts of a laboratory: a repository that sends, GPU clouds that receive.  Bytes in, frames out.
+
+A host is a network stack around a delivery engine: it parses Ethernet, IP and UDP, and, on the sending side
+with host imposition, writes the BIER header itself (RFC 8296 section 3).  It decides nothing about the delivery.
+Pure: time comes from the network's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from toolkit.bier import wire
+from toolkit.delivery.events import Failed, Feedback, ReceiverOutput
+from toolkit.delivery.receiver import Receiver
+from toolkit.delivery.sender import Sender
+from toolkit.errors import WireError
+from toolkit.inet import ethernet, ip, udp
+from toolkit.inventory.model import Encapsulation, Imposition
+from toolkit.lab.links import header, mac
+from toolkit.lab.wires import Emission
+from toolkit.plan.model import FlowPlan, HostPlan, Plan
+
+BATCH = 16
+"""Packets that a sender puts out before it looks at the clock again."""
+TTL = 64
+MULTICAST_TTL = 64
+
+
+def datagram_of(frame: bytes) -> tuple[ip.Header, udp.Header, bytes]:
+    """Return the UDP datagram in a frame; WireError where there is none."""
+    ether, offset = ethernet.parse(frame)
+    if ether.ethertype not in (ethernet.EtherType.IPV4, ethernet.EtherType.IPV6):
+        raise WireError(f"EtherType {ether.ethertype:#06x} is not IP")
+    packet = frame[offset:]
+    outer, inner = ip.parse(packet)
+    ports, payload = udp.parse(packet, outer, inner)
+    return outer, ports, payload
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """How a host's frames leave it."""
+
+    host: HostPlan
+    far: tuple[str, str]
+
+    def header(self, ethertype: int) -> bytes:
+        return header(self.host.name, self.host.port, self.far, ethertype)
+
+    @property
+    def ip_header(self) -> bytes:
+        version = self.host.address.version
+        return self.header(
+            ethernet.EtherType.IPV4 if version == 4 else ethernet.EtherType.IPV6
+        )
+
+
+class Repository:
+    """The source of one flow: runs a Sender and imposes BIER where the flow asks for it."""
+
+    def __init__(self, plan: Plan, flow: FlowPlan, uplink: Uplink, sender: Sender) -> None:
+        self.sender = sender
+        self.inner_bytes = 0
+        """Bytes of first-time packets as plain Ethernet frames: what one unicast copy would be."""
+        self.packets = 0
+        self.repairs = 0
+        self._flow, self._uplink = flow, uplink
+        self._cloud_at = {plan.hosts[c].address.ip: c for c in flow.clouds}
+        self._template = udp.Template(
+            flow.source_address, flow.port, flow.group, flow.port, ttl=MULTICAST_TTL
+        )
+        self._headers: dict[int, tuple[bytes, ...]] = {}
+        self._host_imposes = flow.imposition is Imposition.HOST
+        router = plan.routers[flow.bfir]
+        self._parts = next(
+            s for s in router.sub_domains
+            if s.sub_domain_id == flow.sub_domain_id and s.bsl == flow.bsl
+        )  # fmt: skip
+        self._bfir_id = self._parts.bfr_id or 0
+
+    @property
+    def deadline(self) -> float | None:
+        return self.sender.deadline
+
+    def expire(self, now: float) -> Iterable[Emission]:
+        """Send what is due."""
+        port = self._uplink.host.port
+        emissions: list[Emission] = []
+        for t in self.sender.poll(now, BATCH):
+            packet = self._template.packet(b"".join((t.header, t.payload)))
+            if t.repair:
+                self.repairs += 1
+            else:
+                self.packets += 1
+                self.inner_bytes += ethernet.HEADER + len(packet)
+            emissions += [(port, front + packet) for front in self._fronts(t.mask)]
+        return emissions
+
+    def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
+        """Take a report of a cloud; it is told by its address."""
+        try:
+            outer, ports, payload = datagram_of(frame)
+        except WireError:
+            return ()
+        cloud = self._cloud_at.get(outer.source)
+        if cloud is None or ports.destination_port != self._flow.control_port:
+            return ()
+        self.sender.receive(cloud, payload, now)
+        return self.expire(now) if (self.deadline or now + 1) <= now else ()
+
+    def _fronts(self, mask: int) -> tuple[bytes, ...]:
+        """Return what goes before the IP packet for these receivers: one front for each set."""
+        fronts = self._headers.get(mask)
+        if fronts is None:
+            fronts = self._headers[mask] = tuple(self._make_fronts(mask))
+        return fronts
+
+    def _make_fronts(self, mask: int) -> Iterable[bytes]:
+        flow = self._flow
+        if not self._host_imposes:
+            group = ip.multicast_mac(flow.group)
+            kind = ethernet.EtherType.IPV4 if flow.group.version == 4 else ethernet.EtherType.IPV6
+            yield ethernet.Header(
+                group, mac(self._uplink.host.name, self._uplink.host.port), kind
+            ).encode()
+            return
+        mpls = self._parts.encapsulation is Encapsulation.MPLS
+        proto = wire.Proto.IPV4 if flow.group.version == 4 else wire.Proto.IPV6
+        clouds = frozenset(c for i, c in enumerate(flow.clouds) if mask >> i & 1)
+        for si, bits in flow.bit_strings(clouds).items():
+            yield self._uplink.header(
+                ethernet.EtherType.MPLS if mpls else ethernet.EtherType.BIER
+            ) + bier_header(
+                self._parts.bift_id_base + si, flow.bsl, bits, proto, self._bfir_id,
+                wire.Encapsulation.MPLS if mpls else wire.Encapsulation.NON_MPLS,
+            )  # fmt: skip
+
+
+def bier_header(
+    bift_id: int, bsl: int, bits: int, proto: int, bfir_id: int, encapsulation: wire.Encapsulation
+) -> bytes:
+    """Return the BIER header that a host writes before an IP packet."""
+    from toolkit.bier.bitstring import BitString, Bsl
+
+    return wire.Header(
+        encapsulation=encapsulation, bift_id=bift_id, ttl=TTL, proto=proto, bfir_id=bfir_id,
+        bits=BitString(Bsl.of_bits(bsl), bits),
+    ).encode()  # fmt: skip
+
+
+Observer = Callable[[str, ReceiverOutput, float], None]
+"""(cloud, what its receiver said, now)."""
+
+
+class CloudHost:
+    """A GPU cloud: a Receiver that may start late, be killed, and come back."""
+
+    def __init__(self, flow: FlowPlan, uplink: Uplink, observe: Observer) -> None:
+        self.receiver: Receiver | None = None
+        self._flow, self._uplink, self._observe = flow, uplink, observe
+        self._name = uplink.host.name
+        self._reports = udp.Template(
+            uplink.host.address.ip, flow.control_port, flow.source_address, flow.control_port
+        )
+
+    @property
+    def deadline(self) -> float | None:
+        return None if self.receiver is None else self.receiver.deadline
+
+    def start(self, receiver: Receiver | None, now: float) -> Iterable[Emission]:
+        """Take this receiver from now on; None: the process is gone."""
+        self.receiver = receiver
+        return () if receiver is None else self._out(receiver.expire(now), now)
+
+    def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
+        if self.receiver is None:
+            return ()
+        try:
+            outer, ports, payload = datagram_of(frame)
+        except WireError:
+            return ()
+        if outer.destination != self._flow.group or ports.destination_port != self._flow.port:
+            return ()
+        return self._out(self.receiver.receive(payload, now), now)
+
+    def expire(self, now: float) -> Iterable[Emission]:
+        return () if self.receiver is None else self._out(self.receiver.expire(now), now)
+
+    def _out(self, outputs: Sequence[ReceiverOutput], now: float) -> list[Emission]:
+        emissions: list[Emission] = []
+        for output in outputs:
+            if isinstance(output, Feedback):
+                packet = self._reports.packet(output.message)
+                emissions.append((self._uplink.host.port, self._uplink.ip_header + packet))
+            else:
+                self._observe(self._name, output, now)
+            if isinstance(output, Failed):
+                self.receiver = None
+        return emissions

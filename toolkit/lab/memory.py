@@ -1,0 +1,120 @@
+"""The memory laboratory: every router of a plan is an embedded NETCONF device and an engine, in one process.
+
+Law: what is forwarded follows from what was *pushed*.  A router's plane is derived from the configuration that
+its NETCONF server last committed; the plan only says where the cables are.  The clock of the delivery jumps
+(`toolkit.lab.wires`); the NETCONF sessions are real ones over SSH on loopback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from toolkit.netconf.device import DEFAULT_USER, Device, DeviceFarm
+from toolkit.planes.adjacency import NO_FAILURES, Failures
+from toolkit.planes.derive import Network
+from toolkit.plan.model import Plan
+from toolkit.state.model import NetworkState, RouterState, Source
+from toolkit.state.reference import read_router
+from toolkit.yang.schema import Schema
+
+Tree = Mapping[str, Any]
+
+
+class MemoryLab:
+    """Routers that answer NETCONF while the `with` block lasts.
+
+    `counters` and `receipts` are what <get> shows beside the planes: put there what a delivery did.
+    """
+
+    def __init__(self, plan: Plan, schema: Schema) -> None:
+        self.plan = plan
+        self.down: Failures = NO_FAILURES
+        self.counters: dict[str, Mapping[str, int]] = {}
+        """Router -> counters of its engine."""
+        self.receipts: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        """Router -> session name -> receipts (list `receipt` of llmsync-delivery)."""
+        self._committed: dict[str, Tree] = {name: {} for name in plan.routers}
+        self._farm = DeviceFarm(
+            [
+                Device(name, schema, state=self._show(name), on_commit=self._take(name))
+                for name in plan.routers
+            ]
+        )
+
+    def __enter__(self) -> MemoryLab:
+        self._farm.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self._farm.close()
+
+    @property
+    def username(self) -> str:
+        return DEFAULT_USER
+
+    @property
+    def password(self) -> str:
+        return self._farm.users[DEFAULT_USER].password or ""
+
+    @property
+    def addresses(self) -> Mapping[str, tuple[str, int]]:
+        """Router -> host and port of its NETCONF server."""
+        return self._farm.addresses
+
+    @property
+    def host_keys(self) -> Mapping[str, str]:
+        return self._farm.host_keys
+
+    def stop(self, router: str) -> None:
+        """The router dies."""
+        self._farm.stop(router)
+
+    def state(self) -> NetworkState:
+        """Return what is configured now, as last committed by each router."""
+        return running_state(self.plan, self._committed)
+
+    def network(self) -> Network:
+        """Return the forwarding planes that follow from what is configured now."""
+        return Network(self.state(), self.down)
+
+    def _take(self, name: str) -> Callable[[Tree], None]:
+        def take(tree: Tree) -> None:
+            read_router(name, tree)  # what cannot be understood must not count as committed
+            self._committed[name] = tree
+
+        return take
+
+    def _show(self, name: str) -> Callable[[], Tree]:
+        return lambda: self._state_of(name)
+
+    def _state_of(self, name: str) -> Tree:
+        network = self.network()
+        if name not in network.routers:
+            return {}
+        tree: dict[str, Any] = dict(network.plane(name).state_tree(self.counters.get(name)))
+        receipts = self.receipts.get(name)
+        if receipts:
+            tree["llmsync-delivery:deliveries"] = {
+                "session": [{"name": n, "receipt": rows} for n, rows in sorted(receipts.items())]
+            }
+        return tree
+
+
+def running_state(plan: Plan, trees: Mapping[str, Tree]) -> NetworkState:
+    """Return the state that these configurations make (RFC 7951 trees), on the plan's cables."""
+    return NetworkState(
+        source=Source.RUNNING,
+        routers={
+            name: read_router(name, tree) if tree else RouterState(name=name)
+            for name, tree in trees.items()
+        },
+        cables=plan.cables,
+        hosts=frozenset(plan.hosts),
+    )

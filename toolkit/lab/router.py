@@ -1,0 +1,186 @@
+"""A router of a laboratory: what its plane and its BIER engine make of a frame.
+
+It forwards IP by its FIB (RFC 1812 section 5.2), BIER by its BIFTs (RFC 8279 section 6.5), crosses routers that
+are no BFRs by GRE (RFC 8279 section 6.9, RFC 2784), imposes BIER on (S,G) flows as their BFIR and hands delivered
+packets to its edge interfaces as their BFER.  Every packet that it does not pass on is counted with its reason.
+Pure: frames in, frames out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from toolkit.bier.birt import Neighbor
+from toolkit.bier.engine import Arrived, Deliver, Engine, Output
+from toolkit.bier.wire import Encapsulation, Proto
+from toolkit.errors import WireError
+from toolkit.inet import ethernet, gre, ip
+from toolkit.inet.ethernet import EtherType
+from toolkit.lab.links import header, mac
+from toolkit.lab.wires import Emission
+from toolkit.planes.plane import Plane
+
+_BIER = {
+    EtherType.MPLS.to_bytes(2, "big"): Encapsulation.MPLS,
+    EtherType.BIER.to_bytes(2, "big"): Encapsulation.NON_MPLS,
+}
+_ETHERTYPE = {Encapsulation.MPLS: EtherType.MPLS, Encapsulation.NON_MPLS: EtherType.BIER}
+_IP = {EtherType.IPV4.to_bytes(2, "big"), EtherType.IPV6.to_bytes(2, "big")}
+TUNNEL_TTL = 64
+
+
+class RouterNode:
+    """One router; `plane` may be replaced at any time (`load`), counters go on."""
+
+    deadline: float | None = None
+
+    def __init__(self, plane: Plane, far_ends: Mapping[tuple[str, str], tuple[str, str]]) -> None:
+        """`far_ends`: (node, port) -> (node, port), for the destination MAC addresses."""
+        self.name = plane.router
+        self.engine: Engine = plane.engine()
+        self.drops: Counter[str] = Counter()
+        """Packets other than BIER that went no further, by reason."""
+        self._far_ends = far_ends
+        self.load(plane)
+
+    def load(self, plane: Plane) -> None:
+        """Forward by this plane from now on."""
+        self.plane = plane
+        plane.reload(self.engine)
+        self._arrived = {port: plane.arrived(port) for port in plane.core_bier | plane.accept_host_bier}
+        self._ways: dict[
+            tuple[Neighbor, Encapsulation], Callable[[bytes], Iterable[Emission]]
+        ] = {}
+        self._egress = {
+            source.packed + group.packed: tuple(
+                (port, ethernet.Header(
+                    ip.multicast_mac(group), mac(self.name, port),
+                    EtherType.IPV4 if group.version == 4 else EtherType.IPV6,
+                ).encode())
+                for port in flow.interfaces
+            )
+            for (source, group), flow in plane.egress_flows.items()
+        }  # fmt: skip
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Those of the BIER engine, and `dropped-ip-<reason>`."""
+        return {
+            **self.engine.counters,
+            **{f"dropped-ip-{reason}": n for reason, n in sorted(self.drops.items())},
+        }
+
+    def expire(self, now: float) -> Iterable[Emission]:
+        return ()
+
+    def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
+        kind = frame[12:14]
+        encapsulation = _BIER.get(kind)
+        if encapsulation is not None:
+            arrived = self._arrived.get(port, Arrived.EDGE)
+            return self._emit(self.engine.receive(frame[14:], encapsulation, arrived, now))
+        if kind in _IP:
+            return self._ip(port, frame[14:], now)
+        return self._drop("ethertype")
+
+    def _emit(self, outputs: Iterable[Output]) -> list[Emission]:
+        emissions: list[Emission] = []
+        for output in outputs:
+            if isinstance(output, Deliver):
+                emissions += self._egress_of(output.payload)
+            else:
+                key = output.neighbor, output.encapsulation
+                way = self._ways.get(key)
+                if way is None:
+                    way = self._ways[key] = self._way_to(*key)
+                emissions += way(output.packet)
+        return emissions
+
+    def _way_to(
+        self, neighbor: Neighbor, encapsulation: Encapsulation
+    ) -> Callable[[bytes], Iterable[Emission]]:
+        """Return what puts a BIER packet on its way to a BFR-NBR: a frame, or a tunnel."""
+        ethertype = _ETHERTYPE[encapsulation]
+        tunnel = neighbor.tunnel
+        if tunnel is None:
+            port = neighbor.interface
+            front = self._front(port, ethertype)
+            return lambda packet: ((port, front + packet),)
+        outer = ip.Template(tunnel.local, tunnel.remote, gre.PROTOCOL, ttl=TUNNEL_TTL)
+        shim = gre.header(ethertype)
+        remote = tunnel.remote
+        return lambda packet: self._out(remote, outer.packet(shim + packet))
+
+    def _egress_of(self, packet: bytes) -> list[Emission]:
+        """As BFER, hand an (S,G) packet to the interfaces that the overlay names."""
+        addresses = packet[12:20] if packet[:1] < b"\x50" else packet[8:40]
+        ports = self._egress.get(addresses)
+        if ports is None:
+            self.drops["no-egress-flow"] += 1
+            return []
+        forwarded = ip.forwarded(packet)
+        if forwarded is None:
+            self.drops["ttl"] += 1
+            return []
+        return [(port, front + forwarded) for port, front in ports]
+
+    def _ip(self, port: str, packet: bytes, now: float) -> Iterable[Emission]:
+        try:
+            outer, offset = ip.parse(packet)
+        except WireError:
+            return self._drop("malformed")
+        if outer.destination.is_multicast:
+            return self._ingress(port, outer, packet)
+        if outer.destination in self.plane.addresses:
+            return self._ours(port, outer, packet[offset : outer.end], now)
+        forwarded = ip.forwarded(packet[: outer.end])
+        return self._drop("ttl") if forwarded is None else self._out(outer.destination, forwarded)
+
+    def _ours(self, port: str, outer: ip.Header, payload: bytes, now: float) -> Iterable[Emission]:
+        if outer.protocol != gre.PROTOCOL:
+            return self._drop("protocol")
+        try:
+            kind, offset = gre.parse(payload)
+        except WireError:
+            return self._drop("malformed")
+        encapsulation = _BIER.get(kind.to_bytes(2, "big"))
+        if encapsulation is None:
+            return self._drop("gre-protocol")
+        arrived = self.plane.arrived(port, outer.source)
+        return self._emit(self.engine.receive(payload[offset:], encapsulation, arrived, now))
+
+    def _ingress(self, port: str, outer: ip.Header, packet: bytes) -> Iterable[Emission]:
+        """As BFIR, impose the BitString of an (S,G) that came in from its own host."""
+        flow = self.plane.ingress_flows.get((outer.source, outer.destination))
+        if flow is None or port not in self.plane.edge_interfaces:
+            return self._drop("no-ingress-flow")
+        forwarded = ip.forwarded(packet[: outer.end])
+        if forwarded is None:
+            return self._drop("ttl")
+        proto = Proto.IPV4 if outer.source.version == 4 else Proto.IPV6
+        bfir_id = self.plane.bfr_ids.get(flow.sub_domain_id)
+        if bfir_id is None:
+            return self._drop("no-bfr-id")
+        return self._emit(
+            self.engine.impose(
+                flow.sub_domain_id, flow.bsl, flow.sets, proto, forwarded, bfir_id
+            )
+        )
+
+    def _out(self, destination: ip.IpAddress, packet: bytes) -> Iterable[Emission]:
+        """Send an IP packet by the FIB; of equal-cost next hops the first."""
+        route = self.plane.fib.lookup(destination)
+        if route is None or not route.next_hops:
+            return self._drop("no-route")
+        port = route.next_hops[0].interface
+        kind = EtherType.IPV4 if destination.version == 4 else EtherType.IPV6
+        return ((port, self._front(port, kind) + packet),)
+
+    def _front(self, port: str, ethertype: int) -> bytes:
+        far = self._far_ends.get((self.name, port), ("", ""))
+        return header(self.name, port, far, ethertype)
+
+    def _drop(self, reason: str) -> tuple[Emission, ...]:
+        self.drops[reason] += 1
+        return ()
