@@ -1,0 +1,159 @@
+"""A reference router's configuration as network state.
+
+Pure.  Reads the RFC 7951 tree of the modules in yang/, as `toolkit.yang.schema` returns it: valid
+and canonical.  Whether it came from a rendered payload or from a device's running configuration
+makes no difference.  State nodes are not looked at: what follows from a configuration is derived,
+not believed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
+
+from toolkit.state.model import (
+    BierEncapsulation,
+    EgressFlow,
+    IngressFlow,
+    Interface,
+    IpInterface,
+    IsisInterface,
+    RouterState,
+    Session,
+    SubDomain,
+)
+
+DEFAULT_METRIC = 10
+"""llmsync-isis, leaf metric."""
+DEFAULT_ROLE = "core"
+"""llmsync-bier, leaf role."""
+
+_DIGITS = re.compile(r"(\d+)")
+
+_Node = Mapping[str, Any]
+
+
+def read_router(name: str, tree: _Node) -> RouterState:
+    """Return what router `name` is configured to do.
+
+    A tree has no order of its own: flows are sorted by group, sessions by TSI, names the way people
+    count (`r2` before `r10`).
+    """
+    isis: _Node = tree.get("llmsync-isis:isis", {})
+    bier: _Node = tree.get("llmsync-bier:bier", {})
+    overlay: _Node = tree.get("llmsync-overlay:overlay", {})
+    deliveries: _Node = tree.get("llmsync-delivery:deliveries", {})
+    return RouterState(
+        name=name,
+        system_id=isis.get("system-id", ""),
+        areas=tuple(sorted(isis.get("area-address", ()))),
+        interfaces=_interfaces(tree.get("ietf-interfaces:interfaces", {}), isis, bier),
+        sub_domains=tuple(
+            sorted(map(_sub_domain, _entries(bier, "sub-domain")), key=lambda s: s.sub_domain_id)
+        ),
+        ingress_flows=tuple(
+            sorted(map(_ingress_flow, _entries(overlay, "ingress-flow")), key=_flow_order)
+        ),
+        egress_flows=tuple(
+            sorted(map(_egress_flow, _entries(overlay, "egress-flow")), key=_flow_order)
+        ),
+        sessions=tuple(
+            sorted(map(_session, _entries(deliveries, "session")), key=lambda s: (s.tsi, s.name))
+        ),
+    )
+
+
+def _entries(node: _Node, name: str) -> Iterable[_Node]:
+    entries: Iterable[_Node] = node.get(name, ())
+    return entries
+
+
+def _interfaces(interfaces: _Node, isis: _Node, bier: _Node) -> dict[str, Interface]:
+    routed = {entry["name"]: _isis_interface(entry) for entry in _entries(isis, "interface")}
+    roles = {
+        entry["name"]: entry.get("role", DEFAULT_ROLE) for entry in _entries(bier, "interface")
+    }
+    return {
+        entry["name"]: Interface(
+            name=entry["name"],
+            enabled=entry.get("enabled", True),
+            addresses=tuple(_addresses(entry)),
+            mtu=entry.get("llmsync-isis:network-mtu"),
+            isis=routed.get(entry["name"]),
+            bier=roles.get(entry["name"]) == "core",
+            accept_host_bier=roles.get(entry["name"]) == "host-imposition",
+        )
+        for entry in _entries(interfaces, "interface")
+    }
+
+
+def _isis_interface(entry: _Node) -> IsisInterface:
+    return IsisInterface(
+        metric=entry.get("metric", DEFAULT_METRIC), passive=entry.get("passive", False)
+    )
+
+
+def _addresses(interface: _Node) -> Iterable[IpInterface]:
+    for family in ("ietf-ip:ipv4", "ietf-ip:ipv6"):
+        ip: _Node = interface.get(family, {})
+        if ip.get("enabled", True):
+            for entry in _entries(ip, "address"):
+                yield ip_interface(f"{entry['ip']}/{entry['prefix-length']}")
+
+
+def _sub_domain(entry: _Node) -> SubDomain:
+    return SubDomain(
+        sub_domain_id=entry["id"],
+        bfr_prefix=ip_network(entry["bfr-prefix"]),
+        bfr_id=entry.get("bfr-id"),
+        encapsulations=tuple(
+            BierEncapsulation(
+                kind=bound["kind"],
+                bsl=bound["bsl"],
+                base=bound["bift-id-base"],
+                max_si=bound.get("max-si", 0),
+            )
+            for bound in sorted(
+                _entries(entry, "encapsulation"), key=lambda e: (e["bsl"], e["kind"])
+            )
+        ),
+    )
+
+
+def _ingress_flow(entry: _Node) -> IngressFlow:
+    return IngressFlow(
+        source=ip_address(entry["source"]),
+        group=ip_address(entry["group"]),
+        sub_domain_id=entry["sub-domain"],
+        bsl=entry["bsl"],
+        sets={bound["si"]: int(bound["bit-string"], 16) for bound in _entries(entry, "set")},
+    )
+
+
+def _egress_flow(entry: _Node) -> EgressFlow:
+    return EgressFlow(
+        source=ip_address(entry["source"]),
+        group=ip_address(entry["group"]),
+        interfaces=tuple(sorted(entry["interface"], key=_counting)),
+    )
+
+
+def _flow_order(flow: IngressFlow | EgressFlow) -> tuple[int, int, int]:
+    return flow.group.version, int(flow.group), int(flow.source)
+
+
+def _counting(name: str) -> tuple[tuple[int, int, str], ...]:
+    parts = (part for part in _DIGITS.split(name) if part)
+    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts)
+
+
+def _session(entry: _Node) -> Session:
+    return Session(
+        name=entry["name"],
+        tsi=entry["tsi"],
+        source=ip_address(entry["source"]),
+        group=ip_address(entry["group"]),
+        role=entry["role"],
+    )
