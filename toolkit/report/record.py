@@ -65,6 +65,8 @@ class RunRecord:
     """Facts about where it ran: `Python` -> `3.11.2`."""
     not_checked: tuple[tuple[str, str], ...] = ()
     """(what, why); checks that were `not run` and the lab's own notes are added by the writers."""
+    limits: tuple[tuple[str, str], ...] = ()
+    """(topic, what the analysis does not model); a terminal only counts them."""
     trees: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Delivery -> names of its main flow's links; an access link has its host's name."""
     broken_links: tuple[str, ...] = ()
@@ -101,8 +103,17 @@ def slowest(result: DeliveryResult) -> CloudResult | None:
 
 def unchecked(record: RunRecord) -> tuple[tuple[str, str], ...]:
     """Return (what, why) of all that was not looked at: declared, not run, or beyond the lab."""
+    return tuple(dict.fromkeys((*left_out(record), *record.limits)))
+
+
+def left_out(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    """Return (what, why) of what could have been looked at; checks with one reason stand together."""
     rows = list(record.not_checked)
-    rows += [(check.title, check.reason) for check in record.checks if check.status == "not run"]
+    not_run: dict[str, list[str]] = {}
+    for check in record.checks:
+        if check.status == "not run":
+            not_run.setdefault(check.reason, []).append(check.title)
+    rows += [("; ".join(titles), reason) for reason, titles in not_run.items()]
     rows += [(f"Delivery {r.delivery}", note) for r in record.results for note in r.notes]
     return tuple(dict.fromkeys(rows))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from toolkit.lab.result import CloudResult, DeliveryResult
 from toolkit.report.quantity import NONE, count, duration, factor, plural, size
-from toolkit.report.record import RunRecord, has_it, slowest, unchecked, verdict, waited
+from toolkit.report.record import RunRecord, has_it, left_out, slowest, unchecked, verdict, waited
 from toolkit.report.svg import shortened
 from toolkit.verify.findings import Severity
 
@@ -46,9 +46,9 @@ def markdown(record: RunRecord) -> str:
     if record.checks:
         checks = [(check.status, check.title, check.reason) for check in record.checks]
         blocks += ["### Checks", _markdown_table(("status", "check", "note"), checks)]
-    left_out = unchecked(record)
-    if left_out:
-        blocks += ["### Not checked", _markdown_table(("what", "why"), left_out)]
+    beyond = unchecked(record)
+    if beyond:
+        blocks += ["### Not checked", _markdown_table(("what", "why"), beyond)]
     blocks.append(f"llmsync {_escaped(record.version)}: {_code(record.command)}")
     return "\n\n".join(blocks) + "\n"
 
@@ -131,7 +131,9 @@ def _plain_checks(record: RunRecord) -> str:
     counts = ", ".join(f"{len(found)} {status}" for status, found in states.items() if found)
     lines.append(f"checks: {counts or 'none was run'}")
     lines += [f"  failed: {check.title}: {check.reason}" for check in states["failed"]]
-    lines += [f"  not checked: {what}: {why}" for what, why in unchecked(record)]
+    lines += [f"  not checked: {what}: {why}" for what, why in left_out(record)]
+    if record.limits:
+        lines.append(f"  {plural(len(record.limits), 'limit')} of the analysis: see the report")
     return "\n".join(lines)
 
 

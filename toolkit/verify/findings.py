@@ -41,3 +41,21 @@ class Check:
     """`passed`, `failed` or `not run`."""
     reason: str = ""
     """Why it was not run, or a one-line summary of what it covered."""
+    kinds: tuple[str, ...] = ()
+    """Ids of the findings that it can make."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found, and what was looked at."""
+
+    findings: tuple[Finding, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that a pipeline must stop at."""
+        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
+
+    def __add__(self, other: Report) -> Report:
+        return Report(findings=self.findings + other.findings, checks=self.checks + other.checks)

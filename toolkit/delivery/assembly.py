@@ -1,0 +1,182 @@
+"""Symbols into blocks: the objects that are being received.
+
+Pure.  This is the receiver's hot path: one symbol costs a few dictionary look-ups and one copy to
+the place in the block's buffer where it belongs.  Buffers are re-used, and together they stay
+within a bound: a block too many drops the one that has been open longest, whose symbols are then
+asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+
+import numpy as np
+
+from toolkit.delivery.control import LACKS_ALL
+from toolkit.delivery.fec import Partition, decode
+
+
+class Verdict(IntEnum):
+    """What became of a symbol."""
+
+    TAKEN = 0
+    WHOLE = 1
+    """Taken, and its block has all it needs: `Assembly.solve` it."""
+    DUPLICATE = 2
+    """It was there already, or its block is whole."""
+    MISFIT = 3
+    """Its block, number or length does not exist in this object."""
+
+
+class OpenBlock:
+    """A block that lacks symbols, or waits to be verified."""
+
+    __slots__ = ("buffer", "got", "have", "k", "parity", "view")
+
+    def __init__(self, buffer: bytearray, k: int) -> None:
+        self.buffer = buffer
+        self.view = memoryview(buffer)
+        self.k = k
+        self.have = bytearray(k)
+        """1 per source symbol that is there."""
+        self.got = 0
+        """Symbols that are there, parity included."""
+        self.parity: dict[int, bytes] = {}
+        """Parity number -> symbol."""
+
+
+class Buffers:
+    """The memory of all open blocks: `limit` bytes, handed out in buffers of one block."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self.evicted = 0
+        self._free: dict[int, list[bytearray]] = {}
+        self._open: dict[tuple[int, int], tuple[int, Callable[[int], None]]] = {}
+        """(TOI, SBN) -> size of its buffer and how to drop it; oldest first."""
+
+    def take(self, toi: int, sbn: int, size: int, drop: Callable[[int], None]) -> bytearray:
+        """Return a buffer of `size` bytes; its content is anything."""
+        while self._open and self.used + size > self.limit:
+            (_, oldest), (_, drop_oldest) = next(iter(self._open.items()))
+            drop_oldest(oldest)
+            self.evicted += 1
+        self._open[toi, sbn] = size, drop
+        self.used += size
+        free = self._free.get(size)
+        return free.pop() if free else bytearray(size)
+
+    def give(self, toi: int, sbn: int, buffer: bytearray) -> None:
+        """Take a buffer back."""
+        del self._open[toi, sbn]
+        self.used -= len(buffer)
+        free = self._free.setdefault(len(buffer), [])
+        if len(free) < 4:
+            free.append(buffer)
+
+
+class Assembly:
+    """One object: which blocks are done, and the open ones."""
+
+    __slots__ = ("_buffers", "_symbol", "blocks", "done", "partition", "remaining", "toi")
+
+    def __init__(self, toi: int, partition: Partition, buffers: Buffers) -> None:
+        self.toi = toi
+        self.partition = partition
+        self.done = bytearray(partition.blocks)
+        """1 per block that is verified (or, in an object that is verified as a whole, solved)."""
+        self.remaining = partition.blocks
+        self.blocks: dict[int, OpenBlock] = {}
+        self._symbol = partition.symbol
+        self._buffers = buffers
+
+    def add(self, sbn: int, sbl: int, esi: int, datagram: bytes | memoryview, at: int) -> Verdict:
+        """Take the encoding symbol that begins at `at` of a datagram.
+
+        `sbl`: the block's length as the packet says it, or -1 when the packet does not say.
+        """
+        block = self.blocks.get(sbn)
+        if block is None:
+            if sbn >= len(self.done):
+                return Verdict.MISFIT
+            if self.done[sbn]:
+                return Verdict.DUPLICATE
+            block = self._open(sbn)
+        k, size = block.k, self._symbol
+        if sbl not in (k, -1):
+            return Verdict.MISFIT
+        length = len(datagram) - at
+        if esi < k:
+            if block.have[esi]:
+                return Verdict.DUPLICATE
+            if length != size:
+                # The last symbol of an object ends with the object; padding may follow it.
+                wanted = self.partition.size(sbn) - esi * size
+                if wanted >= size or length != wanted:
+                    return Verdict.MISFIT
+            if block.got >= k:
+                return Verdict.DUPLICATE
+            block.have[esi] = 1
+            start = esi * size
+            block.view[start : start + length] = datagram[at:]
+        else:
+            if length != size or esi > 254:
+                return Verdict.MISFIT
+            if block.got >= k or esi - k in block.parity:
+                return Verdict.DUPLICATE
+            block.parity[esi - k] = bytes(datagram[at:])
+        block.got += 1
+        return Verdict.WHOLE if block.got == k else Verdict.TAKEN
+
+    def solve(self, sbn: int) -> memoryview:
+        """Return the source block's bytes, lost symbols decoded; valid until `finish` or `drop`."""
+        block = self.blocks[sbn]
+        if block.parity:
+            lost = [i for i, there in enumerate(block.have) if not there]
+            matrix = np.frombuffer(block.buffer, np.uint8).reshape(block.k, self._symbol)
+            size = self.partition.size(sbn)
+            # A padded last symbol may have brought anything as padding: it counts as zeros.
+            block.view[size:] = bytes(len(block.view) - size)
+            decode(matrix, lost, {j: np.frombuffer(p, np.uint8) for j, p in block.parity.items()})
+        return block.view[: self.partition.size(sbn)]
+
+    def finish(self, sbn: int) -> int:
+        """The block is done; return how many parity symbols it took."""
+        used = len(self.blocks[sbn].parity)
+        self._close(sbn)
+        self.done[sbn] = 1
+        self.remaining -= 1
+        return used
+
+    def drop(self, sbn: int) -> None:
+        """Forget a block's symbols."""
+        self._close(sbn)
+
+    def close(self) -> None:
+        """Forget all that is open."""
+        for sbn in list(self.blocks):
+            self._close(sbn)
+
+    def lacks(self, first: int, count: int) -> bytes:
+        """Symbols that blocks first .. first + count - 1 lack, as a report says it."""
+        found = bytearray(count)
+        for i in range(count):
+            sbn = first + i
+            if sbn >= len(self.done) or self.done[sbn]:
+                continue
+            block = self.blocks.get(sbn)
+            found[i] = LACKS_ALL if block is None or not block.got else block.k - block.got
+        return bytes(found)
+
+    def _open(self, sbn: int) -> OpenBlock:
+        k = self.partition.k(sbn)
+        buffer = self._buffers.take(self.toi, sbn, k * self._symbol, self.drop)
+        block = self.blocks[sbn] = OpenBlock(buffer, k)
+        return block
+
+    def _close(self, sbn: int) -> None:
+        block = self.blocks.pop(sbn)
+        block.view.release()
+        self._buffers.give(self.toi, sbn, block.buffer)

@@ -1,0 +1,110 @@
+"""From the first packet to a trusted manifest: FDT Instance (TOI 0) and manifest (TOI 1).
+
+Pure.  All that comes is collected in bounded memory, and nothing is believed before the
+manifest's signature is proven; a manifest that fails is thrown away and asked for again.  The
+packets of both objects carry EXT_FTI, so either can be collected without the other.  A new FDT
+Instance ID means that the sender offers something else now, and both are collected anew.
+"""
+
+from __future__ import annotations
+
+from toolkit.delivery.assembly import Assembly, Buffers, Verdict
+from toolkit.delivery.fdt import parse_fdt
+from toolkit.delivery.fec import Partition
+from toolkit.delivery.manifest import (
+    MANIFEST_TOI,
+    OpenedManifest,
+    UntrustedError,
+    open_manifest,
+)
+from toolkit.delivery.wire import Fti
+from toolkit.errors import WireError
+
+FDT_TOI = 0
+MAX_SIZE = 64 * 2**20
+"""Bytes of an FDT Instance or a manifest at most."""
+MAX_UNTRUSTED = 3
+"""Manifests of other signers that may come before the sender itself is held to be at fault."""
+MAX_REFUSED = 64
+"""The same for manifests that are damaged or forged."""
+
+
+class Bootstrap:
+    """The two objects that lead to the manifest."""
+
+    def __init__(self, trusted: bytes | None) -> None:
+        self.envelope = b""
+        self.refused = 0
+        """Times that an FDT or a manifest was complete and could not be believed."""
+        self._untrusted = 0
+        self.reason = ""
+        """Why the last one was refused."""
+        self.opened: OpenedManifest | None = None
+        self._trusted = trusted
+        self._instance: int | None = None
+        self._fti: dict[int, Fti] = {}
+        self._buffers = Buffers(2 * MAX_SIZE)
+        self._assemblies: dict[int, Assembly] = {}
+        self._content: dict[int, bytearray] = {}
+
+    @property
+    def hopeless(self) -> bool:
+        """Asking again will not help: what `reason` says is how it is."""
+        return self._untrusted >= MAX_UNTRUSTED or self.refused >= MAX_REFUSED
+
+    def describe(self, toi: int, instance: int | None, fti: Fti) -> None:
+        """A packet says how its object is cut, and TOI 0 which FDT Instance it belongs to."""
+        if toi == FDT_TOI and instance != self._instance:
+            self._forget(FDT_TOI)
+            if self._instance is not None:
+                self._forget(MANIFEST_TOI)
+            self._instance = instance
+        if fti == self._fti.get(toi):
+            return
+        self._forget(toi)
+        if 0 < fti.transfer_length <= MAX_SIZE and 1 <= fti.block <= 255 and fti.symbol:
+            part = Partition(fti.transfer_length, fti.symbol, fti.block)
+            self._fti[toi] = fti
+            self._assemblies[toi] = Assembly(toi, part, self._buffers)
+            self._content[toi] = bytearray(part.length)
+
+    def add(self, toi: int, sbn: int, sbl: int, esi: int, datagram: bytes, at: int) -> Verdict:
+        """Take a symbol; afterwards `opened` may be there, or `refused` have grown."""
+        assembly = self._assemblies.get(toi)
+        if assembly is None:
+            return Verdict.MISFIT
+        verdict = assembly.add(sbn, sbl, esi, datagram, at)
+        if verdict is Verdict.WHOLE:
+            part = assembly.partition
+            start = part.offset(sbn)
+            self._content[toi][start : start + part.size(sbn)] = assembly.solve(sbn)
+            assembly.finish(sbn)
+            if assembly.remaining == 0:
+                self._complete(toi, bytes(self._content.pop(toi)))
+        return verdict
+
+    def lacks(self, toi: int, first: int, count: int) -> bytes | None:
+        """As Assembly.lacks; None for an object of which nothing is known."""
+        assembly = self._assemblies.get(toi)
+        return None if assembly is None else assembly.lacks(first, count)
+
+    def _complete(self, toi: int, content: bytes) -> None:
+        try:
+            if toi == FDT_TOI:
+                if MANIFEST_TOI not in [f.toi for f in parse_fdt(content)]:
+                    raise WireError("FDT: it lists no manifest")
+            else:
+                self.opened = open_manifest(content, self._trusted)
+                self.envelope = content
+        except WireError as error:
+            self._forget(toi)
+            self.refused += 1
+            self._untrusted += isinstance(error, UntrustedError)
+            self.reason = str(error)
+
+    def _forget(self, toi: int) -> None:
+        assembly = self._assemblies.pop(toi, None)
+        if assembly is not None:
+            assembly.close()
+        self._content.pop(toi, None)
+        self._fti.pop(toi, None)

@@ -1,0 +1,161 @@
+"""The objects that a manifest announces, at the receiver: what is there, what is verified.
+
+Pure, apart from the Sink that it is given.  A block of data waits in memory until the list of its
+file's digests is there, is verified, and only then written.  A block or a list with a wrong
+digest is dropped whole (nobody knows which symbol was forged) and asked for again.
+"""
+
+from __future__ import annotations
+
+from toolkit.delivery.assembly import Assembly, Buffers
+from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART
+from toolkit.delivery.events import FileVerified, TensorReady
+from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, digest
+from toolkit.delivery.model import Counters
+from toolkit.delivery.ports import Landed, Sink
+from toolkit.delivery.tensors import TensorTracker
+
+
+class Catalog:
+    """All files of one manifest."""
+
+    def __init__(
+        self,
+        opened: OpenedManifest,
+        landed: list[Landed],
+        sink: Sink,
+        counters: Counters,
+        memory: int,
+    ) -> None:
+        self.opened = opened
+        self.assemblies: dict[int, Assembly] = {}
+        """By TOI."""
+        self.asks_again = False
+        """Blocks were dropped that had been reported as complete: say anew what is there."""
+        self._sink = sink
+        self._counters = counters
+        self._buffers = Buffers(memory)
+        self._digests: dict[int, bytes] = {}
+        self._lists: dict[int, bytearray] = {}
+        self._waiting: dict[int, list[int]] = {}
+        """File -> whole blocks that wait for the list of their digests."""
+        self._trackers: dict[int, TensorTracker] = {}
+        self._landed = landed
+        for item in opened.manifest.objects():
+            assembly = Assembly(item.toi, item.partition, self._buffers)
+            there = landed[item.file]
+            if item.is_data:
+                assembly.done[:] = there.blocks
+            elif there.digests is not None:
+                assembly.done[:] = b"\1" * len(assembly.done)
+                self._digests[item.file] = there.digests
+            assembly.remaining = assembly.done.count(0)
+            self.assemblies[item.toi] = assembly
+        self._remaining = sum(a.remaining > 0 for a in self.assemblies.values())
+
+    @property
+    def complete(self) -> bool:
+        return self._remaining == 0
+
+    def recalled(self) -> list[FileVerified | TensorReady]:
+        """What an earlier run had done already, and files without a byte."""
+        out: list[FileVerified | TensorReady] = []
+        for file, entry in enumerate(self.opened.manifest.files):
+            assembly = self.assemblies[FIRST_TOI + 2 * file + 1]
+            for sbn, there in enumerate(self._landed[file].blocks):
+                if there:
+                    out += self._tensors(file, assembly, sbn)
+            if assembly.remaining == 0:
+                out.append(FileVerified(entry.path))
+        return out
+
+    def states(self) -> bytes:
+        """What is held of every object, for a HAVE."""
+        return bytes(
+            HAVE_ALL
+            if assembly.remaining == 0
+            else HAVE_PART
+            if assembly.blocks or assembly.remaining < len(assembly.done)
+            else HAVE_NOTHING
+            for assembly in self.assemblies.values()
+        )
+
+    def whole(self, toi: int, sbn: int) -> list[FileVerified | TensorReady]:
+        """Block `sbn` of an object has all it needs.  Raises DeliveryError from the sink."""
+        assembly = self.assemblies[toi]
+        self._counters.evicted = self._buffers.evicted
+        file, is_data = divmod(toi - FIRST_TOI, 2)
+        if not is_data:
+            return self._whole_digests(assembly, file, sbn)
+        if file not in self._digests:
+            self._waiting.setdefault(file, []).append(sbn)
+            return []
+        return self._whole_data(assembly, file, sbn)
+
+    def close(self) -> None:
+        """Release all memory."""
+        for assembly in self.assemblies.values():
+            assembly.close()
+
+    def _whole_data(
+        self, assembly: Assembly, file: int, sbn: int
+    ) -> list[FileVerified | TensorReady]:
+        data = assembly.solve(sbn)
+        if digest(data) != self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]:
+            assembly.drop(sbn)
+            self._counters.polluted += 1
+            return []
+        self._sink.write(file, sbn, assembly.partition.offset(sbn), data)
+        self._counters.repaired += assembly.finish(sbn)
+        out = self._tensors(file, assembly, sbn)
+        if assembly.remaining == 0:
+            self._remaining -= 1
+            out.append(FileVerified(self.opened.manifest.files[file].path))
+        return out
+
+    def _whole_digests(
+        self, assembly: Assembly, file: int, sbn: int
+    ) -> list[FileVerified | TensorReady]:
+        part = assembly.partition
+        collected = self._lists.setdefault(file, bytearray(part.length))
+        start = part.offset(sbn)
+        collected[start : start + part.size(sbn)] = assembly.solve(sbn)
+        self._counters.repaired += assembly.finish(sbn)
+        if assembly.remaining:
+            return []
+        found = bytes(self._lists.pop(file))
+        if digest(found) != self.opened.manifest.files[file].root:
+            self._counters.polluted += 1
+            assembly.done[:] = bytes(len(assembly.done))
+            assembly.remaining = len(assembly.done)
+            self.asks_again = True
+            return []
+        self._sink.put_digests(file, found)
+        self._digests[file] = found
+        self._remaining -= 1
+        out: list[FileVerified | TensorReady] = []
+        data = self.assemblies[assembly.toi + 1]
+        polluted = self._counters.polluted
+        for waiting in self._waiting.pop(file, ()):
+            # Since it became whole it may have been dropped to stay within the memory bound.
+            block = data.blocks.get(waiting)
+            if block is not None and block.got == block.k:
+                out += self._whole_data(data, file, waiting)
+            else:
+                self.asks_again = True
+        self.asks_again = self.asks_again or self._counters.polluted > polluted
+        return out
+
+    def _tensors(self, file: int, assembly: Assembly, sbn: int) -> list[FileVerified | TensorReady]:
+        entry = self.opened.manifest.files[file]
+        if not entry.path.endswith(".safetensors"):
+            return []
+        tracker = self._trackers.get(file)
+        if tracker is None:
+            tracker = TensorTracker(
+                entry.size, lambda offset, length: self._sink.read(file, offset, length)
+            )
+            self._trackers[file] = tracker
+        start = assembly.partition.offset(sbn)
+        ready = tracker.add(start, start + assembly.partition.size(sbn))
+        return [TensorReady(entry.path, tensor) for tensor in ready]

@@ -1,0 +1,185 @@
+"""What the sender sends next, and whose answer it waits for.
+
+Pure, apart from the Source that blocks are read from.  One round at a time: a segment to those
+that lack something of it, then a poll to the same.  Repairs go before anything new; FDT and
+manifest before everything; digests before the data that is verified by them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from toolkit.delivery.ledger import Ledger, Segment, bits
+from toolkit.delivery.members import MAX_POLLS, MAX_RTO, Member, OpenPoll
+from toolkit.delivery.model import Session, Standing, Transmission
+from toolkit.delivery.ports import Source
+from toolkit.delivery.schedule import Round
+from toolkit.delivery.wire import Header, Poll
+
+
+class Dispatch:
+    """The sequence of packets of one session."""
+
+    def __init__(
+        self, session: Session, source: Source, ledger: Ledger, members: Sequence[Member]
+    ) -> None:
+        self.polls: dict[int, OpenPoll] = {}
+        """By poll id."""
+        self.urgent: deque[Transmission] = deque()
+        """Packets without a payload; they go first."""
+        self.idle = False
+        """Nothing can be sent until something is heard or a timer fires."""
+        self.held = False
+        """Receivers that are ready wait for others: no files yet."""
+        self.everybody = None if session.targeted else (1 << len(members)) - 1
+        """Mask of every packet where packets cannot be addressed."""
+        self._session = session
+        self._source = source
+        self._parity = source.manifest.coding.parity
+        self._ledger = ledger
+        self._members = members
+        self._round: Round | None = None
+        self._packets: Iterator[Transmission] = iter(())
+        self._repairs: deque[Segment] = deque()
+        self._cursor = 0
+        self._next_poll = 1
+
+    def next(self, now: float) -> Transmission | None:
+        """Return the next packet with a payload; None: see `urgent`, or nothing can be sent.
+
+        Raises DeliveryError when the source is not what it was.
+        """
+        while not self.urgent:
+            packet = next(self._packets, None)
+            if packet is not None:
+                return packet
+            if not self._next_round(now):
+                return None
+        return None
+
+    def begun(self) -> bool:
+        """Whether any file, or the digests of one, has been sent to anybody."""
+        return self._cursor > 0 or any(s.sent for s in self._ledger.segments[:1])
+
+    def urge(self, mask: int, toi: int, poll: Poll) -> None:
+        """Send a poll before anything else."""
+        header = Header(tsi=self._session.tsi, toi=toi, extensions=(poll.extension(),))
+        self.urgent.append(
+            Transmission(self.everybody or mask, header.encode(), b"", repair=False, toi=toi)
+        )
+
+    def answered(self, poll: OpenPoll, member: Member) -> None:
+        """A member's answer to a poll is there, or will never be."""
+        poll.awaited &= ~(1 << member.bit)
+        member.outstanding -= poll.missing[member.bit]
+        member.polls -= 1
+        if not poll.awaited:
+            del self.polls[poll.poll_id]
+
+    def repair(self, poll: OpenPoll) -> None:
+        """What a poll's segment lacks may be sent once everybody has answered."""
+        if not poll.awaited and poll.segment.pending:
+            self._repairs.append(poll.segment)
+
+    def release(self, member: Member) -> None:
+        """A member needs nothing of what is under way."""
+        if self._round is not None:
+            self._round.targets &= ~(1 << member.bit)
+        for poll in list(self.polls.values()):
+            if poll.awaited >> member.bit & 1:
+                self.answered(poll, member)
+                poll.segment.flight &= ~(1 << member.bit)
+                self.repair(poll)
+        member.outstanding = member.polls = 0
+
+    def repeat(self, poll: OpenPoll, now: float) -> None:
+        """A poll was not answered by all in time."""
+        poll.tries += 1
+        wait = max(self._members[bit].timeout for bit in bits(poll.awaited))
+        poll.due = now + min(wait * 2 ** min(poll.tries - 1, 8), MAX_RTO)
+        segment = poll.segment
+        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
+        self.urge(poll.awaited, segment.item.toi, question)
+        if segment.pending:
+            # Those that have answered do not wait for those that have not.
+            self._repairs.append(segment)
+            self.idle = False
+
+    def _next_round(self, now: float) -> bool:
+        """End the round under way with its poll, or begin the next; False: nothing can be sent."""
+        if self._round is not None:
+            done, self._round = self._round, None
+            if done.targets:
+                self._ask(done, now)
+                return True
+        chosen = None if self.idle else self._choose()
+        if chosen is None:
+            self.idle = True
+            return False
+        segment, targets = chosen
+        self._round = turn = Round(segment, targets)
+        self._ledger.launch(segment, targets)
+        for bit, missing in turn.missing.items():
+            self._members[bit].outstanding += missing
+            self._members[bit].polls += 1
+        self._packets = turn.packets(self._read, self._parity, self.everybody)
+        return True
+
+    def _choose(self) -> tuple[Segment, int] | None:
+        """The segment that is sent next, and to whom."""
+        joined = ready = blocked = 0
+        for member in self._members:
+            bit = 1 << member.bit
+            joined |= bit * member.active
+            ready |= bit * (member.standing is Standing.READY)
+            blocked |= bit * (
+                member.outstanding >= self._session.window or member.polls >= MAX_POLLS
+            )
+        for segment in self._ledger.boot:
+            if segment.pending & joined:
+                return segment, segment.pending & joined
+        ready = self._ledger.wanting(ready & ~blocked)
+        if self.held or not ready:
+            return None
+        while self._repairs:
+            segment = self._repairs.popleft()
+            if segment.pending & ready:
+                return segment, segment.pending & ready
+        segments = self._ledger.segments
+        for _ in range(len(segments)):
+            segment = segments[self._cursor]
+            targets = segment.pending & ready
+            if targets:
+                return self._digests_first(segment, targets, ready)
+            self._cursor = (self._cursor + 1) % len(segments)
+        return None
+
+    def _digests_first(self, segment: Segment, targets: int, ready: int) -> tuple[Segment, int]:
+        """Data that goes to somebody without its digests could not be verified there."""
+        toi = segment.item.toi
+        if toi % 2:
+            for digests in self._ledger.by_toi[toi - 1]:
+                if digests.pending & targets:
+                    return digests, digests.pending & ready
+        return segment, targets
+
+    def _ask(self, done: Round, now: float) -> None:
+        """After a round, ask those that it served what they lack."""
+        segment = done.segment
+        wait = max(self._members[bit].timeout for bit in bits(done.targets))
+        poll = OpenPoll(
+            poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
+            missing=done.missing, sent=now, due=now + wait,
+        )  # fmt: skip
+        self._next_poll = self._next_poll % 0xFFFFFFFF + 1
+        self.polls[poll.poll_id] = poll
+        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
+        self.urge(done.targets, segment.item.toi, question)
+
+    def _read(self, segment: Segment, sbn: int) -> bytes:
+        item = segment.item
+        if item.content is None:
+            return self._source.read_block(item.file, sbn)
+        start = item.partition.offset(sbn)
+        return item.content[start : start + item.partition.size(sbn)]

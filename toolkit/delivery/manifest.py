@@ -1,0 +1,240 @@
+"""The signed manifest: which files, cut how, and what their blocks must hash to.
+
+The manifest is canonical JSON (sorted keys, no spaces, UTF-8), carried in a DSSE envelope and
+signed with Ed25519 over DSSE's pre-authentication encoding, so what is verified are bytes and not
+somebody's idea of JSON.  A file's `root` is BLAKE3 over the list of its block digests; the list
+itself travels as an object of its own just ahead of the file's data.
+
+TOIs follow from the position in the manifest: TOI 0 is the FDT Instance (RFC 6726), TOI 1 the
+manifest, TOI 2 + 2i the digests of file i and TOI 3 + 2i its data.
+
+Pure.  `open_manifest` raises WireError, also for a signature that is wrong or not trusted.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from toolkit.delivery.fec import Partition
+from toolkit.delivery.model import Coding, FileEntry
+from toolkit.errors import WireError
+
+FORMAT = "llmsync-manifest"
+VERSION = 1
+PAYLOAD_TYPE = "application/vnd.llmsync.manifest.v1+json"
+DIGEST_SIZE = 32
+MANIFEST_TOI = 1
+FIRST_TOI = 2
+
+
+def digest(data: bytes | memoryview) -> bytes:
+    """BLAKE3, 32 bytes: of a block, of a list of digests, of the manifest."""
+    return bytes(blake3(data).digest())
+
+
+def path_problem(path: str) -> str:
+    """Why `path` cannot be a file of a manifest; empty when it can.
+
+    A path is relative, has `/` between its parts and stays below the folder it is placed in,
+    wherever that is.
+    """
+    parts = path.split("/")
+    if not path or any(part in ("", ".", "..") for part in parts):
+        return "is empty, absolute, or has an empty part, '.' or '..'"
+    if "\\" in path or path[1:2] == ":" or not path.isprintable():
+        return "has a drive letter, a backslash or a character that cannot be printed"
+    try:
+        too_long = any(len(part.encode()) > 255 for part in parts) or len(path.encode()) > 1024
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    return "is too long" if too_long else ""
+
+
+def path_problems(paths: Iterable[str]) -> Iterator[str]:
+    """Everything wrong with the paths of one manifest, each sentence naming the path."""
+    seen: set[str] = set()
+    folders: set[str] = set()
+    for path in paths:
+        problem = path_problem(path)
+        if problem:
+            yield f"path {path!r} {problem}"
+        if path in seen:
+            yield f"path {path!r} is listed twice"
+        seen.add(path)
+        parts = path.split("/")
+        folders.update("/".join(parts[:i]) for i in range(1, len(parts)))
+    for path in sorted(seen & folders):
+        yield f"path {path!r} is both a file and a folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is delivered.  Constructible means encodable and safe to place."""
+
+    name: str
+    coding: Coding
+    files: tuple[FileEntry, ...]
+    """In the order of delivery."""
+
+    def __post_init__(self) -> None:
+        problems = list(path_problems(f.path for f in self.files))
+        if problems:
+            raise ValueError("; ".join(problems))
+        if any(f.size < 0 or len(f.root) != DIGEST_SIZE for f in self.files):
+            raise ValueError("a file's size is negative or its root is not a digest")
+
+    def encode(self) -> bytes:
+        document = {
+            "coding": {
+                "block": self.coding.block,
+                "parity": self.coding.parity,
+                "symbol": self.coding.symbol,
+            },
+            "digest": "blake3",
+            "files": [{"path": f.path, "root": f.root.hex(), "size": f.size} for f in self.files],
+            "format": FORMAT,
+            "name": self.name,
+            "version": VERSION,
+        }
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return text.encode()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(f.size for f in self.files)
+
+    def objects(self) -> tuple[FileObject, ...]:
+        """The objects with TOI 2, 3, ...: digests of a file, then its data."""
+        found = []
+        for number, entry in enumerate(self.files):
+            data = Partition(entry.size, self.coding.symbol, self.coding.block)
+            listed = Partition(data.blocks * DIGEST_SIZE, self.coding.symbol, self.coding.block)
+            toi = FIRST_TOI + 2 * number
+            found.append(FileObject(toi, number, is_data=False, partition=listed))
+            found.append(FileObject(toi + 1, number, is_data=True, partition=data))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class FileObject:
+    """One object on the wire: the digests of a file, or its data."""
+
+    toi: int
+    file: int
+    """Number of the file in the manifest."""
+    is_data: bool
+    partition: Partition
+
+
+def seal(manifest: Manifest, key: Ed25519PrivateKey) -> bytes:
+    """Return the signed envelope that travels as TOI 1."""
+    payload = manifest.encode()
+    envelope = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [
+            {
+                "keyid": key.public_key().public_bytes_raw().hex(),
+                "sig": base64.b64encode(key.sign(_pre_authentication(payload))).decode(),
+            }
+        ],
+    }
+    return json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode()
+
+
+class UntrustedError(WireError):
+    """Somebody signed it, and not the one who is trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedManifest:
+    """A manifest whose signature is right."""
+
+    manifest: Manifest
+    digest: bytes
+    """BLAKE3 of the bytes that were signed."""
+    key: bytes
+    """Public key (32 bytes) that signed them."""
+
+
+def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
+    """Return the manifest in `envelope` once its signature is proven.
+
+    `trusted`: the only public key (32 bytes) that may have signed it; None: any key may, and the
+    caller shows `OpenedManifest.key` to somebody who knows.
+    """
+    try:
+        outer = json.loads(envelope)
+        payload = base64.b64decode(outer["payload"], validate=True)
+        kind = outer["payloadType"]
+        signatures = [
+            (bytes.fromhex(s["keyid"]), base64.b64decode(s["sig"], validate=True))
+            for s in outer["signatures"]
+        ]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise WireError("manifest: the envelope is not DSSE") from None
+    if kind != PAYLOAD_TYPE:
+        raise WireError(f"manifest: payload type {kind!r} is not {PAYLOAD_TYPE}")
+    for key, signature in signatures:
+        if trusted is not None and key != trusted:
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, _pre_authentication(payload))
+        except (InvalidSignature, ValueError):
+            raise WireError("manifest: the signature is wrong") from None
+        return OpenedManifest(_parse(payload), digest(payload), key)
+    raise UntrustedError("manifest: it is not signed by the trusted key")
+
+
+def _pre_authentication(payload: bytes) -> bytes:
+    """DSSE protocol, version 1: what the signature is over."""
+    return b"DSSEv1 %d %s %d %s" % (
+        len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload,
+    )  # fmt: skip
+
+
+def _parse(payload: bytes) -> Manifest:
+    try:
+        document: dict[str, Any] = json.loads(payload)
+        if document["format"] != FORMAT or document["version"] != VERSION:
+            raise WireError("manifest: its format or version is not ours")
+        if document["digest"] != "blake3":
+            raise WireError("manifest: its digests are not BLAKE3")
+        coding = document["coding"]
+        return Manifest(
+            name=_text(document["name"]),
+            coding=Coding(
+                symbol=_number(coding["symbol"]),
+                block=_number(coding["block"]),
+                parity=_number(coding["parity"]),
+            ),
+            files=tuple(
+                FileEntry(
+                    path=_text(f["path"]), size=_number(f["size"]), root=bytes.fromhex(f["root"])
+                )
+                for f in document["files"]
+            ),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise WireError(f"manifest: not well formed: {error}") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text expected")
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("whole number expected")
+    return value

@@ -1,0 +1,76 @@
+"""The two ends of a delivery: where blocks are read from, and where they are put.
+
+Pure: protocols only.  The engines call them and never touch a file themselves.  An end that cannot
+go on (changed source, full disk) raises DeliveryError; the engine turns that into an outcome.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from toolkit.delivery.manifest import Manifest, OpenedManifest
+
+
+class Source(Protocol):
+    """Where the sender reads from.  `toolkit.delivery.source` has the one for files."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """Per file, the digests (32 bytes each) of its source blocks, concatenated."""
+        ...
+
+    def read_block(self, file: int, block: int) -> bytes:
+        """Return a source block whose digest has just been checked.
+
+        Raises DeliveryError when the file is not what it was when it was scanned.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What an earlier run left of one file."""
+
+    digests: bytes | None
+    """The list of its block digests, None when that was never received."""
+    blocks: bytes
+    """One byte per block: 1 when it is there and its digest has been checked again."""
+
+
+class Sink(Protocol):
+    """Where a receiver puts what it has verified.  For files: `toolkit.delivery.sink`."""
+
+    def recall(self) -> bytes | None:
+        """Return the manifest's envelope that an earlier, unfinished run stored; None without."""
+        ...
+
+    def open(self, envelope: bytes, opened: OpenedManifest) -> list[Landed]:
+        """Make ready for this manifest; return per file what is already there.
+
+        What an earlier run stored for another manifest is thrown away.
+        """
+        ...
+
+    def put_digests(self, file: int, digests: bytes) -> None:
+        """Remember the verified list of a file's block digests."""
+        ...
+
+    def write(self, file: int, block: int, offset: int, data: memoryview) -> None:
+        """Store a verified block at `offset` of the file.  `data` is not kept."""
+        ...
+
+    def read(self, file: int, offset: int, length: int) -> bytes:
+        """Return bytes of verified blocks."""
+        ...
+
+    def place(self) -> None:
+        """Everything is verified: let all files appear."""
+        ...
+
+    def close(self) -> None:
+        """Release what is open.  What is stored stays for the next run unless it was placed."""
+        ...

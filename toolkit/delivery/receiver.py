@@ -1,0 +1,413 @@
+"""The receiving engine: datagrams in, verified blocks to a Sink, control messages out.
+
+Pure: it is told the time, it never sleeps, and chance is a function that it is given.  A packet of
+data passes through `receive` without an object being made for it.  The sender drives: it polls
+for what is missing after each stretch of blocks, and the receiver answers; so the loss of any one
+packet is noticed by somebody with a timer.  On its own the receiver repeats only JOIN, HAVE (also
+when it hears nothing for long) and its last word.
+
+Nothing reaches the Sink before the manifest's signature and the block's digest are right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import Enum, auto
+
+from toolkit.delivery import wire
+from toolkit.delivery.assembly import Verdict
+from toolkit.delivery.bootstrap import Bootstrap
+from toolkit.delivery.catalog import Catalog
+from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Have, Join, Message, Report
+from toolkit.delivery.events import (
+    Completed,
+    Failed,
+    Feedback,
+    FirstByte,
+    Ignored,
+    ManifestVerified,
+)
+from toolkit.delivery.events import ReceiverOutput as Output
+from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest, open_manifest
+from toolkit.delivery.model import Counters, Receipt
+from toolkit.delivery.ports import Sink
+from toolkit.errors import (
+    DeliveryError,
+    IncompleteError,
+    ToolkitError,
+    UnreachableError,
+    WireError,
+)
+
+JOIN_INTERVAL = 0.25
+"""Seconds between the first two JOINs; doubled up to MAX_INTERVAL."""
+MAX_INTERVAL = 2.0
+REORDER = 0.005
+"""Seconds that a report waits for packets which the poll overtook."""
+LAST_WORDS = 8
+"""Times that the receipt, or the reason of a failure, is said unless the sender ends it."""
+HAVE_CHUNK = 1024
+MAX_POLL = 1024
+"""Blocks that one poll may ask for."""
+
+
+class State(Enum):
+    JOINING = auto()
+    """No manifest yet."""
+    RECEIVING = auto()
+    CLOSING = auto()
+    """Complete or failed; the sender has not acknowledged it."""
+    ENDED = auto()
+
+
+class Receiver:
+    """One receiver of one session.
+
+    `trusted`: public key (32 bytes) that must have signed the manifest; None: any.
+    `incarnation`: grows from start to start of the receiver of this name (32 bit).
+    `chance`: numbers in [0, 1) for jitter.  `tsi`: None: that of the sender it joins.
+    `timeout`: seconds of silence after which it gives up.  `memory`: bytes of open blocks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        *,
+        trusted: bytes | None,
+        incarnation: int,
+        chance: Callable[[], float],
+        tsi: int | None = None,
+        timeout: float = 30.0,
+        memory: int = 256 * 2**20,
+    ) -> None:
+        self.name = name
+        self.state = State.JOINING
+        self.counters = Counters()
+        self._sink = sink
+        self._trusted = trusted
+        self._incarnation = incarnation & 0xFFFFFFFF
+        self._chance = chance
+        self._tsi = self._given_tsi = tsi
+        self._timeout = timeout
+        self._silence = min(5.0, timeout / 4)
+        self._memory = memory
+        self._bootstrap = Bootstrap(trusted)
+        self._catalog: Catalog | None = None
+        self._running = False
+        self._started = 0.0
+        self._heard = 0.0
+        self._answered = False
+        """Something came that only a sender who knows us sends."""
+        self._first_byte: float | None = None
+        self._last_byte = 0.0
+        self._retry = math.inf
+        self._interval = JOIN_INTERVAL
+        self._reports: dict[int, tuple[float, int, int, int]] = {}
+        """Poll id -> when to answer, TOI, first block, count."""
+        self._last_words: Body | None = None
+        self._said = 0
+        self._closed_at = math.inf
+
+    # ----- what a runtime calls
+
+    @property
+    def finished(self) -> bool:
+        return self.state is State.ENDED
+
+    @property
+    def deadline(self) -> float | None:
+        """When `expire` wants to be called; None when never again."""
+        if not self._running:
+            return 0.0
+        if self.state is State.ENDED:
+            return None
+        due = min(self._retry, self._closed_at)
+        if self._reports:
+            due = min(due, min(r[0] for r in self._reports.values()))
+        if self.state is not State.CLOSING:
+            due = min(due, self._heard + self._timeout)
+        return due
+
+    def receive(self, datagram: bytes, now: float) -> list[Output]:
+        """Take one datagram.  Never raises on what is in it."""
+        if len(datagram) > wire.FIXED.size:
+            word, _, tsi, toi, sbn, sbl, esi = wire.FIXED.unpack_from(datagram)
+            if word == wire.DATA_WORD and tsi == self._tsi and self._catalog is not None:
+                assembly = self._catalog.assemblies.get(toi)
+                if assembly is not None:
+                    self._heard = now
+                    counters = self.counters
+                    counters.packets += 1
+                    counters.bytes += len(datagram) - 24
+                    verdict = assembly.add(sbn, sbl, esi, datagram, 24)
+                    if verdict is Verdict.TAKEN and self._first_byte is not None:
+                        return []
+                    return self._taken(toi, sbn, verdict, now)
+        return self._receive_any(datagram, now)
+
+    def expire(self, now: float) -> list[Output]:
+        """Do what the time asks for."""
+        if not self._running:
+            return self._start(now)
+        out: list[Output] = []
+        for poll_id in [p for p, r in self._reports.items() if r[0] <= now]:
+            _, toi, first, count = self._reports.pop(poll_id)
+            out.append(self._report(poll_id, toi, first, count))
+        if self.state is State.ENDED:
+            return []
+        if self.state is State.CLOSING:
+            return out + (self._say_last(now) if now >= self._retry else [])
+        if now >= self._closed_at:
+            if self._heard < self._closed_at - MAX_INTERVAL:
+                closed = IncompleteError(
+                    "the sender closed the session before it was complete; nothing was placed "
+                    "(its own messages say why)"
+                )
+                return out + self._fail(closed, now)
+            self._closed_at = math.inf
+        if now >= self._heard + self._timeout:
+            self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
+            return out + self._fail(self._silent(), now)
+        if now >= self._retry:
+            patience = self._heard + self._silence
+            if self._answered and now < patience:
+                self._retry = patience
+            else:
+                out += self._introduce(now)
+        return out
+
+    # ----- starting
+
+    def _start(self, now: float) -> list[Output]:
+        self._running = True
+        self._started = self._heard = now
+        try:
+            stored = self._sink.recall()
+            if stored is not None:
+                return self._begin(open_manifest(stored, self._trusted), stored, now)
+        except WireError:
+            pass  # Left by somebody else's delivery: the sink throws it away when it opens ours.
+        except DeliveryError as error:
+            return self._fail(error, now)
+        return self._introduce(now)
+
+    def _begin(self, opened: OpenedManifest, envelope: bytes, now: float) -> list[Output]:
+        """The manifest is proven: see what is there, and say so."""
+        landed = self._sink.open(envelope, opened)
+        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory)
+        self._catalog = catalog
+        self.state = State.RECEIVING
+        self._answered, self._interval = False, JOIN_INTERVAL
+        out: list[Output] = [ManifestVerified(opened), *catalog.recalled()]
+        if catalog.complete:
+            return out + self._complete(catalog, now)
+        return out + self._introduce(now)
+
+    def _introduce(self, now: float) -> list[Output]:
+        self._retry = now + self._interval * (0.75 + self._chance() / 2)
+        self._interval = min(2 * self._interval, MAX_INTERVAL)
+        catalog = self._catalog
+        if catalog is None:
+            return [self._message(Join())]
+        states = catalog.states()
+        return [
+            self._message(
+                Have(
+                    manifest=catalog.opened.digest, total=len(states), first=first,
+                    states=states[first : first + HAVE_CHUNK],
+                )
+            )
+            for first in range(0, max(len(states), 1), HAVE_CHUNK)
+        ]  # fmt: skip
+
+    # ----- packets
+
+    def _receive_any(self, datagram: bytes, now: float) -> list[Output]:
+        """Every packet that is not plain data of a known file."""
+        try:
+            header, at = wire.parse(datagram)
+            poll = header.poll()
+            instance, fti = header.fdt_instance(), header.fti()
+            symbol = None
+            if len(datagram) > at:
+                symbol, at = wire.parse_payload_id(header.codepoint, datagram, at)
+        except WireError as error:
+            return self._ignore(str(error))
+        if self._tsi is None and (self._catalog is not None or header.toi < FIRST_TOI):
+            self._tsi = header.tsi
+        if header.tsi != self._tsi:
+            return self._ignore(f"TSI {header.tsi} is not that of our session")
+        if self.state in (State.CLOSING, State.ENDED):
+            if header.close_session:
+                self.state = State.ENDED
+                return []
+            return self._say_last(now) if poll is not None else self._ignore("already done")
+        if header.close_session:
+            # Not proof of anything, it could be forged: wait whether more comes.
+            self._closed_at = min(self._closed_at, now + 2 * MAX_INTERVAL)
+            return []
+        self._heard = now
+        if poll is not None:
+            return self._on_poll(header.toi, poll, now)
+        if symbol is None:
+            return []
+        self.counters.packets += 1
+        self.counters.bytes += len(datagram) - at
+        sbl = -1 if symbol.sbl is None else symbol.sbl
+        if header.toi >= FIRST_TOI:
+            assembly = self._catalog.assemblies.get(header.toi) if self._catalog else None
+            if assembly is None:
+                return self._ignore(f"TOI {header.toi} is not known")
+            verdict = assembly.add(symbol.sbn, sbl, symbol.esi, datagram, at)
+            return self._taken(header.toi, symbol.sbn, verdict, now)
+        if fti is not None:
+            self._bootstrap.describe(header.toi, instance, fti)
+        verdict = self._bootstrap.add(header.toi, symbol.sbn, sbl, symbol.esi, datagram, at)
+        return self._bootstrapped(verdict, now)
+
+    def _bootstrapped(self, verdict: Verdict, now: float) -> list[Output]:
+        bootstrap = self._bootstrap
+        if verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
+            return self._count(verdict)
+        self._answered = True
+        if bootstrap.hopeless:
+            return self._fail(DeliveryError(f"{bootstrap.reason}; nothing was placed"), now)
+        opened, bootstrap.opened = bootstrap.opened, None
+        if opened is None:
+            if bootstrap.refused:
+                self._tsi = self._given_tsi  # It may have been a stranger's session.
+            return []
+        if self._catalog is not None:
+            if self._catalog.opened.digest == opened.digest:
+                return self._introduce(now)
+            self._catalog.close()
+        try:
+            return self._begin(opened, bootstrap.envelope, now)
+        except DeliveryError as error:
+            return self._fail(error, now)
+
+    def _taken(self, toi: int, sbn: int, verdict: Verdict, now: float) -> list[Output]:
+        """A symbol of a file, or of its digests, was looked at."""
+        catalog = self._catalog
+        if catalog is None or verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
+            return self._count(verdict)
+        out: list[Output] = []
+        self._answered = True
+        if self._first_byte is None:
+            self._first_byte = now
+            out.append(FirstByte())
+        if verdict is Verdict.WHOLE:
+            self._last_byte = now
+            try:
+                out += catalog.whole(toi, sbn)
+            except DeliveryError as error:
+                return out + self._fail(error, now)
+            if catalog.asks_again:
+                catalog.asks_again = False
+                out += self._introduce(now)
+            if catalog.complete:
+                out += self._complete(catalog, now)
+        return out
+
+    def _count(self, verdict: Verdict) -> list[Output]:
+        if verdict is Verdict.DUPLICATE:
+            self.counters.duplicates += 1
+            return []
+        return self._ignore("a symbol that does not fit its object")
+
+    def _ignore(self, reason: str) -> list[Output]:
+        ignored = self.counters.ignored
+        if reason in ignored or len(ignored) < 64:
+            ignored[reason] = ignored.get(reason, 0) + 1
+        return [Ignored(reason)]
+
+    # ----- polls and reports
+
+    def _on_poll(self, toi: int, poll: wire.Poll, now: float) -> list[Output]:
+        if poll.count > MAX_POLL:
+            return self._ignore(f"a poll for {poll.count} blocks")
+        if toi >= FIRST_TOI:
+            self._answered = True
+        if poll.poll_id in self._reports:
+            return []
+        if len(self._reports) < MAX_POLL and any(self._lacks(toi, poll.first, poll.count)):
+            due = now + REORDER * (0.75 + self._chance() / 2)
+            self._reports[poll.poll_id] = due, toi, poll.first, poll.count
+            return []
+        return [self._report(poll.poll_id, toi, poll.first, poll.count)]
+
+    def _report(self, poll_id: int, toi: int, first: int, count: int) -> Feedback:
+        lacks = self._lacks(toi, first, count)
+        return self._message(Report(poll_id=poll_id, toi=toi, first=first, lacks=lacks))
+
+    def _lacks(self, toi: int, first: int, count: int) -> bytes:
+        catalog = self._catalog
+        if toi >= FIRST_TOI:
+            assembly = catalog.assemblies.get(toi) if catalog else None
+            found = None if assembly is None else assembly.lacks(first, count)
+        else:
+            found = self._bootstrap.lacks(toi, first, count)
+            if found is None and catalog is not None:
+                found = bytes(count)  # The manifest is known from an earlier run.
+        return bytes([LACKS_ALL]) * count if found is None else found
+
+    # ----- ending
+
+    def _complete(self, catalog: Catalog, now: float) -> list[Output]:
+        try:
+            self._sink.place()
+        except DeliveryError as error:
+            return self._fail(error, now)
+        counters, started = self.counters, self._started
+        first = started if self._first_byte is None else self._first_byte
+        receipt = Receipt(
+            receiver=self.name, manifest=catalog.opened.digest,
+            files=len(catalog.opened.manifest.files), bytes=catalog.opened.manifest.size,
+            repaired=counters.repaired, duplicates=counters.duplicates,
+            polluted=counters.polluted, first_byte=first - started,
+            last_byte=max(self._last_byte, first) - started, verified=now - started,
+        )  # fmt: skip
+        return [Completed(receipt), *self._close(Done(receipt=receipt), now)]
+
+    def _fail(self, error: ToolkitError, now: float) -> list[Output]:
+        if self._catalog is not None:
+            self._catalog.close()
+            self._catalog = None
+        self._sink.close()
+        return [Failed(str(error), error), *self._close(Fail(reason=str(error)), now)]
+
+    def _close(self, last_words: Body, now: float) -> list[Output]:
+        self.state = State.CLOSING
+        self._reports.clear()
+        self._last_words, self._interval = last_words, JOIN_INTERVAL / 2
+        return self._say_last(now)
+
+    def _say_last(self, now: float) -> list[Output]:
+        if self._last_words is None or self._said >= LAST_WORDS:
+            self.state = State.ENDED
+            return []
+        self._said += 1
+        self._retry = now + self._interval * (0.75 + self._chance() / 2)
+        self._interval = min(2 * self._interval, MAX_INTERVAL / 2)
+        return [self._message(self._last_words)]
+
+    def _silent(self) -> ToolkitError:
+        waited = f"for {self._timeout:g} s"
+        if not self._answered and self._catalog is None:
+            return UnreachableError(
+                "sender", f"nothing came back {waited}",
+                "is it running, does it list this receiver, do routers and firewalls let both "
+                "directions through?",
+            )  # fmt: skip
+        return IncompleteError(
+            f"the sender has been silent {waited}; nothing was placed, and what was received is "
+            "kept (start the receiver again to go on)"
+        )
+
+    def _message(self, body: Body) -> Feedback:
+        message = Message(
+            tsi=self._tsi or 0, incarnation=self._incarnation, name=self.name, body=body
+        )
+        return Feedback(message.encode())

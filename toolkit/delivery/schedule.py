@@ -1,0 +1,114 @@
+"""Which symbol of a segment goes to whom.
+
+Pure, apart from the Source that blocks are read from.  Block by block:
+
+- receivers that lack all of a block get its source symbols, in one packet for all of them;
+- of those that lack some, parity symbol j goes to exactly those that lack more than j, whichever
+  symbols they lost: the sender sends the maximum of their losses, not the sum;
+- parity is fresh in every round: one that was sent before could be one that a receiver has;
+- where parity has run out, a block is sent again whole to the receivers that need it.
+
+When packets cannot be addressed (imposition by the router) the same is planned and everybody gets
+everything; a block that is sent whole then serves those, too, that lack only some of it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from toolkit.delivery.fec import encode
+from toolkit.delivery.ledger import Segment, bits
+from toolkit.delivery.model import Transmission
+from toolkit.delivery.wire import FEC_NO_CODE
+
+_ID_129 = struct.Struct("!IHH")
+_ID_0 = struct.Struct("!HH")
+
+
+class Round:
+    """One pass over a segment for `targets`.  Create it before the ledger launches the segment."""
+
+    def __init__(self, segment: Segment, targets: int) -> None:
+        self.segment = segment
+        self.targets = targets
+        """Receivers that the round still serves; a receiver that leaves is taken out."""
+        self.served = targets & ~segment.unknown
+        """Those that get data; the others are only asked what they lack."""
+        self.repair = segment.sent
+        self.missing = {bit: segment.missing(bit) for bit in bits(targets)}
+        """Bytes on their way to each."""
+        self._lacks = {bit: segment.lacks[bit] for bit in bits(self.served) if bit in segment.lacks}
+
+    def packets(
+        self, read: Callable[[Segment, int], bytes], parity: int, everybody: int | None
+    ) -> Iterator[Transmission]:
+        """Yield the round's packets.
+
+        `read(segment, sbn)` returns a block's bytes; `parity`: parity symbols a block may have;
+        `everybody`: the mask of every packet when packets cannot be addressed, else None.
+        """
+        for i in range(self.segment.count):
+            whole, lacking = self._wants(i, parity, addressed=everybody is None)
+            if whole or lacking:
+                block = read(self.segment, self.segment.first + i)
+                if whole:
+                    yield from self._source(i, block, whole, everybody)
+                if lacking:
+                    yield from self._parity(i, block, lacking, everybody)
+
+    def _wants(self, i: int, parity: int, *, addressed: bool) -> tuple[int, dict[int, int]]:
+        """Who lacks all of block i, and how much the others lack."""
+        served = self.served & self.targets
+        if not self._lacks:
+            return served, {}
+        k = self.segment.item.partition.k(self.segment.first + i)
+        left = parity - (self.segment.parity[i] if self.segment.parity else 0)
+        left = min(left, 255 - k)
+        whole, lacking = 0, {}
+        for bit in bits(served):
+            lacks = self._lacks.get(bit)
+            lack = 255 if lacks is None else lacks[i]
+            if lack >= k or lack > left:
+                whole |= 1 << bit
+            elif lack:
+                lacking[bit] = lack
+        if whole and not addressed:
+            lacking.clear()
+        return whole, lacking
+
+    def _source(
+        self, i: int, block: bytes, whole: int, everybody: int | None
+    ) -> Iterator[Transmission]:
+        item, sbn = self.segment.item, self.segment.first + i
+        k, size = item.partition.k(sbn), item.partition.symbol
+        view, prefix, toi, repair = memoryview(block), item.prefix, item.toi, self.repair
+        for esi in range(k):
+            mask = whole & self.targets
+            if not mask:
+                return
+            header = prefix + (
+                _ID_0.pack(sbn, esi) if item.fec_id == FEC_NO_CODE else _ID_129.pack(sbn, k, esi)
+            )
+            at = esi * size
+            yield Transmission(everybody or mask, header, view[at : at + size], repair, toi)
+
+    def _parity(
+        self, i: int, block: bytes, lacking: dict[int, int], everybody: int | None
+    ) -> Iterator[Transmission]:
+        segment, item, sbn = self.segment, self.segment.item, self.segment.first + i
+        k, size = item.partition.k(sbn), item.partition.symbol
+        if segment.parity is None:
+            segment.parity = bytearray(segment.count)
+        first, count = segment.parity[i], max(lacking.values())
+        segment.parity[i] += count
+        if len(block) < k * size:
+            block = block.ljust(k * size, b"\0")
+        symbols = np.frombuffer(block, np.uint8).reshape(k, size)
+        for j, symbol in enumerate(encode(symbols, range(first, first + count))):
+            mask = sum(1 << bit for bit, lack in lacking.items() if lack > j) & self.targets
+            if mask:
+                header = item.prefix + _ID_129.pack(sbn, k, k + first + j)
+                yield Transmission(everybody or mask, header, symbol, True, item.toi)

@@ -1,0 +1,342 @@
+"""The sending engine: who has joined, what each has said, how it ended.
+
+Pure, apart from the Source that blocks are read from.  `poll` says what to send now, `receive`
+takes what a receiver says, `deadline` is when to call `poll` again.  After each segment the sender
+polls those it was sent to; their reports decide what is sent next.  Everything that can be lost on
+the way is repeated by the sender's timers: polls, and with them the data that a report finds
+missing.
+
+A receiver is served up to `Session.window` bytes ahead of its reports and is left out beyond that,
+so a slow or silent one never holds up the others; it gets what it missed later, alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from toolkit.delivery import control
+from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
+from toolkit.delivery.dispatch import Dispatch
+from toolkit.delivery.events import Ignored, Joined, Settled
+from toolkit.delivery.events import SenderOutput as Output
+from toolkit.delivery.ledger import Ledger
+from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
+from toolkit.delivery.members import Member, newer
+from toolkit.delivery.model import ReceiverResult, Session, Standing, Transmission
+from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
+from toolkit.delivery.pacing import Pacer
+from toolkit.delivery.ports import Source
+from toolkit.delivery.wire import Header, Poll
+from toolkit.errors import DeliveryError, WireError
+
+
+class Sender:
+    """One session: `source` to `receivers`; bit i of every mask is `receivers[i]`."""
+
+    def __init__(self, session: Session, source: Source, receivers: Sequence[str]) -> None:
+        if len(set(receivers)) != len(receivers) or not receivers:
+            raise ValueError("receivers are at least one, and each is named once")
+        self.session = session
+        self.manifest = source.manifest
+        self.failure: DeliveryError | None = None
+        """Why the session was broken off."""
+        self.started: float | None = None
+        self._digest = digest(self.manifest.encode())
+        self._ledger = Ledger(session_objects(session, source), boot=BOOT_OBJECTS)
+        self._members = [Member(name=name, bit=i) for i, name in enumerate(receivers)]
+        self._numbers = {name: i for i, name in enumerate(receivers)}
+        self._dispatch = Dispatch(session, source, self._ledger, self._members)
+        self._pacer = Pacer(session.rate)
+        self._hold: float | None = None
+        """Until then the receivers that are ready wait for the others."""
+        self._sent: Counter[int] = Counter()
+        """Mask -> packets with a payload."""
+        self._repaired: Counter[int] = Counter()
+
+    # ----- what a runtime calls
+
+    @property
+    def finished(self) -> bool:
+        """Everything that will be sent has been sent; `failure` and `results` say how it went."""
+        if self._dispatch.urgent or self.started is None:
+            return False
+        return self.failure is not None or all(m.settled for m in self._members)
+
+    @property
+    def active(self) -> int:
+        """Mask of the receivers that have joined and have not ended."""
+        return sum(1 << m.bit for m in self._members if m.active)
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call `poll` again; None when never."""
+        if self.finished:
+            return None
+        if self.started is None:
+            return 0.0
+        if self._dispatch.urgent or not self._dispatch.idle:
+            return self._pacer.next
+        dues = [p.due for p in self._dispatch.polls.values()]
+        dues += [self._gives_up(m) for m in self._members if not m.settled]
+        if self._hold is not None:
+            dues.append(self._hold)
+        return max(min(dues), self._pacer.next)
+
+    def poll(self, now: float, budget: int = 64) -> list[Transmission]:
+        """Return what to send now, at most `budget` packets."""
+        if self.started is None:
+            self.started = now
+        if self.failure is None:
+            self._expire(now)
+        until = self._pacer.until(now)
+        out: list[Transmission] = []
+        pacer, dispatch, sent, repaired = self._pacer, self._dispatch, self._sent, self._repaired
+        urgent = dispatch.urgent
+        while len(out) < budget and pacer.next <= until:
+            if urgent:
+                packet = urgent.popleft()
+            elif self.failure is not None:
+                break
+            else:
+                try:
+                    found = dispatch.next(now)
+                except DeliveryError as error:
+                    self._break_off(error)
+                    continue
+                if found is None:
+                    if urgent:
+                        continue
+                    break
+                packet = found
+                sent[packet.mask] += 1
+                if packet.repair:
+                    repaired[packet.mask] += 1
+            pacer.spend(len(packet.header) + len(packet.payload))
+            out.append(packet)
+        return out
+
+    def receive(self, receiver: str, message: bytes, now: float) -> list[Output]:
+        """Take a control message that came from `receiver`.  Never raises on what is in it."""
+        try:
+            parsed = control.parse(message)
+        except WireError as error:
+            return [Ignored(str(error))]
+        if parsed.name != receiver or receiver not in self._numbers:
+            return [Ignored(f"{parsed.name!r} is not a receiver of this session")]
+        if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
+            return [Ignored(f"TSI {parsed.tsi} is not that of this session, or it is over")]
+        member = self._members[self._numbers[receiver]]
+        if member.joined is not None and newer(member.incarnation, parsed.incarnation):
+            return [Ignored(f"{receiver} said that before it was started again")]
+        self._dispatch.idle = False
+        return self._handle(member, parsed, now)
+
+    def results(self) -> list[ReceiverResult]:
+        """What is known of each receiver, in their order."""
+        return [self._result(member) for member in self._members]
+
+    @property
+    def packets(self) -> int:
+        """Packets with a payload that were sent, without repairs."""
+        return self._sent.total() - self._repaired.total()
+
+    @property
+    def repairs(self) -> int:
+        """Repair packets that were sent."""
+        return self._repaired.total()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know about how they came about."""
+        if self._dispatch.everybody is not None and self.repairs:
+            return (
+                "packets could not be addressed (imposition by the router): "
+                f"{self.repairs} repair packets went to every receiver",
+            )
+        return ()
+
+    def _result(self, member: Member) -> ReceiverResult:
+        bit = 1 << member.bit
+        packets = sum(n for mask, n in self._sent.items() if mask & bit)
+        repairs = sum(n for mask, n in self._repaired.items() if mask & bit)
+        return member.result(self.started or 0.0, packets, repairs)
+
+    # ----- messages
+
+    def _handle(self, member: Member, message: Message, now: float) -> list[Output]:
+        body = message.body
+        fresh = member.standing in (Standing.ABSENT, Standing.LOST) or newer(
+            message.incarnation, member.incarnation
+        )
+        out: list[Output] = []
+        if fresh:
+            if isinstance(body, Report):
+                return [Ignored(f"{member.name} has not joined")]
+            self._welcome(member, message.incarnation, now)
+            out.append(Joined(member.name))
+        member.heard = now
+        match body:
+            case Join():
+                self._on_join(member, fresh=fresh)
+            case Have():
+                self._on_have(member, body, now, fresh=fresh)
+            case Report():
+                out += self._on_report(member, body, now)
+            case Done():
+                out += self._on_done(member, body)
+            case Fail():
+                out += self._settle(member, Standing.FAILED, body.reason)
+        return out
+
+    def _welcome(self, member: Member, incarnation: int, now: float) -> None:
+        """A receiver is here for the first time, or anew and with nothing under way."""
+        self._dispatch.release(member)
+        self._ledger.forget(member.bit)
+        member.incarnation, member.joined, member.heard = incarnation, now, now
+        member.standing, member.reason, member.receipt = Standing.JOINED, "", None
+        member.given_up = False
+        member.told = bytearray(2 * len(self.manifest.files))
+
+    def _on_join(self, member: Member, *, fresh: bool) -> None:
+        if fresh:
+            self._want_boot(member)
+        elif member.active:
+            self._still_here(member)
+        else:
+            self._acknowledge(member)
+
+    def _still_here(self, member: Member) -> None:
+        """Answer a receiver that has heard nothing for a while; it need not report on this."""
+        self._dispatch.urge(1 << member.bit, MANIFEST_TOI, Poll(poll_id=0, first=0, count=0))
+
+    def _want_boot(self, member: Member) -> None:
+        for segment in self._ledger.boot:
+            if not segment.flight >> member.bit & 1:
+                self._ledger.want(segment, member.bit, None)
+
+    def _on_have(self, member: Member, have: Have, now: float, *, fresh: bool) -> None:
+        if not member.active:
+            self._acknowledge(member)
+            return
+        if have.manifest != self._digest or have.total != len(member.told):
+            if fresh or not self._ledger.wanting(1 << member.bit):
+                self._want_boot(member)
+            return
+        if not fresh:
+            self._still_here(member)
+        if member.standing is Standing.JOINED:
+            member.standing = Standing.READY
+            for segment in self._ledger.boot:
+                self._ledger.withdraw(segment, 1 << member.bit)
+            self._gather(now)
+        for number, state in enumerate(have.states, have.first):
+            self._told(member, number, state)
+
+    def _told(self, member: Member, number: int, state: int) -> None:
+        """A receiver says what it holds of object `number`."""
+        bit, first_time = member.bit, not member.told[number]
+        member.told[number] = 1
+        if state == control.HAVE_ALL:
+            return
+        for segment in self._ledger.by_toi[FIRST_TOI + number]:
+            if first_time and state == control.HAVE_NOTHING:
+                self._ledger.want(segment, bit, None)
+            elif not (segment.pending | segment.flight) >> bit & 1:
+                self._ledger.ask(segment, bit)
+
+    def _on_report(self, member: Member, report: Report, now: float) -> list[Output]:
+        poll = self._dispatch.polls.get(report.poll_id)
+        bit = member.bit
+        if poll is None or not poll.awaited >> bit & 1:
+            return []
+        segment = poll.segment
+        asked = (segment.item.toi, segment.first, segment.count)
+        if asked != (report.toi, report.first, len(report.lacks)):
+            return [Ignored(f"{member.name} reported on something else than it was asked")]
+        if poll.tries == 1:
+            member.sample(now - poll.sent)
+        self._dispatch.answered(poll, member)
+        if any(report.lacks):
+            if poll.served >> bit & 1:
+                member.lost += segment.symbols(report.lacks)
+            self._ledger.want(segment, bit, report.lacks)
+        else:
+            self._ledger.settle(segment, bit)
+        self._dispatch.repair(poll)
+        return []
+
+    def _on_done(self, member: Member, done: Done) -> list[Output]:
+        if done.receipt.manifest != self._digest:
+            reason = "it completed another manifest than this session's"
+            return self._settle(member, Standing.FAILED, reason)
+        member.receipt = done.receipt
+        return self._settle(member, Standing.COMPLETE, "")
+
+    def _settle(self, member: Member, standing: Standing, reason: str) -> list[Output]:
+        if member.settled:
+            self._acknowledge(member)
+            return []
+        self._dispatch.release(member)
+        member.standing, member.reason = standing, reason
+        self._acknowledge(member)
+        return [Settled(self._result(member))]
+
+    # ----- time
+
+    def _gives_up(self, member: Member) -> float:
+        """When a receiver that is silent until then is given up."""
+        since = member.heard if member.active else self.started or 0.0
+        return since + self.session.timeout
+
+    def _gather(self, now: float) -> None:
+        """Let the first that are ready wait a little for the others."""
+        if all(m.settled or m.standing is Standing.READY for m in self._members):
+            self._hold = None
+        elif self._hold is None and not self._dispatch.begun():
+            self._hold = now + self.session.gather
+        self._dispatch.held = self._hold is not None
+
+    def _expire(self, now: float) -> None:
+        if self._hold is not None and now >= self._hold:
+            self._hold, self._dispatch.held, self._dispatch.idle = None, False, False
+        for member in self._members:
+            if not member.settled and now >= self._gives_up(member):
+                self._dispatch.release(member)
+                member.given_up = True
+                if member.standing is not Standing.ABSENT:
+                    member.standing = Standing.LOST
+                    member.reason = f"it was silent for {self.session.timeout:g} s"
+                self._dispatch.idle = False
+                if self._hold is not None:
+                    self._gather(now)
+        for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
+            self._dispatch.repeat(poll, now)
+
+    # ----- the end of it
+
+    def _acknowledge(self, member: Member) -> None:
+        """Close the session for one receiver that has said its last word.
+
+        Where packets cannot be addressed that would close it for all: it waits until the end.
+        """
+        everybody = self._dispatch.everybody
+        if everybody is None:
+            self._dispatch.urgent.append(self._closing(1 << member.bit))
+        elif all(m.settled for m in self._members):
+            self._dispatch.urgent.append(self._closing(everybody))
+
+    def _closing(self, mask: int) -> Transmission:
+        header = Header(tsi=self.session.tsi, toi=MANIFEST_TOI, close_session=True).encode()
+        return Transmission(mask, header, b"", repair=False, toi=MANIFEST_TOI)
+
+    def _break_off(self, error: DeliveryError) -> None:
+        """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
+        self.failure = error
+        active = [m for m in self._members if m.active]
+        for member in active:
+            member.standing, member.reason = Standing.FAILED, str(error)
+        self._dispatch.urgent.clear()
+        if active:
+            mask = self._dispatch.everybody or sum(1 << m.bit for m in active)
+            self._dispatch.urgent.extend([self._closing(mask)] * 3)

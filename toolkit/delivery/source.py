@@ -1,0 +1,179 @@
+"""A file or folder to send: found, checked and digested before anything leaves.
+
+Reads files.  Nothing is skipped: what cannot be sent is a Problem, and all problems are raised at
+once.  Every block is read again when it is sent, and its digest compared with the scan's, so a
+file that changes in between is noticed before a wrong byte leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.delivery.fec import Partition
+from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, digest, path_problems
+from toolkit.delivery.model import Coding, FileEntry
+from toolkit.delivery.safetensors import LENGTH_SIZE, header_size, parse_header
+from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
+
+WEIGHTS_FROM = 16 * 2**20
+"""A file of at least this many bytes counts as weights and follows the small ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Files on disk.  A `Source` of `toolkit.delivery.ports`."""
+
+    manifest: Manifest
+    digests: tuple[bytes, ...]
+    paths: tuple[Path, ...]
+    """Where each file of the manifest is."""
+
+    def read_block(self, file: int, block: int) -> bytes:
+        entry, coding = self.manifest.files[file], self.manifest.coding
+        part = Partition(entry.size, coding.symbol, coding.block)
+        wanted = self.digests[file][block * DIGEST_SIZE : (block + 1) * DIGEST_SIZE]
+        try:
+            data = _read(self.paths[file], part.offset(block), part.size(block))
+        except OSError as error:
+            raise _changed(self.paths[file], error.strerror or str(error)) from None
+        if len(data) != part.size(block):
+            raise _changed(self.paths[file], "it is shorter now")
+        if digest(data) != wanted:
+            raise _changed(self.paths[file], f"block {block} differs from what was scanned")
+        return data
+
+
+def open_source(path: Path, coding: Coding, name: str = "") -> FileSource:
+    """Scan a file, or a folder with everything below it.
+
+    Raises ProblemsError naming every file that cannot be sent.  `name` (default: the path's last
+    part) is the delivery's name in the manifest.
+    """
+    problems: list[Problem] = []
+    found = dict(_find(path, problems))
+    problems += [Problem(Place(file=str(path)), text, "rename it") for text in path_problems(found)]
+    sizes = {}
+    for relative, file in found.items():
+        try:
+            sizes[relative] = file.stat().st_size
+            _check(file, sizes[relative], problems)
+        except OSError as error:
+            problems.append(_unreadable(file, error))
+    if not found and not problems:
+        problems.append(Problem(Place(file=str(path)), "the folder has no file in it"))
+    if problems:
+        raise ProblemsError(sorted(problems))
+    order = sorted(found, key=lambda r: (_is_weights(r, sizes[r]), r))
+    entries, digests = [], []
+    for relative in order:
+        blocks = _digest_blocks(found[relative], sizes[relative], coding)
+        digests.append(blocks)
+        entries.append(FileEntry(path=relative, size=sizes[relative], root=digest(blocks)))
+    manifest = Manifest(name=name or path.resolve().name, coding=coding, files=tuple(entries))
+    return FileSource(manifest, tuple(digests), tuple(found[r] for r in order))
+
+
+def _is_weights(relative: str, size: int) -> bool:
+    return relative.endswith(".safetensors") or size >= WEIGHTS_FROM
+
+
+def _find(path: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
+    """Every file to send, by its path in the manifest."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        problems.append(_unreadable(path, error))
+        return
+    if stat.S_ISREG(mode):
+        yield path.name, path
+    elif stat.S_ISDIR(mode):
+        yield from _walk(path, path, problems)
+    else:
+        problems.append(_special(path))
+
+
+def _walk(root: Path, folder: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        problems.append(_unreadable(folder, error))
+        return
+    for entry in entries:
+        try:
+            mode = entry.stat().st_mode
+        except OSError as error:
+            problems.append(_unreadable(entry, error))
+            continue
+        if stat.S_ISREG(mode):
+            yield entry.relative_to(root).as_posix(), entry
+        elif not stat.S_ISDIR(mode):
+            problems.append(_special(entry))
+        elif entry.is_symlink():
+            # Following it could lead around in a circle, or out of the model.
+            problems.append(
+                Problem(
+                    Place(file=str(entry)),
+                    "is a symbolic link to a folder",
+                    "copy the folder, or remove the link",
+                )
+            )
+        else:
+            yield from _walk(root, entry, problems)
+
+
+def _check(file: Path, size: int, problems: list[Problem]) -> None:
+    """A safetensors file must be whole: half a model is not worth anybody's bandwidth."""
+    if file.suffix != ".safetensors":
+        if size:
+            _read(file, 0, 1)
+        return
+    try:
+        needed = header_size(_read(file, 0, LENGTH_SIZE))
+        parse_header(_read(file, 0, min(needed, size)), size)
+    except ValueError as error:
+        problems.append(
+            Problem(
+                Place(file=str(file)), f"not a whole safetensors file: {error}", "fetch it again"
+            )
+        )
+
+
+def _digest_blocks(file: Path, size: int, coding: Coding) -> bytes:
+    part = Partition(size, coding.symbol, coding.block)
+    digests = []
+    with file.open("rb", buffering=0) as stream:
+        for block in range(part.blocks):
+            data = stream.read(part.size(block))
+            if len(data) != part.size(block):
+                raise _changed(file, "it became shorter while it was scanned")
+            digests.append(digest(data))
+    return b"".join(digests)
+
+
+def _read(file: Path, offset: int, length: int) -> bytes:
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, length, offset)
+    finally:
+        os.close(descriptor)
+
+
+def _changed(file: Path, how: str) -> DeliveryError:
+    return DeliveryError(
+        f"{file}: changed while it was being sent: {how}; nothing wrong left this host "
+        "(send again once nothing writes to it)"
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> Problem:
+    what = f"cannot be read: {error.strerror or error}"
+    return Problem(Place(file=str(path)), what, "check the path and its permissions")
+
+
+def _special(path: Path) -> Problem:
+    what = "is neither a file nor a folder"
+    return Problem(Place(file=str(path)), what, "remove it from the folder that is sent")

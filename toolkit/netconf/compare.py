@@ -1,0 +1,84 @@
+"""What differs between two configurations, leaf by leaf.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from toolkit.netconf.schema import Identity, Kind, SchemaNode, SchemaTree
+from toolkit.netconf.tree import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One leaf, leaf-list entry or empty container that changes."""
+
+    path: str
+    """Data path, as in `/llmsync-isis:isis/interface[name='e0']/metric`."""
+    before: str | None
+    """None: it is added.  A node without a value has the value ''."""
+    after: str | None
+    """None: it is removed."""
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"+ {self.path}" + (f": {self.after}" if self.after else "")
+        if self.after is None:
+            return f"- {self.path}" + (f": {self.before}" if self.before else "")
+        return f"~ {self.path}: {self.before} -> {self.after}"
+
+
+def changes(schema: SchemaTree, before: Node, after: Node) -> tuple[Change, ...]:
+    """Return every change from datastore `before` to `after`, in the order of the data.
+
+    The order of entries counts only where the schema says that the user gives it.
+    """
+    return tuple(_below(schema.top, before, after, ""))
+
+
+def _below(schema: SchemaNode, before: Node, after: Node, path: str) -> Iterator[Change]:
+    old, new = _entries(schema, before), _entries(schema, after)
+    for identity, (known, node) in old.items():
+        here = path + known.step(node, schema)
+        if identity not in new:
+            yield from _all(known, node, here, added=False)
+        elif known.kind in (Kind.CONTAINER, Kind.LIST):
+            yield from _below(known, node, new[identity][1], here)
+        elif node.meaning() != new[identity][1].meaning():
+            yield Change(here, node.text, new[identity][1].text)
+    for identity, (known, node) in new.items():
+        if identity not in old:
+            yield from _all(known, node, path + known.step(node, schema), added=True)
+    for name in {known.name: known for known, _ in old.values() if known.user_ordered}:
+        first = [i for i, (known, _) in old.items() if known.name == name and i in new]
+        second = [i for i, (known, _) in new.items() if known.name == name and i in old]
+        if first != second:
+            order = [" ".join(i[2:]) for i in first], [" ".join(i[2:]) for i in second]
+            yield Change(f"{path}/{name.local}", ", ".join(order[0]), ", ".join(order[1]))
+
+
+def _entries(schema: SchemaNode, parent: Node) -> dict[Identity, tuple[SchemaNode, Node]]:
+    found: dict[Identity, tuple[SchemaNode, Node]] = {}
+    for number, child in enumerate(parent.children):
+        known = schema.children.get(child.name) or _stranger(child)
+        identity = known.identity(child) or (*child.name, f"#{number}")
+        found[identity] = (known, child)
+    return found
+
+
+def _stranger(node: Node) -> SchemaNode:
+    """Return a schema node for data that no module of ours describes: it differs from anything."""
+    return SchemaNode(name=node.name, module=node.name.namespace, kind=Kind.ANY)
+
+
+def _all(schema: SchemaNode, node: Node, path: str, *, added: bool) -> Iterator[Change]:
+    """Yield each leaf of a subtree that only one side has."""
+    rest = [c for c in node.children if c.name.local not in schema.keys]
+    if schema.kind is Kind.CONTAINER and not rest and not schema.presence:
+        return  # says nothing by being there (RFC 7950 section 7.5.1)
+    if not rest:
+        value = "" if schema.kind in (Kind.CONTAINER, Kind.LIST) else node.text
+        yield Change(path, None, value) if added else Change(path, value, None)
+    for child in rest:
+        known = schema.children.get(child.name) or _stranger(child)
+        yield from _all(known, child, path + known.step(child, schema), added=added)

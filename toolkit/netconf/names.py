@@ -1,0 +1,58 @@
+"""Names that RFC 6241, 6022, 7950 and 8526 fix: namespaces, capabilities, datastores."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+BASE_NS: Final = "urn:ietf:params:xml:ns:netconf:base:1.0"
+YANG_NS: Final = "urn:ietf:params:xml:ns:yang:1"
+"""Attributes `insert`, `key` and `value` (RFC 7950 section 7.8.6)."""
+MONITORING_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
+YANG_LIBRARY_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-yang-library"
+DATASTORES_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-datastores"
+
+BASE_1_0: Final = "urn:ietf:params:netconf:base:1.0"
+BASE_1_1: Final = "urn:ietf:params:netconf:base:1.1"
+CANDIDATE: Final = "urn:ietf:params:netconf:capability:candidate:1.0"
+CONFIRMED_COMMIT: Final = "urn:ietf:params:netconf:capability:confirmed-commit:1.1"
+ROLLBACK_ON_ERROR: Final = "urn:ietf:params:netconf:capability:rollback-on-error:1.0"
+VALIDATE: Final = "urn:ietf:params:netconf:capability:validate:1.1"
+YANG_LIBRARY: Final = "urn:ietf:params:netconf:capability:yang-library:1.1"
+
+
+class Datastore(StrEnum):
+    """Configuration datastores of the embedded router (RFC 6241 section 5.1)."""
+
+    RUNNING = "running"
+    CANDIDATE = "candidate"
+
+
+class Operation(StrEnum):
+    """Values of the `operation` attribute and of default-operation (RFC 6241 section 7.2)."""
+
+    MERGE = "merge"
+    REPLACE = "replace"
+    CREATE = "create"
+    DELETE = "delete"
+    REMOVE = "remove"
+    NONE = "none"
+    """Only as default-operation."""
+
+
+class ErrorOption(StrEnum):
+    """What an edit does after an error (RFC 6241 section 7.2)."""
+
+    STOP = "stop-on-error"
+    CONTINUE = "continue-on-error"
+    ROLLBACK = "rollback-on-error"
+
+
+class TestOption(StrEnum):
+    """When an edit is validated (RFC 6241 section 8.6.4.1)."""
+
+    __test__ = False  # not a test class, whatever its name begins with
+
+    TEST_THEN_SET = "test-then-set"
+    SET = "set"
+    TEST_ONLY = "test-only"

@@ -1,0 +1,133 @@
+"""Sessions with many devices, opened, used and closed side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
+from toolkit.netconf.compare import Change
+from toolkit.netconf.datastore import EMPTY
+from toolkit.netconf.devicesession import DeviceSession
+from toolkit.netconf.index import schema_tree
+from toolkit.netconf.profiles import PROFILES
+from toolkit.netconf.runtime_ncclient import Connection, Target
+from toolkit.yang.schema import Schema
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Run(Protocol):
+    """`map` that has ended when it returns."""
+
+    def __call__(self, function: Callable[[A], B], items: Iterable[A], /) -> list[B]: ...
+
+
+def side_by_side(workers: int) -> Run:
+    """Return a `map` of `workers` threads; even when interrupted it waits for what has begun."""
+
+    def run(function: Callable[[A], B], items: Iterable[A], /) -> list[B]:
+        work = list(items)
+        if not work:
+            return []
+        with ThreadPoolExecutor(max(1, min(workers, len(work)))) as pool:
+            futures = [pool.submit(function, item) for item in work]
+            wait(futures)
+        return [future.result() for future in futures]
+
+    return run
+
+
+class Network:
+    """The devices of one push; use in a `with` block."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        intents: Mapping[str, Mapping[str, Any]],
+        *,
+        schema: Schema,
+        txid: str,
+        confirm_timeout: int,
+        timeout: float,
+        run: Run,
+    ) -> None:
+        """`intents`: device -> what it is to run, canonical RFC 7951.  Nothing is connected yet.
+
+        Raises UsageError for a profile that does not exist.
+        """
+        unknown = sorted({target.profile for target in targets} - set(PROFILES))
+        if unknown:
+            raise UsageError(
+                f"no NETCONF profile {', '.join(unknown)}; there are {', '.join(PROFILES)}"
+            )
+        self.sessions: list[DeviceSession] = []
+        """Devices that answered, in the order of the targets."""
+        self.errors: dict[str, ToolkitError] = {}
+        """Device -> why it cannot be used."""
+        self._targets, self._intents, self._run = targets, intents, run
+        self._schema, self._index = schema, schema_tree(schema)
+        self._txid, self._confirm_timeout, self._timeout = txid, confirm_timeout, timeout
+        self._opened: list[DeviceSession] = []
+
+    def __enter__(self) -> Network:
+        try:
+            begun = self._run(self._begin, self._targets)
+        except BaseException:
+            self.close()
+            raise
+        self.sessions = [session for session in begun if session is not None]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._run(DeviceSession.close, self._opened)
+        self._opened.clear()
+
+    def look(self) -> dict[str, tuple[Change, ...]]:
+        """Return what each device's intent changes; devices that fail go to `errors`."""
+        if self.errors:  # nothing will be done: what would change is of no interest
+            return {}
+        found = self._run(self._look, self.sessions)
+        return {s.device: c for s, c in zip(self.sessions, found, strict=True)}
+
+    def _begin(self, target: Target) -> DeviceSession | None:
+        profile = PROFILES[target.profile]
+        connect = partial(Connection, target, timeout=self._timeout, settle=profile.settle)
+        try:
+            session = DeviceSession(
+                target.device,
+                connect,
+                EMPTY.with_children(self._index.from_json(self._intents[target.device])),
+                schema=self._schema,
+                index=self._index,
+                profile=profile,
+                txid=self._txid,
+                confirm_timeout=self._confirm_timeout,
+            )
+        except (UnreachableError, DeviceError) as error:
+            self.errors[target.device] = error
+            return None
+        self._opened.append(session)
+        return session
+
+    def _look(self, session: DeviceSession) -> tuple[Change, ...]:
+        try:
+            return session.look()
+        except DeviceError as error:
+            self.errors[session.device] = error
+        except ConnectionError as error:
+            reason = str(error).removeprefix(f"{session.device}: ")
+            self.errors[session.device] = UnreachableError(session.device, reason)
+        return ()

@@ -1,0 +1,230 @@
+"""Bring configurations to routers in one network-wide transaction.
+
+Look first (what would change where), then prepare everywhere, commit everywhere to be confirmed,
+read back, confirm everywhere.  The promise: no device is ever half changed; when this returns
+COMMITTED all have the new configuration, when it returns ROLLED_BACK all have the old one (or
+revert to it by themselves), and otherwise the report says which device is in doubt, and the journal
+lets the push be resumed or aborted.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from toolkit.errors import ExitCode, Place, Problem, SchemaError, ToolkitError, UnreachableError
+from toolkit.netconf.compare import Change
+from toolkit.netconf.devicesession import DeviceSession
+from toolkit.netconf.journal import Entry, Journal
+from toolkit.netconf.network import Network, side_by_side
+from toolkit.netconf.rollout import Outcome, roll_out
+from toolkit.netconf.runtime_ncclient import Target
+from toolkit.netconf.transaction import State
+from toolkit.netconf.tree import to_xml
+from toolkit.yang.schema import Schema, reference_schema
+
+__all__ = ["Change", "Outcome", "Payload", "PushReport", "PushState", "Target", "push"]
+
+CONFIRM_TIMEOUT: Final = 120
+"""Seconds until an unconfirmed change reverts."""
+TIMEOUT: Final = 30.0
+"""Seconds that one answer of a device may take."""
+
+Changes = Mapping[str, tuple[Change, ...]]
+"""Device -> what its payload changes there."""
+
+
+class Payload(Protocol):
+    """What a device is to run; `toolkit.render.payload.Payload` is one."""
+
+    @property
+    def tree(self) -> Mapping[str, Any]: ...
+
+
+class PushState(Enum):
+    """How a push ended for the network as a whole."""
+
+    UNCHANGED = "unchanged"
+    """Every device runs its payload already."""
+    PENDING = "pending"
+    """Something would change; nothing was (`check`, or not approved)."""
+    COMMITTED = "committed"
+    ROLLED_BACK = "rolled-back"
+    """It failed, and every device runs what it ran before or returns to it by itself."""
+    UNREACHABLE = "unreachable"
+    """Devices could not be reached; nothing was touched."""
+    IN_DOUBT = "in-doubt"
+    """Some devices have changed and others not, or one cannot be asked: resume or abort."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES: Final = {
+    PushState.UNCHANGED: ExitCode.OK,
+    PushState.PENDING: ExitCode.CHANGES_PENDING,
+    PushState.COMMITTED: ExitCode.OK,
+    PushState.ROLLED_BACK: ExitCode.ROLLED_BACK,
+    PushState.UNREACHABLE: ExitCode.UNREACHABLE,
+    PushState.IN_DOUBT: ExitCode.IN_DOUBT,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReport:
+    """What a push did."""
+
+    txid: str
+    state: PushState
+    outcomes: tuple[Outcome, ...]
+    """One per device, in the order of the targets; IDLE where nothing was done."""
+    changes: Changes = field(default_factory=dict)
+    objection: ToolkitError | None = None
+    """Why `verify` gave the change up."""
+    journal: Path | None = None
+    """The journal, where something is left to resume or abort."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return self.state.exit_code
+
+
+def push(
+    targets: Sequence[Target],
+    payloads: Mapping[str, Payload],
+    *,
+    check: bool = False,
+    order: Sequence[Collection[str]] = (),
+    confirm_timeout: int = CONFIRM_TIMEOUT,
+    verify: Callable[[], None] | None = None,
+    approve: Callable[[Changes], bool] | None = None,
+    workers: int = 16,
+    timeout: float = TIMEOUT,
+    schema: Schema | None = None,
+    journal: Path | None = None,
+) -> PushReport:
+    """Bring every target to its payload, or leave every target as it was.
+
+    `order`: device names in groups; all of a group run the change before the next group begins
+    (devices that are in no group come last).  `verify` is asked while everything runs
+    provisionally: a ToolkitError from it gives the change up.  `approve` is shown the changes and
+    may decline.  `journal`: a folder for the journal that a killed push leaves.  Raises SchemaError
+    or UsageError for payloads or targets that are wrong; what goes wrong on devices is in the
+    report.
+    """
+    schema = schema or reference_schema()
+    txid = f"llmsync-{secrets.token_hex(8)}"
+    run = side_by_side(workers)
+    report = PushReport(
+        txid=txid,
+        state=PushState.UNCHANGED,
+        outcomes=tuple(Outcome(target.device, State.IDLE) for target in targets),
+    )
+    network = Network(
+        targets, _intents(targets, payloads, schema), schema=schema, txid=txid,
+        confirm_timeout=confirm_timeout, timeout=timeout, run=run,
+    )  # fmt: skip
+    with network:
+        found = network.look()
+        if network.errors:
+            return _unusable(report, network.errors)
+        report = replace(report, changes=found)
+        changing = [session for session in network.sessions if found[session.device]]
+        if not changing:
+            return report
+        if check or (approve is not None and not approve(found)):
+            return replace(report, state=PushState.PENDING)
+        waves = _waves(changing, order)
+        if journal is None:
+            return _reported(report, *roll_out(waves, verify=verify, run=run), None)
+        path = journal / f"push-{txid}.jsonl"
+        with Journal(path, _entry(txid, waves)) as book:
+            outcomes, objection = roll_out(waves, verify=verify, run=run, record=book.record)
+            report = _reported(report, outcomes, objection, path)
+            if report.journal is None:
+                book.finish()
+        return report
+
+
+def _entry(txid: str, waves: Sequence[Sequence[DeviceSession]]) -> Entry:
+    members = [session for wave in waves for session in wave]
+    return Entry(
+        txid=txid,
+        before={s.device: to_xml(s.before.children) for s in members},
+        after={s.device: to_xml(s.intent.children) for s in members},
+        waves=tuple(tuple(s.device for s in wave) for wave in waves),
+    )
+
+
+def _reported(
+    report: PushReport,
+    outcomes: Sequence[Outcome],
+    objection: ToolkitError | None,
+    journal: Path | None,
+) -> PushReport:
+    """Return `report` with what a roll-out did."""
+    by_device = {outcome.device: outcome for outcome in outcomes}
+    state, settled = summary(outcomes)
+    return replace(
+        report,
+        state=state,
+        outcomes=tuple(by_device.get(o.device, o) for o in report.outcomes),
+        objection=objection,
+        journal=None if settled else journal,
+    )
+
+
+def _unusable(report: PushReport, errors: Mapping[str, ToolkitError]) -> PushReport:
+    """Return `report` with the devices that could not even be looked at."""
+    unreachable = any(isinstance(error, UnreachableError) for error in errors.values())
+    return replace(
+        report,
+        state=PushState.UNREACHABLE if unreachable else PushState.ROLLED_BACK,
+        outcomes=tuple(replace(o, error=errors.get(o.device)) for o in report.outcomes),
+    )
+
+
+def summary(outcomes: Iterable[Outcome]) -> tuple[PushState, bool]:
+    """Return how the network stands after a roll-out, and whether nothing is left to do."""
+    states = {outcome.state for outcome in outcomes}
+    if states <= {State.COMMITTED}:
+        return PushState.COMMITTED, True
+    if states <= {State.ROLLED_BACK}:
+        return PushState.ROLLED_BACK, True
+    if states <= {State.ROLLED_BACK, State.EXPIRING}:
+        return PushState.ROLLED_BACK, False
+    return PushState.IN_DOUBT, False
+
+
+def _intents(
+    targets: Sequence[Target], payloads: Mapping[str, Payload], schema: Schema
+) -> dict[str, dict[str, Any]]:
+    """Return each target's payload in canonical form; every problem of every payload at once."""
+    problems: list[Problem] = []
+    found: dict[str, dict[str, Any]] = {}
+    for target in targets:
+        payload = payloads.get(target.device)
+        if payload is None:
+            problems.append(Problem(Place(target.device), "there is no payload for it"))
+            continue
+        try:
+            found[target.device] = schema.parse_json(payload.tree, target.device)
+        except SchemaError as error:
+            problems += error.problems
+    if problems:
+        raise SchemaError(problems)
+    return found
+
+
+def _waves(
+    sessions: Sequence[DeviceSession], order: Sequence[Collection[str]]
+) -> list[list[DeviceSession]]:
+    named = [[s for s in sessions if s.device in group] for group in order]
+    placed = {session.device for wave in named for session in wave}
+    rest = [session for session in sessions if session.device not in placed]
+    return [wave for wave in (*named, rest) if wave]

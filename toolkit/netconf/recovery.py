@@ -1,0 +1,123 @@
+"""Finish or undo a push that was killed, from its journal.
+
+`resume` makes every device new: what is pending is confirmed, what has reverted is pushed again.
+`abort` makes every device old: what is pending is cancelled, and where it was confirmed already,
+what ran before is pushed.  Both can be repeated until they succeed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ToolkitError, UnreachableError, UsageError
+from toolkit.netconf.devicesession import DeviceSession
+from toolkit.netconf.journal import Entry, read_journal
+from toolkit.netconf.network import Network, side_by_side
+from toolkit.netconf.push import (
+    CONFIRM_TIMEOUT,
+    TIMEOUT,
+    Outcome,
+    PushReport,
+    PushState,
+    Target,
+    push,
+)
+from toolkit.netconf.transaction import State
+from toolkit.yang.schema import Schema, reference_schema
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A payload out of the journal."""
+
+    tree: Mapping[str, Any]
+
+
+def recover(
+    journal: Path,
+    targets: Sequence[Target],
+    *,
+    resume: bool,
+    confirm_timeout: int = CONFIRM_TIMEOUT,
+    workers: int = 16,
+    timeout: float = TIMEOUT,
+    schema: Schema | None = None,
+) -> PushReport:
+    """Bring the journal's devices to the new configuration (`resume`) or back to the old one.
+
+    `targets` are all devices that are known; those in the journal are used.  The journal is deleted
+    when nothing is left to do.  Raises UsageError for a journal or targets that do not fit.
+    """
+    schema = schema or reference_schema()
+    entry = read_journal(journal)
+    wanted = _targets(entry, targets)
+    texts = entry.after if resume else entry.before
+    payloads = {device: _Recorded(schema.parse_xml(text, device)) for device, text in texts.items()}
+    failures = _settle(entry, wanted, payloads, resume, workers, timeout, schema)
+    if failures:
+        unreachable = any(isinstance(error, UnreachableError) for error in failures.values())
+        return PushReport(
+            txid=entry.txid,
+            state=PushState.UNREACHABLE if unreachable else PushState.IN_DOUBT,
+            outcomes=tuple(Outcome(t.device, State.IDLE, failures.get(t.device)) for t in wanted),
+            journal=journal,
+        )
+    order = entry.waves if resume else tuple(reversed(entry.waves))
+    report = push(
+        wanted,
+        payloads,
+        order=order,
+        confirm_timeout=confirm_timeout,
+        workers=workers,
+        timeout=timeout,
+        schema=schema,
+        journal=journal.parent,
+    )
+    if report.state in (PushState.UNCHANGED, PushState.COMMITTED):
+        journal.unlink(missing_ok=True)
+        return report
+    return replace(report, journal=report.journal or journal)
+
+
+def _targets(entry: Entry, targets: Sequence[Target]) -> list[Target]:
+    known = {target.device: target for target in targets}
+    missing = sorted(set(entry.after) - set(known))
+    if missing:
+        raise UsageError(f"the journal names devices that are not known: {', '.join(missing)}")
+    return [known[device] for device in entry.after]
+
+
+def _settle(
+    entry: Entry,
+    targets: Sequence[Target],
+    payloads: Mapping[str, _Recorded],
+    resume: bool,  # noqa: FBT001 - private
+    workers: int,
+    timeout: float,
+    schema: Schema,
+) -> dict[str, ToolkitError]:
+    """Confirm or cancel whatever is still pending.  Returns the devices that could not be asked."""
+    run = side_by_side(workers)
+    network = Network(
+        targets, {device: payload.tree for device, payload in payloads.items()}, schema=schema,
+        txid=entry.txid, confirm_timeout=CONFIRM_TIMEOUT, timeout=timeout, run=run,
+    )  # fmt: skip
+    with network:
+        found = network.look()
+        if network.errors and resume:
+            return network.errors  # confirm everywhere or nowhere
+
+        def settle(session: DeviceSession) -> None:
+            if resume and found[session.device]:
+                return  # it runs something else: nothing of ours is pending
+            try:
+                session.settle(confirm=resume)
+            except ConnectionError as error:
+                reason = str(error).removeprefix(f"{session.device}: ")
+                network.errors[session.device] = UnreachableError(session.device, reason)
+
+        run(settle, network.sessions)
+    return network.errors

@@ -1,0 +1,99 @@
+"""What the verification models and what it does not: the statements that every report carries.
+
+Pure.  Law: a reader must not believe more than was looked at.  A statement names what is left out
+and what that means for the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolkit.inventory.model import Encapsulation, Platform
+from toolkit.plan.model import Plan
+from toolkit.state.model import NetworkState, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    topic: str
+    modelled: bool
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.text}"
+
+
+_ALWAYS = (
+    Statement(
+        "Packets",
+        True,
+        "every packet of every delivery was followed bit by bit from its source through BIFTs and "
+        "overlay to the clouds' interfaces, with TTL, tunnels and packet sizes.",
+    ),
+    Statement(
+        "IGP convergence time",
+        False,
+        "after a failure the new paths are judged, not the seconds until routers use them; packets "
+        "lost meanwhile are repaired, and their number is not predicted.",
+    ),
+    Statement(
+        "Equal-cost paths",
+        False,
+        "one neighbor is taken for each BFER, as the reference router does; a router that spreads "
+        "by entropy uses other links as well.",
+    ),
+    Statement(
+        "Link loads",
+        False,
+        "whether the rate of a delivery fits the links of its tree was not checked.",
+    ),
+    Statement(
+        "Hardware limits",
+        False,
+        "table sizes, replication rates and line-card support of BIER are not known from a "
+        "configuration.",
+    ),
+    Statement(
+        "Access lists and policers",
+        False,
+        "the reference modules have none; what else is on a router was not read.",
+    ),
+    Statement(
+        "Real MTUs",
+        False,
+        "MTUs are those configured; what a carrier's circuit passes was not measured.",
+    ),
+    Statement(
+        "Device state",
+        False,
+        "forwarding was derived from configuration; no router was asked for its own tables.",
+    ),
+)
+
+
+def coverage(plan: Plan, state: NetworkState) -> tuple[Statement, ...]:
+    """Return what was modelled of this network and what was not."""
+    statements = list(_ALWAYS)
+    if state.source is Source.PLAN:
+        text = "what was judged is the plan itself, not what is on routers."
+        statements.append(Statement("Configurations", False, text))
+    else:
+        what = "running" if state.source is Source.RUNNING else "rendered"
+        text = f"the {what} configurations were judged and compared with the plan."
+        statements.append(Statement("Configurations", True, text))
+    platforms = sorted({r.platform for r in plan.routers.values()} - {Platform.REFERENCE})
+    if platforms:
+        text = f"how {', '.join(platforms)} differ from the reference router in tie-breaking, "
+        statements.append(Statement("Other platforms", False, text + "timers and defaults."))
+    parts = (s for r in plan.routers.values() for s in r.sub_domains)
+    if any(s.encapsulation is Encapsulation.MPLS for s in parts):
+        text = "BIFT-ids were compared with each other, not with labels that LDP, RSVP-TE or "
+        statements.append(
+            Statement("Labels of others", False, text + "segment routing may have taken.")
+        )
+    return tuple(statements)
+
+
+def not_modelled(plan: Plan, state: NetworkState) -> tuple[Statement, ...]:
+    """Return only what was left out."""
+    return tuple(s for s in coverage(plan, state) if not s.modelled)

@@ -1,0 +1,244 @@
+"""Checks of what happens to a delivery's packets: who gets them, how often, and what stops them.
+
+Pure.  Everything is read off the walk (`toolkit.verify.walk`) and the unicast tables.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from toolkit.plan.model import FlowPlan
+from toolkit.state.model import End, IpAddress
+from toolkit.verify import places
+from toolkit.verify.catalogue import finding
+from toolkit.verify.findings import Finding
+from toolkit.verify.rows import missing_row
+from toolkit.verify.scene import Scene
+from toolkit.verify.walk import TTL, Loss, Walk, hosts_of
+
+_SHOWN = 8
+"""Routers of a path that are spelled out."""
+
+
+def reached(scene: Scene) -> Iterator[Finding]:
+    """Every cloud of a delivery gets its packets, and nobody else does."""
+    for flow, walk in scene.walked():
+        for cloud in flow.clouds:
+            if cloud not in walk.reached:
+                reasons = why_lost(scene, flow, walk, cloud)
+                yield finding(
+                    "cloud-unreached",
+                    places.declared(scene.inventory, "clouds", cloud),
+                    f"{cloud} does not get {flow.delivery}: {reasons[0]}",
+                    evidence=reasons,
+                    subjects=[cloud],
+                )
+        for host in sorted(walk.reached - set(flow.clouds)):
+            arrival = hosts_of(walk.arrivals)[host][0]
+            at = scene.plan.hosts.get(host)
+            yield finding(
+                "cloud-unasked",
+                places.on(
+                    arrival.path[-1],
+                    f"{places.flow('egress', flow.source_address, flow.group)}/interface",
+                ),
+                f"{host} gets {flow.delivery} and is not in it",
+                evidence=[_path(arrival.path) + (f" > {at.router_port}" if at else "")],
+                subjects=[host],
+            )
+
+
+def why_lost(scene: Scene, flow: FlowPlan, walk: Walk, cloud: str) -> list[str]:
+    """Return why `cloud` is not reached, the deepest reason first; never empty."""
+    bfr_id, router = flow.bfr_ids[cloud], scene.plan.hosts[cloud].router
+    losses = [
+        loss
+        for loss in walk.losses
+        if bfr_id in loss.bfr_ids or (not loss.bfr_ids and loss.router == router)
+    ]
+    reasons = [r for loss in losses for r in missing_row(scene, loss.router, flow, cloud)]
+    reasons += [f"{loss.text} ({_path(loss.path)})" if loss.path else loss.text for loss in losses]
+    if reasons:
+        return list(dict.fromkeys(reasons))
+    sub_domain = scene.sub_domain(router, flow.sub_domain_id)
+    found = None if sub_domain is None else sub_domain.bfr_id
+    if found != bfr_id:
+        has = "none" if found is None else str(found)
+        return [f"its bit is that of BFR-id {bfr_id}, and {router} has {has}"]
+    if any(router == arrival.path[-1] for arrival in walk.arrivals):
+        return [f"{router} gets the packets and does not hand them to {cloud}"]
+    return [f"the packets do not come to {router}"]
+
+
+def _path(path: tuple[str, ...]) -> str:
+    """Return the routers of a path; of a long one its ends."""
+    if len(path) > _SHOWN:
+        half = _SHOWN // 2
+        path = (*path[:half], f"({len(path) - 2 * half} more)", *path[-half:])
+    return " > ".join(path)
+
+
+def duplicates(scene: Scene) -> Iterator[Finding]:
+    """No cloud gets a packet twice."""
+    for flow, walk in scene.walked():
+        for host, arrivals in sorted(hosts_of(walk.arrivals).items()):
+            if len(arrivals) > 1:
+                yield finding(
+                    "cloud-duplicate",
+                    places.declared(scene.inventory, "clouds", host),
+                    f"{host} gets every packet of {flow.delivery} {len(arrivals)} times",
+                    evidence=[_path(arrival.path) for arrival in arrivals],
+                    subjects=[host],
+                )
+
+
+def loops(scene: Scene) -> Iterator[Finding]:
+    """No packet meets a router twice with the same bit."""
+    for flow, walk in scene.walked():
+        for loss in walk.losses:
+            if loss.reason == "loop":
+                yield finding(
+                    "forwarding-loop",
+                    places.on(loss.router),
+                    f"packets of {flow.delivery} loop: {_path(loss.path)}",
+                    evidence=[_ids(loss)],
+                    subjects=[*dict.fromkeys(loss.path), *_clouds(flow, loss)],
+                )
+
+
+def ttl(scene: Scene) -> Iterator[Finding]:
+    """No path has more BFR hops than the TTL allows."""
+    for flow, walk in scene.walked():
+        for loss in walk.losses:
+            if loss.reason == "ttl":
+                yield finding(
+                    "ttl-exceeded",
+                    places.on(loss.router),
+                    f"packets of {flow.delivery} die at {loss.router}, {len(loss.path)} BFRs "
+                    f"from the source: the TTL is {TTL}",
+                    evidence=[_path(loss.path), _ids(loss)],
+                    subjects=_clouds(flow, loss),
+                )
+
+
+def sizes(scene: Scene) -> Iterator[Finding]:
+    """Every link of the tree carries the largest packet with all its headers."""
+    for flow, walk in scene.walked():
+        for loss in walk.losses:
+            if loss.reason != "mtu" or loss.link is None:
+                continue
+            ends = (loss.link.a, loss.link.b)
+            small = min(ends, key=lambda e: (scene.mtu(e) or 1 << 16, e.node in scene.plan.hosts))
+            host = scene.plan.hosts.get(small.node)
+            section = "repositories" if host and host.kind == "repository" else "clouds"
+            yield finding(
+                "mtu-too-small",
+                places.declared(scene.inventory, section, host.name)
+                if host
+                else places.on(small.node, places.network_mtu(small.port)),
+                f"packets of {flow.delivery} do not pass {loss.link.link}: {loss.text}",
+                evidence=[
+                    f"payload {flow.payload} bytes; the rest are UDP, IP, BIER and tunnel headers"
+                ],
+                subjects=[loss.link.link, *_clouds(flow, loss)],
+            )
+
+
+def _clouds(flow: FlowPlan, loss: Loss) -> list[str]:
+    return [cloud for cloud, bfr_id in flow.bfr_ids.items() if bfr_id in loss.bfr_ids]
+
+
+def _ids(loss: Loss) -> str:
+    ids = ", ".join(map(str, sorted(loss.bfr_ids)))
+    return f"BFR-id{'' if len(loss.bfr_ids) == 1 else 's'} {ids}"
+
+
+def crossed(scene: Scene) -> Iterator[Finding]:
+    """Say which routers are crossed in tunnels (RFC 8279 section 6.9)."""
+    tunnels: dict[str, set[str]] = defaultdict(set)
+    for _, walk in scene.walked():
+        for start, between, end in walk.tunnels:
+            for router in between:
+                tunnels[router].add(_path((start, *between, end)))
+    for router, paths in sorted(tunnels.items()):
+        what = "is no BFR and" if not scene.is_bfr(router) else "is a BFR but"
+        yield finding(
+            "non-bfr-crossed",
+            places.declared(scene.inventory, "routers", router),
+            f"{router} {what} is crossed in {len(paths)} tunnel{'s' if len(paths) > 1 else ''}",
+            evidence=sorted(paths),
+            subjects=[router],
+        )
+
+
+def bfr_prefix_routes(scene: Scene) -> Iterator[Finding]:
+    """Every BFR that the source reaches has a route to the BFR-prefix of every BFER that is up."""
+    for flow in scene.plan.flows:
+        source = scene.plan.hosts[flow.source].address.ip
+        bfrs = [
+            (name, plane)
+            for name, plane in sorted(scene.planes.items())
+            if scene.is_bfr(name) and plane.fib.lookup(source) is not None
+        ]
+        for router in dict.fromkeys(scene.plan.hosts[cloud].router for cloud in flow.clouds):
+            part = scene.sub_domain(router, flow.sub_domain_id)
+            if part is None or router in scene.down.nodes:
+                continue
+            prefix = part.bfr_prefix
+            without = [
+                name
+                for name, plane in bfrs
+                if name != router and plane.fib.lookup(prefix.network_address) is None
+            ]
+            if without:
+                yield finding(
+                    "bfr-prefix-unreachable",
+                    places.on(router, f"{places.sub_domain(flow.sub_domain_id)}/bfr-prefix"),
+                    f"{len(without)} BFRs, {without[0]} among them, have no route to {prefix}, "
+                    f"the BFR-prefix of {router}",
+                    evidence=[f"no route: {', '.join(without)}"],
+                    subjects=[router],
+                )
+
+
+def report_paths(scene: Scene) -> Iterator[Finding]:
+    """Clouds and source reach each other by unicast: reports and repairs go that way."""
+    for flow in scene.plan.flows:
+        source = scene.plan.hosts[flow.source]
+        for cloud in flow.clouds:
+            host = scene.plan.hosts[cloud]
+            ways = ((host, source), (source, host))
+            reasons = [
+                f"{start.name} to {end.name}: {reason}"
+                for start, end in ways
+                if (reason := _no_route(scene, start.router, end.router, end.address.ip))
+            ]
+            if reasons:
+                yield finding(
+                    "report-path-missing",
+                    places.declared(scene.inventory, "clouds", cloud),
+                    f"no unicast between {cloud} and {source.name} ({reasons[0]})",
+                    evidence=reasons,
+                    subjects=[cloud],
+                )
+
+
+def _no_route(scene: Scene, start: str, end: str, address: IpAddress) -> str:
+    """Return why packets from router `start` do not come to a host behind `end`; empty: they do."""
+    here = start
+    for _ in range(len(scene.state.routers) + 1):
+        plane = scene.plane(here)
+        if plane is None:
+            return f"{here} is down"
+        route = plane.fib.lookup(address)
+        if route is None or not route.next_hops:
+            return f"{here} has no route to {address}"
+        hop = route.next_hops[0]
+        if not hop.router:
+            return "" if here == end else f"{here} has {address} on {hop.interface}"
+        far = scene.far(End(here, hop.interface))
+        if far is None:
+            return f"{here} {hop.interface} leads nowhere"
+        here = far.node
+    return f"the route to {address} loops"

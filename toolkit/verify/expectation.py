@@ -1,0 +1,70 @@
+"""What our own model says about the underlay that Batfish is asked about.
+
+Pure.  Two models that were made apart are compared: where they disagree, one of them is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from toolkit.plan.model import Plan
+from toolkit.planes.derive import Network
+from toolkit.state.model import End, IpAddress, IpNetwork, NetworkState
+
+Edge = tuple[End, End]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What our own model says about the same underlay."""
+
+    files: tuple[str, ...] = ()
+    """Files of the snapshot that must be parsed."""
+    edges: frozenset[Edge] = frozenset()
+    """IS-IS adjacencies, one for each direction."""
+    next_hops: Mapping[tuple[str, IpNetwork], frozenset[str]] = field(default_factory=dict)
+    """(router, BFR-prefix) -> neighbors that we send to."""
+    owners: Mapping[IpAddress, str] = field(default_factory=dict)
+    """Address -> router."""
+    neighbors: Mapping[End, str] = field(default_factory=dict)
+    """Interface -> router at the other end."""
+    reachable: Mapping[str, Mapping[str, IpAddress]] = field(default_factory=dict)
+    """Group of nodes -> node -> address; every node must reach every address of its group."""
+
+
+def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectation:
+    """Return what follows from `state` without failures; `files`: those of its projection."""
+    network = Network(state)
+    prefixes = {
+        sub_domain.bfr_prefix: name
+        for name, router in state.routers.items()
+        for sub_domain in router.sub_domains
+    }
+    next_hops = {}
+    for name in network.routers:
+        fib = network.plane(name).fib
+        for prefix, owner in prefixes.items():
+            route = None if owner == name else fib.lookup(prefix.network_address)
+            if route is not None and not route.connected:
+                next_hops[name, prefix] = frozenset(hop.router for hop in route.next_hops)
+    return Expectation(
+        files=files,
+        edges=frozenset(
+            (ours.end, theirs.end) for a in network.adjacencies for ours, theirs in a.sides()
+        ),
+        next_hops=next_hops,
+        owners={
+            address.ip: name
+            for name, router in state.routers.items()
+            for interface in router.interfaces.values()
+            for address in interface.addresses
+        },
+        neighbors={
+            ours.end: theirs.end.node for a in network.adjacencies for ours, theirs in a.sides()
+        },
+        reachable={
+            "hosts": {name: host.address.ip for name, host in plan.hosts.items()},
+            "BFRs": {name: prefix.network_address for prefix, name in prefixes.items()},
+        },
+    )

@@ -1,0 +1,106 @@
+"""The planes of a network after failures, made anew only where the failures can have changed them.
+
+Pure.  Law: a plane is re-used only by proof.  BIER tables follow from a router's shortest paths and
+from what BFRs advertise; a failed link that lies on none of a router's shortest paths leaves all of
+these as they were, and so does a failed router that nothing is reached through and that is no
+BFER.  What a re-used plane has too much (routes to the prefixes of what failed) no BIER packet
+asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from toolkit.igp.spf import UNREACHABLE
+from toolkit.planes.birt import make_tables
+from toolkit.planes.derive import Network
+from toolkit.planes.fib import Fib, Route
+from toolkit.planes.plane import Plane
+from toolkit.state.model import IpAddress
+
+
+class LateFib(Fib):
+    """A table that is computed at the first look-up: most BFRs of a tree are asked for none."""
+
+    __slots__ = ("_fib", "_make")
+
+    def __init__(self, make: Callable[[], Fib]) -> None:
+        self._make = make
+        self._fib: Fib | None = None
+
+    def lookup(self, destination: IpAddress) -> Route | None:
+        if self._fib is None:
+            self._fib = self._make()
+            self.routes = self._fib.routes
+        return self._fib.lookup(destination)
+
+
+class MovedPlanes(Mapping[str, Plane]):
+    """Router -> plane of `network`, which is `base` with failures of core links and core routers.
+
+    A plane that has moved has its new BIER and unicast tables; what else it holds (edge interfaces,
+    flows) is as before, since no host is attached to what failed.
+    """
+
+    def __init__(self, base: Network, network: Network) -> None:
+        self._base, self._network = base, network
+        self._made: dict[str, Plane] = {}
+        down = network.down
+        index = base.underlay.graph.index
+        self._edges = tuple(
+            (index[ours.end.node], index[theirs.end.node], ours.metric)
+            for adjacency in base.adjacencies
+            if adjacency.link in down.links
+            for ours, theirs in adjacency.sides()
+        )
+        self._nodes = frozenset(index[name] for name in down.nodes if name in index)
+        self._same = _others_unchanged(base, network)
+
+    def __getitem__(self, name: str) -> Plane:
+        if name not in self._network.underlay.graph.index:
+            raise KeyError(name)
+        if name not in self._made:
+            before = self._base.plane(name)
+            unmoved = self._same and not self._is_moved(name)
+            self._made[name] = before if unmoved else self._moved(before)
+        return self._made[name]
+
+    def _moved(self, before: Plane) -> Plane:
+        underlay = self._network.underlay
+        tables = make_tables(underlay, self._network.bfrs, before.router)
+        return replace(
+            before,
+            fib=LateFib(lambda: underlay.fib(before.router)),
+            birt=tables.birt,
+            bifts=tables.bifts,
+            bift_ids=tables.bift_ids,
+            gaps=tables.gaps,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._network.routers)
+
+    def __len__(self) -> int:
+        return len(self._network.routers)
+
+    def _is_moved(self, name: str) -> bool:
+        paths = self._base.underlay.paths(name)
+        distance = paths.distance
+        for source, target, metric in self._edges:
+            if distance[source] != UNREACHABLE and distance[source] + metric == distance[target]:
+                return True
+        return bool(self._nodes) and any(
+            parent in self._nodes for parents in paths.parents for parent in parents
+        )
+
+
+def _others_unchanged(base: Network, network: Network) -> bool:
+    """True where every router that is up advertises what it did, and no BFER has failed."""
+    before, after = base.bfrs.by_router, network.bfrs.by_router
+    failed = before.keys() - after.keys()
+    return (
+        all(before.get(name) == parts for name, parts in after.items())
+        and failed <= network.down.nodes
+        and not any(part.bfr_id for name in failed for part in before[name].values())
+    )

@@ -1,0 +1,166 @@
+"""The verification of a network state: all checks in one table, and one function that runs them.
+
+Pure.  A check is a function from a `Scene` to findings; it does not know the others.  To add one:
+the function, its line in `CHECKS`, its kinds in the catalogue.  Law: a check that finds no error
+has passed and says what it covered; one that cannot be made is "not run" with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from toolkit.inventory.model import Inventory
+from toolkit.plan.model import Plan
+from toolkit.planes.adjacency import NO_FAILURES, Failures
+from toolkit.planes.plane import Plane
+from toolkit.state.model import NetworkState
+from toolkit.verify import bfrs, deliveries, neighbors, overlay, underlay
+from toolkit.verify.difference import config_findings
+from toolkit.verify.findings import Check, Finding, Report, Severity
+from toolkit.verify.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class CheckKind:
+    """One line of the table."""
+
+    id: str
+    title: str
+    kinds: tuple[str, ...]
+    """Ids of the findings it can make."""
+    run: Callable[[Scene], Iterable[Finding]]
+    skip: Callable[[Scene], str] = lambda _: ""
+    """Why it cannot be made on this scene; empty: it can."""
+    covers: Callable[[Scene], str] = lambda _: ""
+    """What it covered, in a few words."""
+
+
+def _difference(scene: Scene) -> Iterable[Finding]:
+    return () if scene.intended is None else config_findings(scene.intended, scene.state)
+
+
+def _no_intention(scene: Scene) -> str:
+    return "" if scene.intended is not None else "only the plan was looked at, no configuration"
+
+
+def _served(scene: Scene) -> str:
+    served = sum(len(walk.reached & set(flow.clouds)) for flow, walk in scene.walked())
+    return f"{served} of {sum(len(flow.clouds) for flow in scene.plan.flows)} served"
+
+
+def _adjacent(scene: Scene) -> str:
+    hosts = scene.state.hosts
+    core = [c for c in scene.state.cables if c.a.node not in hosts and c.b.node not in hosts]
+    return f"{len(scene.adjacencies)} of {len(core)} links"
+
+
+def _compared(scene: Scene) -> str:
+    return f"{len(scene.state.routers)} routers"
+
+
+CHECKS: tuple[CheckKind, ...] = (
+    CheckKind("delivery-reached", "Every cloud gets every packet",
+              ("cloud-unreached", "cloud-unasked"), deliveries.reached, covers=_served),
+    CheckKind("delivery-once", "No cloud gets a packet twice",
+              ("cloud-duplicate",), deliveries.duplicates),
+    CheckKind("delivery-loops", "No packet loops",
+              ("forwarding-loop",), deliveries.loops),
+    CheckKind("delivery-ttl", "No path is longer than the TTL",
+              ("ttl-exceeded",), deliveries.ttl),
+    CheckKind("delivery-size", "Every link of the tree carries the largest packet",
+              ("mtu-too-small",), deliveries.sizes),
+    CheckKind("delivery-reports", "Clouds and sources reach each other by unicast",
+              ("report-path-missing",), deliveries.report_paths),
+    CheckKind("overlay-flows", "Every edge router has its overlay flows",
+              ("overlay-missing",), overlay.flows),
+    CheckKind("overlay-imposition", "Hosts may impose BIER where a source does, and nowhere else",
+              ("host-imposition-refused", "host-imposition-open"), overlay.imposition),
+    CheckKind("bfr-id-unique", "BFR-ids are unique",
+              ("bfr-id-collision",), bfrs.bfr_id_collisions),
+    CheckKind("bfr-id-dense", "BFR-ids are dense",
+              ("bfr-id-gap",), bfrs.bfr_id_density),
+    CheckKind("bfr-id-edges", "Every edge router of a delivery has a BFR-id",
+              ("bfr-id-missing",), bfrs.bfr_ids_of_edges),
+    CheckKind("bfr-prefix", "BFR-prefixes are unique and advertised",
+              ("bfr-prefix-duplicate", "bfr-prefix-not-advertised"), bfrs.bfr_prefixes),
+    CheckKind("bfr-prefix-routes", "Every BFR has a route to every BFR-prefix it needs",
+              ("bfr-prefix-unreachable",), deliveries.bfr_prefix_routes),
+    CheckKind("bier-neighbors", "BIER neighbors agree on sub-domain, BSL and encapsulation",
+              ("bier-half-adjacency", "sub-domain-mismatch", "bsl-mismatch",
+               "encapsulation-mismatch", "bift-id-disagreement"), neighbors.bier),
+    CheckKind("bift-ids", "What a BFR sends is what its neighbor understands",
+              ("bift-id-disagreement",), neighbors.bift_ids),
+    CheckKind("bift-id-blocks", "Blocks of BIFT-ids do not overlap",
+              ("bift-id-overlap",), bfrs.bift_id_blocks),
+    CheckKind("bift-sets", "Every BFR has a BIFT for each set in use",
+              ("set-missing",), bfrs.sets),
+    CheckKind("non-bfrs", "Routers that are no BFRs are crossed in tunnels",
+              ("non-bfr-crossed",), deliveries.crossed),
+    CheckKind("isis-adjacencies", "Every link carries an IS-IS adjacency",
+              ("isis-half-adjacency",), neighbors.isis, covers=_adjacent),
+    CheckKind("isis-system-ids", "IS-IS system-ids are unique",
+              ("duplicate-system-id",), underlay.system_ids),
+    CheckKind("addresses", "Addresses are unique",
+              ("duplicate-address",), underlay.addresses),
+    CheckKind("mtus", "Both ends of a link have one MTU",
+              ("mtu-mismatch",), underlay.mtus),
+    CheckKind("configuration", "Configurations are what the plan says",
+              ("config-differs", "config-missing", "config-unknown"), _difference, _no_intention,
+              _compared),
+)  # fmt: skip
+
+
+def verify_state(
+    plan: Plan,
+    state: NetworkState,
+    *,
+    down: Failures = NO_FAILURES,
+    intended: NetworkState | None = None,
+    inventory: Inventory | None = None,
+    planes: Mapping[str, Plane] | None = None,
+) -> Report:
+    """Return every finding about `state`, measured against `plan`.
+
+    `down`: what has failed.  `intended`: the plan's own state, to compare configurations with.
+    `inventory`: where findings about clouds and links are placed.  `planes`: forwarding tables to
+    use instead of those that follow from the state.
+    """
+    scene = Scene(plan, state, down=down, intended=intended, inventory=inventory, planes=planes)
+    return examine(scene)
+
+
+def examine(scene: Scene) -> Report:
+    """Run all checks on a scene."""
+    findings: dict[Finding, None] = {}
+    checks = []
+    for kind in CHECKS:
+        reason = kind.skip(scene)
+        found = [] if reason else list(kind.run(scene))
+        findings |= dict.fromkeys(found)
+        checks.append(
+            check_of(
+                kind.id,
+                kind.title,
+                kind.kinds,
+                found,
+                reason or kind.covers(scene),
+                not_run=bool(reason),
+            )
+        )
+    return Report(findings=tuple(findings), checks=tuple(checks))
+
+
+def check_of(
+    check_id: str,
+    title: str,
+    kinds: tuple[str, ...],
+    found: Iterable[Finding],
+    reason: str = "",
+    *,
+    not_run: bool = False,
+) -> Check:
+    """Return the record of one check: it failed when it found an error."""
+    failed = any(f.severity is Severity.ERROR for f in found)
+    status = "not run" if not_run else "failed" if failed else "passed"
+    return Check(id=check_id, title=title, status=status, reason=reason, kinds=kinds)

@@ -1,0 +1,172 @@
+"""Checks of what two routers at the ends of a link have to agree on: IS-IS, BIER, BIFT-ids.
+
+Pure.  RFC 8279 sections 6.2 and 6.10, RFC 8296 section 2.1.1, RFC 8401 section 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.planes.adjacency import Adjacency, Cut, HalfAdjacency, half_adjacencies
+from toolkit.state.model import BierEncapsulation, End
+from toolkit.verify import places
+from toolkit.verify.catalogue import finding
+from toolkit.verify.findings import Finding
+from toolkit.verify.scene import Scene
+
+_FAILED = frozenset({Cut.LINK_FAILED, Cut.NODE_FAILED})
+
+_WORDS = {
+    Cut.UNKNOWN_ROUTER: "there is no configuration of {node}",
+    Cut.NO_INTERFACE: "{node} has no interface {port}",
+    Cut.DISABLED: "{node} {port} is disabled",
+    Cut.NO_ISIS: "{node} runs no IS-IS",
+    Cut.NO_ISIS_INTERFACE: "{node} {port} is not in IS-IS",
+    Cut.PASSIVE: "{node} {port} is passive",
+    Cut.NO_ADDRESS: "{node} {port} has no address",
+    Cut.SUBNET_MISMATCH: "the two ends have no addresses of one subnet",
+    Cut.SAME_ADDRESS: "both ends have the same address",
+    Cut.SAME_SYSTEM_ID: "both routers have the same system-id",
+}
+
+
+def isis(scene: Scene) -> Iterator[Finding]:
+    """Every cable between routers carries an adjacency, unless it has failed."""
+    for half in half_adjacencies(scene.state, scene.down):
+        causes = [(end, cut) for end, cut in half.causes if cut not in _FAILED]
+        if not causes or len(causes) < len(half.causes):
+            continue
+        reasons = [_because(half, end, cut) for end, cut in causes]
+        end, cut = causes[0]
+        at = end or half.cable.a
+        a, b = half.cable.a, half.cable.b
+        yield finding(
+            "isis-half-adjacency",
+            places.on(at.node, _cut_path(at, cut)),
+            f"no IS-IS adjacency between {a.node} and {b.node}: {'; '.join(reasons)}",
+            evidence=reasons,
+            subjects=[half.cable.link or f"{a.node}-{b.node}", a.node, b.node],
+        )
+
+
+def _because(half: HalfAdjacency, end: End | None, cut: Cut) -> str:
+    at = end or half.cable.a
+    return _WORDS[cut].format(node=at.node, port=at.port)
+
+
+def _cut_path(end: End, cut: Cut) -> str:
+    match cut:
+        case Cut.UNKNOWN_ROUTER:
+            return ""
+        case Cut.NO_ISIS | Cut.SAME_SYSTEM_ID:
+            return f"{places.ISIS}/system-id"
+        case Cut.NO_ISIS_INTERFACE:
+            return places.isis_interface(end.port)
+        case Cut.PASSIVE:
+            return f"{places.isis_interface(end.port)}/passive"
+        case Cut.DISABLED:
+            return f"{places.interface(end.port)}/enabled"
+        case _:
+            return places.interface(end.port)
+
+
+def bier(scene: Scene) -> Iterator[Finding]:
+    """Neighbors agree on BIER, sub-domain, BitString length and encapsulation, for what flows
+    use."""
+    needed = sorted({(f.sub_domain_id, f.bsl) for f in scene.plan.flows})
+    for adjacency in scene.adjacencies:
+        a, b = adjacency.a.end, adjacency.b.end
+        if not scene.is_bfr(a.node) or not scene.is_bfr(b.node):
+            continue
+        if adjacency.a.bier != adjacency.b.bier:
+            off = b if adjacency.a.bier else a
+            yield finding(
+                "bier-half-adjacency",
+                places.on(off.node, places.bier_interface(off.port)),
+                f"no BIER between {a.node} and {b.node}: {off.node} {off.port} is not in BIER",
+                subjects=[adjacency.link, a.node, b.node],
+            )
+        if adjacency.bier:
+            for number, bsl in needed:
+                yield from _agreement(scene, adjacency, number, bsl)
+
+
+def _agreement(scene: Scene, adjacency: Adjacency, number: int, bsl: int) -> Iterator[Finding]:
+    a, b = adjacency.a.end.node, adjacency.b.end.node
+    subjects = [adjacency.link, a, b]
+    domains = {name: scene.sub_domain(name, number) for name in (a, b)}
+    for name, sub_domain in domains.items():
+        if sub_domain is None:
+            other = b if name == a else a
+            yield finding(
+                "sub-domain-mismatch",
+                places.on(name, places.sub_domain(number)),
+                f"{name} is not in sub-domain {number}, and its neighbor {other} is"
+                if domains[other]
+                else f"{name} is not in sub-domain {number}",
+                subjects=subjects,
+            )
+    one, two = domains[a], domains[b]
+    if one is None or two is None:
+        return
+    kinds: dict[str, dict[str, BierEncapsulation]] = {}
+    for name, sub_domain in ((a, one), (b, two)):
+        kinds[name] = {e.kind: e for e in sub_domain.encapsulations if e.bsl == bsl}
+        if not kinds[name]:
+            has = ", ".join(sorted({str(e.bsl) for e in sub_domain.encapsulations})) or "none"
+            yield finding(
+                "bsl-mismatch",
+                places.on(name, places.sub_domain(number)),
+                f"{name} has no BitString length {bsl} in sub-domain {number} towards "
+                f"{b if name == a else a}",
+                evidence=[f"BitString lengths of {name}: {has}"],
+                subjects=subjects,
+            )
+    if not kinds[a] or not kinds[b]:
+        return
+    if not kinds[a].keys() & kinds[b].keys():
+        yield finding(
+            "encapsulation-mismatch",
+            places.on(a, places.encapsulation(number, bsl, *kinds[a])),
+            f"{a} uses {', '.join(kinds[a])} and {b} {', '.join(kinds[b])} for sub-domain "
+            f"{number}, BSL {bsl}",
+            subjects=subjects,
+        )
+    ours, theirs = kinds[a].get("non-mpls"), kinds[b].get("non-mpls")
+    if ours and theirs and ours.base != theirs.base:
+        yield finding(
+            "bift-id-disagreement",
+            places.on(b, f"{places.encapsulation(number, bsl, 'non-mpls')}/bift-id-base"),
+            f"{a} and {b} use different non-MPLS BIFT-ids for sub-domain {number}, BSL {bsl}: "
+            f"{ours.base} and {theirs.base}",
+            subjects=subjects,
+        )
+
+
+def bift_ids(scene: Scene) -> Iterator[Finding]:
+    """What each BFR sends is what its neighbor understands (RFC 8296 section 2.1.1)."""
+    for name, plane in sorted(scene.planes.items()):
+        for key, bift in sorted(plane.bifts.items()):
+            sent = {
+                (e.neighbor.router, e.out_bift_id)
+                for e in bift.entries.values()
+                if e.neighbor is not None and e.out_bift_id is not None
+            }
+            for neighbor, bift_id in sorted(sent):
+                other = scene.planes.get(neighbor)
+                understood = None if other is None else other.bift_ids.get(bift_id)
+                if understood is not None and tuple(understood) == tuple(key):
+                    continue
+                means = "nothing" if understood is None else _key(tuple(understood))
+                yield finding(
+                    "bift-id-disagreement",
+                    places.on(name),
+                    f"{name} sends {_key(tuple(key))} to {neighbor} with BIFT-id {bift_id}, which "
+                    f"means {means} there",
+                    subjects=[name, neighbor],
+                )
+
+
+def _key(key: tuple[int, ...]) -> str:
+    sub_domain, bsl, si = key
+    return f"<sub-domain {sub_domain}, BSL {bsl}, SI {si}>"

@@ -1,0 +1,78 @@
+"""Where on a device something stands: YANG data paths of the reference platform's modules.
+
+Pure.  Paths are instance identifiers in the form of RFC 7951 section 6.11.
+"""
+
+from __future__ import annotations
+
+from toolkit.errors import Place
+from toolkit.inventory.model import Inventory
+from toolkit.state.model import IpAddress, IpInterface
+
+ISIS = "/llmsync-isis:isis"
+BIER = "/llmsync-bier:bier"
+OVERLAY = "/llmsync-overlay:overlay"
+DELIVERIES = "/llmsync-delivery:deliveries"
+
+
+def interface(name: str) -> str:
+    return f"/ietf-interfaces:interfaces/interface[name='{name}']"
+
+
+def address(name: str, value: IpInterface) -> str:
+    return f"{interface(name)}/ietf-ip:ipv{value.version}/address[ip='{value.ip}']"
+
+
+def network_mtu(name: str) -> str:
+    return f"{interface(name)}/llmsync-isis:network-mtu"
+
+
+def isis_interface(name: str) -> str:
+    return f"{ISIS}/interface[name='{name}']"
+
+
+def bier_interface(name: str) -> str:
+    return f"{BIER}/interface[name='{name}']"
+
+
+def sub_domain(number: int) -> str:
+    return f"{BIER}/sub-domain[id='{number}']"
+
+
+def encapsulation(number: int, bsl: int, kind: str) -> str:
+    return f"{sub_domain(number)}/encapsulation[bsl='{bsl}'][kind='{kind}']"
+
+
+def flow(direction: str, source: IpAddress, group: IpAddress) -> str:
+    """Path of an overlay flow; `direction` is `ingress` or `egress`."""
+    return f"{OVERLAY}/{direction}-flow[source='{source}'][group='{group}']"
+
+
+def session(name: str) -> str:
+    return f"{DELIVERIES}/session[name='{name}']"
+
+
+def on(device: str, path: str = "") -> Place:
+    """Return the place `path` on `device`."""
+    return Place(file=device, path=path)
+
+
+def declared(inventory: Inventory | None, section: str, name: str) -> Place:
+    """Return where the inventory declares `name`, or only its dotted path where no inventory is
+    known.
+
+    `section`: `routers`, `links`, `repositories`, `clouds`, `deliveries` or `policies`.
+    """
+    path = f"{section}.{name}"
+    if inventory is None:
+        return Place(path=path)
+    sequences = {
+        "links": {link.name: link.place for link in inventory.links},
+        "policies": {policy.name: policy.place for policy in inventory.policies},
+    }
+    if section in sequences:
+        place = sequences[section].get(name, Place())
+    else:
+        item = getattr(inventory, section).get(name)
+        place = Place() if item is None else item.place
+    return Place(file=place.file, line=place.line, path=path)

@@ -1,0 +1,103 @@
+"""What a check looks at: a plan, a state, what has failed, and everything derived from them, once.
+
+Pure.  Derived values are made when first asked for, so that a check of configuration alone costs no
+shortest paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from toolkit.inventory.model import Inventory
+from toolkit.plan.model import FlowPlan, Plan
+from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
+from toolkit.planes.derive import Network
+from toolkit.planes.plane import Plane
+from toolkit.state.model import Cable, End, NetworkState, SubDomain
+from toolkit.verify.walk import Walk, walk
+
+
+class Scene:
+    """One network under examination."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        state: NetworkState,
+        *,
+        down: Failures = NO_FAILURES,
+        intended: NetworkState | None = None,
+        inventory: Inventory | None = None,
+        planes: Mapping[str, Plane] | None = None,
+        network: Network | None = None,
+    ) -> None:
+        """`planes` replaces what would be derived, where devices were asked for their tables;
+        `network` is the derivation itself, where the caller already has it."""
+        self.plan, self.state, self.down = plan, state, down
+        self.intended, self.inventory = intended, inventory
+        self._given = planes
+        self._network = network
+
+    @cached_property
+    def network(self) -> Network:
+        return self._network or Network(self.state, self.down)
+
+    @property
+    def adjacencies(self) -> tuple[Adjacency, ...]:
+        """The adjacencies that are up."""
+        return self.network.adjacencies
+
+    @cached_property
+    def planes(self) -> Mapping[str, Plane]:
+        """The plane of every router that has not failed."""
+        return self.network.planes() if self._given is None else self._given
+
+    def plane(self, name: str) -> Plane | None:
+        """Return one router's plane; None where it has failed or does not exist."""
+        if self._given is not None:
+            return self._given.get(name)
+        return self.network.plane(name) if name in self.network.underlay.graph.index else None
+
+    def sub_domain(self, router: str, number: int) -> SubDomain | None:
+        """Return a router's part in a sub-domain as it is configured."""
+        state = self.state.routers.get(router)
+        if state is None:
+            return None
+        return next((s for s in state.sub_domains if s.sub_domain_id == number), None)
+
+    def is_bfr(self, router: str) -> bool:
+        state = self.state.routers.get(router)
+        return state is not None and bool(state.sub_domains)
+
+    def mtu(self, end: End) -> int | None:
+        """Return the largest network-layer packet that an end takes, in bytes; None: not known."""
+        host = self.plan.hosts.get(end.node)
+        if host is not None:
+            return host.mtu
+        router = self.state.routers.get(end.node)
+        interface = None if router is None else router.interfaces.get(end.port)
+        return None if interface is None else interface.mtu
+
+    @cached_property
+    def cables(self) -> Mapping[End, Cable]:
+        """Each end of a cable that has not failed -> the cable."""
+        up = [cable for cable in self.state.cables if not self.down.cuts(cable)]
+        return {end: cable for cable in up for end in (cable.a, cable.b)}
+
+    def far(self, end: End) -> End | None:
+        """Return the other end of the cable at `end`; None where none is plugged in or it
+        failed."""
+        cable = self.cables.get(end)
+        if cable is None:
+            return None
+        return cable.b if cable.a == end else cable.a
+
+    @cached_property
+    def walks(self) -> Mapping[str, Walk]:
+        """Delivery -> where its packets go."""
+        return {flow.delivery: walk(self, flow) for flow in self.plan.flows}
+
+    def walked(self) -> Iterator[tuple[FlowPlan, Walk]]:
+        for flow in self.plan.flows:
+            yield flow, self.walks[flow.delivery]
