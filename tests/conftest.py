@@ -1,4 +1,4 @@
-"""Settings of all tests: properties are deterministic in `make test`, and look further in `make soak`."""
+"""Properties are deterministic in `make test` and look further in `make soak`."""
 
 from __future__ import annotations
 

@@ -49,9 +49,7 @@ def test_the_demonstration_is_complete_identical_and_exits_0(
 def test_a_pair_of_links_that_cuts_a_cloud_off_exits_1_names_it_and_serves_the_others(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
 ) -> None:
-    code, out, err = run(
-        capsys, tmp_path, "--model", str(model), "--break", "lon1-mad1,mad1-par1"
-    )
+    code, out, err = run(capsys, tmp_path, "--model", str(model), "--break", "lon1-mad1,mad1-par1")
     assert code == ExitCode.FINDINGS
     assert "5 of 6" in out
     assert "cloud-lost: cloud-madrid loses minilm" in err, "verification has to say so first"
@@ -67,9 +65,7 @@ def test_a_payload_broken_by_hand_cuts_its_cloud_off_and_verification_says_so_fi
     text = file.read_text()
     assert "<bfr-id>6</bfr-id>" in text
     file.write_text(text.replace("<bfr-id>6</bfr-id>", "<bfr-id>60</bfr-id>"))
-    code, out, err = run(
-        capsys, tmp_path, "--model", str(model), "--payloads", str(folder)
-    )
+    code, out, err = run(capsys, tmp_path, "--model", str(model), "--payloads", str(folder))
     assert code == ExitCode.FINDINGS
     assert "5 of 6" in out
     assert err.index("cloud-warsaw") < err.index("pushed over NETCONF")

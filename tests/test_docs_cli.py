@@ -1,4 +1,5 @@
-"""docs/reference/cli.md is what the parsers say (LLMSYNC_UPDATE_GOLDEN=1 rewrites it); README names no lies."""
+"""docs/reference/cli.md is what the parsers say (LLMSYNC_UPDATE_GOLDEN=1 rewrites it); README names
+no lies."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ PAGE = ROOT / "docs" / "reference" / "cli.md"
 HEAD = """\
 # Commands
 
-Generated from the commands' own help. stdout is data, stderr is for people; `-o json` is everywhere.
+Generated from the commands' own help. stdout is data, stderr is for people; `-o json` is
+everywhere.
 
 """
 
@@ -62,7 +64,10 @@ def test_every_command_line_in_the_pages_is_one_that_parses(page: str) -> None:
         build_parser(command).parse_args(words[1:])
 
 
-@pytest.mark.parametrize("page", sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]))
+@pytest.mark.parametrize(
+    "page",
+    sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]),
+)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):

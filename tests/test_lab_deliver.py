@@ -1,4 +1,5 @@
-"""Deliveries through the laboratory: real files over planned networks, with everything that goes wrong."""
+"""Deliveries through the laboratory: real files over planned networks, with everything that goes
+wrong."""
 
 from __future__ import annotations
 
@@ -61,7 +62,11 @@ def demo() -> Inventory:
 @pytest.mark.parametrize("encapsulation", Encapsulation)
 @pytest.mark.parametrize("imposition", Imposition)
 def test_all_clouds_hold_the_model_byte_for_byte_whatever_the_encapsulation_and_imposition(
-    demo: Inventory, model: Path, tmp_path: Path, encapsulation: Encapsulation, imposition: Imposition
+    demo: Inventory,
+    model: Path,
+    tmp_path: Path,
+    encapsulation: Encapsulation,
+    imposition: Imposition,
 ) -> None:
     inventory = replace(demo, bier=replace(demo.bier, encapsulation=encapsulation))
     plan = planned(inventory, imposition=imposition)
@@ -98,9 +103,7 @@ def test_a_late_receiver_finishes_and_costs_the_others_nothing(
     demo: Inventory, model: Path, tmp_path: Path
 ) -> None:
     alone = deliver(planned(demo), model, tmp_path / "a", Scenario()).result
-    late = deliver(
-        planned(demo), model, tmp_path / "b", Scenario(late={"cloud-miami": 1.6})
-    )
+    late = deliver(planned(demo), model, tmp_path / "b", Scenario(late={"cloud-miami": 1.6}))
     assert late.result.complete
     cloud = clouds(late)["cloud-miami"]
     assert cloud.joined == 1.6
@@ -136,7 +139,9 @@ def test_a_receiver_that_is_killed_and_restarted_finishes_with_what_it_had(
 def test_a_receiver_that_is_killed_for_good_is_named_and_holds_nobody_up(
     demo: Inventory, model: Path, tmp_path: Path
 ) -> None:
-    delivered = deliver(planned(demo), model, tmp_path, Scenario(kill={"cloud-sanjose": Kill(0.32)}))
+    delivered = deliver(
+        planned(demo), model, tmp_path, Scenario(kill={"cloud-sanjose": Kill(0.32)})
+    )
     lost = {name: c for name, c in clouds(delivered).items() if not c.complete}
     assert set(lost) == {"cloud-sanjose"}
     assert lost["cloud-sanjose"].reason
@@ -189,9 +194,7 @@ def test_a_truncated_safetensors_file_is_refused_before_anything_is_sent(
 def test_unicast_is_computed_as_one_copy_a_cloud(
     demo: Inventory, model: Path, tmp_path: Path
 ) -> None:
-    plan = make_plan(
-        replace(demo, deliveries={"minilm": only(demo, "cloud-london")})
-    )[0]
+    plan = make_plan(replace(demo, deliveries={"minilm": only(demo, "cloud-london")}))[0]
     result = deliver(plan, model, tmp_path, Scenario()).result
     assert result.complete
     assert result.unicast_egress < result.egress < 1.02 * result.unicast_egress

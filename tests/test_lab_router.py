@@ -53,7 +53,9 @@ def demo_plan(encapsulation: Encapsulation, imposition: Imposition) -> Plan:
     )[0]
 
 
-def send(plan: Plan, scenario: Scenario, payload: bytes, mask: frozenset[str] | None = None) -> tuple[Fabric, dict[str, Host]]:
+def send(
+    plan: Plan, scenario: Scenario, payload: bytes, mask: frozenset[str] | None = None
+) -> tuple[Fabric, dict[str, Host]]:
     """Send one datagram from the repository; return the fabric and the hosts with what they got."""
     fabric = build_fabric(plan, Planes(intended_state(plan), scenario.down), scenario)
     hosts = {name: Host() for name in plan.hosts}
@@ -86,7 +88,7 @@ def test_every_cloud_gets_a_packet_exactly_once(
     plan = demo_plan(encapsulation, imposition)
     fabric, hosts = send(plan, Scenario(), b"payload" * 100)
     got = {name: host.got for name, host in hosts.items() if name != "hub"}
-    assert got == dict.fromkeys(plan.flows[0].clouds, [b"payload" * 100])
+    assert got == {cloud: [b"payload" * 100] for cloud in plan.flows[0].clouds}
     assert {name for name, node in fabric.routers.items() if node.drops} == set()
     assert sum(sum(node.engine.drops.values()) for node in fabric.routers.values()) == 0
 

@@ -1,7 +1,7 @@
 """Every error by who must act, with its place, and the exit code it ends a command with.
 
-Pure.  An error never logs itself and never exits; `toolkit.cli.main` is the one boundary that prints
-it and returns its code.
+Pure.  An error never logs itself and never exits; `toolkit.cli.main` is the one boundary that
+prints it and returns its code.
 """
 
 from __future__ import annotations
@@ -123,12 +123,16 @@ class UnreachableError(ToolkitError):
 
 
 class DeliveryError(ToolkitError):
-    """A delivery cannot go on (full disk, changed source, bad signature); nothing is half-placed."""
+    """A delivery cannot go on (full disk, changed source, bad signature); nothing was placed."""
 
     exit_code = ExitCode.ROLLED_BACK
 
 
-class EnvironmentProblem(ToolkitError):
+class IncompleteError(ToolkitError):
+    """A delivery ended before everything was there; what was received is kept for the next try."""
+
+
+class EnvironmentProblem(ToolkitError):  # noqa: N818 - EnvironmentError is Python's own
     """The machine lacks something: an extra, a file, a permission.  Says what to install or do."""
 
     exit_code = ExitCode.INVALID

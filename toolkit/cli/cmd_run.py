@@ -1,4 +1,4 @@
-"""`llmsync run`: the whole loop in the memory lab, from an inventory to a delivered, proven model."""
+"""`llmsync run`: the whole loop in the memory lab, from an inventory to a proven model."""
 
 from __future__ import annotations
 
@@ -20,28 +20,63 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("inventory", type=Path, help="file or folder; `demo` is the packaged one")
-    parser.add_argument("--delivery", action="append", default=[], metavar="NAME",
-                        help="only this delivery; may be repeated (default: all)")  # fmt: skip
+    parser.add_argument(
+        "--delivery",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this delivery; may be repeated (default: all)",
+    )
     parser.add_argument("--model", metavar="PATH", help="deliver this file or folder instead")
-    parser.add_argument("--payloads", type=Path, metavar="DIR",
-                        help="push the payloads in DIR (see `llmsync render`) instead of rendering")  # fmt: skip
+    parser.add_argument(
+        "--payloads", type=Path, metavar="DIR", help="push DIR/NAME.xml instead of rendering"
+    )
     faults = parser.add_argument_group("faults")
-    faults.add_argument("--loss", default="0", metavar="P",
-                        help="loss on every cloud's access link, each way: 1%% or 0.01")  # fmt: skip
-    faults.add_argument("--loss-on", choices=("access", "all"), default="access",
-                        help="`all`: on every link of the network")  # fmt: skip
+    faults.add_argument(
+        "--loss",
+        default="0",
+        metavar="P",
+        help="loss on every cloud's access link, each way: 1%% or 0.01",
+    )
+    faults.add_argument(
+        "--loss-on",
+        choices=("access", "all"),
+        default="access",
+        help="`all`: on every link of the network",
+    )
     faults.add_argument("--seed", type=int, default=1, help="of all that is left to chance")
-    faults.add_argument("--break", dest="down", default="", metavar="LINK,...|NODE,...",
-                        help="links (a-b) and routers that have failed")  # fmt: skip
-    faults.add_argument("--late", action="append", default=[], metavar="CLOUD=SECONDS",
-                        help="this receiver starts later")  # fmt: skip
-    faults.add_argument("--kill", action="append", default=[], metavar="CLOUD=SECONDS[:SECONDS]",
-                        help="this receiver is killed, and restarted at the second time")  # fmt: skip
-    parser.add_argument("--gpu", metavar="cpu|N",
-                        help="hand tensors out through torch as they are verified")  # fmt: skip
+    faults.add_argument(
+        "--break",
+        dest="down",
+        default="",
+        metavar="LINK,...|NODE,...",
+        help="links (a-b) and routers that have failed",
+    )
+    faults.add_argument(
+        "--late",
+        action="append",
+        default=[],
+        metavar="CLOUD=SECONDS",
+        help="this receiver starts later",
+    )
+    faults.add_argument(
+        "--kill",
+        action="append",
+        default=[],
+        metavar="CLOUD=SECONDS[:SECONDS]",
+        help="this receiver is killed, and restarted at the second time",
+    )
+    parser.add_argument(
+        "--gpu", metavar="cpu|N", help="hand tensors out through torch as they are verified"
+    )
     parser.add_argument("--batfish", metavar="HOST", help="check the underlay with this service")
-    parser.add_argument("--output", type=Path, default=None, metavar="DIR",
-                        help="where report.html, report.json and receipts go (default: out/<name>)")  # fmt: skip
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="where report.html, report.json and receipts go (default: out/<name>)",
+    )
     parser.add_argument("--keep", action="store_true", help="keep what the clouds received")
     add_output(parser, formats=("table", "json", "md"))
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import add_output, print_data, say
+from toolkit.cli.judging import ask_batfish, configured_state, judge, payloads_of
 from toolkit.errors import EnvironmentProblem, ExitCode
 
 if TYPE_CHECKING:
-    from toolkit.inventory.model import Inventory
     from toolkit.plan.model import Plan
     from toolkit.report.verification import Verification
     from toolkit.state.model import NetworkState
-    from toolkit.verify.findings import Report
 
 EXAMPLE = """\
 examples:
@@ -61,16 +60,16 @@ def run(args: argparse.Namespace) -> int:
 
     inventory, plan, _ = load_plan(args.inventory)
     down = named_failures(plan, args.down) if args.down else NO_FAILURES
-    state = _configured(plan, args.payloads)
+    state = configured_state(plan, payloads_of(plan, args.payloads, partial=True))
     if args.snapshot is not None:
         return _write_snapshot(plan, state, args.snapshot)
-    report = _verify(inventory, plan, state)
+    report = judge(inventory, plan, state)
     if args.down:
         from toolkit.verify.whatif import break_report
 
         # Who is lost comes first: it is what was asked.
         report = break_report(plan, state, down, inventory=inventory) + report
-    report += _batfish(args.batfish, plan, state)
+    report += ask_batfish(args.batfish, plan, state)
     verification = Verification(
         plan=plan,
         report=report,
@@ -81,56 +80,6 @@ def run(args: argparse.Namespace) -> int:
     )
     _print(verification, args.format)
     return ExitCode.FINDINGS if verification.failed else ExitCode.OK
-
-
-def _configured(plan: Plan, folder: Path | None) -> NetworkState:
-    """Return the state that the payloads configure: rendered now, or read from `folder`."""
-    from toolkit.render.payload import load_payloads, render_plan
-    from toolkit.state.model import NetworkState, Source
-    from toolkit.state.reference import read_router
-
-    if folder is None:
-        payloads = render_plan(plan)
-    else:
-        payloads = load_payloads(folder, {r.name: r.platform for r in plan.routers.values()})
-    return NetworkState(
-        source=Source.RENDERED,
-        routers={name: read_router(name, payload.tree) for name, payload in payloads.items()},
-        cables=plan.cables,
-        hosts=frozenset(plan.hosts),
-    )
-
-
-def _verify(inventory: Inventory, plan: Plan, state: NetworkState) -> Report:
-    from toolkit.plan.intended import intended_state
-    from toolkit.verify.findings import Check, Report
-    from toolkit.verify.multicast import verify_state
-    from toolkit.verify.whatif import survive
-
-    intended = intended_state(plan)
-    report = verify_state(plan, state, intended=intended, inventory=inventory)
-    report += survive(plan, state, inventory=inventory)
-    if not any(f.id.startswith("config-") for f in report.findings):
-        return report
-    # The configurations are not the plan's: say whether the plan would be right.
-    own = verify_state(plan, intended, inventory=inventory)
-    check = Check(
-        id="plan",
-        title="The plan itself has no error",
-        status="failed" if own.errors else "passed",
-        reason=f"{len(own.errors)} errors" if own.errors else "pushing it would be right",
-        kinds=(),
-    )
-    return Report(findings=report.findings, checks=(*report.checks, check))
-
-
-def _batfish(service: str | None, plan: Plan, state: NetworkState) -> Report:
-    from toolkit.verify.batfish import check, not_run
-
-    if service is None:
-        return not_run("no service was named: --batfish HOST")
-    say(f"llmsync: asking Batfish at {service}")
-    return check(service, plan, state)
 
 
 def _write_snapshot(plan: Plan, state: NetworkState, folder: Path) -> int:

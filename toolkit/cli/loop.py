@@ -1,8 +1,8 @@
 """The main loop in the memory laboratory: plan, render, verify, push, verify, deliver, report.
 
-Each step is another package's; this file puts them in order, tells the person what happens, and writes the
-report.  A step that finds something does not hide what follows: the loop goes on as far as a careful engineer
-would, and the exit code says the worst of it.
+Each step is another package's; this file puts them in order, tells the person what happens, and
+writes the report.  A step that finds something does not hide what follows: the loop goes on as far
+as a careful engineer would, and the exit code says the worst of it.
 """
 
 from __future__ import annotations
@@ -16,34 +16,32 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from toolkit import __version__
 from toolkit.cli.faults import parse_scenario
+from toolkit.cli.judging import ask_batfish, configured_state, judge, payloads_of
 from toolkit.cli.loading import load_plan
 from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
 from toolkit.inventory.model import Inventory
-from toolkit.lab.deliver import Delivered, DeliveryRun, OnTensor
-from toolkit.lab.memory import MemoryLab, running_state
+from toolkit.lab.deliver import Delivered, DeliveryRun
+from toolkit.lab.gpu import TensorTaker
+from toolkit.lab.memory import MemoryLab
 from toolkit.lab.model import find_model
 from toolkit.lab.readback import read_back
 from toolkit.lab.result import DeliveryResult
 from toolkit.lab.scenario import Scenario
 from toolkit.netconf.push import PushReport, PushState, Target, push
-from toolkit.plan.intended import intended_state
 from toolkit.plan.model import FlowPlan, Plan
-from toolkit.render.payload import Payload, load_payloads, render_plan
+from toolkit.render.payload import Payload
 from toolkit.report.page import page
 from toolkit.report.quantity import duration, size
-from toolkit.report.record import Pushed, RunRecord, Verdict, document, verdict
-from toolkit.state.model import NetworkState, Source
-from toolkit.verify import batfish
+from toolkit.report.record import Pushed, RunRecord, Verdict, document, has_it, verdict
+from toolkit.state.model import NetworkState
 from toolkit.verify.coverage import not_modelled
 from toolkit.verify.findings import Check, Report, Severity
-from toolkit.verify.multicast import verify_state
-from toolkit.verify.whatif import break_report, survive
+from toolkit.verify.whatif import break_report
 from toolkit.yang.schema import reference_schema
 
 
@@ -56,6 +54,7 @@ class Loop:
         self._report = Report()
         self._pushed: tuple[Pushed, ...] = ()
         self._not_checked: list[tuple[str, str]] = []
+        self._facts: dict[str, str] = {}
         self._failure: ExitCode | None = None
         """A delivery was broken off: nothing of it was placed."""
 
@@ -64,15 +63,18 @@ class Loop:
         args = self._args
         inventory, plan, _ = load_plan(args.inventory)
         flows = self._choose(plan)
+        self._tensors()
         scenario = parse_scenario(args, plan)
         self._step(
             f"planned {len(plan.routers)} routers, {len(plan.hosts)} hosts, {len(flows)} "
             f"{'delivery' if len(flows) == 1 else 'deliveries'}"
         )
         payloads = self._payloads(plan)
-        intended = intended_state(plan)
-        configured = running_state(plan, {n: p.tree for n, p in payloads.items()})
-        self._verify(inventory, plan, replace(configured, source=Source.RENDERED), intended)
+        configured = configured_state(plan, payloads)
+        self._verify(inventory, plan, configured)
+        if args.gpu is None:
+            why = "tensors were not handed to torch; use --gpu cpu or --gpu N"
+            self._not_checked.append(("GPU memory", why))
         output = args.output or Path("out") / plan.name
         self._make(output)
         results: list[DeliveryResult] = []
@@ -97,6 +99,7 @@ class Loop:
                 "system": f"{platform.system()} {platform.machine()}",
                 "laboratory": "memory: embedded NETCONF routers and BIER engines in one process",
                 "seed": str(scenario.seed),
+                **self._facts,
             },
             not_checked=tuple(self._not_checked),
             limits=tuple((s.topic, s.text) for s in not_modelled(plan, configured)),
@@ -121,26 +124,14 @@ class Loop:
 
     def _payloads(self, plan: Plan) -> Mapping[str, Payload]:
         folder: Path | None = self._args.payloads
-        if folder is None:
-            payloads = render_plan(plan)
-            self._step(f"rendered {len(payloads)} payloads, every one valid against its YANG schema")
-            return payloads
-        payloads = load_payloads(folder, {n: r.platform for n, r in plan.routers.items()})
-        missing = sorted(plan.routers.keys() - payloads.keys())
-        if missing:
-            raise UsageError(f"{folder}: no payload for {', '.join(missing)} (<router>.xml)")
-        self._step(f"read {len(payloads)} payloads from {folder}, every one valid")
-        return {name: payloads[name] for name in plan.routers}
+        payloads = payloads_of(plan, folder)
+        where = "rendered" if folder is None else f"read from {folder}:"
+        self._step(f"{where} {len(payloads)} payloads, every one valid against its YANG schema")
+        return payloads
 
-    def _verify(
-        self, inventory: Inventory, plan: Plan, configured: NetworkState, intended: NetworkState
-    ) -> None:
-        report = verify_state(plan, configured, intended=intended, inventory=inventory)
-        report += survive(plan, configured, inventory=inventory)
-        if self._args.batfish:
-            report += batfish.check(self._args.batfish, plan, configured)
-        else:
-            report += batfish.not_run("no service named; use --batfish HOST")
+    def _verify(self, inventory: Inventory, plan: Plan, configured: NetworkState) -> None:
+        report = judge(inventory, plan, configured)
+        report += ask_batfish(self._args.batfish, plan, configured)
         self._report += report
         self._say_findings("verified before the push", report)
 
@@ -165,7 +156,8 @@ class Loop:
             for outcome in report.outcomes
         )
         self._step(
-            f"pushed over NETCONF to {len(targets)} routers in one transaction: {report.state.value}"
+            f"pushed over NETCONF to {len(targets)} routers in one transaction: "
+            f"{report.state.value}"
         )
         return report
 
@@ -209,7 +201,11 @@ class Loop:
                 work = Path(
                     stack.enter_context(tempfile.TemporaryDirectory(dir=output, prefix=".clouds-"))
                 )
-            base = self._args.inventory if self._args.inventory.is_dir() else self._args.inventory.parent
+            base = (
+                self._args.inventory
+                if self._args.inventory.is_dir()
+                else self._args.inventory.parent
+            )
             for flow in flows:
                 model = find_model(self._args.model or flow.model, base, work / "source")
                 if model.note:
@@ -217,23 +213,18 @@ class Loop:
                     self._tell(f"  note: {model.note}")
                 delivered = DeliveryRun(
                     plan, flow, lab.network(), scenario, model.path, work / flow.delivery,
-                    model.label, self._on_tensor(),
+                    model.label, self._tensors(),
                 ).run()  # fmt: skip
+                if delivered.tensors:
+                    self._facts[f"tensors of {flow.delivery}"] = delivered.tensors
                 if delivered.failure is not None:
                     self._failure = delivered.failure.exit_code
                     self._tell(f"✗ {flow.delivery} was broken off: {delivered.failure}")
                 results.append(self._with_receipts(lab, plan, flow, delivered, output))
         return results
 
-    def _on_tensor(self) -> OnTensor | None:
-        if self._args.gpu is None:
-            self._not_checked.append(
-                ("GPU memory", "tensors were not handed to torch; use --gpu cpu or --gpu N")
-            )
-            return None
-        from toolkit.lab.gpu import tensor_handler
-
-        return tensor_handler(self._args.gpu)
+    def _tensors(self) -> TensorTaker | None:
+        return None if self._args.gpu is None else TensorTaker(self._args.gpu)
 
     def _with_receipts(
         self, lab: MemoryLab, plan: Plan, flow: FlowPlan, delivered: Delivered, output: Path
@@ -243,7 +234,7 @@ class Loop:
         waited = duration(result.duration).replace("\u202f", " ")
         self._step(
             f"delivered {size(result.size)} over {result.transport} to "
-            f"{sum(c.complete and c.identical for c in result.clouds)} of {len(result.clouds)} clouds "
+            f"{sum(map(has_it, result.clouds))} of {len(result.clouds)} clouds "
             f"in {waited} on the lab's clock, {result.repairs} repairs"
         )
         lab.counters.update(delivered.counters)
@@ -270,7 +261,9 @@ class Loop:
 
     def _say_findings(self, what: str, report: Report) -> None:
         errors = [f for f in report.findings if f.severity is Severity.ERROR]
-        counts = {s: sum(c.status == s for c in report.checks) for s in ("passed", "failed", "not run")}
+        counts = {
+            s: sum(c.status == s for c in report.checks) for s in ("passed", "failed", "not run")
+        }
         summary = ", ".join(f"{n} {s}" for s, n in counts.items() if n)
         self._tell(f"{'✗' if errors else '✓'} {what}: {summary or 'no checks'}")
         for finding in errors[:10]:
@@ -287,7 +280,8 @@ class Loop:
     def _write(self, output: Path, record: RunRecord) -> None:
         self._write_text(output / "report.html", page(record))
         self._write_text(
-            output / "report.json", json.dumps(document(record), indent=2, ensure_ascii=False) + "\n"
+            output / "report.json",
+            json.dumps(document(record), indent=2, ensure_ascii=False) + "\n",
         )
         took = time.perf_counter() - self._started
         self._tell(f"→ {output / 'report.html'} ({took:.1f} s of computing)")

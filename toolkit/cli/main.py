@@ -86,6 +86,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone (`llmsync plan | head`): not our error, nothing to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
+    except Exception as error:  # noqa: BLE001 - the last boundary: a bug must not look like a result
+        if args.traceback:
+            traceback.print_exc()
+        print(
+            f"llmsync: internal error: {type(error).__name__}: {error}\n"
+            "llmsync: this is a bug of llmsync; what it was doing may be half done "
+            "(--traceback before the command shows where it happened)",
+            file=sys.stderr,
+        )
+        return int(ExitCode.IN_DOUBT)
 
 
 def entry() -> None:

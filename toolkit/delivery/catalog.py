@@ -8,12 +8,15 @@ digest is dropped whole (nobody knows which symbol was forged) and asked for aga
 from __future__ import annotations
 
 from toolkit.delivery.assembly import Assembly, Buffers
-from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART
+from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART, Have
 from toolkit.delivery.events import FileVerified, TensorReady
 from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, digest
 from toolkit.delivery.model import Counters
 from toolkit.delivery.ports import Landed, Sink
 from toolkit.delivery.tensors import TensorTracker
+
+HAVE_CHUNK = 1024
+"""Objects that one HAVE tells of."""
 
 
 class Catalog:
@@ -69,9 +72,9 @@ class Catalog:
                 out.append(FileVerified(entry.path))
         return out
 
-    def states(self) -> bytes:
-        """What is held of every object, for a HAVE."""
-        return bytes(
+    def haves(self) -> list[Have]:
+        """What is held of every object, as messages that fit a packet each."""
+        states = bytes(
             HAVE_ALL
             if assembly.remaining == 0
             else HAVE_PART
@@ -79,6 +82,13 @@ class Catalog:
             else HAVE_NOTHING
             for assembly in self.assemblies.values()
         )
+        return [
+            Have(
+                manifest=self.opened.digest, total=len(states), first=first,
+                states=states[first : first + HAVE_CHUNK],
+            )
+            for first in range(0, len(states), HAVE_CHUNK)
+        ]  # fmt: skip
 
     def whole(self, toi: int, sbn: int) -> list[FileVerified | TensorReady]:
         """Block `sbn` of an object has all it needs.  Raises DeliveryError from the sink."""

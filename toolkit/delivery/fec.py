@@ -1,10 +1,14 @@
 """Cutting an object into blocks, and Reed-Solomon parity for a block.  RFC 5052 9.1, RFC 5510 8.
 
-Pure.  The code is the systematic one that RFC 5510 section 8.2 makes from a Vandermonde matrix:
-GM = V_{k,k}^-1 * V_{k,n} with V[i,j] = alpha^(i*j).  Said as polynomials: a block is the polynomial
-of degree < k that takes the source symbols at alpha^0 .. alpha^(k-1), and encoding symbol j is its
-value at alpha^j.  So a parity coefficient is a Lagrange basis polynomial at a point, and no matrix
-is ever inverted to encode.  A row does not depend on n: parity is computed when it is asked for.
+Pure.  The code is the systematic one that RFC 5510 section 8.2 makes from a Vandermonde matrix,
+GM = V_{k,k}^-1 * V_{k,n}.  Said as polynomials: a block is the polynomial of degree < k that takes
+the source symbols at points x_0 .. x_(k-1), and encoding symbol j is its value at x_j.  So a parity
+coefficient is a Lagrange basis polynomial at a point, and no matrix is ever inverted to encode.  A
+row does not depend on n: parity is computed when it is asked for.
+
+The points are 0, alpha^0, alpha^1, ...: those of Rizzo's codec, with which the RFC says it is
+compatible, and those of its implementations (OpenFEC, flute-alc).  The RFC's printed formula,
+V[i,j] = alpha^(i*j), begins at alpha^0 and would be another code, which nobody is known to speak.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ from toolkit.delivery.gf256 import EXP, LOG, Bytes, Row, combine, invert
 
 MAX_ENCODING_SYMBOLS = 255
 """n at most in GF(2^8) (RFC 5510 section 8.1)."""
+
+POINTS = (0, *EXP[:255])
+"""Where a block's polynomial is evaluated: x_j for encoding symbol j."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,10 @@ class Partition:
 
 @lru_cache(maxsize=64)
 def _denominators(k: int) -> tuple[int, ...]:
-    """log of prod over m != i of (alpha^i - alpha^m), for i < k."""
-    return tuple(sum(LOG[EXP[i] ^ EXP[m]] for m in range(k) if m != i) % 255 for i in range(k))
+    """log of prod over m != i of (x_i - x_m), for i < k."""
+    return tuple(
+        sum(LOG[POINTS[i] ^ POINTS[m]] for m in range(k) if m != i) % 255 for i in range(k)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -75,7 +84,7 @@ def parity_row(k: int, j: int) -> tuple[int, ...]:
     """Return the k coefficients of parity symbol j, i.e. of the encoding symbol with ESI k + j."""
     if not 0 <= j < MAX_ENCODING_SYMBOLS - k:
         raise ValueError(f"parity symbol {j} of a block of {k}: only {255 - k} exist")
-    differences = [LOG[EXP[k + j] ^ EXP[m]] for m in range(k)]
+    differences = [LOG[POINTS[k + j] ^ POINTS[m]] for m in range(k)]
     numerator = sum(differences)
     return tuple(
         EXP[(numerator - difference - denominator) % 255]

@@ -19,7 +19,7 @@ from toolkit.delivery import wire
 from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.bootstrap import Bootstrap
 from toolkit.delivery.catalog import Catalog
-from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Have, Join, Message, Report
+from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message, Report
 from toolkit.delivery.events import (
     Completed,
     Failed,
@@ -47,7 +47,6 @@ REORDER = 0.005
 """Seconds that a report waits for packets which the poll overtook."""
 LAST_WORDS = 8
 """Times that the receipt, or the reason of a failure, is said unless the sender ends it."""
-HAVE_CHUNK = 1024
 MAX_POLL = 1024
 """Blocks that one poll may ask for."""
 
@@ -208,19 +207,9 @@ class Receiver:
     def _introduce(self, now: float) -> list[Output]:
         self._retry = now + self._interval * (0.75 + self._chance() / 2)
         self._interval = min(2 * self._interval, MAX_INTERVAL)
-        catalog = self._catalog
-        if catalog is None:
+        if self._catalog is None:
             return [self._message(Join())]
-        states = catalog.states()
-        return [
-            self._message(
-                Have(
-                    manifest=catalog.opened.digest, total=len(states), first=first,
-                    states=states[first : first + HAVE_CHUNK],
-                )
-            )
-            for first in range(0, max(len(states), 1), HAVE_CHUNK)
-        ]  # fmt: skip
+        return [self._message(have) for have in self._catalog.haves()]
 
     # ----- packets
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from toolkit.delivery.fec import Partition
-from toolkit.delivery.manifest import Manifest, OpenedManifest
+from toolkit.delivery.manifest import OpenedManifest
 from toolkit.delivery.ports import Landed, Sink
 from toolkit.delivery.safetensors import TensorEntry
 from toolkit.errors import DeliveryError, EnvironmentProblem
@@ -38,12 +38,9 @@ class TensorSink:
         self._inner = inner
         self._torch = _import_torch()
         self._device = _device(self._torch, device)
-        self._copy: Callable[[Any, memoryview], None] = (
-            self._copy_host
-            if self._device.type == "cpu"
-            else _PinnedCopies(self._torch, self._device)
-        )
-        self._manifest: Manifest | None = None
+        self._copy: Callable[[Any, memoryview], None] = self._copy_host
+        if self._device.type != "cpu":
+            self._copy = _PinnedCopies(self._torch, self._device)
         self._files: dict[str, int] = {}
         self._buffers: dict[int, Any] = {}
 
@@ -72,7 +69,7 @@ class TensorSink:
 
     def open(self, envelope: bytes, opened: OpenedManifest) -> list[Landed]:
         landed = self._inner.open(envelope, opened)
-        manifest = self._manifest = opened.manifest
+        manifest = opened.manifest
         self._files = {f.path: i for i, f in enumerate(manifest.files)}
         self._buffers.clear()
         for number, entry in enumerate(manifest.files):

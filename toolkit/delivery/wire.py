@@ -32,7 +32,7 @@ VERSION = 1
 FEC_NO_CODE = 0
 """Compact No-Code (RFC 5445 section 3)."""
 FEC_SMALL_BLOCK = 129
-"""Small Block Systematic (RFC 5445 section 5); instance 0 is Reed-Solomon, RFC 5510 section 6."""
+"""Small Block Systematic (RFC 5445 section 5); instance 0 is Reed-Solomon, RFC 5510 section 7."""
 
 EXT_FTI = 64
 EXT_POLL = 99

@@ -1,7 +1,8 @@
 """One delivery in the memory laboratory, from the first join to the byte-for-byte comparison.
 
-The engines are those that `llmsync send` and `receive` run; here their datagrams cross the planned network, whose
-routers forward by the configuration that was pushed.  Files are really written, and compared with the source.
+The engines are those that `llmsync send` and `receive` run; here their datagrams cross the planned
+network, whose routers forward by the configuration that was pushed.  Files are really written, and
+compared with the source.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from toolkit.delivery.events import (
     TensorReady,
 )
 from toolkit.delivery.model import Coding, ReceiverResult, Session, symbol_size
+from toolkit.delivery.ports import Sink
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
 from toolkit.delivery.sink import FolderSink
@@ -29,6 +31,7 @@ from toolkit.delivery.source import FileSource, open_source
 from toolkit.errors import ToolkitError
 from toolkit.inventory.model import Imposition
 from toolkit.lab.fabric import Fabric, build_fabric, link_uses, unicast_paths
+from toolkit.lab.gpu import TensorTaker
 from toolkit.lab.hosts import CloudHost, Repository, Uplink
 from toolkit.lab.result import CloudResult, DeliveryResult, RouterUse
 from toolkit.lab.scenario import Scenario
@@ -59,10 +62,6 @@ class _Timeline:
     duplicates: int = 0
 
 
-OnTensor = Callable[[str, TensorReady, FolderSink], None]
-"""(cloud, tensor, where its bytes are): hands it to a GPU, for example."""
-
-
 @dataclass(frozen=True, slots=True)
 class Delivered:
     result: DeliveryResult
@@ -72,6 +71,8 @@ class Delivered:
     """Router -> counters of its engine and of its IP forwarding."""
     failure: ToolkitError | None
     """Why the source broke the delivery off (it changed while it was sent)."""
+    tensors: str
+    """What was handed out through torch; empty: nothing was asked for."""
     events: int
     """Events that the lab's clock went through."""
 
@@ -88,11 +89,11 @@ class DeliveryRun:
         source_path: Path,
         work: Path,
         label: str,
-        on_tensor: OnTensor | None = None,
+        tensors: TensorTaker | None = None,
     ) -> None:
         """Scan the source and build everything; raises ProblemsError for a bad source."""
         self._plan, self._flow, self._scenario, self._work = plan, flow, scenario, work
-        self._label, self._on_tensor = label, on_tensor
+        self._label, self._tensors = label, tensors
         self.source: FileSource = open_source(
             source_path, Coding(symbol=symbol_size(flow.payload)), flow.delivery
         )
@@ -111,10 +112,12 @@ class DeliveryRun:
             plan, flow, Uplink(hub, far[hub.name, hub.port]), self._sender
         )
         self._clouds = {
-            name: CloudHost(flow, Uplink(plan.hosts[name], far[name, plan.hosts[name].port]), self._observe)
+            name: CloudHost(
+                flow, Uplink(plan.hosts[name], far[name, plan.hosts[name].port]), self._observe
+            )
             for name in flow.clouds
         }
-        self._sinks: dict[str, FolderSink] = {}
+        self._sinks: dict[str, Sink] = {}
         self._times = {name: _Timeline() for name in flow.clouds}
         self._incarnation = 0
         self._network = Network(
@@ -137,7 +140,7 @@ class DeliveryRun:
                 network.at(kill.at, self._killer(cloud))
                 if kill.back is not None:
                     network.at(kill.back, self._starter(cloud))
-        network.at(0.0, lambda now: self._wake_sender())
+        network.at(0.0, self._wake_sender)
         try:
             network.run(LIMIT, lambda: self._sender.finished)
         finally:
@@ -145,14 +148,15 @@ class DeliveryRun:
                 sink.close()
         return self._delivered()
 
-    def _wake_sender(self) -> None:
-        self._network.send(self._flow.source, self._repository.expire(self._network.now))
+    def _wake_sender(self, now: float) -> None:
+        self._network.send(self._flow.source, self._repository.expire(now))
         self._network.arm(self._flow.source)
 
     def _starter(self, cloud: str) -> Callable[[float], None]:
         def start(now: float) -> None:
             self._incarnation += 1
-            self._sinks[cloud] = FolderSink(self._work / cloud, durable=False)
+            sink: Sink = FolderSink(self._work / cloud, durable=False)
+            self._sinks[cloud] = self._tensors.wrap(cloud, sink) if self._tensors else sink
             receiver = Receiver(
                 cloud,
                 self._sinks[cloud],
@@ -186,8 +190,8 @@ class DeliveryRun:
                 if times.first_tensor is None:
                     times.first_tensor = now
                 times.tensors.add((output.path, output.tensor.name))
-                if self._on_tensor is not None:
-                    self._on_tensor(cloud, output, self._sinks[cloud])
+                if self._tensors is not None:
+                    self._tensors.take(cloud, output)
             case FileVerified(path=path):
                 times.files.add(path)
             case Completed(receipt=receipt):
@@ -234,7 +238,9 @@ class DeliveryRun:
         return Delivered(
             result, self._receipts(results),
             {name: node.counters for name, node in fabric.routers.items()},
-            self._sender.failure, self._network.events,
+            self._sender.failure,
+            self._tensors.summary() if self._tensors is not None else "",
+            self._network.events,
         )  # fmt: skip
 
     def _unicast_duration(self, copy: int, paths: Mapping[str, tuple[object, ...]]) -> float:
@@ -264,6 +270,12 @@ class DeliveryRun:
         reason = "" if complete else times.reason or known.reason or f"receiver {known.standing}"
         if complete and not identical:
             reason = "what was placed is not what the source holds"
+        if complete and self._tensors is not None:
+            sources = dict(
+                zip((f.path for f in self.source.manifest.files), self.source.paths, strict=True)
+            )
+            if wrong := self._tensors.differing(name, sources):
+                identical, reason = False, f"tensors differ on the device: {', '.join(wrong)}"
         manifest = self.source.manifest
         return CloudResult(
             cloud=name,

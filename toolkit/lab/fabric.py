@@ -13,8 +13,8 @@ from toolkit.lab.result import LinkUse
 from toolkit.lab.router import RouterNode
 from toolkit.lab.scenario import LossOn, Scenario
 from toolkit.lab.wires import Wire
-from toolkit.planes.derive import Network
 from toolkit.plan.model import FlowPlan, Plan
+from toolkit.planes.derive import Network
 from toolkit.state.model import Cable
 
 
@@ -110,4 +110,3 @@ def _path(fabric: Fabric, source: str, cloud: str) -> tuple[Cable, ...] | None:
         if (node, port) not in fabric.far:
             return None
     return None
-

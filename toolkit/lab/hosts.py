@@ -1,8 +1,9 @@
-"""The hosts of a laboratory: a repository that sends, GPU clouds that receive.  Bytes in, frames out.
+"""The hosts of a laboratory: a repository that sends, GPU clouds that receive.  Bytes in, frames
+out.
 
-A host is a network stack around a delivery engine: it parses Ethernet, IP and UDP, and, on the sending side
-with host imposition, writes the BIER header itself (RFC 8296 section 3).  It decides nothing about the delivery.
-Pure: time comes from the network's clock.
+A host is a network stack around a delivery engine: it parses Ethernet, IP and UDP, and, on the
+sending side with host imposition, writes the BIER header itself (RFC 8296 section 3).  It decides
+nothing about the delivery. Pure: time comes from the network's clock.
 """
 
 from __future__ import annotations
@@ -51,9 +52,7 @@ class Uplink:
     @property
     def ip_header(self) -> bytes:
         version = self.host.address.version
-        return self.header(
-            ethernet.EtherType.IPV4 if version == 4 else ethernet.EtherType.IPV6
-        )
+        return self.header(ethernet.EtherType.IPV4 if version == 4 else ethernet.EtherType.IPV6)
 
 
 class Repository:
@@ -97,7 +96,7 @@ class Repository:
             emissions += [(port, front + packet) for front in self._fronts(t.mask)]
         return emissions
 
-    def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
+    def receive(self, _port: str, frame: bytes, now: float) -> Iterable[Emission]:
         """Take a report of a cloud; it is told by its address."""
         try:
             outer, ports, payload = datagram_of(frame)
@@ -173,7 +172,7 @@ class CloudHost:
         self.receiver = receiver
         return () if receiver is None else self._out(receiver.expire(now), now)
 
-    def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
+    def receive(self, _port: str, frame: bytes, now: float) -> Iterable[Emission]:
         if self.receiver is None:
             return ()
         try:

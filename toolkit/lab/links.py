@@ -1,7 +1,7 @@
 """Ethernet addresses of a laboratory, and the frames that leave a port.
 
-Pure.  Addresses are locally administered (IEEE 802 section 8.4) and follow from node and port names, so
-that two runs write the same bytes.
+Pure.  Addresses are locally administered (IEEE 802 section 8.4) and follow from node and port
+names, so that two runs write the same bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""The memory laboratory: every router of a plan is an embedded NETCONF device and an engine, in one process.
+"""The memory laboratory: every router of a plan is an embedded NETCONF device and an engine, in one
+process.
 
-Law: what is forwarded follows from what was *pushed*.  A router's plane is derived from the configuration that
-its NETCONF server last committed; the plan only says where the cables are.  The clock of the delivery jumps
-(`toolkit.lab.wires`); the NETCONF sessions are real ones over SSH on loopback.
+Law: what is forwarded follows from what was *pushed*.  A router's plane is derived from the
+configuration that its NETCONF server last committed; the plan only says where the cables are.  The
+clock of the delivery jumps (`toolkit.lab.wires`); the NETCONF sessions are real ones over SSH on
+loopback.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ from types import TracebackType
 from typing import Any
 
 from toolkit.netconf.device import DEFAULT_USER, Device, DeviceFarm
+from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network
-from toolkit.plan.model import Plan
 from toolkit.state.model import NetworkState, RouterState, Source
 from toolkit.state.reference import read_router
 from toolkit.yang.schema import Schema

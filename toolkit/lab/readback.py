@@ -1,7 +1,8 @@
-"""What the routers show after a delivery, read over NETCONF and held against what the laboratory counted.
+"""What the routers show after a delivery, read over NETCONF and held against what the laboratory
+counted.
 
-The state comes through <get>, is validated against our YANG modules and turned into typed values by the
-pyangbind bindings (extra `bindings`).  A disagreement is a finding.
+The state comes through <get>, is validated against our YANG modules and turned into typed values by
+the pyangbind bindings (extra `bindings`).  A disagreement is a finding.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from toolkit.lab.memory import MemoryLab
 from toolkit.netconf.runtime_ncclient import Connection, Target
 from toolkit.netconf.tree import to_xml
 from toolkit.plan.model import FlowPlan
-from toolkit.verify.findings import Check, Finding, Report, Severity
+from toolkit.verify.catalogue import finding
+from toolkit.verify.findings import Check, Finding, Report
 from toolkit.yang.schema import reference_schema
-
 
 TIMEOUT = 30.0
 """Seconds that a router may take to answer."""
@@ -25,7 +26,8 @@ FILTER = (
 
 
 def read_back(lab: MemoryLab, flow: FlowPlan) -> Report:
-    """Return whether the edge routers of `flow` show its receipts and the counters of their engines.
+    """Return whether the edge routers of `flow` show its receipts and the counters of their
+    engines.
 
     Raises EnvironmentProblem when the bindings are not installed, UnreachableError or DeviceError
     when a router does not answer.
@@ -63,7 +65,7 @@ def read_back(lab: MemoryLab, flow: FlowPlan) -> Report:
     check = Check(
         id="state-read-back", title="Routers show receipts and counters over NETCONF",
         status="failed" if findings else "passed",
-        reason=f"{len(routers)} edge routers, {rows} BIFT rows, {len(shown)} receipts, typed by pyangbind",
+        reason=f"{len(routers)} routers, {rows} BIFT rows, {len(shown)} receipts (pyangbind)",
     )  # fmt: skip
     return Report(findings=tuple(findings), checks=(check,))
 
@@ -84,8 +86,5 @@ def _get(lab: MemoryLab, name: str) -> str:
 
 
 def _finding(device: str, path: str, message: str) -> Finding:
-    return Finding(
-        id="state-differs", severity=Severity.ERROR, place=Place(file=device, path=path),
-        message=f"{device} {message}", remedy="the router's state provider is at fault: report it",
-        subjects=(device,),
-    )  # fmt: skip
+    place = Place(file=device, path=path)
+    return finding("state-differs", place, f"{device} {message}", subjects=[device])

@@ -1,9 +1,9 @@
 """A router of a laboratory: what its plane and its BIER engine make of a frame.
 
-It forwards IP by its FIB (RFC 1812 section 5.2), BIER by its BIFTs (RFC 8279 section 6.5), crosses routers that
-are no BFRs by GRE (RFC 8279 section 6.9, RFC 2784), imposes BIER on (S,G) flows as their BFIR and hands delivered
-packets to its edge interfaces as their BFER.  Every packet that it does not pass on is counted with its reason.
-Pure: frames in, frames out.
+It forwards IP by its FIB (RFC 1812 section 5.2), BIER by its BIFTs (RFC 8279 section 6.5), crosses
+routers that are no BFRs by GRE (RFC 8279 section 6.9, RFC 2784), imposes BIER on (S,G) flows as
+their BFIR and hands delivered packets to its edge interfaces as their BFER.  Every packet that it
+does not pass on is counted with its reason. Pure: frames in, frames out.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class RouterNode:
         """Forward by this plane from now on."""
         self.plane = plane
         plane.reload(self.engine)
-        self._arrived = {port: plane.arrived(port) for port in plane.core_bier | plane.accept_host_bier}
-        self._ways: dict[
-            tuple[Neighbor, Encapsulation], Callable[[bytes], Iterable[Emission]]
-        ] = {}
+        self._arrived = {
+            port: plane.arrived(port) for port in plane.core_bier | plane.accept_host_bier
+        }
+        self._ways: dict[tuple[Neighbor, Encapsulation], Callable[[bytes], Iterable[Emission]]] = {}
         self._egress = {
             source.packed + group.packed: tuple(
                 (port, ethernet.Header(
@@ -71,7 +71,7 @@ class RouterNode:
             **{f"dropped-ip-{reason}": n for reason, n in sorted(self.drops.items())},
         }
 
-    def expire(self, now: float) -> Iterable[Emission]:
+    def expire(self, _now: float) -> Iterable[Emission]:
         return ()
 
     def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
@@ -163,9 +163,7 @@ class RouterNode:
         if bfir_id is None:
             return self._drop("no-bfr-id")
         return self._emit(
-            self.engine.impose(
-                flow.sub_domain_id, flow.bsl, flow.sets, proto, forwarded, bfir_id
-            )
+            self.engine.impose(flow.sub_domain_id, flow.bsl, flow.sets, proto, forwarded, bfir_id)
         )
 
     def _out(self, destination: ip.IpAddress, packet: bytes) -> Iterable[Emission]:

@@ -1,4 +1,5 @@
-"""What happens to a laboratory run besides the delivery: loss, failed links, late and killed receivers.
+"""What happens to a laboratory run besides the delivery: loss, failed links, late and killed
+receivers.
 
 Pure.  Times are seconds on the lab's clock since the delivery started.
 """

@@ -1,9 +1,9 @@
 """Nodes joined by wires, on a jumping clock: a discrete-event network that carries real frames.
 
-A wire has a capacity, a delay, an MTU and a loss probability each way.  A frame leaves when the wire is
-free, takes its size over the capacity to go out, and arrives after the delay; a wire that has more than
-its queue waiting drops the tail.  The clock jumps from event to event, so a lab's minute costs only
-the work that is done in it, and the same seed gives the same run.
+A wire has a capacity, a delay, an MTU and a loss probability each way.  A frame leaves when the
+wire is free, takes its size over the capacity to go out, and arrives after the delay; a wire that
+has more than its queue waiting drops the tail.  The clock jumps from event to event, so a lab's
+minute costs only the work that is done in it, and the same seed gives the same run.
 
 Pure: chance is the caller's `random`, time is the heap's.
 """
@@ -31,9 +31,9 @@ class Node(Protocol):
         """When `expire` wants to be called; None: never."""
         ...
 
-    def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]: ...
+    def receive(self, port: str, frame: bytes, now: float, /) -> Iterable[Emission]: ...
 
-    def expire(self, now: float) -> Iterable[Emission]: ...
+    def expire(self, now: float, /) -> Iterable[Emission]: ...
 
 
 @dataclass(slots=True)

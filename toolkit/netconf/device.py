@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -28,7 +29,9 @@ __all__ = ["DEFAULT_USER", "Device", "DeviceFarm", "User"]
 
 DEFAULT_USER: Final = "llmsync"
 _CLOSING: Final = 5.0
-"""Seconds that connections get to close before they are dropped."""
+"""Seconds that connections get to close."""
+_TURNS: Final = 3
+"""Turns of the loop from an accepted connection to one that is known."""
 
 T = TypeVar("T")
 
@@ -75,6 +78,7 @@ class DeviceFarm:
         self._connections: dict[str, set[asyncssh.SSHServerConnection]] = {
             name: set() for name in self.devices
         }
+        self._sockets: dict[str, list[socket.socket]] = {name: [] for name in self.devices}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -178,11 +182,18 @@ class DeviceFarm:
         if acceptor is not None:
             acceptor.close()
             await acceptor.wait_closed()
+        for _ in range(_TURNS):  # what was accepted just now becomes a connection first
+            await asyncio.sleep(0)
         connections = list(self._connections[name])
         for connection in connections:
             connection.abort()
         for connection in connections:
             await asyncio.wait_for(connection.wait_closed(), _CLOSING)
+        # A connection that has ended, also by itself, may still be about to close its socket.
+        async with asyncio.timeout(_CLOSING):
+            while any(sock.fileno() >= 0 for sock in self._sockets[name]):
+                await asyncio.sleep(0.001)
+        self._sockets[name].clear()
 
     async def _shut_down(self) -> None:
         for name in self.devices:
@@ -210,6 +221,8 @@ class DeviceFarm:
     # ----- called by connections
 
     def connected(self, name: str, connection: asyncssh.SSHServerConnection) -> None:
+        still_open = [sock for sock in self._sockets[name] if sock.fileno() >= 0]
+        self._sockets[name] = [*still_open, connection.get_extra_info("socket")]
         self._connections[name].add(connection)
 
     def disconnected(self, name: str, connection: asyncssh.SSHServerConnection) -> None:

@@ -45,6 +45,7 @@ class Journal:
         """Begin the file.  Raises UsageError where it cannot be written."""
         self.path = path
         self._lock = threading.Lock()
+        self._states: dict[str, State] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -63,6 +64,7 @@ class Journal:
 
     def record(self, device: str, state: State) -> None:
         """Note that `device` enters `state`.  May be called from several threads."""
+        self._states[device] = state
         self._write({"device": device, "state": state.value})
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -85,6 +87,8 @@ class Journal:
         where: TracebackType | None,
     ) -> None:
         self._file.close()
+        if error is not None and set(self._states.values()) <= {State.ROLLED_BACK}:
+            self.finish()  # interrupted, and every device that was touched is as it was
 
 
 def read_journal(path: Path) -> Entry:

@@ -46,10 +46,12 @@ PROFILES: Final = {
         Profile(name="reference"),
         Profile(
             # Debian's netconfd 2.13.  <validate> of a modified candidate turns the next <commit>
-            # into a no-op that answers <ok/>; a request that arrives in one read with the client's
-            # hello is not answered until more arrives.
+            # into a no-op that answers <ok/>.  While anybody holds the lock on running,
+            # cancel-commit answers <ok/> and restores nothing, nor does the time-out.  A request
+            # that arrives in one read with the client's hello is not answered until more arrives.
             name="yuma",
             validation=Validation.TEST_ONLY,
+            lock_running=False,
             settle=0.06,
         ),
     )

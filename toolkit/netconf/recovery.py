@@ -58,10 +58,10 @@ def recover(
     payloads = {device: _Recorded(schema.parse_xml(text, device)) for device, text in texts.items()}
     failures = _settle(entry, wanted, payloads, resume, workers, timeout, schema)
     if failures:
-        unreachable = any(isinstance(error, UnreachableError) for error in failures.values())
         return PushReport(
             txid=entry.txid,
-            state=PushState.UNREACHABLE if unreachable else PushState.IN_DOUBT,
+            # An abort has cancelled on the others what it could.
+            state=PushState.UNREACHABLE if resume else PushState.IN_DOUBT,
             outcomes=tuple(Outcome(t.device, State.IDLE, failures.get(t.device)) for t in wanted),
             journal=journal,
         )

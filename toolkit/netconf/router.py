@@ -161,7 +161,11 @@ class Device:
         """Return running configuration and state together (<get>)."""
         tree = self._running.tree
         if self._state is not None:
-            state = EMPTY.with_children(self.index.from_json(self._state()))
+            try:
+                state = EMPTY.with_children(self.index.from_json(self._state()))
+            except (ToolkitError, ValueError) as error:
+                message = f"the state of the router cannot be read: {error}"
+                raise refused("operation-failed", message, layer="application") from None
             tree = monitoring.beside(self.index.top, tree, state)
         library = monitoring.yang_library(self.modules)
         return tree.with_children(

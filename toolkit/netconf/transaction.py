@@ -49,7 +49,7 @@ class State(Enum):
     RESOLVING = "resolving"
     """Nothing is pending to be confirmed again: what runs tells whether the first one arrived."""
     INSPECTING = "inspecting"
-    """Nothing is pending to be cancelled: what runs should be what ran before."""
+    """Cancelled, or nothing was pending: what ran before should run, and is looked for."""
     COMMITTED = "committed"
     ROLLED_BACK = "rolled-back"
     EXPIRING = "expiring"
@@ -139,12 +139,12 @@ TRANSITIONS: Final[dict[State, dict[Event, tuple[State, Request | None]]]] = {
     # The lock goes with the session and takes the candidate along; nothing ever ran.
     S.DISCARDING: dict.fromkeys((E.OK, E.ERROR, E.LOST), (S.ROLLED_BACK, None)),
     S.CANCELLING: {
-        E.OK: (S.ROLLED_BACK, None),
+        E.OK: (S.INSPECTING, R.RESOLVE),
         E.ERROR: (S.INSPECTING, R.RESOLVE),
         E.LOST: (S.RECANCELLING, R.RECANCEL),
     },
     S.RECANCELLING: {
-        E.OK: (S.ROLLED_BACK, None),
+        E.OK: (S.INSPECTING, R.RESOLVE),
         E.ERROR: (S.INSPECTING, R.RESOLVE),  # the commit may never have arrived
         E.LOST: (S.EXPIRING, None),
     },
@@ -155,7 +155,7 @@ TRANSITIONS: Final[dict[State, dict[Event, tuple[State, Request | None]]]] = {
         E.LOST: (S.IN_DOUBT, None),
     },
     S.INSPECTING: {
-        E.NEW: (S.IN_DOUBT, None),  # not confirmed by us, and yet it stays
+        E.NEW: (S.IN_DOUBT, None),  # not confirmed by us, and yet it runs
         E.OLD: (S.ROLLED_BACK, None),
         E.ERROR: (S.IN_DOUBT, None),
         E.LOST: (S.EXPIRING, None),

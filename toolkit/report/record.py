@@ -107,7 +107,8 @@ def unchecked(record: RunRecord) -> tuple[tuple[str, str], ...]:
 
 
 def left_out(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    """Return (what, why) of what could have been looked at; checks with one reason stand together."""
+    """Return (what, why) of what could have been looked at; checks with one reason stand
+    together."""
     rows = list(record.not_checked)
     not_run: dict[str, list[str]] = {}
     for check in record.checks:

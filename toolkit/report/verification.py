@@ -139,7 +139,7 @@ def _heading(verification: Verification) -> str:
         f"{plan.name}: {_many(len(plan.routers), 'router')}, {_many(hosts, 'GPU cloud')}, "
         f"{_many(len(plan.flows), 'delivery', 'deliveries')}; judged: {judged}"
     )
-    return line + (f"; broken: {', '.join(broken)}" if broken else "")
+    return line + (f"; with and without {', '.join(broken)}" if broken else "")
 
 
 def _check_lines(report: Report, marks: dict[str, str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""Network state as values, whatever its source: the plan, rendered payloads, or running configuration.
+"""Network state as values, whatever its source: plan, rendered payloads, running configuration.
 
 Pure.  Analysis (`toolkit.verify`) and forwarding (`toolkit.planes`) read only this.  The state says
-what each device is *configured* to do; what follows from it (adjacencies, routes, BIFTs) is derived.
+what each device is *configured* to do; what follows from it (adjacencies, routes, BIFTs) is
+derived.
 """
 
 from __future__ import annotations
@@ -9,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 
 IpAddress = IPv4Address | IPv6Address
 IpInterface = IPv4Interface | IPv6Interface

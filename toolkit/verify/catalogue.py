@@ -128,6 +128,10 @@ _KINDS = (
     Kind("cloud-lost", _ERROR,
          "The failures given cut a GPU cloud off.",
          "It needs another path: see the reason"),
+    # A run
+    Kind("state-differs", _ERROR,
+         "What a router shows over NETCONF is not what the laboratory counted.",
+         "The router's state provider is at fault: report it"),
     # Batfish
     Kind("batfish-parse", _ERROR,
          "Batfish did not parse a projected configuration completely.",

@@ -107,7 +107,12 @@ class _Walker:
         self._walk = Walk()
         self._queue: deque[_Packet] = deque()
         self._inner = flow.payload + UDP + IP[flow.source_address.version]
-        self._bier = self._inner + BIER_FIXED + flow.bsl // 8
+        self._bsl, self._encapsulation = flow.bsl, ""
+
+    @property
+    def _bier(self) -> int:
+        """Bytes of a packet with its BIER header."""
+        return self._inner + BIER_FIXED + self._bsl // 8
 
     def run(self) -> Walk:
         host = self._ground.plan.hosts[self._flow.source]
@@ -144,6 +149,7 @@ class _Walker:
         if part is None:
             self._lose(name, "dropped", f"{name} is no BFR", (name,), self._all_ids())
             return
+        self._encapsulation = part.encapsulation.value
         for si, bits in flow.bit_strings().items():
             packet = _Packet(name, part.bift_id_base + si, si, bits, TTL, (name,), {})
             self._queue.append(packet)
@@ -155,6 +161,9 @@ class _Walker:
             text = f"{name} has no ingress flow for ({flow.source_address}, {flow.group})"
             self._lose(name, "dropped", text, (name,), self._all_ids())
             return
+        self._bsl = ingress.bsl
+        encapsulation = bfir.encapsulations.get((ingress.sub_domain_id, ingress.bsl))
+        self._encapsulation = "" if encapsulation is None else encapsulation.value
         missing = flow.bit_strings()
         for si, bits in ingress.sets.items():
             missing[si] = missing.get(si, 0) & ~bits
@@ -181,6 +190,16 @@ class _Walker:
         if key is None:
             text = f"{packet.router} knows no BIFT-id {packet.bift_id}"
             ids = _ids(packet.si, packet.bits, self._flow.bsl)
+            self._lose(packet.router, "dropped", text, packet.path, ids)
+            return
+        encapsulation = plane.encapsulations.get((key.sub_domain, key.bsl))
+        if key.bsl != self._bsl or encapsulation is None or encapsulation != self._encapsulation:
+            # RFC 8296 section 2.1.2: the length comes from the BIFT-id, and the field must agree.
+            text = (
+                f"BIFT-id {packet.bift_id} means BSL {key.bsl} in {encapsulation} at "
+                f"{packet.router}, and the packet has BSL {self._bsl} in {self._encapsulation}"
+            )
+            ids = _ids(packet.si, packet.bits, self._bsl)
             self._lose(packet.router, "dropped", text, packet.path, ids)
             return
         self._forward(plane, key, packet)

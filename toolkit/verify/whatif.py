@@ -22,6 +22,7 @@ from toolkit.planes.derive import Network
 from toolkit.state.model import NetworkState
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
+from toolkit.verify.cuts import describe_cut
 from toolkit.verify.deliveries import why_lost
 from toolkit.verify.findings import Check, Finding, Report, Severity
 from toolkit.verify.moved import MovedPlanes
@@ -29,21 +30,6 @@ from toolkit.verify.scene import Scene
 
 BUDGET = 5_000
 """Failure sets judged per policy; a policy that needs more is reported as not run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One thing that can fail."""
-
-    kind: str
-    """`link` or `node`."""
-    name: str
-
-    def fail(self, down: Failures) -> Failures:
-        """Return `down` with this element failed as well."""
-        if self.kind == "link":
-            return Failures(down.links | {self.name}, down.nodes)
-        return Failures(down.links, down.nodes | {self.name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +71,15 @@ def core_nodes(plan: Plan, state: NetworkState) -> tuple[str, ...]:
 
 def lost_clouds(scene: Scene) -> tuple[Lost, ...]:
     """Return what does not get through on this scene."""
-    return tuple(
-        Lost(flow.delivery, cloud, tuple(why_lost(scene, flow, walk, cloud)))
-        for flow, walk in scene.walked()
-        for cloud in flow.clouds
-        if cloud not in walk.reached
-    )
+    lost = []
+    for flow, walk in scene.walked():
+        for cloud in flow.clouds:
+            if cloud not in walk.reached:
+                router = scene.plan.hosts[cloud].router
+                cut = describe_cut(scene.state, scene.down, flow.bfir, router)
+                reasons = why_lost(scene, flow, walk, cloud)
+                lost.append(Lost(flow.delivery, cloud, (cut, *reasons) if cut else (*reasons,)))
+    return tuple(lost)
 
 
 class _Search:
@@ -187,7 +176,8 @@ def _findings(survival: Survival, inventory: Inventory | None) -> Iterator[Findi
         yield finding(
             "policy-broken",
             places.declared(inventory, "policies", policy.name),
-            f"{policy.name}: {' and '.join(failed)} down cuts off {', '.join(clouds)}",
+            f"{policy.name}: {' and '.join(failed)} down cuts off {', '.join(clouds)}: "
+            f"{lost[0].reasons[0]}",
             evidence=[f"{item.cloud}: {item.reasons[0]}" for item in lost],
             subjects=[*failed, *clouds],
         )

@@ -1,0 +1,82 @@
+"""The one entrance and the one exit of the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from toolkit.cli.main import COMMANDS, build_parser, main
+from toolkit.errors import ExitCode
+
+HEAVY = {
+    "asyncssh", "cryptography", "jinja2", "lxml", "ncclient", "numpy", "oopt_gnpy_libyang",
+    "pandas", "pyang", "pybatfish", "pydantic", "torch", "yaml",
+}  # fmt: skip
+
+
+def modules_after(*argv: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has loaded after `llmsync ARGV`."""
+    script = (
+        "import sys\nfrom toolkit.cli.main import main\n"
+        f"try: main({list(argv)!r})\nexcept SystemExit: pass\n"
+        "print('\\n'.join(sorted({m.split('.')[0] for m in sys.modules})), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stderr.split())
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert modules_after("--help") & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_loads_nothing_heavy(command: str) -> None:
+    assert modules_after(command, "--help") & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example_and_the_exit_codes_in_its_help(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        build_parser(command).parse_args([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert f"llmsync {command}" in text.split("xample", 1)[1]
+    assert "exit codes:" in text
+
+
+def test_an_error_is_one_line_a_problem_and_no_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["plan", "does/not/exist"]) == ExitCode.INVALID
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("llmsync: does/not/exist")
+    assert "Traceback" not in captured.err
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["deliver"])
+    assert stop.value.code == ExitCode.INVALID
+
+
+def test_a_bug_is_called_one_and_shows_its_traceback_only_when_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("toolkit.cli.loading.load_plan", fail)
+    monkeypatch.setattr("toolkit.cli.cmd_plan.load_plan", fail, raising=False)
+    assert main(["plan", "inventories/demo"]) == ExitCode.IN_DOUBT
+    err = capsys.readouterr().err
+    assert "internal error: RuntimeError: unforeseen" in err
+    assert "Traceback" not in err
+    main(["--traceback", "plan", "inventories/demo"])
+    assert "Traceback" in capsys.readouterr().err

@@ -1,0 +1,134 @@
+"""Each check fails on the network that has its mistake, and says the same words every time.
+
+LLMSYNC_UPDATE_GOLDEN=1 rewrites tests/golden/verify: read the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from verify_cases import CASES, Case
+from verify_networks import LINES, network
+
+from toolkit.bier.bift import Bift, BiftKey
+from toolkit.plan.intended import intended_state
+from toolkit.planes.derive import derive
+from toolkit.report.verification import Verification, document, text
+from toolkit.verify.catalogue import KINDS
+from toolkit.verify.coverage import not_modelled
+from toolkit.verify.findings import Report, Severity
+from toolkit.verify.multicast import CHECKS, verify_state
+
+GOLDEN = Path(__file__).parent / "golden" / "verify"
+
+
+def verify(case: Case) -> Report:
+    return verify_state(case.plan, case.state, down=case.down, intended=intended_state(case.plan))
+
+
+def golden(name: str, told: str) -> None:
+    file = GOLDEN / name
+    if os.environ.get("LLMSYNC_UPDATE_GOLDEN"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(told, encoding="utf-8")
+    assert told == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_network_leads_to_its_findings_and_no_others(name: str) -> None:
+    case = CASES[name]()
+    report = verify(case)
+    assert {f.id for f in report.findings} - {"config-differs"} == case.ids
+    verification = Verification(
+        plan=case.plan,
+        report=report,
+        source=case.state.source,
+        down=case.down,
+        not_modelled=not_modelled(case.plan, case.state),
+    )
+    golden(f"{name}.txt", text(verification) + "\n")
+    golden(f"{name}.json", json.dumps(document(verification), indent=2, ensure_ascii=False) + "\n")
+
+
+def test_every_change_of_a_configuration_is_a_difference_from_the_plan() -> None:
+    for name, make in CASES.items():
+        case = make()
+        changed = case.state.routers != intended_state(case.plan).routers
+        ids = {f.id for f in verify(case).findings}
+        assert bool(ids & {"config-differs", "config-missing", "config-unknown"}) == changed, name
+
+
+def test_a_check_fails_exactly_where_it_finds_an_error() -> None:
+    for make in CASES.values():
+        report = verify(make())
+        errors = {f.id for f in report.errors}
+        for check in report.checks:
+            assert (check.status == "failed") <= bool(errors & set(check.kinds))
+        claimed = {kind for check in report.checks for kind in check.kinds}
+        failed = {k for c in report.checks if c.status == "failed" for k in c.kinds}
+        assert {f.id for f in report.findings} <= claimed
+        assert errors <= failed
+
+
+def test_every_kind_that_a_check_can_make_is_made_by_a_test() -> None:
+    made = {kind for make in CASES.values() for kind in make().ids}
+    elsewhere = {"forwarding-loop", "config-differs"}  # below, and with every change
+    assert {k for check in CHECKS for k in check.kinds} == made | elsewhere
+
+
+def test_every_finding_says_where_what_and_how_to_mend_it() -> None:
+    for make in CASES.values():
+        for finding in verify(make()).findings:
+            assert finding.severity is KINDS[finding.id].severity
+            assert finding.message
+            assert finding.remedy
+            assert finding.place.file or finding.place.path
+
+
+def test_without_an_intention_the_comparison_is_not_run() -> None:
+    plan, state = network(LINES)
+    check = next(c for c in verify_state(plan, state).checks if c.id == "configuration")
+    assert check.status == "not run"
+    assert "plan" in check.reason
+
+
+def test_tables_that_loop_are_found_and_the_walk_ends() -> None:
+    plan, state = network(LINES)
+    planes = dict(derive(state))
+    key = BiftKey(0, 256, 0)
+    row = planes["b"].bifts[key].entries[1]
+    back = planes["c"].bifts[key].entries[2]  # towards a: what b would have to answer
+    assert back.neighbor is not None
+    assert back.neighbor.router == "b"
+    looped = Bift(planes["c"].bifts[key].bsl, {1: replace(back, f_bm=1)})
+    planes["c"] = replace(planes["c"], bifts={key: looped})
+    assert row.neighbor is not None
+    report = verify_state(plan, state, planes=planes)
+    assert {f.id for f in report.errors} == {"forwarding-loop", "cloud-unreached"}
+    (loop,) = (f for f in report.findings if f.id == "forwarding-loop")
+    assert loop.message.endswith("a > b > c > b")
+    assert "cloud-d" in loop.subjects
+
+
+def test_a_bift_id_that_means_something_else_next_door_is_found() -> None:
+    plan, state = network(LINES)
+    planes = dict(derive(state))
+    (key,) = planes["c"].bift_ids.values()
+    planes["c"] = replace(planes["c"], bift_ids={999: key})
+    report = verify_state(plan, state, planes=planes)
+    assert "bift-id-disagreement" in {f.id for f in report.errors}
+    assert "cloud-unreached" in {f.id for f in report.errors}
+
+
+def test_notes_and_warnings_fail_no_check() -> None:
+    for name in ("across-a-router-without-bier", "mtus-that-differ-beside-the-tree"):
+        case = CASES[name]()
+        report = verify_state(case.plan, case.state)
+        assert report.findings
+        assert not report.errors
+        assert all(f.severity is not Severity.ERROR for f in report.findings)
+        assert all(check.status != "failed" for check in report.checks)

@@ -1,0 +1,177 @@
+"""`llmsync receive`: take part in a delivery over UDP."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, parse_share
+from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.errors import ExitCode, ToolkitError, UsageError
+
+if TYPE_CHECKING:
+    from toolkit.delivery.events import ReceiverOutput
+    from toolkit.delivery.model import Counters, Receipt
+    from toolkit.delivery.sink_gpu import TensorSink
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Set the arguments."""
+    parser.add_argument("--name", required=True, help="our name, as the sender lists it")
+    parser.add_argument(
+        "--listen", required=True, metavar="HOST:PORT", help="our address in the sender's --to"
+    )
+    parser.add_argument(
+        "--sender", required=True, metavar="HOST[:PORT]",
+        help=f"the sender's --control address (default port: {CONTROL_PORT})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="DIR", help="folder to place the files in"
+    )
+    parser.add_argument("--group", metavar="ADDR:PORT", help="IP multicast group to join as well")
+    parser.add_argument(
+        "--interface", default="", metavar="IP",
+        help="join it there: our IPv4 address, or an interface's name for IPv6",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trust", type=Path, metavar="FILE",
+        help="public key that must have signed the manifest (the sender's .pub file)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gpu", metavar="cpu|N",
+        help="hand out tensors of safetensors files on the CPU, or on GPU number N, while "
+        "the files are still coming",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, metavar="SECONDS",
+        help="give up when nothing comes for so long (default: %(default)s)",
+    )  # fmt: skip
+    add_loss(parser)
+    add_output(parser)
+    parser.epilog = (
+        "example: llmsync receive --name fra --listen 0.0.0.0:4401 --sender 192.0.2.1 "
+        "--output models/llama --trust llmsync.key.pub"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Receive; return 0 when every file is verified and placed."""
+    from toolkit.delivery.keys import trusted_key
+    from toolkit.delivery.receiver import Receiver
+    from toolkit.delivery.sink import FolderSink
+    from toolkit.transport import address, loss, udp
+
+    if not 1 <= len(args.name.encode()) <= 255:
+        raise UsageError("--name: 1 to 255 bytes")
+    if not 0 < args.timeout < 1e9:
+        raise UsageError(f"--timeout {args.timeout:g}: must be positive")
+    lost = parse_share(args.loss)
+    trusted = trusted_key(args.trust) if args.trust else None
+    sink = folder = FolderSink(args.output)
+    tensors = _tensor_sink(folder, args.gpu)
+    receiver = Receiver(
+        args.name, tensors or sink, trusted=trusted,
+        incarnation=time.time_ns() // 1_000_000, chance=random.random, timeout=args.timeout,
+    )  # fmt: skip
+    sender = address.resolve(args.sender, port=CONTROL_PORT)
+    teller = _Teller(tensors, checked=trusted is not None)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(address.bind(address.resolve(args.listen)))]
+        if args.group:
+            group = address.resolve(args.group)
+            if not group.multicast:
+                raise UsageError(f"--group {args.group}: not a multicast address")
+            sockets.append(stack.enter_context(address.join(group, args.interface, sender)))
+        wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
+        if lost:
+            wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
+        try:
+            udp.run_receiver(receiver, wires, sender, teller)
+        finally:
+            folder.close()
+    return teller.finish(receiver.counters, folder.target, args.format)
+
+
+def _tensor_sink(folder: Any, gpu: str | None) -> TensorSink | None:  # noqa: ANN401
+    if gpu is None:
+        return None
+    from toolkit.delivery.sink_gpu import TensorSink
+
+    sink = TensorSink(folder, gpu)
+    if gpu == "cpu":
+        say("--gpu cpu: tensors are handed out in this machine's memory; no GPU is used")
+    return sink
+
+
+class _Teller:
+    """Tells the person what happens, and keeps what the last line needs."""
+
+    def __init__(self, tensors: TensorSink | None, *, checked: bool) -> None:
+        self._sink = tensors
+        self._checked = checked
+        self._begin = time.monotonic()
+        self._receipt: Receipt | None = None
+        self._error: ToolkitError | None = None
+        self._tensors = 0
+        self._first_tensor: float | None = None
+        self._last_tensor: float | None = None
+
+    def __call__(self, outputs: list[ReceiverOutput]) -> None:
+        from toolkit.delivery import events, keys
+
+        for output in outputs:
+            match output:
+                case events.ManifestVerified(opened=opened):
+                    proof = "is trusted" if self._checked else "is not checked, see --trust"
+                    say(
+                        f"{opened.manifest.name}: {len(opened.manifest.files)} files, "
+                        f"{opened.manifest.size} bytes; signed by "
+                        f"{keys.fingerprint(opened.key)}, which {proof}"
+                    )
+                case events.FileVerified(path=path):
+                    say(f"{path}: verified")
+                case events.TensorReady(path=path, tensor=tensor):
+                    if self._sink is not None:
+                        self._sink.tensor(path, tensor)
+                        self._last_tensor = time.monotonic() - self._begin
+                        self._first_tensor = self._first_tensor or self._last_tensor
+                    self._tensors += 1
+                case events.Completed(receipt=receipt):
+                    self._receipt = receipt
+                case events.Failed(error=error):
+                    self._error = error
+                case _:
+                    pass
+
+    def finish(self, counters: Counters, target: Path, form: str) -> int:
+        """Print the outcome; raise what went wrong."""
+        if self._error is not None:
+            raise self._error
+        receipt = self._receipt
+        if receipt is None:
+            return ExitCode.FINDINGS
+        document: dict[str, object] = {
+            "placed": str(target), "files": receipt.files, "bytes": receipt.bytes,
+            "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
+            "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
+            "packets": counters.packets, "repaired": counters.repaired,
+            "duplicates": counters.duplicates, "polluted": counters.polluted,
+            "tensors": self._tensors,
+            "device": None if self._sink is None else self._sink.device,
+            "first_tensor": _rounded(self._first_tensor),
+            "last_tensor": _rounded(self._last_tensor),
+        }  # fmt: skip
+        if form == "json":
+            print_data(document, "json")
+        else:
+            shown = [(k, v) for k, v in document.items() if v is not None]
+            print(table(("figure", "value"), shown))
+        return ExitCode.OK
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)

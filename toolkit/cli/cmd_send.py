@@ -1,0 +1,218 @@
+"""`llmsync send`: a file or folder to receivers over UDP."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.errors import ExitCode, UnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from toolkit.delivery.events import SenderOutput
+    from toolkit.delivery.sender import Sender
+
+CONTROL_PORT = 4400
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Set the arguments."""
+    parser.add_argument("path", type=Path, metavar="PATH", help="a file, or a whole folder")
+    parser.add_argument(
+        "--to", action="append", required=True, metavar="NAME[=HOST:PORT]",
+        help="a receiver; its address may be left out with --group, it is learnt when it joins",
+    )  # fmt: skip
+    parser.add_argument(
+        "--group", metavar="ADDR:PORT",
+        help="IP multicast group for what all receivers need; repairs go by unicast",
+    )  # fmt: skip
+    parser.add_argument(
+        "--interface", default="", metavar="IP",
+        help="send multicast there: our IPv4 address, or an interface's name for IPv6",
+    )  # fmt: skip
+    parser.add_argument(
+        "--control", default=f"0.0.0.0:{CONTROL_PORT}", metavar="HOST:PORT",
+        help="where receivers reach us (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rate", default="1G", help="bit/s of UDP payload: 200M, 1G (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--payload", type=int, default=1400, metavar="BYTES",
+        help="UDP payload of a packet; 8800 where the MTU is 9000 (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--key", type=Path, default=Path("llmsync.key"), metavar="FILE",
+        help="Ed25519 private key that signs the manifest; made when missing "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, metavar="SECONDS",
+        help="give up a receiver that is silent, or does not join, for so long "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gather", type=float, default=2.0, metavar="SECONDS",
+        help="so long the first receivers wait for the others (default: %(default)s)",
+    )  # fmt: skip
+    add_loss(parser)
+    add_output(parser)
+    parser.epilog = (
+        "example: llmsync send models/llama --to fra=192.0.2.10:4401 --to lon=192.0.2.20:4401 "
+        "--rate 2G"
+    )
+
+
+def add_loss(parser: argparse.ArgumentParser) -> None:
+    """Add what `send` and `receive` have for trying."""
+    parser.add_argument(
+        "--loss",
+        default="0",
+        metavar="P",
+        help="lose this share of packets, to try it: 1%% or 0.01",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="which packets --loss loses")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send; return 0 when every receiver has everything."""
+    from toolkit.delivery.keys import public_path, sending_key
+    from toolkit.delivery.model import Coding, Session, symbol_size
+    from toolkit.delivery.sender import Sender
+    from toolkit.delivery.source import open_source
+    from toolkit.transport import address, loss, udp
+
+    addresses = _receivers(args.to)
+    for name, found in addresses.items():
+        if found is None and not args.group:
+            raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
+    group = address.resolve(args.group) if args.group else None
+    if group is not None and not group.multicast:
+        raise UsageError(f"--group {args.group}: not a multicast address")
+    lost, rate = parse_share(args.loss), parse_rate(args.rate)
+    try:
+        coding = Coding(symbol=symbol_size(args.payload))
+    except ValueError as error:
+        raise UsageError(f"--payload {args.payload}: {error}") from None
+    source = open_source(args.path, coding)
+    key, made = sending_key(args.key)
+    if made:
+        say(
+            f"made a key: {args.key}; give {public_path(args.key)} to the receivers, "
+            "for their --trust"
+        )
+    session = Session(
+        name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
+        timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
+    )  # fmt: skip
+    names = list(addresses)
+    sender = Sender(session, source, names)
+    known = {n: address.resolve(a).sockaddr for n, a in addresses.items() if a is not None}
+    with address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
+        if group is not None:
+            address.send_from(sock, group, args.interface)
+        wire: udp.Wire = udp.SocketWire(sock)
+        if lost:
+            wire = loss.LossyWire(wire, lost, args.seed)
+        say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
+        begin = time.monotonic()
+        udp.run_sender(sender, names, wire, known, group, _tell)
+    return _finish(sender, time.monotonic() - begin, args.format)
+
+
+def _tell(outputs: list[SenderOutput]) -> None:
+    from toolkit.delivery.events import Joined, Settled
+
+    for output in outputs:
+        match output:
+            case Joined(receiver=name):
+                say(f"{name}: joined")
+            case Settled(result=result):
+                said = f": {result.reason}" if result.reason else ""
+                say(f"{result.receiver}: {result.standing}{said}")
+            case _:
+                pass
+
+
+def _finish(sender: Sender, seconds: float, form: str) -> int:
+    results = sender.results()
+    document: dict[str, Any] = {
+        "delivery": sender.session.name,
+        "bytes": sender.manifest.size,
+        "seconds": round(seconds, 3),
+        "packets": sender.packets,
+        "repairs": sender.repairs,
+        "notes": list(sender.notes),
+        "receivers": [
+            {
+                "receiver": r.receiver, "standing": str(r.standing), "reason": r.reason,
+                "joined": None if r.joined is None else round(r.joined, 3),
+                "verified": None if r.receipt is None else round(r.receipt.verified, 3),
+                "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
+                "duplicates": None if r.receipt is None else r.receipt.duplicates,
+            }
+            for r in results
+        ],
+    }  # fmt: skip
+    if form == "json":
+        print_data(document, "json")
+    else:
+        header = ("receiver", "standing", "joined", "verified", "packets", "repairs", "lost")
+        rows = [
+            ["-" if r[column] is None else r[column] for column in header]
+            for r in document["receivers"]
+        ]
+        print(table(header, rows))
+    if sender.failure is not None:
+        raise sender.failure
+    if all(r.joined is None for r in results):
+        raise UnreachableError(
+            ", ".join(r.receiver for r in results), "none of them joined",
+            "are they running with --sender and --name as listed here, and does their control "
+            "traffic reach us?",
+        )  # fmt: skip
+    return ExitCode.OK if all(r.complete for r in results) else ExitCode.FINDINGS
+
+
+def _receivers(given: list[str]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for text in given:
+        name, equals, where = text.partition("=")
+        if not name or len(name.encode()) > 255 or (equals and not where):
+            raise UsageError(f"--to {text}: not NAME=HOST:PORT")
+        if name in found:
+            raise UsageError(f"--to {name}: is given twice")
+        found[name] = where or None
+    return found
+
+
+def parse_rate(text: str) -> int:
+    """Return bit/s of `500M`, `1G`, `2.5G`, `1000000`."""
+    matched = re.fullmatch(r"(\d+(?:\.\d+)?)([kKMGT]?)", text)
+    rate = 0
+    if matched:
+        rate = int(float(matched[1]) * 1000 ** " KMGT".index(matched[2].upper() or " "))
+    if rate < 1000:
+        raise UsageError(f"--rate {text}: not a rate in bit/s (200M, 1G)")
+    return rate
+
+
+def parse_share(text: str) -> float:
+    """Return the share that `1%` or `0.01` is."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise UsageError(f"--loss {text}: not a share below 1 (1%, 0.01)")
+    return share
+
+
+def _positive(flag: str, value: float) -> float:
+    if not 0 < value < 1e9:
+        raise UsageError(f"{flag} {value:g}: must be positive")
+    return value

@@ -1,0 +1,120 @@
+"""HOST:PORT as people write it, and sockets for it.  IPv4 and IPv6 ([::1]:4433)."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from dataclasses import dataclass
+
+from toolkit.errors import EnvironmentProblem, UnreachableError, UsageError
+
+BUFFER = 8 * 2**20
+"""Bytes of socket buffer that are asked for; the kernel may grant less (net.core.rmem_max)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A resolved UDP address."""
+
+    family: socket.AddressFamily
+    host: str
+    port: int
+
+    @property
+    def sockaddr(self) -> tuple[str, int]:
+        return self.host, self.port
+
+    @property
+    def multicast(self) -> bool:
+        return ipaddress.ip_address(self.host.partition("%")[0]).is_multicast
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def resolve(text: str, *, port: int | None = None) -> Address:
+    """Return what `HOST:PORT` means; with `port`, `:PORT` may be left out."""
+    host, colon, number = text.rpartition(":")
+    if not colon or "]" in number or (":" in host and not host.endswith("]")):
+        host, number = text, "" if port is None else str(port)
+    if not host or not number.isdigit() or int(number) > 65535:
+        raise UsageError(f"{text}: not HOST:PORT (192.0.2.1:4433, [2001:db8::1]:4433)")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        family, _, _, _, found = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)[0]
+    except OSError as error:
+        raise UnreachableError(text, f"cannot be resolved: {error}") from None
+    return Address(family, str(found[0]), int(number))
+
+
+def bind(address: Address) -> socket.socket:
+    """Return a UDP socket bound to `address`, with large buffers."""
+    sock = socket.socket(address.family, socket.SOCK_DGRAM)
+    try:
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(address.multicast))
+        sock.bind(address.sockaddr)
+    except OSError as error:
+        sock.close()
+        raise EnvironmentProblem(
+            f"{address}: cannot listen there: {error.strerror} (choose an address of this host "
+            "and a free port)"
+        ) from None
+    return sock
+
+
+def join(group: Address, interface: str, source: Address | None) -> socket.socket:
+    """Return a socket that receives `group` on `interface`.
+
+    `interface`: an IPv4 address of ours, or the name of an interface for IPv6; empty: the
+    system's choice.  `source`: join the channel of this source only (RFC 4607) where the group
+    is an SSM one.
+    """
+    sock = bind(group)
+    try:
+        if group.family == socket.AF_INET6:
+            index = socket.if_nametoindex(interface) if interface else 0
+            packed = socket.inet_pton(socket.AF_INET6, group.host)
+            sock.setsockopt(
+                socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, packed + struct.pack("@I", index)
+            )
+            return sock
+        ours = socket.inet_aton(interface or "0.0.0.0")
+        packed = socket.inet_aton(group.host)
+        if source is not None and group.host.startswith("232."):
+            request = packed + ours + socket.inet_aton(source.host)
+            sock.setsockopt(socket.IPPROTO_IP, _ADD_SOURCE_MEMBERSHIP, request)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + ours)
+    except OSError as error:
+        sock.close()
+        raise EnvironmentProblem(
+            f"{group}: cannot be joined: {error.strerror} (name the interface with --interface)"
+        ) from None
+    return sock
+
+
+def send_from(sock: socket.socket, group: Address, interface: str, hops: int = 32) -> None:
+    """Let multicast packets leave through `interface`, with `hops` routers to cross."""
+    try:
+        if group.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
+            if interface:
+                index = socket.if_nametoindex(interface)
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+            return
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
+        if interface:
+            ours = socket.inet_aton(interface)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, ours)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"--interface {interface}: {error.strerror or error} (an IPv4 address of this host, "
+            "or an interface's name for IPv6)"
+        ) from None
+
+
+_ADD_SOURCE_MEMBERSHIP = 39
+"""IP_ADD_SOURCE_MEMBERSHIP of Linux; Python's socket module has no name for it before 3.12."""

@@ -1,0 +1,156 @@
+"""A delivery over UDP: to a group, or to every receiver by unicast.
+
+The loops that join engines to sockets and to the clock; there is no protocol in them.  Packets for
+all that have joined go to the group where there is one, all others by unicast.  Control messages
+come back by unicast to the sender's one socket.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from toolkit.delivery import control
+from toolkit.delivery.events import Feedback, ReceiverOutput, SenderOutput
+from toolkit.delivery.model import Transmission
+from toolkit.delivery.receiver import Receiver
+from toolkit.delivery.sender import Sender
+from toolkit.errors import EnvironmentProblem, UnreachableError, WireError
+from toolkit.transport.address import Address
+
+BATCH = 32
+"""Packets that are sent, or received, before the other direction gets its turn."""
+MAX_DATAGRAM = 65536
+
+
+class Wire(Protocol):
+    """A UDP socket, or something around one."""
+
+    def fileno(self) -> int: ...
+
+    def send(self, parts: Sequence[bytes | memoryview], to: tuple[str, int]) -> None: ...
+
+    def receive(self) -> tuple[bytes, tuple[str, int]] | None:
+        """Return a datagram and where it came from, None when there is none now."""
+        ...
+
+
+class SocketWire:
+    """A Wire of a bound UDP socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def send(self, parts: Sequence[bytes | memoryview], to: tuple[str, int]) -> None:
+        try:
+            self._sock.sendmsg(parts, (), 0, to)
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise EnvironmentProblem(
+                    f"a datagram of {sum(map(len, parts))} bytes is too long for the way to "
+                    f"{to[0]} (give a smaller --payload)"
+                ) from None
+            if error.errno not in _PASSING:
+                raise UnreachableError(f"{to[0]}:{to[1]}", error.strerror or str(error)) from None
+
+    def receive(self) -> tuple[bytes, tuple[str, int]] | None:
+        try:
+            data, source = self._sock.recvfrom(MAX_DATAGRAM, socket.MSG_DONTWAIT)
+        except OSError as error:
+            if error.errno in _PASSING:
+                return None
+            raise
+        return data, (source[0], source[1])
+
+
+_PASSING = {errno.EAGAIN, errno.ECONNREFUSED, errno.ENOBUFS, errno.EINTR}
+"""Errors that are a lost packet and no more: nobody listens yet, a queue is full."""
+
+
+def run_sender(
+    sender: Sender,
+    names: Sequence[str],
+    wire: Wire,
+    addresses: dict[str, tuple[str, int]],
+    group: Address | None,
+    watch: Callable[[list[SenderOutput]], None],
+) -> None:
+    """Drive `sender` until it has finished.
+
+    `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
+    where its messages come from.  `watch` is called in every turn.
+    """
+    while not sender.finished:
+        now = time.monotonic()
+        for packet in sender.poll(now, BATCH):
+            parts = (packet.header, packet.payload)
+            for to in _destinations(packet, sender, names, addresses, group):
+                wire.send(parts, to)
+        outputs: list[SenderOutput] = []
+        for message, source in _arrivals(wire):
+            try:
+                name = control.parse(message).name
+            except WireError:
+                continue
+            addresses.setdefault(name, source)
+            outputs += sender.receive(name, message, time.monotonic())
+        watch(outputs)
+        _wait([wire], sender.deadline)
+
+
+def _destinations(
+    packet: Transmission,
+    sender: Sender,
+    names: Sequence[str],
+    addresses: dict[str, tuple[str, int]],
+    group: Address | None,
+) -> Iterator[tuple[str, int]]:
+    if group is not None and packet.mask == sender.active and packet.mask.bit_count() > 1:
+        yield group.sockaddr
+        return
+    for bit, name in enumerate(names):
+        if packet.mask >> bit & 1 and name in addresses:
+            yield addresses[name]
+
+
+def run_receiver(
+    receiver: Receiver,
+    wires: Sequence[Wire],
+    sender: Address,
+    watch: Callable[[list[ReceiverOutput]], None],
+) -> None:
+    """Drive `receiver` until it has finished; it talks to `sender` through the first wire."""
+    while not receiver.finished:
+        outputs: list[ReceiverOutput] = []
+        for wire in wires:
+            for datagram, _ in _arrivals(wire):
+                outputs += receiver.receive(datagram, time.monotonic())
+        now = time.monotonic()
+        if receiver.deadline is not None and receiver.deadline <= now:
+            outputs += receiver.expire(now)
+        for output in outputs:
+            if isinstance(output, Feedback):
+                wires[0].send((output.message,), sender.sockaddr)
+        watch(outputs)
+        _wait(wires, receiver.deadline)
+
+
+def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
+    for _ in range(BATCH):
+        arrived = wire.receive()
+        if arrived is None:
+            return
+        yield arrived
+
+
+def _wait(wires: Sequence[Wire], deadline: float | None) -> None:
+    """Until something arrives or it is time; a little longer at most when nothing is planned."""
+    rest = 1.0 if deadline is None else deadline - time.monotonic()
+    select.select(wires, (), (), min(max(rest, 0.0), 1.0))
