@@ -14,7 +14,7 @@ from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.errors import DeviceError, Problem, ToolkitError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from toolkit.netconf.push import Change, Outcome, PushReport
+    from toolkit.netconf.push import Change, Outcome, PushReport, Target
     from toolkit.plan.model import Plan
 
 _SHOWN = 12
@@ -92,6 +92,24 @@ def run(args: argparse.Namespace) -> int:
     targets = make_targets(
         [inventory.routers[name] for name in chosen], overlay, profile=args.profile
     )
+    try:
+        report = _push(args, plan, chosen, targets)
+    except KeyboardInterrupt as interrupt:
+        for note in getattr(interrupt, "__notes__", ()):
+            say(f"llmsync: {note}; finish it with --resume, or undo it with --abort")
+        raise
+    if args.format == "json":
+        print_data(_document(report), "json")
+    else:
+        _tell(report)
+    for line in _remarks(report):
+        say(f"llmsync: {line}")
+    return int(report.exit_code)
+
+
+def _push(
+    args: argparse.Namespace, plan: Plan, chosen: Sequence[str], targets: Sequence[Target]
+) -> PushReport:
     common = {
         "confirm_timeout": args.confirm_timeout,
         "workers": args.workers,
@@ -101,26 +119,18 @@ def run(args: argparse.Namespace) -> int:
     if journal is not None:
         from toolkit.netconf.recovery import recover
 
-        report = recover(journal, targets, resume=args.resume is not None, **common)
-    else:
-        from toolkit.netconf.push import push
+        return recover(journal, targets, resume=args.resume is not None, **common)
+    from toolkit.netconf.push import push
 
-        report = push(
-            targets,
-            _payloads(args.payloads, plan, chosen),
-            check=args.check,
-            order=order(plan),
-            approve=None if args.yes else _ask,
-            journal=args.journal or _state_folder(),
-            **common,
-        )
-    if args.format == "json":
-        print_data(_document(report), "json")
-    else:
-        _tell(report)
-    for line in _remarks(report):
-        say(f"llmsync: {line}")
-    return int(report.exit_code)
+    return push(
+        targets,
+        _payloads(args.payloads, plan, chosen),
+        check=args.check,
+        order=order(plan),
+        approve=None if args.yes else _ask,
+        journal=args.journal or _state_folder(),
+        **common,
+    )
 
 
 def order(plan: Plan) -> list[set[str]]:
