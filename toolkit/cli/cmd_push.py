@@ -6,12 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.console import add_output, print_data, say, table
-from toolkit.errors import DeviceError, Problem, ToolkitError, UnreachableError, UsageError
+from toolkit.cli.judging import payloads_of
+from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.netconf.push import Change, Outcome, PushReport, Target
@@ -124,7 +124,7 @@ def _push(
 
     return push(
         targets,
-        _payloads(args.payloads, plan, chosen),
+        payloads_of(plan, args.payloads, chosen),
         check=args.check,
         order=order(plan),
         approve=None if args.yes else _ask,
@@ -146,37 +146,6 @@ def _chosen(limit: str, known: Sequence[str]) -> list[str]:
     if unknown:
         raise UsageError(f"no router {', '.join(unknown)}; there are {', '.join(known)}")
     return [name for name in known if name in wanted] if wanted else list(known)
-
-
-@dataclass(frozen=True, slots=True)
-class _FromFile:
-    tree: Mapping[str, Any]
-
-
-def _payloads(folder: Path | None, plan: Plan, chosen: Sequence[str]) -> Mapping[str, Any]:
-    if folder is None:
-        from toolkit.render.payload import render_plan
-
-        return render_plan(plan)
-    from toolkit.errors import SchemaError
-    from toolkit.yang.schema import reference_schema
-
-    found: dict[str, _FromFile] = {}
-    problems: list[Problem] = []
-    for name in chosen:
-        path = folder / f"{name}.xml"
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise UsageError(f"{path}: cannot be read: {reason}") from None
-        try:
-            found[name] = _FromFile(reference_schema().parse_xml(text, name))
-        except SchemaError as error:
-            problems += error.problems
-    if problems:
-        raise SchemaError(problems)
-    return found
 
 
 def _state_folder() -> Path:

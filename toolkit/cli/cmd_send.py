@@ -98,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
         coding = Coding(symbol=symbol_size(args.payload))
     except ValueError as error:
         raise UsageError(f"--payload {args.payload}: {error}") from None
+    say(f"{args.path}: reading and digesting")
     source = open_source(args.path, coding)
     key, made = sending_key(args.key)
     if made:

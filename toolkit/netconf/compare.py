@@ -44,8 +44,8 @@ def _below(schema: SchemaNode, before: Node, after: Node, path: str) -> Iterator
             yield from _all(known, node, here, added=False)
         elif known.kind in (Kind.CONTAINER, Kind.LIST):
             yield from _below(known, node, new[identity][1], here)
-        elif node.meaning() != new[identity][1].meaning():
-            yield Change(here, node.text, new[identity][1].text)
+        elif not _same_value(node, new[identity][1]):
+            yield Change(here, node.value, new[identity][1].value)
     for identity, (known, node) in new.items():
         if identity not in old:
             yield from _all(known, node, path + known.step(node, schema), added=True)
@@ -66,6 +66,13 @@ def _entries(schema: SchemaNode, parent: Node) -> dict[Identity, tuple[SchemaNod
     return found
 
 
+def _same_value(before: Node, after: Node) -> bool:
+    """White space counts, since it does in strings; the choice of a prefix does not."""
+    return before.value == after.value or (
+        bool(before.prefixes) and before.meaning() == after.meaning()
+    )
+
+
 def _stranger(node: Node) -> SchemaNode:
     """Return a schema node for data that no module of ours describes: it differs from anything."""
     return SchemaNode(name=node.name, module=node.name.namespace, kind=Kind.ANY)
@@ -77,7 +84,7 @@ def _all(schema: SchemaNode, node: Node, path: str, *, added: bool) -> Iterator[
     if schema.kind is Kind.CONTAINER and not rest and not schema.presence:
         return  # says nothing by being there (RFC 7950 section 7.5.1)
     if not rest:
-        value = "" if schema.kind in (Kind.CONTAINER, Kind.LIST) else node.text
+        value = "" if schema.kind in (Kind.CONTAINER, Kind.LIST) else node.value
         yield Change(path, None, value) if added else Change(path, value, None)
     for child in rest:
         known = schema.children.get(child.name) or _stranger(child)

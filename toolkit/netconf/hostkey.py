@@ -40,6 +40,8 @@ def open_socket(device: str, host: str, port: int, timeout: float) -> socket.soc
         raise UnreachableError(
             device, f"{where}: {error.strerror or error}", "is its NETCONF server running?"
         ) from None
+    # Requests are small and each waits for its answer: nothing is gained by holding them back.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         first = sock.recv(4, socket.MSG_PEEK)
     except TimeoutError:

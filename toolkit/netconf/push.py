@@ -143,11 +143,16 @@ def push(
         if journal is None:
             return _reported(report, *roll_out(waves, verify=verify, run=run), None)
         path = journal / f"push-{txid}.jsonl"
-        with Journal(path, _entry(txid, waves)) as book:
-            outcomes, objection = roll_out(waves, verify=verify, run=run, record=book.record)
-            report = _reported(report, outcomes, objection, path)
-            if report.journal is None:
-                book.finish()
+        try:
+            with Journal(path, _entry(txid, waves)) as book:
+                outcomes, objection = roll_out(waves, verify=verify, run=run, record=book.record)
+                report = _reported(report, outcomes, objection, path)
+                if report.journal is None:
+                    book.finish()
+        except KeyboardInterrupt as interrupt:
+            if path.exists():
+                interrupt.add_note(f"not all routers are known to be as they were: see {path}")
+            raise
         return report
 
 

@@ -28,7 +28,7 @@ from toolkit.netconf import hostkey
 from toolkit.netconf.messages import Reply, parse_reply, rpc
 from toolkit.netconf.rpcerror import RpcError
 
-_TICK: Final = 0.01
+_TICK: Final = 0.005
 """Seconds; ncclient looks this often whether there is something to send."""
 _PATIENCE: Final = 0.05
 """Seconds; how often a request that waits looks whether its session still lives."""
