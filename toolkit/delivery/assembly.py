@@ -103,6 +103,8 @@ class Assembly:
                 return Verdict.MISFIT
             if self.done[sbn]:
                 return Verdict.DUPLICATE
+            if sbl not in (self.partition.k(sbn), -1):
+                return Verdict.MISFIT
             block = self._open(sbn)
         k, size = block.k, self._symbol
         if sbl not in (k, -1):

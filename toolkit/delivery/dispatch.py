@@ -86,6 +86,7 @@ class Dispatch:
         """A member needs nothing of what is under way."""
         if self._round is not None:
             self._round.targets &= ~(1 << member.bit)
+            self._round.segment.flight &= ~(1 << member.bit)
         for poll in list(self.polls.values()):
             if poll.awaited >> member.bit & 1:
                 self.answered(poll, member)
@@ -149,7 +150,8 @@ class Dispatch:
         segments = self._ledger.segments
         for _ in range(len(segments)):
             segment = segments[self._cursor]
-            targets = segment.pending & ready
+            # While reports are awaited, repairs wait too: one packet may serve several.
+            targets = 0 if segment.flight else segment.pending & ready
             if targets:
                 return self._digests_first(segment, targets, ready)
             self._cursor = (self._cursor + 1) % len(segments)

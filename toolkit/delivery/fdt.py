@@ -103,7 +103,7 @@ def parse_fdt(data: bytes) -> list[FdtFile]:
         raise WireError("FDT: it has a document type or entity declaration")
     try:
         return list(_files(ET.fromstring(data)))
-    except (ET.ParseError, ValueError, KeyError) as error:
+    except (ET.ParseError, ValueError, LookupError) as error:  # An unknown encoding is a lookup.
         raise WireError(f"FDT: not well formed: {error}") from None
 
 

@@ -15,19 +15,11 @@ import math
 from collections.abc import Callable
 from enum import Enum, auto
 
-from toolkit.delivery import wire
+from toolkit.delivery import events, wire
 from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.bootstrap import Bootstrap
 from toolkit.delivery.catalog import Catalog
 from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message, Report
-from toolkit.delivery.events import (
-    Completed,
-    Failed,
-    Feedback,
-    FirstByte,
-    Ignored,
-    ManifestVerified,
-)
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest, open_manifest
 from toolkit.delivery.model import Counters, Receipt
@@ -45,10 +37,18 @@ JOIN_INTERVAL = 0.25
 MAX_INTERVAL = 2.0
 REORDER = 0.005
 """Seconds that a report waits for packets which the poll overtook."""
+CLOSE_GRACE = 1.0
+"""Seconds after the end of the session was said; less than half of them silent: it was no end."""
 LAST_WORDS = 8
 """Times that the receipt, or the reason of a failure, is said unless the sender ends it."""
 MAX_POLL = 1024
 """Blocks that one poll may ask for."""
+
+
+_CLOSED = (
+    "the sender closed the session before it was complete; nothing was placed (its own messages "
+    "say why)"
+)
 
 
 class State(Enum):
@@ -150,24 +150,19 @@ class Receiver:
         """Do what the time asks for."""
         if not self._running:
             return self._start(now)
-        out: list[Output] = []
-        for poll_id in [p for p, r in self._reports.items() if r[0] <= now]:
-            _, toi, first, count = self._reports.pop(poll_id)
-            out.append(self._report(poll_id, toi, first, count))
+        due = [poll_id for poll_id, report in self._reports.items() if report[0] <= now]
+        out: list[Output] = [self._report(p, *self._reports.pop(p)[1:]) for p in due]
         if self.state is State.ENDED:
             return []
         if self.state is State.CLOSING:
             return out + (self._say_last(now) if now >= self._retry else [])
         if now >= self._closed_at:
-            if self._heard < self._closed_at - MAX_INTERVAL:
-                closed = IncompleteError(
-                    "the sender closed the session before it was complete; nothing was placed "
-                    "(its own messages say why)"
-                )
-                return out + self._fail(closed, now)
+            if self._heard < self._closed_at - CLOSE_GRACE / 2:
+                self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
+                return out + self._fail(IncompleteError(_CLOSED), now)
             self._closed_at = math.inf
         if now >= self._heard + self._timeout:
-            self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
+            self._said = LAST_WORDS - 1
             return out + self._fail(self._silent(), now)
         if now >= self._retry:
             patience = self._heard + self._silence
@@ -196,10 +191,9 @@ class Receiver:
         """The manifest is proven: see what is there, and say so."""
         landed = self._sink.open(envelope, opened)
         catalog = Catalog(opened, landed, self._sink, self.counters, self._memory)
-        self._catalog = catalog
-        self.state = State.RECEIVING
+        self._catalog, self.state = catalog, State.RECEIVING
         self._answered, self._interval = False, JOIN_INTERVAL
-        out: list[Output] = [ManifestVerified(opened), *catalog.recalled()]
+        out: list[Output] = [events.ManifestVerified(opened), *catalog.recalled()]
         if catalog.complete:
             return out + self._complete(catalog, now)
         return out + self._introduce(now)
@@ -235,7 +229,7 @@ class Receiver:
             return self._say_last(now) if poll is not None else self._ignore("already done")
         if header.close_session:
             # Not proof of anything, it could be forged: wait whether more comes.
-            self._closed_at = min(self._closed_at, now + 2 * MAX_INTERVAL)
+            self._closed_at = min(self._closed_at, now + CLOSE_GRACE)
             return []
         self._heard = now
         if poll is not None:
@@ -286,7 +280,7 @@ class Receiver:
         self._answered = True
         if self._first_byte is None:
             self._first_byte = now
-            out.append(FirstByte())
+            out.append(events.FirstByte())
         if verdict is Verdict.WHOLE:
             self._last_byte = now
             try:
@@ -310,13 +304,15 @@ class Receiver:
         ignored = self.counters.ignored
         if reason in ignored or len(ignored) < 64:
             ignored[reason] = ignored.get(reason, 0) + 1
-        return [Ignored(reason)]
+        return [events.Ignored(reason)]
 
     # ----- polls and reports
 
     def _on_poll(self, toi: int, poll: wire.Poll, now: float) -> list[Output]:
         if poll.count > MAX_POLL:
             return self._ignore(f"a poll for {poll.count} blocks")
+        if poll.poll_id == 0:
+            return self._introduce(now) if poll.count else []
         if toi >= FIRST_TOI:
             self._answered = True
         if poll.poll_id in self._reports:
@@ -327,7 +323,7 @@ class Receiver:
             return []
         return [self._report(poll.poll_id, toi, poll.first, poll.count)]
 
-    def _report(self, poll_id: int, toi: int, first: int, count: int) -> Feedback:
+    def _report(self, poll_id: int, toi: int, first: int, count: int) -> events.Feedback:
         lacks = self._lacks(toi, first, count)
         return self._message(Report(poll_id=poll_id, toi=toi, first=first, lacks=lacks))
 
@@ -358,18 +354,19 @@ class Receiver:
             polluted=counters.polluted, first_byte=first - started,
             last_byte=max(self._last_byte, first) - started, verified=now - started,
         )  # fmt: skip
-        return [Completed(receipt), *self._close(Done(receipt=receipt), now)]
+        return [events.Completed(receipt), *self._close(Done(receipt=receipt), now)]
 
     def _fail(self, error: ToolkitError, now: float) -> list[Output]:
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
         self._sink.close()
-        return [Failed(str(error), error), *self._close(Fail(reason=str(error)), now)]
+        return [events.Failed(str(error), error), *self._close(Fail(reason=str(error)), now)]
 
     def _close(self, last_words: Body, now: float) -> list[Output]:
         self.state = State.CLOSING
         self._reports.clear()
+        self._closed_at = math.inf
         self._last_words, self._interval = last_words, JOIN_INTERVAL / 2
         return self._say_last(now)
 
@@ -395,8 +392,8 @@ class Receiver:
             "kept (start the receiver again to go on)"
         )
 
-    def _message(self, body: Body) -> Feedback:
+    def _message(self, body: Body) -> events.Feedback:
         message = Message(
             tsi=self._tsi or 0, incarnation=self._incarnation, name=self.name, body=body
         )
-        return Feedback(message.encode())
+        return events.Feedback(message.encode())

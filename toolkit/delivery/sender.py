@@ -30,6 +30,11 @@ from toolkit.delivery.ports import Source
 from toolkit.delivery.wire import Header, Poll
 from toolkit.errors import DeliveryError, WireError
 
+STILL_HERE = Poll(poll_id=0, first=0, count=0)
+"""Wants no answer."""
+INTRODUCE_YOURSELF = Poll(poll_id=0, first=0, count=1)
+"""Wants a JOIN or a HAVE."""
+
 
 class Sender:
     """One session: `source` to `receivers`; bit i of every mask is `receivers[i]`."""
@@ -172,6 +177,8 @@ class Sender:
         out: list[Output] = []
         if fresh:
             if isinstance(body, Report):
+                # It hears what others are sent and believes that we know it.
+                self._dispatch.urge(1 << member.bit, MANIFEST_TOI, INTRODUCE_YOURSELF)
                 return [Ignored(f"{member.name} has not joined")]
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
@@ -208,7 +215,7 @@ class Sender:
 
     def _still_here(self, member: Member) -> None:
         """Answer a receiver that has heard nothing for a while; it need not report on this."""
-        self._dispatch.urge(1 << member.bit, MANIFEST_TOI, Poll(poll_id=0, first=0, count=0))
+        self._dispatch.urge(1 << member.bit, MANIFEST_TOI, STILL_HERE)
 
     def _want_boot(self, member: Member) -> None:
         for segment in self._ledger.boot:
@@ -279,6 +286,8 @@ class Sender:
             return []
         self._dispatch.release(member)
         member.standing, member.reason = standing, reason
+        if self._hold is not None:
+            self._gather(self._hold)
         self._acknowledge(member)
         return [Settled(self._result(member))]
 
@@ -309,7 +318,7 @@ class Sender:
                     member.reason = f"it was silent for {self.session.timeout:g} s"
                 self._dispatch.idle = False
                 if self._hold is not None:
-                    self._gather(now)
+                    self._gather(self._hold)
         for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
             self._dispatch.repeat(poll, now)
 

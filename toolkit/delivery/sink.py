@@ -34,6 +34,8 @@ from toolkit.errors import DeliveryError, WireError
 Write = Callable[[int, memoryview, int], int]
 """os.pwrite: descriptor, data, offset -> bytes written."""
 
+SYNC_EVERY = 256 * 2**20
+"""Bytes after which the disk is waited for, so that the wait before files appear is a short one."""
 MAX_OPEN = 16
 """Files kept open at a time; blocks of few files arrive at once."""
 
@@ -59,6 +61,7 @@ class FolderSink:
         self._lock: int | None = None
         self._opened: dict[int, tuple[int, int]] = {}
         """File number -> descriptors of its data and of its journal."""
+        self._unsynced = 0
         self._placed: set[int] = set()
         """Files that a run which died while placing had already placed."""
 
@@ -99,6 +102,10 @@ class FolderSink:
             file_descriptor, journal = self._opened.get(file) or self._open_file(file)
             self._write_all(file_descriptor, data, offset)
             self._write_all(journal, memoryview(b"\1"), block)
+            self._unsynced += len(data)
+            if self._durable and self._unsynced >= SYNC_EVERY:
+                os.fdatasync(file_descriptor)
+                self._unsynced = 0
 
     def read(self, file: int, offset: int, length: int) -> bytes:
         with self._explained():

@@ -151,6 +151,6 @@ def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
 
 
 def _wait(wires: Sequence[Wire], deadline: float | None) -> None:
-    """Until something arrives or it is time; a little longer at most when nothing is planned."""
-    rest = 1.0 if deadline is None else deadline - time.monotonic()
-    select.select(wires, (), (), min(max(rest, 0.0), 1.0))
+    """Until something arrives or it is time; not at all when the engine has finished (None)."""
+    if deadline is not None:
+        select.select(wires, (), (), min(max(deadline - time.monotonic(), 0.0), 1.0))
