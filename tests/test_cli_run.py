@@ -86,18 +86,25 @@ def test_a_payload_that_breaks_the_schema_is_refused_before_anything_is_sent(
     assert "pushed" not in err
 
 
-def test_late_killed_and_restarted_receivers_finish(
+def test_a_late_and_a_killed_and_restarted_receiver_finish_and_cost_the_others_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
 ) -> None:
-    code, out, _ = run(
-        capsys, tmp_path, "--model", str(model), "--late", "cloud-miami=0.4",
-        "--kill", "cloud-warsaw=0.27:0.9", "-o", "json",
-    )  # fmt: skip
-    assert code == ExitCode.OK
-    clouds = {c["cloud"]: c for c in json.loads(out)["deliveries"][0]["clouds"]}
-    assert clouds["cloud-miami"]["joined"] == 0.4
-    others = [c for c in clouds.values() if c["cloud"] not in ("cloud-miami", "cloud-warsaw")]
+    late = ("--model", str(model), "--late", "cloud-miami=1.4", "-o", "json")
+
+    def clouds(*argv: str) -> dict[str, dict[str, float]]:
+        code, out, _ = run(capsys, tmp_path, *late, *argv)
+        assert code == ExitCode.OK
+        return {c["cloud"]: c for c in json.loads(out)["deliveries"][0]["clouds"]}
+
+    usual = clouds()["cloud-warsaw"]
+    middle = (usual["first_byte"] + usual["verified"]) / 2
+    after = clouds("--kill", f"cloud-warsaw={middle}:{middle + 1}")
+    assert after["cloud-warsaw"]["first_byte"] < middle, "it was killed before it had anything"
+    assert after["cloud-warsaw"]["verified"] > middle + 1
+    assert after["cloud-miami"]["joined"] == 1.4
+    others = [c for c in after.values() if c["cloud"] not in ("cloud-miami", "cloud-warsaw")]
     assert [c["duplicates"] for c in others] == [0] * 4
+    assert max(c["verified"] for c in others) < 1.4, "they waited for the late or the killed one"
 
 
 def test_wrong_arguments_are_all_named_at_once(

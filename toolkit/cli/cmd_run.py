@@ -12,7 +12,7 @@ EPILOG = """\
 examples:
   llmsync run inventories/demo --loss 1%
   llmsync run inventories/demo --break lon1-mad1,par1-mad1
-  llmsync run inventories/demo --late cloud-miami=0.1 --kill cloud-warsaw=0.15:0.3
+  llmsync run inventories/demo --late cloud-miami=1.5 --kill cloud-warsaw=1.3:2.5
   llmsync run inventories/demo --model /models/llama --output out/llama
 """
 

@@ -147,6 +147,7 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
         "seconds": round(seconds, 3),
         "packets": sender.packets,
         "repairs": sender.repairs,
+        "late": sender.late,
         "notes": list(sender.notes),
         "receivers": [
             {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import add_output, print_data, say
-from toolkit.cli.judging import ask_batfish, configured_state, judge, payloads_of
+from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of
 from toolkit.errors import EnvironmentProblem, ExitCode
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     inventory, plan, _ = load_plan(args.inventory)
     down = named_failures(plan, args.down) if args.down else NO_FAILURES
-    state = configured_state(plan, payloads_of(plan, args.payloads, partial=True))
+    state = state_of(plan, payloads_of(plan, args.payloads, partial=True))
     if args.snapshot is not None:
         return _write_snapshot(plan, state, args.snapshot)
     report = judge(inventory, plan, state)

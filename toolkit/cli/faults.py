@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from toolkit.errors import UsageError
@@ -86,9 +85,10 @@ def _share(text: str, problems: list[str]) -> float:
 
 
 def _unknown(flag: str, name: str, kind: str, known: Iterable[str]) -> str:
-    known = sorted(set(known))
-    near = get_close_matches(name, known, 1)
-    remedy = f"did you mean {near[0]}?" if near else f"known: {', '.join(known[:12])}"
+    from toolkit.inventory.suggestion import closest
+
+    near = closest(name, known)
+    remedy = f"did you mean {near}?" if near else f"known: {', '.join(sorted(known))}"
     return f"{flag} {name}: no such {kind} ({remedy})"
 
 

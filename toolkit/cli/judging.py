@@ -42,17 +42,13 @@ def payloads_of(
     return {name: payloads[name] for name in wanted if name in payloads}
 
 
-def configured_state(plan: Plan, payloads: Mapping[str, Payload]) -> NetworkState:
+def state_of(plan: Plan, payloads: Mapping[str, Payload]) -> NetworkState:
     """Return the state that these payloads make on the plan's cables."""
-    from toolkit.state.model import NetworkState, Source
-    from toolkit.state.reference import read_router
+    from toolkit.plan.configured import configured_state
+    from toolkit.state.model import Source
 
-    return NetworkState(
-        source=Source.RENDERED,
-        routers={name: read_router(name, payload.tree) for name, payload in payloads.items()},
-        cables=plan.cables,
-        hosts=frozenset(plan.hosts),
-    )
+    trees = {name: payload.tree for name, payload in payloads.items()}
+    return configured_state(plan, trees, Source.RENDERED)
 
 
 def judge(inventory: Inventory, plan: Plan, state: NetworkState) -> Report:

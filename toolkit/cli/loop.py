@@ -21,7 +21,7 @@ from pathlib import Path
 
 from toolkit import __version__
 from toolkit.cli.faults import parse_scenario
-from toolkit.cli.judging import ask_batfish, configured_state, judge, payloads_of
+from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of
 from toolkit.cli.loading import load_plan
 from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
 from toolkit.inventory.model import Inventory
@@ -70,7 +70,7 @@ class Loop:
             f"{'delivery' if len(flows) == 1 else 'deliveries'}"
         )
         payloads = self._payloads(plan)
-        configured = configured_state(plan, payloads)
+        configured = state_of(plan, payloads)
         self._verify(inventory, plan, configured)
         if args.gpu is None:
             why = "tensors were not handed to torch; use --gpu cpu or --gpu N"
@@ -247,7 +247,7 @@ class Loop:
             json.dumps(dict(delivered.receipts), indent=2) + "\n",
         )
         try:
-            back = read_back(lab, flow)
+            back = read_back(lab, flow, delivered)
         except EnvironmentProblem as error:
             self._not_checked.append(("Device state read back as typed objects", str(error)))
             return result

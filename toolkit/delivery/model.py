@@ -86,8 +86,10 @@ class Transmission(NamedTuple):
     header: bytes
     payload: bytes | memoryview
     repair: bool
-    """It repairs a loss or serves a late receiver: its symbols' block was sent before."""
+    """It is for receivers that reported a lack of what had been sent to them."""
     toi: int
+    late: bool = False
+    """What others were sent before goes out again, for receivers that were not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,10 +37,11 @@ class Round:
         """Receivers that the round still serves; a receiver that leaves is taken out."""
         self.served = targets & ~segment.unknown
         """Those that get data; the others are only asked what they lack."""
-        self.repair = segment.sent
+        self._sent_before = segment.sent
         self.missing = {bit: segment.missing(bit) for bit in bits(targets)}
         """Bytes on their way to each."""
         self._lacks = {bit: segment.lacks[bit] for bit in bits(self.served) if bit in segment.lacks}
+        self._reported = sum(1 << bit for bit in self._lacks)
 
     def packets(
         self, read: Callable[[Segment, int], bytes], parity: int, everybody: int | None
@@ -84,7 +85,9 @@ class Round:
     ) -> Iterator[Transmission]:
         item, sbn = self.segment.item, self.segment.first + i
         k, size = item.partition.k(sbn), item.partition.symbol
-        view, prefix, toi, repair = memoryview(block), item.prefix, item.toi, self.repair
+        view, prefix, toi = memoryview(block), item.prefix, item.toi
+        repair = self._sent_before and bool(whole & self._reported)
+        late = self._sent_before and not repair
         for esi in range(k):
             mask = whole & self.targets
             if not mask:
@@ -93,7 +96,7 @@ class Round:
                 _ID_0.pack(sbn, esi) if item.fec_id == FEC_NO_CODE else _ID_129.pack(sbn, k, esi)
             )
             at = esi * size
-            yield Transmission(everybody or mask, header, view[at : at + size], repair, toi)
+            yield Transmission(everybody or mask, header, view[at : at + size], repair, toi, late)
 
     def _parity(
         self, i: int, block: bytes, lacking: dict[int, int], everybody: int | None

@@ -58,6 +58,7 @@ class Sender:
         self._sent: Counter[int] = Counter()
         """Mask -> packets with a payload."""
         self._repaired: Counter[int] = Counter()
+        self._late = 0
 
     # ----- what a runtime calls
 
@@ -117,6 +118,7 @@ class Sender:
                 sent[packet.mask] += 1
                 if packet.repair:
                     repaired[packet.mask] += 1
+                self._late += packet.late
             pacer.spend(len(packet.header) + len(packet.payload))
             out.append(packet)
         return out
@@ -143,13 +145,18 @@ class Sender:
 
     @property
     def packets(self) -> int:
-        """Packets with a payload that were sent, without repairs."""
-        return self._sent.total() - self._repaired.total()
+        """Packets with a payload that were sent for the first time."""
+        return self._sent.total() - self._repaired.total() - self._late
 
     @property
     def repairs(self) -> int:
-        """Repair packets that were sent."""
+        """Packets sent for receivers that reported a lack of what had been sent to them."""
         return self._repaired.total()
+
+    @property
+    def late(self) -> int:
+        """Packets sent again, for receivers that were not there the first time."""
+        return self._late
 
     @property
     def notes(self) -> tuple[str, ...]:

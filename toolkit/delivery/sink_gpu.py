@@ -62,6 +62,12 @@ class TensorSink:
             raw = raw.clone()
         return raw.view(dtype).reshape(entry.shape)
 
+    def holds(self, tensor: Any, data: bytearray) -> bool:  # noqa: ANN401
+        """Say whether the bytes of `tensor` on the device are `data`."""
+        torch = self._torch
+        held = tensor.contiguous().reshape(-1).view(torch.uint8).cpu()
+        return bool(torch.equal(held, torch.frombuffer(data, dtype=torch.uint8)))
+
     # ----- Sink
 
     def recall(self) -> bytes | None:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -30,14 +31,21 @@ from toolkit.delivery.sink import FolderSink
 from toolkit.delivery.source import FileSource, open_source
 from toolkit.errors import ToolkitError
 from toolkit.inventory.model import Imposition
-from toolkit.lab.fabric import Fabric, build_fabric, link_uses, unicast_paths
+from toolkit.lab.fabric import (
+    Fabric,
+    build_fabric,
+    gateway_answers,
+    link_uses,
+    unicast_paths,
+)
 from toolkit.lab.gpu import TensorTaker
-from toolkit.lab.hosts import CloudHost, Repository, Uplink
+from toolkit.lab.hosts import CloudHost, Repository, SilentHost, Uplink
 from toolkit.lab.result import CloudResult, DeliveryResult, RouterUse
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Network
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.derive import Network as Planes
+from toolkit.planes.plane import Plane
 
 LIMIT = 24 * 3600.0
 """Seconds on the lab's clock after which a delivery is given up."""
@@ -65,10 +73,12 @@ class _Timeline:
 @dataclass(frozen=True, slots=True)
 class Delivered:
     result: DeliveryResult
-    receipts: Mapping[str, Mapping[str, object]]
+    receipts: Mapping[str, Mapping[str, Any]]
     """Cloud -> receipt in the shape of llmsync-delivery."""
     counters: Mapping[str, Mapping[str, int]]
     """Router -> counters of its engine and of its IP forwarding."""
+    planes: Mapping[str, Plane]
+    """Router -> the tables that it forwarded by."""
     failure: ToolkitError | None
     """Why the source broke the delivery off (it changed while it was sent)."""
     tensors: str
@@ -113,7 +123,10 @@ class DeliveryRun:
         )
         self._clouds = {
             name: CloudHost(
-                flow, Uplink(plan.hosts[name], far[name, plan.hosts[name].port]), self._observe
+                flow,
+                Uplink(plan.hosts[name], far[name, plan.hosts[name].port]),
+                self._observe,
+                gateway=gateway_answers(plan, planes, name),
             )
             for name in flow.clouds
         }
@@ -121,7 +134,12 @@ class DeliveryRun:
         self._times = {name: _Timeline() for name in flow.clouds}
         self._incarnation = 0
         self._network = Network(
-            {**self._fabric.routers, flow.source: self._repository, **self._clouds},
+            {
+                **self._fabric.routers,
+                **{name: SilentHost() for name in plan.hosts},
+                flow.source: self._repository,
+                **self._clouds,
+            },
             self._fabric.wires,
             self._random.random,
         )
@@ -229,6 +247,7 @@ class DeliveryRun:
             routers=self._routers(),
             packets=repository.packets,
             repairs=repository.repairs,
+            late=repository.late,
             egress=hub.bytes,
             unicast_egress=copy * len(paths),
             duration=max((c.verified or 0.0 for c in served), default=0.0),
@@ -237,7 +256,8 @@ class DeliveryRun:
         )
         return Delivered(
             result, self._receipts(results),
-            {name: node.counters for name, node in fabric.routers.items()},
+            fabric.counters(),
+            {name: node.plane for name, node in fabric.routers.items()},
             self._sender.failure,
             self._tensors.summary() if self._tensors is not None else "",
             self._network.events,
@@ -251,13 +271,14 @@ class DeliveryRun:
         return max(shared, alone)
 
     def _routers(self) -> tuple[RouterUse, ...]:
+        counters = self._fabric.counters()
         return tuple(
             RouterUse(
                 router=name,
                 bfr=node.plane.bfr,
                 bift_rows=sum(len(bift.entries) for bift in node.plane.bifts.values()),
                 flow_rows=len(node.plane.ingress_flows) + len(node.plane.egress_flows),
-                counters={k: v for k, v in node.counters.items() if v},
+                counters={k: v for k, v in counters[name].items() if v},
             )
             for name, node in sorted(self._fabric.routers.items())
         )

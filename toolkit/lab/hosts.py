@@ -64,6 +64,8 @@ class Repository:
         """Bytes of first-time packets as plain Ethernet frames: what one unicast copy would be."""
         self.packets = 0
         self.repairs = 0
+        self.late = 0
+        """Packets that went out again for receivers that were not there the first time."""
         self._flow, self._uplink = flow, uplink
         self._cloud_at = {plan.hosts[c].address.ip: c for c in flow.clouds}
         self._template = udp.Template(
@@ -88,8 +90,9 @@ class Repository:
         emissions: list[Emission] = []
         for t in self.sender.poll(now, BATCH):
             packet = self._template.packet(b"".join((t.header, t.payload)))
-            if t.repair:
-                self.repairs += 1
+            if t.repair or t.late:
+                self.repairs += t.repair
+                self.late += t.late
             else:
                 self.packets += 1
                 self.inner_bytes += ethernet.HEADER + len(packet)
@@ -148,6 +151,22 @@ def bier_header(
     ).encode()  # fmt: skip
 
 
+class SilentHost:
+    """A host that no running process listens on; it counts what it was sent for nothing."""
+
+    deadline: float | None = None
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def receive(self, _port: str, _frame: bytes, _now: float) -> Iterable[Emission]:
+        self.frames += 1
+        return ()
+
+    def expire(self, _now: float) -> Iterable[Emission]:
+        return ()
+
+
 Observer = Callable[[str, ReceiverOutput, float], None]
 """(cloud, what its receiver said, now)."""
 
@@ -155,8 +174,12 @@ Observer = Callable[[str, ReceiverOutput, float], None]
 class CloudHost:
     """A GPU cloud: a Receiver that may start late, be killed, and come back."""
 
-    def __init__(self, flow: FlowPlan, uplink: Uplink, observe: Observer) -> None:
+    def __init__(
+        self, flow: FlowPlan, uplink: Uplink, observe: Observer, *, gateway: bool = True
+    ) -> None:
+        """`gateway`: the router answers for the address that our reports are handed to."""
         self.receiver: Receiver | None = None
+        self._gateway = gateway
         self._flow, self._uplink, self._observe = flow, uplink, observe
         self._name = uplink.host.name
         self._reports = udp.Template(
@@ -190,6 +213,8 @@ class CloudHost:
         emissions: list[Emission] = []
         for output in outputs:
             if isinstance(output, Feedback):
+                if not self._gateway:
+                    continue
                 packet = self._reports.packet(output.message)
                 emissions.append((self._uplink.host.port, self._uplink.ip_header + packet))
             else:

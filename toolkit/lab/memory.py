@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import Any
 
 from toolkit.netconf.device import DEFAULT_USER, Device, DeviceFarm
+from toolkit.plan.configured import configured_state
 from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network
-from toolkit.state.model import NetworkState, RouterState, Source
+from toolkit.state.model import NetworkState, Source
 from toolkit.state.reference import read_router
 from toolkit.yang.schema import Schema
 
@@ -80,7 +81,7 @@ class MemoryLab:
 
     def state(self) -> NetworkState:
         """Return what is configured now, as last committed by each router."""
-        return running_state(self.plan, self._committed)
+        return configured_state(self.plan, self._committed, Source.RUNNING)
 
     def network(self) -> Network:
         """Return the forwarding planes that follow from what is configured now."""
@@ -107,16 +108,3 @@ class MemoryLab:
                 "session": [{"name": n, "receipt": rows} for n, rows in sorted(receipts.items())]
             }
         return tree
-
-
-def running_state(plan: Plan, trees: Mapping[str, Tree]) -> NetworkState:
-    """Return the state that these configurations make (RFC 7951 trees), on the plan's cables."""
-    return NetworkState(
-        source=Source.RUNNING,
-        routers={
-            name: read_router(name, tree) if tree else RouterState(name=name)
-            for name, tree in trees.items()
-        },
-        cables=plan.cables,
-        hosts=frozenset(plan.hosts),
-    )

@@ -1,20 +1,31 @@
-"""What the routers show after a delivery, read over NETCONF and held against what the laboratory
-counted.
+"""What the routers show after a delivery, read over NETCONF and held against what was used.
 
 The state comes through <get>, is validated against our YANG modules and turned into typed values by
-the pyangbind bindings (extra `bindings`).  A disagreement is a finding.
+the pyangbind bindings (extra `bindings`).  Forwarding tables are compared with the planes that
+forwarded, counters with the engines', receipts with what the clouds reported.  A disagreement is a
+finding.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from toolkit.bier.bift import Bift
+from toolkit.bier.bitstring import bfr_id_at
 from toolkit.errors import Place
+from toolkit.lab.deliver import Delivered
 from toolkit.lab.memory import MemoryLab
 from toolkit.netconf.runtime_ncclient import Connection, Target
 from toolkit.netconf.tree import to_xml
 from toolkit.plan.model import FlowPlan
+from toolkit.planes.plane import Plane
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Check, Finding, Report
 from toolkit.yang.schema import reference_schema
+
+if TYPE_CHECKING:
+    from toolkit.yang.bindings import BiftEntry
 
 TIMEOUT = 30.0
 """Seconds that a router may take to answer."""
@@ -22,52 +33,127 @@ FILTER = (
     '<bier xmlns="urn:llmsync:bier"><bift/><counters/></bier>'
     '<deliveries xmlns="urn:llmsync:delivery"/>'
 )
-"""RFC 6241 section 6: the forwarding tables, the counters, the sessions with their receipts."""
+"""RFC 6241 section 6: forwarding tables, counters, sessions with their receipts."""
+SHOWN = ("received", "forwarded", "delivered", "imposed")
+Row = tuple[int, int, str, str, int, bool]
+"""BFR-id, F-BM, neighbor, interface, BIFT-id, tunnel."""
 
 
-def read_back(lab: MemoryLab, flow: FlowPlan) -> Report:
-    """Return whether the edge routers of `flow` show its receipts and the counters of their
-    engines.
+def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
+    """Return where the edge routers of `flow` show something else than what happened.
 
     Raises EnvironmentProblem when the bindings are not installed, UnreachableError or DeviceError
     when a router does not answer.
     """
-    from toolkit.yang import bindings
-
     plan = lab.plan
-    routers = sorted({flow.bfir} | {plan.hosts[cloud].router for cloud in flow.clouds})
-    wanted = {
-        cloud: plan.hosts[cloud].router
-        for cloud in flow.clouds
-        if lab.receipts.get(plan.hosts[cloud].router, {}).get(flow.delivery)
-    }
+    edges = {flow.bfir} | {plan.hosts[cloud].router for cloud in flow.clouds}
+    routers = sorted(edges & delivered.planes.keys())
     findings: list[Finding] = []
-    shown: dict[str, bool] = {}
-    rows = 0
     for name in routers:
         tree = reference_schema().parse_xml(_get(lab, name), name, state=True)
-        rows += sum(len(bift.entries) for bift in bindings.bift_of(tree, name))
-        counters = bindings.counters_of(tree, name)
-        expected = lab.counters.get(name, {})
-        if expected and counters.received != expected.get("received"):
-            findings.append(
-                _finding(name, "/llmsync-bier:bier/counters/received",
-                         f"shows {counters.received} BIER packets received, its engine counted "
-                         f"{expected.get('received')}")
-            )  # fmt: skip
-        for receipt in bindings.receipts_of(tree, name):
-            if receipt.session == flow.delivery:
-                shown[receipt.receiver] = receipt.complete
-    for cloud, router in wanted.items():
-        if cloud not in shown:
-            path = f"/llmsync-delivery:deliveries/session[name='{flow.delivery}']/receipt"
-            findings.append(_finding(router, path, f"shows no receipt of {cloud}"))
+        findings += _tables(name, tree, delivered.planes[name])
+        findings += _counters(name, tree, delivered.counters[name])
+        mine = {
+            cloud: row
+            for cloud, row in delivered.receipts.items()
+            if plan.hosts[cloud].router == name
+        }
+        findings += _receipts(name, tree, flow.delivery, mine)
+    rows = sum(len(b.entries) for name in routers for b in delivered.planes[name].bifts.values())
     check = Check(
-        id="state-read-back", title="Routers show receipts and counters over NETCONF",
+        id="state-read-back",
+        title="Edge routers show their BIFTs, counters and receipts over NETCONF",
         status="failed" if findings else "passed",
-        reason=f"{len(routers)} routers, {rows} BIFT rows, {len(shown)} receipts (pyangbind)",
-    )  # fmt: skip
+        reason=f"{len(routers)} routers, {rows} BIFT rows, {len(delivered.receipts)} receipts",
+    )
     return Report(findings=tuple(findings), checks=(check,))
+
+
+def _tables(name: str, tree: Mapping[str, object], plane: Plane) -> Iterator[Finding]:
+    from toolkit.yang import bindings
+
+    shown = {
+        (table.sub_domain, table.bsl, table.si): [
+            (
+                e.bfr_id,
+                e.f_bm,
+                e.neighbor or "",
+                e.out_interface or "",
+                e.out_bift_id or 0,
+                e.tunnel,
+            )
+            for e in table.entries
+        ]
+        for table in bindings.bift_of(tree, name)
+    }
+    used = {
+        (key.sub_domain, key.bsl, key.si): list(_rows(key.si, key.bsl, bift))
+        for key, bift in plane.bifts.items()
+    }
+    for key in sorted({*shown, *used}):
+        if shown.get(key) != used.get(key):
+            sub_domain, bsl, si = key
+            path = f"/llmsync-bier:bier/bift[sub-domain='{sub_domain}'][bsl='{bsl}'][si='{si}']"
+            yield _finding(
+                name, path, f"shows {shown.get(key)} where it forwards by {used.get(key)}"
+            )
+
+
+def _row(entry: BiftEntry) -> Row:
+    hop = (entry.neighbor or "", entry.out_interface or "", entry.out_bift_id or 0, entry.tunnel)
+    return (entry.bfr_id, entry.f_bm, *hop)
+
+
+def _rows(si: int, bsl: int, bift: Bift) -> Iterator[Row]:
+    for position, entry in sorted(bift.entries.items()):
+        hop = entry.neighbor
+        yield (
+            bfr_id_at(si, position, bsl),
+            entry.f_bm,
+            hop.router if hop else "",
+            hop.interface if hop else "",
+            (entry.out_bift_id or 0) if hop else 0,
+            hop is not None and hop.tunnel is not None,
+        )
+
+
+def _counters(
+    name: str, tree: Mapping[str, object], counted: Mapping[str, int]
+) -> Iterator[Finding]:
+    from toolkit.yang import bindings
+
+    counters = bindings.counters_of(tree, name)
+    shown = {leaf: getattr(counters, leaf) for leaf in SHOWN}
+    shown |= {f"dropped-{reason}": packets for reason, packets in counters.dropped.items()}
+    for leaf in sorted({*shown, *counted}):
+        if shown.get(leaf, 0) != counted.get(leaf, 0):
+            path = f"/llmsync-bier:bier/counters/{leaf}"
+            yield _finding(name, path, f"shows {shown.get(leaf)}, counted {counted.get(leaf)}")
+
+
+def _receipts(
+    name: str, tree: Mapping[str, object], delivery: str, expected: Mapping[str, object]
+) -> Iterator[Finding]:
+    from toolkit.yang import bindings
+
+    shown = {r.receiver: r for r in bindings.receipts_of(tree, name) if r.session == delivery}
+    for cloud, row in expected.items():
+        path = (
+            f"/llmsync-delivery:deliveries/session[name='{delivery}']/receipt[receiver='{cloud}']"
+        )
+        receipt = shown.get(cloud)
+        if receipt is None:
+            yield _finding(name, path, f"shows no receipt of {cloud}")
+            continue
+        said = (receipt.complete, str(receipt.bytes_placed), receipt.manifest_digest)
+        told = row if isinstance(row, Mapping) else {}
+        meant = (
+            told.get("complete"),
+            told.get("bytes", "0"),
+            told.get("manifest-digest"),
+        )
+        if said != meant:
+            yield _finding(name, path, f"shows {said}, {cloud} reported {meant}")
 
 
 def _get(lab: MemoryLab, name: str) -> str:

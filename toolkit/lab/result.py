@@ -79,9 +79,11 @@ class DeliveryResult:
     links: tuple[LinkUse, ...]
     routers: tuple[RouterUse, ...]
     packets: int
-    """Data packets sent by the source, without repairs."""
+    """Data packets that the source sent for the first time."""
     repairs: int
-    """Repair packets sent by the source."""
+    """Packets sent for clouds that reported a lack of what had been sent to them."""
+    late: int = 0
+    """Packets that the source sent again for clouds which were not there the first time."""
     egress: int
     """Bytes that left the source on its access link."""
     unicast_egress: int

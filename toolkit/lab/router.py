@@ -59,6 +59,7 @@ class RouterNode:
                     EtherType.IPV4 if group.version == 4 else EtherType.IPV6,
                 ).encode())
                 for port in flow.interfaces
+                if port in plane.edge_interfaces
             )
             for (source, group), flow in plane.egress_flows.items()
         }  # fmt: skip

@@ -99,10 +99,12 @@ def _totals(result: DeliveryResult) -> list[str]:
     first = f"{served} of {plural(len(result.clouds), 'GPU cloud')} have it, byte for byte"
     if longest is not None:
         first += f"; the slowest, {longest.cloud}, waited {duration(waited(longest))} (lab clock)"
+    late = f", {plural(result.late, 'packet')} again for late clouds" if result.late else ""
     return [
         first,
         f"{result.source} sent {size(result.egress)} "
-        f"({plural(result.packets, 'packet')}, {plural(result.repairs, 'repair')}); "
+        f"({plural(result.packets, 'packet')}, {plural(result.repairs, 'repair')}"
+        f"{late}); "
         f"unicast copies: {size(result.unicast_egress)}"
         f"{_times(result.unicast_egress, result.egress)} (computed)",
         f"done after {duration(result.duration)}; unicast copies: "
