@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from toolkit.cli.loading import load_plan
-from toolkit.lab.deliver import DeliveryRun
+from toolkit.lab.deliver import DeliveryRun, scan
 from toolkit.lab.model import generate
 from toolkit.lab.scenario import Scenario
 from toolkit.plan.intended import intended_state
@@ -32,7 +32,13 @@ def main() -> None:
             work = Path(folder) / f"clouds-{loss}"
             start = time.perf_counter()
             run = DeliveryRun(
-                plan, flow, Network(intended_state(plan)), Scenario(loss=loss), model, work, "bench"
+                plan,
+                flow,
+                Network(intended_state(plan)),
+                Scenario(loss=loss),
+                scan(model, flow),
+                work,
+                "bench",
             )
             delivered = run.run()
             took = time.perf_counter() - start

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,23 @@ def test_a_bug_is_called_one_and_shows_its_traceback_only_when_asked(
     assert "Traceback" not in err
     main(["--traceback", "plan", "inventories/demo"])
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_with_json_a_failure_is_json_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "net.yaml").write_text("routers: {r1: {platfrom: reference}}\n")
+    assert main(["plan", str(tmp_path), "-o", "json"]) == ExitCode.INVALID
+    document = json.loads(capsys.readouterr().out)
+    assert document["exit_code"] == ExitCode.INVALID
+    assert any("platform" in p["what"] + p["remedy"] for p in document["problems"])
+    assert {p["line"] for p in document["problems"]} >= {1}
+
+
+def test_a_full_standard_output_is_no_bug() -> None:
+    command = [sys.executable, "-m", "toolkit.cli", "plan", "demo"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.INVALID
+    assert "standard output cannot be written: No space left on device" in done.stderr
+    assert "bug" not in done.stderr

@@ -11,7 +11,7 @@ import pytest
 from toolkit.errors import ProblemsError
 from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import Delivery, Encapsulation, Imposition, Inventory
-from toolkit.lab.deliver import Delivered, DeliveryRun
+from toolkit.lab.deliver import Delivered, DeliveryRun, scan
 from toolkit.lab.model import generate
 from toolkit.lab.result import CloudResult
 from toolkit.lab.scenario import Kill, LossOn, Scenario
@@ -47,7 +47,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def deliver(plan: Plan, model: Path, work: Path, scenario: Scenario) -> Delivered:
     planes = Network(intended_state(plan), scenario.down)
-    return DeliveryRun(plan, plan.flows[0], planes, scenario, model, work, "a model").run()
+    return DeliveryRun(
+        plan, plan.flows[0], planes, scenario, scan(model, plan.flows[0]), work, "a model"
+    ).run()
 
 
 def clouds(delivered: Delivered) -> dict[str, CloudResult]:

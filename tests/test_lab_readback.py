@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.cli.loading import load_plan
-from toolkit.lab.deliver import Delivered, DeliveryRun
+from toolkit.lab.deliver import Delivered, DeliveryRun, scan
 from toolkit.lab.memory import MemoryLab
 from toolkit.lab.model import generate
 from toolkit.lab.readback import read_back
@@ -35,7 +35,9 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Memory
         ]  # fmt: skip
         assert push(targets, render_plan(plan)).state is PushState.COMMITTED
         flow = plan.flows[0]
-        run = DeliveryRun(plan, flow, lab.network(), Scenario(), model, folder / "clouds", "m")
+        run = DeliveryRun(
+            plan, flow, lab.network(), Scenario(), scan(model, flow), folder / "clouds", "m"
+        )
         result = run.run()
         lab.counters.update(result.counters)
         for cloud, row in result.receipts.items():

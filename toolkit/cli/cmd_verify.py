@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import add_output, print_data, say
-from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of
+from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of, unanswered
 from toolkit.errors import EnvironmentProblem, ExitCode
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
         not_modelled=not_modelled(plan, state),
     )
     _print(verification, args.format)
-    return ExitCode.FINDINGS if verification.failed else ExitCode.OK
+    if verification.failed:
+        return ExitCode.FINDINGS
+    return ExitCode.UNREACHABLE if unanswered(args.batfish, report) else ExitCode.OK
 
 
 def _write_snapshot(plan: Plan, state: NetworkState, folder: Path) -> int:

@@ -75,6 +75,12 @@ def judge(inventory: Inventory, plan: Plan, state: NetworkState) -> Report:
     return Report(findings=report.findings, checks=(*report.checks, check))
 
 
+def unanswered(service: str | None, report: Report) -> bool:
+    """Say whether Batfish was asked for and could not be asked: that is no passed check."""
+    asked = [check for check in report.checks if check.id.startswith("batfish")]
+    return service is not None and any(check.status == "not run" for check in asked)
+
+
 def ask_batfish(service: str | None, plan: Plan, state: NetworkState) -> Report:
     """Return what Batfish says of the underlay; every check is `not run` where none is asked."""
     from toolkit.verify.batfish import check, not_run

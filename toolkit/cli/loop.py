@@ -21,11 +21,12 @@ from pathlib import Path
 
 from toolkit import __version__
 from toolkit.cli.faults import parse_scenario
-from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of
-from toolkit.cli.loading import load_plan
+from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of, unanswered
+from toolkit.cli.loading import inventory_path, load_plan
+from toolkit.delivery.source import FileSource
 from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
 from toolkit.inventory.model import Inventory
-from toolkit.lab.deliver import Delivered, DeliveryRun
+from toolkit.lab.deliver import Delivered, DeliveryRun, scan
 from toolkit.lab.gpu import TensorTaker
 from toolkit.lab.memory import MemoryLab
 from toolkit.lab.model import find_model
@@ -60,6 +61,10 @@ class Loop:
 
     def run(self) -> tuple[RunRecord, int]:
         """Return what happened and the exit code; the report is written."""
+        with ExitStack() as stack:
+            return self._run(stack)
+
+    def _run(self, stack: ExitStack) -> tuple[RunRecord, int]:
         args = self._args
         inventory, plan, _ = load_plan(args.inventory)
         flows = self._choose(plan)
@@ -69,21 +74,33 @@ class Loop:
             f"planned {len(plan.routers)} routers, {len(plan.hosts)} hosts, {len(flows)} "
             f"{'delivery' if len(flows) == 1 else 'deliveries'}"
         )
+        output = args.output or Path("out") / plan.name
+        self._make(output)
+        work = output / "clouds"
+        if not args.keep:
+            holder = tempfile.TemporaryDirectory(dir=output, prefix=".clouds-")
+            work = Path(stack.enter_context(holder))
+        # Whatever can be wrong with the models is found before any router is touched.
+        sources = {flow.delivery: self._open(flow, work) for flow in flows}
         payloads = self._payloads(plan)
         configured = state_of(plan, payloads)
         self._verify(inventory, plan, configured)
         if args.gpu is None:
             why = "tensors were not handed to torch; use --gpu cpu or --gpu N"
             self._not_checked.append(("GPU memory", why))
-        output = args.output or Path("out") / plan.name
-        self._make(output)
         results: list[DeliveryResult] = []
         with MemoryLab(plan, reference_schema()) as lab:
             pushed = self._push(lab, payloads)
             if pushed.state is PushState.COMMITTED:
                 lab.down = scenario.down
                 self._predict(inventory, plan, configured, lab.state(), scenario)
-                results = self._deliver(lab, plan, flows, scenario, output)
+                for flow in flows:
+                    label, source = sources[flow.delivery]
+                    run = DeliveryRun(
+                        plan, flow, lab.network(), scenario, source, work / flow.delivery, label,
+                        self._tensors(),
+                    )  # fmt: skip
+                    results.append(self._delivered(lab, plan, flow, run.run(), output))
         record = RunRecord(
             title=f"{plan.name}: one model to {sum(len(f.clouds) for f in flows)} GPU clouds",
             created=datetime.now(UTC).astimezone(),
@@ -110,12 +127,17 @@ class Loop:
         code = self._failure or pushed.exit_code
         if code is ExitCode.OK and verdict(record) is not Verdict.DELIVERED:
             code = ExitCode.FINDINGS
+        if code is ExitCode.OK and unanswered(args.batfish, self._report):
+            code = ExitCode.UNREACHABLE
         return record, int(code)
 
     # ----- the steps
 
     def _choose(self, plan: Plan) -> tuple[FlowPlan, ...]:
         wanted = self._args.delivery
+        if not plan.flows:
+            where = self._args.inventory
+            raise UsageError(f"{where}: there is no delivery (declare one under deliveries:)")
         unknown = sorted(set(wanted) - {flow.delivery for flow in plan.flows})
         if unknown:
             known = ", ".join(flow.delivery for flow in plan.flows)
@@ -186,51 +208,29 @@ class Loop:
             self._say_findings("predicted with the failures", broken)
         self._report += running
 
-    def _deliver(
-        self,
-        lab: MemoryLab,
-        plan: Plan,
-        flows: tuple[FlowPlan, ...],
-        scenario: Scenario,
-        output: Path,
-    ) -> list[DeliveryResult]:
-        results = []
-        with ExitStack() as stack:
-            work = output / "clouds"
-            if not self._args.keep:
-                work = Path(
-                    stack.enter_context(tempfile.TemporaryDirectory(dir=output, prefix=".clouds-"))
-                )
-            base = (
-                self._args.inventory
-                if self._args.inventory.is_dir()
-                else self._args.inventory.parent
-            )
-            for flow in flows:
-                model = find_model(self._args.model or flow.model, base, work / "source")
-                if model.note:
-                    self._not_checked.append((f"Delivery {flow.delivery}", model.note))
-                    self._tell(f"  note: {model.note}")
-                delivered = DeliveryRun(
-                    plan, flow, lab.network(), scenario, model.path, work / flow.delivery,
-                    model.label, self._tensors(),
-                ).run()  # fmt: skip
-                if delivered.tensors:
-                    self._facts[f"tensors of {flow.delivery}"] = delivered.tensors
-                if delivered.failure is not None:
-                    self._failure = delivered.failure.exit_code
-                    self._tell(f"✗ {flow.delivery} was broken off: {delivered.failure}")
-                results.append(self._with_receipts(lab, plan, flow, delivered, output))
-        return results
+    def _open(self, flow: FlowPlan, work: Path) -> tuple[str, FileSource]:
+        """Return the label and the scanned files of the flow's model."""
+        path: Path = inventory_path(self._args.inventory)
+        base = path if path.is_dir() else path.parent
+        model = find_model(self._args.model or flow.model, base, work / "source")
+        if model.note:
+            self._not_checked.append((f"Delivery {flow.delivery}", model.note))
+            self._tell(f"  note: {model.note}")
+        return model.label, scan(model.path, flow)
 
     def _tensors(self) -> TensorTaker | None:
         return None if self._args.gpu is None else TensorTaker(self._args.gpu)
 
-    def _with_receipts(
+    def _delivered(
         self, lab: MemoryLab, plan: Plan, flow: FlowPlan, delivered: Delivered, output: Path
     ) -> DeliveryResult:
         """Let the edge routers show the receipts, and read them back over NETCONF."""
         result = delivered.result
+        if delivered.tensors:
+            self._facts[f"tensors of {flow.delivery}"] = delivered.tensors
+        if delivered.failure is not None:
+            self._failure = delivered.failure.exit_code
+            self._tell(f"✗ {flow.delivery} was broken off: {delivered.failure}")
         waited = duration(result.duration).replace("\u202f", " ")
         self._step(
             f"delivered {size(result.size)} over {result.transport} to "

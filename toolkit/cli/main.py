@@ -8,14 +8,16 @@ that this file knows of it.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 from toolkit import __version__
-from toolkit.errors import ExitCode, ToolkitError
+from toolkit.errors import ExitCode, ProblemsError, ToolkitError
 
 COMMANDS: dict[str, str] = {
     "inventory": "Check an inventory; print its JSON Schema",
@@ -72,12 +74,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((a for a in arguments if a in COMMANDS), None)
     args = build_parser(command).parse_args(arguments)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
     except ToolkitError as error:
         if args.traceback:
             traceback.print_exc()
         for line in str(error).splitlines():
             print(f"llmsync: {line}", file=sys.stderr)
+        if getattr(args, "format", "") == "json":
+            print(json.dumps(_error_document(error), indent=2, ensure_ascii=False))
         return int(error.exit_code)
     except KeyboardInterrupt:
         print("llmsync: interrupted", file=sys.stderr)
@@ -86,16 +92,42 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone (`llmsync plan | head`): not our error, nothing to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            return _bug(error, shown=args.traceback)
+        print(f"llmsync: standard output cannot be written: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.INVALID)
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug must not look like a result
-        if args.traceback:
-            traceback.print_exc()
-        print(
-            f"llmsync: internal error: {type(error).__name__}: {error}\n"
-            "llmsync: this is a bug of llmsync; what it was doing may be half done "
-            "(--traceback before the command shows where it happened)",
-            file=sys.stderr,
-        )
-        return int(ExitCode.IN_DOUBT)
+        return _bug(error, shown=args.traceback)
+
+
+def _bug(error: Exception, *, shown: bool) -> int:
+    if shown:
+        traceback.print_exc()
+    print(
+        f"llmsync: internal error: {type(error).__name__}: {error}\n"
+        "llmsync: this is a bug of llmsync; what it was doing may be half done "
+        "(--traceback before the command shows where it happened)",
+        file=sys.stderr,
+    )
+    return int(ExitCode.IN_DOUBT)
+
+
+def _error_document(error: ToolkitError) -> dict[str, object]:
+    """Return what a script reads from standard output where a command with `-o json` failed."""
+    problems = error.problems if isinstance(error, ProblemsError) else ()
+    return {
+        "error": str(error),
+        "exit_code": int(error.exit_code),
+        "problems": [
+            {
+                "file": p.place.file, "line": p.place.line, "path": p.place.path,
+                "what": p.what, "remedy": p.remedy,
+            }
+            for p in problems
+        ],
+    }  # fmt: skip
 
 
 def entry() -> None:

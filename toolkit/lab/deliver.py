@@ -34,7 +34,7 @@ from toolkit.inventory.model import Imposition
 from toolkit.lab.fabric import (
     Fabric,
     build_fabric,
-    gateway_answers,
+    has_gateway,
     link_uses,
     unicast_paths,
 )
@@ -49,7 +49,7 @@ from toolkit.planes.plane import Plane
 
 LIMIT = 24 * 3600.0
 """Seconds on the lab's clock after which a delivery is given up."""
-TIMEOUT = 5.0
+TIMEOUT = 30.0
 """Seconds of silence after which a lab's receiver is given up."""
 _CHUNK = 4 * 2**20
 
@@ -87,6 +87,11 @@ class Delivered:
     """Events that the lab's clock went through."""
 
 
+def scan(path: Path, flow: FlowPlan) -> FileSource:
+    """Return the file or folder as a source for this flow; raises ProblemsError for a bad one."""
+    return open_source(path, Coding(symbol=symbol_size(flow.payload)), flow.delivery)
+
+
 class DeliveryRun:
     """The parts of one delivery; `run` drives them to the end."""
 
@@ -96,18 +101,15 @@ class DeliveryRun:
         flow: FlowPlan,
         planes: Planes,
         scenario: Scenario,
-        source_path: Path,
+        source: FileSource,
         work: Path,
         label: str,
         tensors: TensorTaker | None = None,
     ) -> None:
-        """Scan the source and build everything; raises ProblemsError for a bad source."""
+        """Build everything.  `source`: made by `scan`."""
         self._plan, self._flow, self._scenario, self._work = plan, flow, scenario, work
         self._label, self._tensors = label, tensors
-        self.source: FileSource = open_source(
-            source_path, Coding(symbol=symbol_size(flow.payload)), flow.delivery
-        )
-        self._source_path = source_path
+        self.source = source
         self._random = random.Random(scenario.seed)
         self._key = Ed25519PrivateKey.from_private_bytes(self._random.randbytes(32))
         session = Session(
@@ -126,7 +128,7 @@ class DeliveryRun:
                 flow,
                 Uplink(plan.hosts[name], far[name, plan.hosts[name].port]),
                 self._observe,
-                gateway=gateway_answers(plan, planes, name),
+                gateway=has_gateway(plan, planes, name),
             )
             for name in flow.clouds
         }

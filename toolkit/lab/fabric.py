@@ -15,7 +15,8 @@ from toolkit.lab.scenario import LossOn, Scenario
 from toolkit.lab.wires import Wire
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.derive import Network
-from toolkit.state.model import Cable, End, Interface
+from toolkit.planes.paths import Paths, cables_up, gateway_answers
+from toolkit.state.model import Cable, End
 
 DEFAULT_MTU = 65535
 """Of an interface that says nothing: it then takes what the other end takes."""
@@ -49,55 +50,40 @@ def build_fabric(plan: Plan, network: Network, scenario: Scenario) -> Fabric:
     a packet it takes, is what was configured: a cable carries what both of its ends take.
     """
     far = far_ends(plan.cables)
-    routers = {name: RouterNode(plane, far) for name, plane in network.planes().items()}
+    planes = network.planes()
+    owners = {name: plane.addresses for name, plane in planes.items()}
+    owners |= {name: frozenset({host.address.ip}) for name, host in plan.hosts.items()}
+    routers = {name: RouterNode(plane, far, owners) for name, plane in planes.items()}
+    up = cables_up(network.state, network.down)
     wires: dict[tuple[str, str], Wire] = {}
     for cable in plan.cables:
         ends = (cable.a, cable.b)
         cloud = any(e.node in plan.hosts and plan.hosts[e.node].kind == "cloud" for e in ends)
         lossy = scenario.loss_on is LossOn.ALL or cloud
-        up = not network.down.cuts(cable) and all(_enabled(plan, network, end) for end in ends)
         mtu = min(_mtu(plan, network, end) for end in ends)
         for ours, theirs in (ends, ends[::-1]):
             capacity, delay = _terms(plan, ours)
             wires[ours.node, ours.port] = Wire(
                 theirs.node, theirs.port, capacity, delay, mtu,
-                loss=scenario.loss if lossy else 0.0, up=up,
+                loss=scenario.loss if lossy else 0.0, up=ours in up,
             )  # fmt: skip
     return Fabric(plan, network, routers, wires, far)
-
-
-def _interface(network: Network, end: End) -> Interface | None:
-    router = network.state.routers.get(end.node)
-    return None if router is None else router.interfaces.get(end.port)
-
-
-def _enabled(plan: Plan, network: Network, end: End) -> bool:
-    if end.node in plan.hosts:
-        return True
-    interface = _interface(network, end)
-    return interface is not None and interface.enabled
 
 
 def _mtu(plan: Plan, network: Network, end: End) -> int:
     host = plan.hosts.get(end.node)
     if host is not None:
         return host.mtu
-    interface = _interface(network, end)
+    router = network.state.routers.get(end.node)
+    interface = None if router is None else router.interfaces.get(end.port)
     return DEFAULT_MTU if interface is None or interface.mtu is None else interface.mtu
 
 
-def gateway_answers(plan: Plan, network: Network, name: str) -> bool:
-    """Say whether a host finds its gateway: the router's end is up and owns that address."""
+def has_gateway(plan: Plan, network: Network, name: str) -> bool:
+    """Say whether a host finds its gateway at the router's end of its cable."""
     host = plan.hosts[name]
-    interface = _interface(network, End(host.router, host.router_port))
-    return (
-        interface is not None
-        and interface.enabled
-        and any(
-            address.ip == host.gateway and host.address.ip in address.network
-            for address in interface.addresses
-        )
-    )
+    end = End(host.router, host.router_port)
+    return gateway_answers(network.state, end, host.gateway, host.address.ip)
 
 
 def _terms(plan: Plan, end: End) -> tuple[int, float]:
@@ -131,32 +117,11 @@ def unicast_paths(fabric: Fabric, flow: FlowPlan) -> dict[str, tuple[Cable, ...]
 
     A cloud that no route leads to is missing.
     """
-    paths = {}
-    for cloud in flow.clouds:
-        path = _path(fabric, flow.source, cloud)
-        if path is not None:
-            paths[cloud] = path
-    return paths
-
-
-def _path(fabric: Fabric, source: str, cloud: str) -> tuple[Cable, ...] | None:
-    plan = fabric.plan
-    cable_at = {(e.node, e.port): c for c in plan.cables for e in (c.a, c.b)}
-    destination = plan.hosts[cloud].address.ip
-    node, port = source, plan.hosts[source].port
-    crossed: list[Cable] = []
-    while len(crossed) <= len(plan.cables):
-        if not fabric.wires[node, port].up:
-            return None
-        crossed.append(cable_at[node, port])
-        node = fabric.far[node, port][0]
-        if node == cloud:
-            return tuple(crossed)
-        router = fabric.routers.get(node)
-        route = router.plane.fib.lookup(destination) if router is not None else None
-        if route is None or not route.next_hops:
-            return None
-        port = route.next_hops[0].interface
-        if (node, port) not in fabric.far:
-            return None
-    return None
+    paths = Paths.of(fabric.network)
+    source = End(flow.source, fabric.plan.hosts[flow.source].port)
+    found = {c: paths.path(source, fabric.plan.hosts[c].address.ip) for c in flow.clouds}
+    return {
+        cloud: path.cables
+        for cloud, path in found.items()
+        if path.arrived is not None and path.arrived.node == cloud
+    }

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from toolkit.bier import wire
+from toolkit.bier.bitstring import BitString, Bsl
+from toolkit.bier.entropy import entropy_of
 from toolkit.delivery.events import Failed, Feedback, ReceiverOutput
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
@@ -105,6 +107,8 @@ class Repository:
             outer, ports, payload = datagram_of(frame)
         except WireError:
             return ()
+        if outer.destination != self._flow.source_address:
+            return ()
         cloud = self._cloud_at.get(outer.source)
         if cloud is None or ports.destination_port != self._flow.control_port:
             return ()
@@ -136,18 +140,23 @@ class Repository:
             ) + bier_header(
                 self._parts.bift_id_base + si, flow.bsl, bits, proto, self._bfir_id,
                 wire.Encapsulation.MPLS if mpls else wire.Encapsulation.NON_MPLS,
+                entropy_of(flow.source_address, flow.group),
             )  # fmt: skip
 
 
 def bier_header(
-    bift_id: int, bsl: int, bits: int, proto: int, bfir_id: int, encapsulation: wire.Encapsulation
+    bift_id: int,
+    bsl: int,
+    bits: int,
+    proto: int,
+    bfir_id: int,
+    encapsulation: wire.Encapsulation,
+    entropy: int = 0,
 ) -> bytes:
     """Return the BIER header that a host writes before an IP packet."""
-    from toolkit.bier.bitstring import BitString, Bsl
-
     return wire.Header(
         encapsulation=encapsulation, bift_id=bift_id, ttl=TTL, proto=proto, bfir_id=bfir_id,
-        bits=BitString(Bsl.of_bits(bsl), bits),
+        bits=BitString(Bsl.of_bits(bsl), bits), entropy=entropy,
     ).encode()  # fmt: skip
 
 

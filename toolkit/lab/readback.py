@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30.0
 """Seconds that a router may take to answer."""
+ASKED = 12
+"""Edge routers asked at most: typed values of large tables take pyangbind seconds a router."""
 FILTER = (
     '<bier xmlns="urn:llmsync:bier"><bift/><counters/></bier>'
     '<deliveries xmlns="urn:llmsync:delivery"/>'
@@ -47,7 +49,8 @@ def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
     """
     plan = lab.plan
     edges = {flow.bfir} | {plan.hosts[cloud].router for cloud in flow.clouds}
-    routers = sorted(edges & delivered.planes.keys())
+    up = sorted(edges & delivered.planes.keys(), key=lambda name: (name != flow.bfir, name))
+    routers = up if len(up) <= ASKED else [up[i * len(up) // ASKED] for i in range(ASKED)]
     findings: list[Finding] = []
     for name in routers:
         tree = reference_schema().parse_xml(_get(lab, name), name, state=True)
@@ -64,7 +67,7 @@ def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
         id="state-read-back",
         title="Edge routers show their BIFTs, counters and receipts over NETCONF",
         status="failed" if findings else "passed",
-        reason=f"{len(routers)} routers, {rows} BIFT rows, {len(delivered.receipts)} receipts",
+        reason=f"{len(routers)} of {len(up)} edge routers asked, {rows} BIFT rows compared",
     )
     return Report(findings=tuple(findings), checks=(check,))
 

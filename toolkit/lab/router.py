@@ -9,10 +9,11 @@ does not pass on is counted with its reason. Pure: frames in, frames out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.engine import Arrived, Deliver, Engine, Output
+from toolkit.bier.entropy import entropy_of
 from toolkit.bier.wire import Encapsulation, Proto
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, gre, ip
@@ -35,8 +36,17 @@ class RouterNode:
 
     deadline: float | None = None
 
-    def __init__(self, plane: Plane, far_ends: Mapping[tuple[str, str], tuple[str, str]]) -> None:
-        """`far_ends`: (node, port) -> (node, port), for the destination MAC addresses."""
+    def __init__(
+        self,
+        plane: Plane,
+        far_ends: Mapping[tuple[str, str], tuple[str, str]],
+        owners: Mapping[str, Collection[ip.IpAddress]],
+    ) -> None:
+        """`far_ends`: (node, port) -> (node, port), for the destination MAC addresses.
+
+        `owners`: node -> addresses that it answers for (RFC 826, RFC 4861).
+        """
+        self._owners = owners
         self.name = plane.router
         self.engine: Engine = plane.engine()
         self.drops: Counter[str] = Counter()
@@ -163,8 +173,11 @@ class RouterNode:
         bfir_id = self.plane.bfr_ids.get(flow.sub_domain_id)
         if bfir_id is None:
             return self._drop("no-bfr-id")
+        entropy = entropy_of(flow.source, flow.group)
         return self._emit(
-            self.engine.impose(flow.sub_domain_id, flow.bsl, flow.sets, proto, forwarded, bfir_id)
+            self.engine.impose(
+                flow.sub_domain_id, flow.bsl, flow.sets, proto, forwarded, bfir_id, entropy
+            )
         )
 
     def _out(self, destination: ip.IpAddress, packet: bytes) -> Iterable[Emission]:
@@ -172,7 +185,12 @@ class RouterNode:
         route = self.plane.fib.lookup(destination)
         if route is None or not route.next_hops:
             return self._drop("no-route")
-        port = route.next_hops[0].interface
+        hop = route.next_hops[0]
+        port = hop.interface
+        if not hop.router:  # it is on the link itself: somebody there has to answer for it
+            far, _ = self._far_ends.get((self.name, port), ("", ""))
+            if destination not in self._owners.get(far, ()):
+                return self._drop("no-neighbor")
         kind = EtherType.IPV4 if destination.version == 4 else EtherType.IPV6
         return ((port, self._front(port, kind) + packet),)
 
