@@ -18,7 +18,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from toolkit.bier.bift import Bift, BiftKey, Entry
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import BitString, Bsl
 from toolkit.bier.engine import Arrived, Engine
@@ -39,7 +39,7 @@ def engine(copies: int) -> Engine:
         f_bm = (1 << high) - (1 << low)
         neighbor = Neighbor(f"n{number}", f"to-n{number}")
         entries |= {p: Entry(f_bm, neighbor, 2000 + number) for p in range(low + 1, high + 1)}
-    return Engine({KEY: Bift(BSL, entries)}, {LABEL: KEY})
+    return Engine({KEY: Bift(BSL, entries)}, {BiftId(Encapsulation.MPLS, LABEL): KEY})
 
 
 def packet(size: int, bits: int) -> bytes:

@@ -53,7 +53,12 @@ def bift(table: Vector) -> Bift:
 
 
 def lengths(vector: Vector) -> dict[int, Bsl]:
-    return {t["bift_id"]: Bsl.of_bits(t["bsl"]) for t in vector["program"]}
+    """Return what the BIFT-ids of the packet's own encapsulation say."""
+    return {
+        t["bift_id"]: Bsl.of_bits(t["bsl"])
+        for t in vector["program"]
+        if t["encapsulation"] == vector["encapsulation"]
+    }
 
 
 def header(vector: Vector) -> Header:

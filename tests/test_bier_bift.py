@@ -58,6 +58,26 @@ def test_a_neighbor_without_a_bift_id_is_a_null_neighbor() -> None:
     assert [copy.bits for copy in bift.forward(0b111).copies] == [0b010]
 
 
+@pytest.mark.parametrize("chosen", [C, E])
+def test_figure_6_works_with_either_choice(chosen: Neighbor) -> None:
+    """RFC 8279 section 6.7.1 at B: D = 1 by C; F = 2 by C or E; E = 3 by E.  The F-BMs overlap."""
+    f_bm = {C: 0b0011, E: 0b0110}
+    rows = {1: C, 2: chosen, 3: E, 4: A}
+    entries = {bit: Entry(f_bm.get(n, 0b1000), n, LABELS[n.router]) for bit, n in rows.items()}
+    bift = Bift(Bsl.B64, entries)
+
+    def sent(bits: int) -> dict[str, int]:
+        copies = bift.forward(bits).copies
+        assert len({copy.neighbor for copy in copies}) == len(copies)
+        return {copy.neighbor.router: copy.bits for copy in copies}
+
+    assert sent(0b0011) == {"C": 0b0011}  # {D, F}: by C, whatever is chosen for F
+    assert sent(0b0010) == {chosen.router: 0b0010}  # {F}
+    assert sent(0b0111) == {"C": 0b0011, "E": 0b0100}  # AND-NOT after C: F goes out once
+    by_c, by_e = {"C": 0b0010, "E": 0b0100}, {"E": 0b0110}
+    assert sent(0b0110) == (by_c if chosen is C else by_e)
+
+
 @pytest.mark.parametrize(
     ("entry", "text"),
     [

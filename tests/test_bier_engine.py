@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.bier import engine as engine_module
-from toolkit.bier.bift import Bift, BiftKey, Entry
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import Bsl, sets_of
 from toolkit.bier.engine import Arrived, Deliver, Engine, Forward
@@ -18,6 +18,7 @@ from toolkit.bier.wire import Encapsulation
 RECEIVED = bier_vectors.vectors("header", "refused", "forwarding", "rfc8279_figures")
 IMPOSED = bier_vectors.vectors("imposition")
 KEY = BiftKey(0, 64, 0)
+LABEL = BiftId(Encapsulation.MPLS, 18)
 N = Neighbor("N", "to-N")
 
 
@@ -25,7 +26,10 @@ def programmed(vector: bier_vectors.Vector) -> Engine:
     tables = vector["program"]
     return Engine(
         {bier_vectors.key(t): bier_vectors.bift(t) for t in tables},
-        {t["bift_id"]: bier_vectors.key(t) for t in tables},
+        {
+            BiftId(Encapsulation(t["encapsulation"]), t["bift_id"]): bier_vectors.key(t)
+            for t in tables
+        },
         encapsulations={
             (t["sub_domain"], t["bsl"]): Encapsulation(t["encapsulation"]) for t in tables
         },
@@ -97,19 +101,42 @@ def test_figures_1_to_5_deliver_end_to_end() -> None:
 
 
 def test_new_tables_forget_what_the_old_ones_did() -> None:
-    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {18: KEY})
+    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {LABEL: KEY})
     packet = bytes.fromhex("00012140 50100007 00040003 0000000000000001 c0ffee00")
     [out] = engine.receive(packet, Encapsulation.MPLS, Arrived.CORE, 0.0)
     assert isinstance(out, Forward)
-    engine.load({KEY: Bift(Bsl.B64, {1: Entry(1, local=True)})}, {18: KEY})
+    engine.load({KEY: Bift(Bsl.B64, {1: Entry(1, local=True)})}, {LABEL: KEY})
     [out] = engine.receive(packet, Encapsulation.MPLS, Arrived.CORE, 1.0)
     assert out == Deliver(4, 3, 0, bytes.fromhex("c0ffee00"))
     assert (engine.received, engine.forwarded, engine.delivered) == (2, 1, 1)
 
 
+def test_one_number_is_a_label_and_a_non_mpls_bift_id_side_by_side() -> None:
+    """RFC 8296 sections 2.1.1 and 2.2.1: the EtherType says which of the two it is."""
+    other = BiftKey(1, 64, 0)
+    engine = Engine(
+        {
+            KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)}),
+            other: Bift(Bsl.B64, {1: Entry(1, local=True)}),
+        },
+        {LABEL: KEY, BiftId(Encapsulation.NON_MPLS, 18): other},
+        encapsulations={(1, 64): Encapsulation.NON_MPLS},
+    )
+    packet = bytes.fromhex("00012140 50100007 00040003 0000000000000001 c0ffee00")
+    [label] = engine.receive(packet, Encapsulation.MPLS, Arrived.CORE, 0.0)
+    assert isinstance(label, Forward)
+    assert label.encapsulation is Encapsulation.MPLS
+    [number] = engine.receive(packet, Encapsulation.NON_MPLS, Arrived.CORE, 0.0)
+    assert number == Deliver(4, 3, 1, bytes.fromhex("c0ffee00"))
+    assert dropped(engine) == {}
+    engine.receive(packet[:4] + b"\x40" + packet[5:], Encapsulation.MPLS, Arrived.CORE, 0.0)
+    engine.receive(packet[:4] + b"\x51" + packet[5:], Encapsulation.NON_MPLS, Arrived.CORE, 0.0)
+    assert dropped(engine) == {"wrong-nibble": 1, "unknown-version": 1}
+
+
 def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "REMEMBERED", 4)
-    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {18: KEY})
+    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {LABEL: KEY})
     for value in range(1, 100, 2):
         out = engine.impose(0, 64, {0: value}, 4, b"x", 1)
         assert len([o for o in out if isinstance(o, Forward)]) == 1
@@ -126,14 +153,16 @@ def test_the_last_drop_of_each_reason_is_kept_as_evidence() -> None:
 
 
 def test_tables_that_do_not_fit_are_the_callers_error() -> None:
-    with pytest.raises(ValueError, match="BIFT-id 18"):
-        Engine({}, {18: KEY})
+    with pytest.raises(ValueError, match=r"mpls BIFT-id 18 .* does not exist"):
+        Engine({}, {LABEL: KEY})
     with pytest.raises(ValueError, match="64 bits"):
         Engine({BiftKey(0, 128, 0): Bift(Bsl.B64, {})}, {})
+    with pytest.raises(ValueError, match=r"non-mpls BIFT-id 18 .* encapsulation is mpls"):
+        Engine({KEY: Bift(Bsl.B64, {})}, {BiftId(Encapsulation.NON_MPLS, 18): KEY})
 
 
 def test_every_field_that_does_not_fit_is_named_at_once() -> None:
-    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {18: KEY})
+    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {LABEL: KEY})
     with pytest.raises(ValueError, match=r"proto 64 .*; bfir_id 0 .*; ttl 0 "):
         engine.impose(0, 64, {0: 1}, 64, b"", 0, ttl=0)
     with pytest.raises(ValueError, match="set 0"):
@@ -150,7 +179,9 @@ def test_every_field_that_does_not_fit_is_named_at_once() -> None:
 def test_garbage_never_raises_and_is_always_accounted_for(
     data: bytes, encapsulation: Encapsulation, arrived: Arrived, prefix: bytes
 ) -> None:
-    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, local=True), 2: Entry(2, N, 99)})}, {18: KEY})
+    engine = Engine(
+        {KEY: Bift(Bsl.B64, {1: Entry(1, local=True), 2: Entry(2, N, 99)})}, {LABEL: KEY}
+    )
     out = engine.receive(prefix + data, encapsulation, arrived, 0.0)
     assert engine.received == 1
     assert len(out) == engine.forwarded + engine.delivered
@@ -160,7 +191,9 @@ def test_garbage_never_raises_and_is_always_accounted_for(
 @given(st.integers(0, 255), st.integers(1, (1 << 64) - 1))
 def test_ttl_falls_by_one_and_never_wraps(ttl: int, bits: int) -> None:
     every = (1 << 64) - 1
-    engine = Engine({KEY: Bift(Bsl.B64, {p: Entry(every, N, 99) for p in range(1, 65)})}, {18: KEY})
+    engine = Engine(
+        {KEY: Bift(Bsl.B64, {p: Entry(every, N, 99) for p in range(1, 65)})}, {LABEL: KEY}
+    )
     packet = bytes.fromhex(f"000121{ttl:02x} 50100007 00040003 {bits:016x}")
     out = engine.receive(packet, Encapsulation.MPLS, Arrived.CORE, 0.0)
     assert [o.packet[3] for o in out if isinstance(o, Forward)] == ([ttl - 1] if ttl > 1 else [])

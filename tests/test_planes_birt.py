@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from planes_networks import loopback, state, with_interface, with_sub_domain
 
-from toolkit.bier.bift import BiftKey
+from toolkit.bier.bift import BiftId, BiftKey
 from toolkit.bier.birt import Neighbor, Tunnel
 from toolkit.bier.wire import Encapsulation
 from toolkit.planes.bfrs import Gap, GapReason
@@ -153,6 +153,10 @@ def offers(*parts: tuple[str, int, int, int]) -> tuple[BierEncapsulation, ...]:
     return tuple(BierEncapsulation(kind=k, bsl=b, base=i, max_si=m) for k, b, i, m in parts)
 
 
+def labels(selects: dict[int, BiftKey]) -> dict[BiftId, BiftKey]:
+    return {BiftId(Encapsulation.MPLS, label): key for label, key in selects.items()}
+
+
 FULL = state(LINE, bfr_ids={"a": 1, "b": 2, "c": 3, "d": 4})
 
 
@@ -173,7 +177,7 @@ def test_two_lengths_at_once_make_two_tables() -> None:
         both = offers(("mpls", 64, base, 0), ("mpls", 128, base + 1, 1))
         net = with_sub_domain(net, name, encapsulations=both)
     plane = derive_one(net, "a")
-    assert plane.bift_ids == {1000: KEY, 1001: BiftKey(0, 128, 0), 1002: BiftKey(0, 128, 1)}
+    assert plane.bift_ids == labels({1000: KEY, 1001: BiftKey(0, 128, 0), 1002: BiftKey(0, 128, 1)})
     sent = {
         key: {e.out_bift_id for e in bift.entries.values() if e.neighbor is not None}
         for key, bift in plane.bifts.items()
@@ -184,7 +188,7 @@ def test_two_lengths_at_once_make_two_tables() -> None:
 def test_sets_are_bound_to_consecutive_ids_and_end_at_max_si() -> None:
     net = state(LINE, bfr_ids={"a": 1, "b": None, "c": 65, "d": 129}, max_si=1)
     plane = derive_one(net, "a")
-    assert plane.bift_ids == {1000: KEY, 1001: BiftKey(0, 64, 1)}
+    assert plane.bift_ids == labels({1000: KEY, 1001: BiftKey(0, 64, 1)})
     assert plane.bifts[0, 64, 1].entries[1].out_bift_id == 2001
     assert gaps(plane) == [("d", 129, "set-out-of-range")]
 
@@ -237,6 +241,38 @@ def test_of_two_encapsulations_of_one_length_mpls_is_used() -> None:
     planes = derive(with_sub_domain(FULL, "b", encapsulations=both))
     assert via(planes["a"])[2] == "b 2000"
     assert planes["b"].gaps == (Gap("b", 0, 64, GapReason.SECOND_ENCAPSULATION),)
+
+
+def test_a_label_and_a_non_mpls_bift_id_may_be_the_same_number() -> None:
+    """RFC 8296 sections 2.1.1 and 2.2.1: two number spaces."""
+    net = FULL
+    for number, name in enumerate("abcd", 1):
+        both = offers(("mpls", 64, 1000 * number, 1), ("non-mpls", 128, 1000, 1))
+        net = with_sub_domain(net, name, encapsulations=both)
+    planes = derive(net)
+    assert planes["a"].bift_ids == {
+        (Encapsulation.MPLS, 1000): KEY,
+        (Encapsulation.MPLS, 1001): (0, 64, 1),
+        (Encapsulation.NON_MPLS, 1000): (0, 128, 0),
+        (Encapsulation.NON_MPLS, 1001): (0, 128, 1),
+    }
+    assert via(planes["a"])[4] == "b 2000"
+    entry = planes["a"].bifts[0, 128, 0].entries[4]
+    assert (entry.neighbor.router, entry.out_bift_id) == ("b", 1000)
+    assert all(plane.gaps == () for plane in planes.values())
+    planes["a"].engine()
+    shown = planes["a"].state_tree()["llmsync-bier:bier"]["bift"]
+    assert [bift["bift-id"] for bift in shown] == [1000, 1001, 1000, 1001]
+
+
+def test_non_mpls_blocks_that_overlap_leave_a_router_its_labels() -> None:
+    """Our own rule: RFC 8401 section 6.2 speaks of labels."""
+    three = offers(("mpls", 64, 2000, 0), ("non-mpls", 128, 7, 1), ("non-mpls", 256, 8, 0))
+    planes = derive(with_sub_domain(FULL, "b", encapsulations=three))
+    overlap = GapReason.BIFT_ID_OVERLAP
+    assert planes["b"].gaps == (Gap("b", 0, 128, overlap), Gap("b", 0, 256, overlap))
+    assert planes["b"].bift_ids == labels({2000: KEY})
+    assert via(planes["a"])[4] == "b 2000"
 
 
 def test_an_impossible_bfr_id_is_none() -> None:

@@ -47,7 +47,7 @@ def networks(draw: st.DrawFn) -> Case:
 def send(planes: dict[str, Plane], kind: str, bfir: str, ids: set[int], bsl: int = 64) -> Engines:
     """Send one packet for each set from the host beside `bfir` to the BFERs with these ids."""
     engines = Engines(planes)
-    base = min(planes[bfir].bift_ids)
+    base = min(planes[bfir].bift_ids).number  # one encapsulation a network
     for si, value in sets_of(ids, bsl).items():
         header = Header(
             encapsulation=ENCAPSULATIONS[kind],

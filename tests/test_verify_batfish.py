@@ -125,7 +125,10 @@ def test_what_we_expect_of_the_triangle() -> None:
     assert expectation.next_hops["a", prefix["c"]] == {"c"}
     assert len(expectation.next_hops) == 6
     assert len(expectation.edges) == 6
-    assert set(expectation.reachable) == {"hosts", "BFRs"}
+    reports = expectation.reachable["reports of model"]
+    assert reports.starts == {"cloud-c"}
+    assert reports.destinations == {plan.hosts["hub"].address.ip}
+    assert expectation.reachable["unicast between BFRs"].starts == {"a", "b", "c"}
 
 
 def test_everything_as_expected_passes_through_a_real_pybatfish_session() -> None:

@@ -11,13 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from verify_cases import CASES, Case
-from verify_networks import LINES, network
+from verify_edge_cases import CASES, Case
+from verify_networks import LINES, change_sub_domain, network
 
-from toolkit.bier.bift import Bift, BiftKey
+from toolkit.bier.bift import Bift, BiftId, BiftKey
+from toolkit.bier.wire import Encapsulation
 from toolkit.plan.intended import intended_state
 from toolkit.planes.derive import derive
 from toolkit.report.verification import Verification, document, text
+from toolkit.state.model import BierEncapsulation
 from toolkit.verify.catalogue import KINDS
 from toolkit.verify.coverage import not_modelled
 from toolkit.verify.findings import Report, Severity
@@ -114,11 +116,34 @@ def test_tables_that_loop_are_found_and_the_walk_ends() -> None:
     assert "cloud-d" in loop.subjects
 
 
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (("mpls", "mpls"), "labels 30000 to 30001 of sub-domain 0, BSL 512 overlap"),
+        (("non-mpls", "non-mpls"), "non-MPLS BIFT-ids 30000 to 30001 of sub-domain 0, BSL 512"),
+        (("mpls", "non-mpls"), ""),
+        (("non-mpls", "mpls"), ""),
+    ],
+)
+def test_blocks_overlap_within_one_encapsulation_only(kinds: tuple[str, str], words: str) -> None:
+    plan, state = network(LINES)
+    blocks = tuple(
+        BierEncapsulation(kind=kind, bsl=bsl, base=base, max_si=1)
+        for kind, bsl, base in zip(kinds, (1024, 512), (30001, 30000), strict=True)
+    )
+    state = change_sub_domain(
+        state, "d", encapsulations=(*state.routers["d"].sub_domains[0].encapsulations, *blocks)
+    )
+    found = [f for f in verify_state(plan, state).findings if f.id == "bift-id-overlap"]
+    assert [words in f.message for f in found] == [True] * bool(words)
+    assert all(("RFC 8401" in f.evidence[0]) is (kinds[1] == "mpls") for f in found)
+
+
 def test_a_bift_id_that_means_something_else_next_door_is_found() -> None:
     plan, state = network(LINES)
     planes = dict(derive(state))
     (key,) = planes["c"].bift_ids.values()
-    planes["c"] = replace(planes["c"], bift_ids={999: key})
+    planes["c"] = replace(planes["c"], bift_ids={BiftId(Encapsulation.MPLS, 999): key})
     report = verify_state(plan, state, planes=planes)
     assert "bift-id-disagreement" in {f.id for f in report.errors}
     assert "cloud-unreached" in {f.id for f in report.errors}

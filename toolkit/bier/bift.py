@@ -3,6 +3,11 @@
 RFC 8279 section 6.4 (F-BM = OR of the bits that share <SI, BFR-NBR>) and 6.5 (the loop).  Law: each
 bit that comes in ends in exactly one place: one copy, here, or one of the counted losses; the loop
 takes at most as many turns as there are bits, whatever the rows say.  Pure.
+
+Of section 6.7 (ECMP) one half is here: F-BMs of different neighbors may overlap, as in its figure
+6, and still no BFER gets two copies.  The choice is not: a row has one neighbor, so neither several
+entries for one BFER (6.7.1) nor several BIFTs (6.7.2) are chosen from by entropy, which passes
+through unread.
 """
 
 from __future__ import annotations
@@ -13,15 +18,28 @@ from typing import NamedTuple
 
 from toolkit.bier.birt import Neighbor, Row
 from toolkit.bier.bitstring import Bsl, set_and_bit
+from toolkit.bier.wire import Encapsulation
 
 
 class BiftKey(NamedTuple):
-    """What selects a BIFT, and what a BIFT-id stands for (RFC 8279 section 6.4, RFC 8296 2.1.1)."""
+    """Which BIFT: what a BIFT-id stands for (RFC 8279 section 6.4, RFC 8296 2.1.1 and 2.2.1)."""
 
     sub_domain: int
     bsl: int
     """In bits."""
     si: int
+
+
+class BiftId(NamedTuple):
+    """What selects a BIFT on arrival: the EtherType says which of two number spaces it is in.
+
+    Labels (RFC 8296 section 2.1.1) and non-MPLS BIFT-ids (section 2.2.1) have nothing to do with
+    each other: a router may use one number in both, for different BIFTs.
+    """
+
+    encapsulation: Encapsulation
+    number: int
+    """20 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +107,9 @@ class Bift:
         """Return the BIFT of one set made from BIRT rows (RFC 8279 section 6.4).
 
         `bift_ids`: name of a neighbor -> the BIFT-id it has bound to this <sub-domain, BSL, SI>.
-        Rows of other sets are left out.  Of several equal-cost neighbors the first is taken: no
-        ECMP. A row without a neighbor, or whose neighbor gives no BIFT-id, becomes a null neighbor.
+        Rows of other sets are left out.  Of several equal-cost neighbors the first is taken, for
+        every entropy.  A row without a neighbor, or whose neighbor gives no BIFT-id, becomes a null
+        neighbor.
         """
         local: set[int] = set()
         via: dict[int, Neighbor | None] = {}

@@ -2,7 +2,8 @@
 
 RFC 8279 section 6.3 (table), 6.2 (BFR-NBR), 6.9 (a BFR-NBR across routers that are no BFRs).  Law:
 rows are values; a row may hold several equal-cost neighbors, best first, so that ECMP (section 6.7)
-is a choice made by whoever builds the BIFT, not a different table.  Pure.
+is a choice made by whoever builds the BIFT, not a different table (`Bift.build` takes the first).
+Pure.
 """
 
 from __future__ import annotations

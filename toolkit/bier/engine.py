@@ -3,7 +3,7 @@
 RFC 8279 section 6.5 (forwarding), 4.3 (to and from the flow overlay); RFC 8296 sections 2 (header
 rules) and 3 (imposing).  Law: an engine answers, it never does: no I/O, no clock, no chance; it
 never raises on what a peer sent; everything that is not forwarded or delivered is counted under its
-Reason.
+Reason.  Entropy is imposed and passed on, and chooses nothing: a BFER has one neighbor (`bift`).
 
 Hot path: no Header object per packet.  The three words are peeked, and what RFC 8279's procedure
 makes of a BitString is remembered per BIFT until the tables change.
@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from toolkit.bier.bift import Bift, BiftKey
+from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.birt import Neighbor
-from toolkit.bier.bitstring import MAX_BFR_ID
+from toolkit.bier.bitstring import MAX_BFR_ID, Bsl
 from toolkit.bier.reason import Reason
 from toolkit.bier.wire import (
     BOTTOM,
@@ -137,15 +137,16 @@ class _Table:
 class Engine:
     """Feed it packets; do what it returns.
 
-    `bifts`: the tables.  `bift_ids`: BIFT-id -> key of the table it selects.  `encapsulations`:
-    (sub-domain, BSL in bits) -> encapsulation, MPLS where nothing is said.  `protos`: what the flow
-    overlay of this BFER takes; other Protos are dropped here and forwarded unseen elsewhere.
+    `bifts`: the tables.  `bift_ids`: <encapsulation, BIFT-id> -> key of the table it selects.
+    `encapsulations`: (sub-domain, BSL in bits) -> encapsulation, MPLS where nothing is said.
+    `protos`: what the flow overlay of this BFER takes; other Protos are dropped here and forwarded
+    unseen elsewhere.
     """
 
     def __init__(
         self,
         bifts: Mapping[BiftKey, Bift],
-        bift_ids: Mapping[int, BiftKey],
+        bift_ids: Mapping[BiftId, BiftKey],
         *,
         encapsulations: Mapping[tuple[int, int], Encapsulation] | None = None,
         protos: Iterable[int] = IP,
@@ -160,7 +161,7 @@ class Engine:
     def load(
         self,
         bifts: Mapping[BiftKey, Bift],
-        bift_ids: Mapping[int, BiftKey],
+        bift_ids: Mapping[BiftId, BiftKey],
         *,
         encapsulations: Mapping[tuple[int, int], Encapsulation] | None = None,
     ) -> None:
@@ -173,14 +174,25 @@ class Engine:
                 raise ValueError(f"BIFT {key}: its table has {bift.bsl.bits} bits")
             encapsulation = said.get((key.sub_domain, key.bsl), Encapsulation.MPLS)
             tables[key] = _Table(key, bift, encapsulation)
-        for bift_id, raw in bift_ids.items():
-            if raw not in tables:
-                raise ValueError(
-                    f"BIFT-id {bift_id} selects BIFT {tuple(raw)}, which does not exist"
-                )
-        self._tables = tables
-        self._by_id = {bift_id: tables[BiftKey(*raw)] for bift_id, raw in bift_ids.items()}
-        self._lengths = {bift_id: table.bift.bsl for bift_id, table in self._by_id.items()}
+        by_id: dict[Encapsulation, dict[int, _Table]] = {space: {} for space in Encapsulation}
+        for (space, number), raw in bift_ids.items():
+            table = tables.get(BiftKey(*raw))
+            selects = f"{space} BIFT-id {number} selects BIFT {tuple(raw)}"
+            if table is None:
+                raise ValueError(f"{selects}, which does not exist")
+            if table.encapsulation is not space:
+                raise ValueError(f"{selects}, whose encapsulation is {table.encapsulation}")
+            by_id[space][number] = table
+        lengths = {
+            space: {number: table.bift.bsl for number, table in known.items()}
+            for space, known in by_id.items()
+        }
+        self._tables, self._by_id = tables, by_id
+        self._lengths: dict[Encapsulation, dict[int, Bsl]] = {
+            Encapsulation.MPLS: lengths[Encapsulation.NON_MPLS] | lengths[Encapsulation.MPLS],
+            Encapsulation.NON_MPLS: lengths[Encapsulation.MPLS] | lengths[Encapsulation.NON_MPLS],
+        }
+        """Of either space, its own first: what `_reason` wants."""
 
     @property
     def counters(self) -> dict[str, int]:
@@ -208,13 +220,12 @@ class Engine:
         if len(packet) < FIXED:
             return self._drop(Reason.TRUNCATED, packet)
         first, second, third = WORDS.unpack_from(packet)
-        table = self._by_id.get(first >> 12)
+        table = self._by_id[encapsulation].get(first >> 12)
         if (
             table is None
             or second >> 20 & table.mask != table.field
             or first & table.bottom != table.bottom
             or len(packet) < table.end
-            or encapsulation is not table.encapsulation
         ):
             return self._drop(self._reason(packet, encapsulation), packet)
         ttl = first & 0xFF
@@ -322,10 +333,10 @@ class Engine:
     def _reason(self, packet: bytes, encapsulation: Encapsulation) -> Reason:
         """Say why the hot path refused a packet, in the order in which `parse` would."""
         try:
-            check(packet, encapsulation, self._lengths)
+            check(packet, encapsulation, self._lengths[encapsulation])
         except HeaderError as error:
             return error.reason
-        return Reason.ENCAPSULATION  # the header is sound, so it came in the other encapsulation
+        return Reason.ENCAPSULATION  # a sound header, but only the other space knows its BIFT-id
 
 
 def _third_word(

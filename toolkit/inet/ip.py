@@ -19,6 +19,8 @@ IpAddress = IPv4Address | IPv6Address
 
 IPV4_HEADER: Final = 20
 IPV6_HEADER: Final = 40
+DEFAULT_TTL: Final = 64
+"""What a packet starts with where nothing else is said (RFC 1700; RFC 1812 section 4.2.2.9)."""
 _IPV4: Final = Struct("!BBHHHBBH4s4s")
 _IPV6: Final = Struct("!IHBB16s16s")
 _DONT_FRAGMENT: Final = 0x4000
@@ -99,6 +101,11 @@ def _parse6(packet: bytes) -> tuple[Header, int]:
     return header, IPV6_HEADER
 
 
+def header_size(address: IpAddress) -> int:
+    """Return the octets of a header, without options, of the address's family."""
+    return IPV4_HEADER if address.version == 4 else IPV6_HEADER
+
+
 class Template:
     """Packets of one flow; the header is made once, `packet` fills in what changes."""
 
@@ -110,7 +117,7 @@ class Template:
         destination: IpAddress,
         protocol: int,
         *,
-        ttl: int = 64,
+        ttl: int = DEFAULT_TTL,
         dscp: int = 0,
     ) -> None:
         """ValueError where a field does not fit, or the families differ.

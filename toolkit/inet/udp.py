@@ -73,7 +73,7 @@ class Template:
         destination: ip.IpAddress,
         destination_port: int,
         *,
-        ttl: int = 64,
+        ttl: int = ip.DEFAULT_TTL,
         dscp: int = 0,
         checked: bool = True,
     ) -> None:

@@ -3,12 +3,16 @@
 RFC 8279 section 5, RFC 8401 section 6 (the IS-IS sub-TLVs and the rules of ignoring them).  Law:
 what the RFC says to ignore is left out here, with a Gap that says so, and does not exist for
 anything after.  Pure.
+
+RFC 8401 speaks of labels only.  Non-MPLS BIFT-ids are a number space of their own (RFC 8296 section
+2.2.1) and may repeat numbers of labels; that a router whose non-MPLS blocks overlap each other has
+none of them is this project's own rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from toolkit.bier.bitstring import MAX_BFR_ID, MAX_SI, Bsl
@@ -36,7 +40,8 @@ class GapReason(StrEnum):
     REPEATED = "repeated"
     """A BSL or sub-domain twice: all of them are ignored (RFC 8401 section 6.2)."""
     BIFT_ID_OVERLAP = "bift-id-overlap"
-    """Blocks overlap: the router counts as not advertising BIER (RFC 8401 section 6.2)."""
+    """Blocks of one encapsulation overlap.  Labels: the router counts as not advertising BIER (RFC
+    8401 section 6.2).  Non-MPLS: all its non-MPLS blocks are ignored (our own rule)."""
     BFR_ID_COLLISION = "bfr-id-collision"
     """Two BFRs have one BFR-id: it has no row, no BFIR may set it (RFC 8279 section 5)."""
     MISMATCH = "bsl-or-encapsulation-mismatch"
@@ -139,9 +144,11 @@ def _read_router(router: RouterState, advertised: set[IpNetwork], gaps: list[Gap
             bfr_id = 0
         bindings = _bindings(router.name, sub_domain, gaps)
         bfrs.append(Bfr(router.name, number, prefix, bfr_id, bindings))
-    if _overlap(binding for bfr in bfrs for binding in bfr.bindings.values()):
+    if _overlap(bfrs, Encapsulation.MPLS):
         gaps += [Gap(router.name, b.sub_domain_id, 0, GapReason.BIFT_ID_OVERLAP) for b in bfrs]
         return []
+    if _overlap(bfrs, Encapsulation.NON_MPLS):
+        return [_without_non_mpls(bfr, gaps) for bfr in bfrs]
     return bfrs
 
 
@@ -177,14 +184,26 @@ def _possible(offer: BierEncapsulation) -> bool:
     )
 
 
-def _overlap(bindings: Iterable[Binding]) -> bool:
-    """True where two blocks share a number.
-
-    Of both encapsulations alike: a BIFT-id selects one table in a router, however it arrives.
-    """
+def _overlap(bfrs: Iterable[Bfr], encapsulation: Encapsulation) -> bool:
+    """True where two blocks of this encapsulation share a number."""
     end = -1
-    for binding in sorted(bindings, key=lambda b: b.base):
-        if binding.base <= end:
+    for base, max_si in sorted(
+        (binding.base, binding.max_si)
+        for bfr in bfrs
+        for binding in bfr.bindings.values()
+        if binding.encapsulation is encapsulation
+    ):
+        if base <= end:
             return True
-        end = binding.base + binding.max_si
+        end = base + max_si
     return False
+
+
+def _without_non_mpls(bfr: Bfr, gaps: list[Gap]) -> Bfr:
+    kept: dict[int, Binding] = {}
+    for bsl, binding in bfr.bindings.items():
+        if binding.encapsulation is Encapsulation.MPLS:
+            kept[bsl] = binding
+        else:
+            gaps.append(Gap(bfr.router, bfr.sub_domain_id, bsl, GapReason.BIFT_ID_OVERLAP))
+    return replace(bfr, bindings=kept)

@@ -5,14 +5,15 @@ RFC 8279 sections 6.3 and 6.4 (tables), 6.9 (routers that are no BFRs), 6.10 (ot
 has our <sub-domain, SI, BSL> in our encapsulation; where that one is not at the other end of an
 interface that carries BIER on both sides, a GRE tunnel to its BFR-prefix takes the packet there.
 Distances to a BFER shrink with each such hop, so no loop.  Of equal-cost neighbors the first is
-used, by (distance, system-id, name, interface); the BIRT keeps them all.  Pure.
+used, by (distance, system-id, name, interface), whatever the entropy: a BIFT chooses no paths
+(section 6.7).  The BIRT keeps them all.  Pure.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toolkit.bier.bift import Bift, BiftKey
+from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.birt import Neighbor, Row, Tunnel
 from toolkit.bier.bitstring import Bsl, set_and_bit
 from toolkit.planes.bfrs import Bfr, Bfrs, Binding, Gap, GapReason
@@ -26,7 +27,7 @@ class Tables:
     birt: dict[tuple[int, int], dict[int, Row]]
     """(sub-domain, BSL) -> BFR-id -> row."""
     bifts: dict[BiftKey, Bift]
-    bift_ids: dict[int, BiftKey]
+    bift_ids: dict[BiftId, BiftKey]
     gaps: tuple[Gap, ...]
 
 
@@ -34,7 +35,7 @@ def make_tables(underlay: Underlay, bfrs: Bfrs, router: str) -> Tables:
     """Return the tables of `router`; empty where it is no BFR."""
     birt: dict[tuple[int, int], dict[int, Row]] = {}
     bifts: dict[BiftKey, Bift] = {}
-    bift_ids: dict[int, BiftKey] = {}
+    bift_ids: dict[BiftId, BiftKey] = {}
     gaps = {gap for gap in bfrs.gaps if gap.router == router}
     for own in bfrs.by_router.get(router, {}).values():
         domain = _Domain(underlay, bfrs, own)
@@ -48,7 +49,7 @@ def make_tables(underlay: Underlay, bfrs: Bfrs, router: str) -> Tables:
                 key = BiftKey(own.sub_domain_id, bsl, si)
                 out = domain.bift_ids(bsl, binding, si, of_set)
                 bifts[key] = Bift.build(Bsl.of_bits(bsl), si, of_set, out)
-                bift_ids[binding.base + si] = key
+                bift_ids[BiftId(binding.encapsulation, binding.base + si)] = key
         gaps |= domain.gaps
     return Tables(birt, bifts, bift_ids, tuple(sorted(gaps)))
 

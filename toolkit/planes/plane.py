@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from toolkit.bier.bift import Bift, BiftKey, Entry
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry
 from toolkit.bier.birt import Row
 from toolkit.bier.bitstring import BitString, bfr_id_at
 from toolkit.bier.engine import Arrived, Engine
@@ -44,8 +44,8 @@ class Plane:
     birt: Mapping[tuple[int, int], Mapping[int, Row]]
     """(sub-domain, BSL in bits) -> BFR-id -> row."""
     bifts: Mapping[BiftKey, Bift]
-    bift_ids: Mapping[int, BiftKey]
-    """What a BIFT-id that arrives here selects."""
+    bift_ids: Mapping[BiftId, BiftKey]
+    """What a BIFT-id that arrives here, in its encapsulation, selects."""
     encapsulations: Mapping[tuple[int, int], Encapsulation]
     """(sub-domain, BSL in bits) -> encapsulation."""
     bfr_ids: Mapping[int, int]
@@ -55,7 +55,10 @@ class Plane:
     edge_interfaces: Mapping[str, str]
     """Interface -> host behind it; those that are up."""
     core_bier: frozenset[str]
-    """Interfaces where BIER passes in both directions."""
+    """Interfaces that carry BIER by our own configuration: what comes in by them is the core's.
+
+    Whether the far end agrees is no matter here: rows lead over links with BIER at both ends only.
+    """
     accept_host_bier: frozenset[str]
     """Edge interfaces whose hosts may impose BIER."""
     tunnel_sources: frozenset[IpAddress]
@@ -101,7 +104,7 @@ class Plane:
         """
         tree: dict[str, Json] = {}
         if self.bfr:
-            selects = {key: bift_id for bift_id, key in self.bift_ids.items()}
+            selects = {key: bift_id.number for bift_id, key in self.bift_ids.items()}
             bier: dict[str, Json] = {
                 "bift": [
                     _bift_tree(key, bift, selects.get(key))

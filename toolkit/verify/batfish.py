@@ -2,7 +2,8 @@
 
 Touches the network and a temporary folder.  Law: a service that does not answer means "not run",
 never "passed"; every disagreement with our own adjacencies and next hops is a finding, whoever is
-wrong. Batfish models unicast only: reachability of BFR-prefixes and hosts is asked, groups are not.
+wrong.  Batfish models unicast only: reachability of BFR-prefixes and sources is asked, groups are
+not.
 """
 
 from __future__ import annotations
@@ -189,17 +190,15 @@ def _routes(bf: _Service, expectation: Expectation) -> Iterator[Finding]:
 def _reachability(bf: _Service, expectation: Expectation) -> Iterator[Finding]:
     from pybatfish.datamodel.flow import HeaderConstraints, PathConstraints
 
-    for who, nodes in expectation.reachable.items():
-        if len(nodes) < 2:
-            continue
+    for what, reach in expectation.reachable.items():
         rows = bf.ask(
             "reachability",
-            pathConstraints=PathConstraints(startLocation=", ".join(sorted(nodes))),
-            headers=HeaderConstraints(dstIps=", ".join(map(str, sorted(nodes.values())))),
+            pathConstraints=PathConstraints(startLocation=", ".join(sorted(reach.starts))),
+            headers=HeaderConstraints(dstIps=", ".join(map(str, sorted(reach.destinations)))),
             actions=NOT_ACCEPTED,
             maxTraces=1,
         )
-        yield from unreachable_findings(rows, who)
+        yield from unreachable_findings(rows, what)
 
 
 def _loops(bf: _Service, expectation: Expectation) -> Iterator[Finding]:
@@ -232,7 +231,7 @@ CHECKS = (
     ),
     _Check(
         "batfish-reachability",
-        "Batfish delivers unicast between all hosts and between all BFRs",
+        "Batfish delivers reports to their sources, and unicast between all BFRs",
         ("batfish-unreachable",),
         _reachability,
     ),

@@ -105,14 +105,14 @@ def route_findings(rows: Iterable[Row], expectation: Expectation) -> Iterator[Fi
         )
 
 
-def unreachable_findings(rows: Iterable[Row], who: str) -> Iterator[Finding]:
+def unreachable_findings(rows: Iterable[Row], what: str) -> Iterator[Finding]:
     """`reachability` of everything but ACCEPTED: no row."""
     for row in rows:
         flow = row["Flow"]
         yield finding(
             "batfish-unreachable",
             places.on(str(flow.ingressNode or "")),
-            f"unicast between {who} fails: {flow.srcIp} to {flow.dstIp} from {flow.ingressNode}",
+            f"{what} fail: {flow.srcIp} to {flow.dstIp} from {flow.ingressNode}",
             evidence=_traces(row),
             subjects=[str(flow.ingressNode or "")],
         )

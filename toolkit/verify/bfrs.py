@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
+from toolkit.bier.wire import Encapsulation
 from toolkit.state.model import RouterState, SubDomain
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
@@ -114,19 +115,29 @@ def _not_advertised(router: RouterState, sub_domain: SubDomain) -> str:
 
 
 def bift_id_blocks(scene: Scene) -> Iterator[Finding]:
-    """Blocks of BIFT-ids on one router do not overlap (RFC 8401 section 6.2)."""
+    """Blocks of BIFT-ids of one encapsulation on one router do not overlap.
+
+    Labels: RFC 8401 section 6.2.  Non-MPLS BIFT-ids: one stands for one <sub-domain, BSL, SI> (RFC
+    8296 section 2.2.1), and the consequence is our own rule.  Labels and non-MPLS BIFT-ids do not
+    touch each other.
+    """
     for name, router in sorted(scene.state.routers.items()):
         blocks = [(s.sub_domain_id, e) for s in router.sub_domains for e in s.encapsulations]
         for (sd_a, a), (sd_b, b) in combinations(blocks, 2):
-            # Labels and non-MPLS numbers alike: a BIFT-id selects one table, however it arrives.
-            if a.base + a.max_si < b.base or b.base + b.max_si < a.base:
+            if a.kind != b.kind or a.base + a.max_si < b.base or b.base + b.max_si < a.base:
                 continue
+            labels = b.kind == Encapsulation.MPLS
             yield finding(
                 "bift-id-overlap",
                 places.on(name, f"{places.encapsulation(sd_b, b.bsl, b.kind)}/bift-id-base"),
-                f"{name}: BIFT-ids {b.base} to {b.base + b.max_si} of sub-domain {sd_b}, BSL "
-                f"{b.bsl} overlap {a.base} to {a.base + a.max_si} of sub-domain {sd_a}, "
-                f"BSL {a.bsl}",
+                f"{name}: {'labels' if labels else 'non-MPLS BIFT-ids'} {b.base} to "
+                f"{b.base + b.max_si} of sub-domain {sd_b}, BSL {b.bsl} overlap {a.base} to "
+                f"{a.base + a.max_si} of sub-domain {sd_a}, BSL {a.bsl}",
+                evidence=[
+                    "others count it as not advertising BIER (RFC 8401 section 6.2)"
+                    if labels
+                    else "none of its non-MPLS BIFT-ids are used (a rule of llmsync, of no RFC)"
+                ],
                 subjects=[name],
             )
 

@@ -63,17 +63,27 @@ _ALWAYS = (
         False,
         "MTUs are those configured; what a carrier's circuit passes was not measured.",
     ),
-    Statement(
-        "Device state",
-        False,
-        "forwarding was derived from configuration; no router was asked for its own tables.",
-    ),
+)
+_DEVICE_STATE = Statement(
+    "Device state",
+    False,
+    "forwarding was derived from configuration; no router was asked for its own tables.",
+)
+_DEVICE_STATE_READ = Statement(
+    "Device state",
+    True,
+    "forwarding was derived from configuration and compared with the tables that routers show.",
 )
 
 
-def coverage(plan: Plan, state: NetworkState) -> tuple[Statement, ...]:
-    """Return what was modelled of this network and what was not."""
-    statements = list(_ALWAYS)
+def coverage(
+    plan: Plan, state: NetworkState, *, device_state_read: bool = False
+) -> tuple[Statement, ...]:
+    """Return what was modelled of this network and what was not.
+
+    `device_state_read`: routers were asked for their own tables, and these were compared.
+    """
+    statements = [*_ALWAYS, _DEVICE_STATE_READ if device_state_read else _DEVICE_STATE]
     if state.source is Source.PLAN:
         text = "what was judged is the plan itself, not what is on routers."
         statements.append(Statement("Configurations", False, text))
@@ -94,6 +104,9 @@ def coverage(plan: Plan, state: NetworkState) -> tuple[Statement, ...]:
     return tuple(statements)
 
 
-def not_modelled(plan: Plan, state: NetworkState) -> tuple[Statement, ...]:
+def not_modelled(
+    plan: Plan, state: NetworkState, *, device_state_read: bool = False
+) -> tuple[Statement, ...]:
     """Return only what was left out."""
-    return tuple(s for s in coverage(plan, state) if not s.modelled)
+    statements = coverage(plan, state, device_state_read=device_state_read)
+    return tuple(s for s in statements if not s.modelled)

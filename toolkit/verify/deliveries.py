@@ -1,6 +1,7 @@
 """Checks of what happens to a delivery's packets: who gets them, how often, and what stops them.
 
-Pure.  Everything is read off the walk (`toolkit.verify.walk`) and the unicast tables.
+Pure.  Everything is read off the walk (`toolkit.verify.walk`), the ways back of reports
+(`toolkit.verify.reports`) and the unicast tables.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from toolkit.plan.model import FlowPlan
-from toolkit.state.model import End, IpAddress
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
@@ -203,42 +203,39 @@ def bfr_prefix_routes(scene: Scene) -> Iterator[Finding]:
 
 
 def report_paths(scene: Scene) -> Iterator[Finding]:
-    """Clouds and source reach each other by unicast: reports and repairs go that way."""
+    """The source hears every cloud: reports come by unicast."""
     for flow in scene.plan.flows:
-        source = scene.plan.hosts[flow.source]
         for cloud in flow.clouds:
-            host = scene.plan.hosts[cloud]
-            ways = ((host, source), (source, host))
-            reasons = [
-                f"{start.name} to {end.name}: {reason}"
-                for start, end in ways
-                if (reason := _no_route(scene, start.router, end.router, end.address.ip))
-            ]
-            if reasons:
+            back = scene.ways_back[flow.delivery, cloud]
+            place = places.declared(scene.inventory, "clouds", cloud)
+            way = [_path(back.path.nodes)] if back.path is not None else []
+            if back.reason:
                 yield finding(
                     "report-path-missing",
-                    places.declared(scene.inventory, "clouds", cloud),
-                    f"no unicast between {cloud} and {source.name} ({reasons[0]})",
-                    evidence=reasons,
+                    place,
+                    f"{flow.source} does not hear {cloud} during {flow.delivery}: {back.reason}",
+                    evidence=way,
                     subjects=[cloud],
+                )
+            elif back.narrow is not None:
+                yield finding(
+                    "report-path-narrow",
+                    place,
+                    f"large reports of {cloud} to {flow.source} do not fit {back.narrow.link}",
+                    evidence=way,
+                    subjects=[cloud, back.narrow.link],
                 )
 
 
-def _no_route(scene: Scene, start: str, end: str, address: IpAddress) -> str:
-    """Return why packets from router `start` do not come to a host behind `end`; empty: they do."""
-    here = start
-    for _ in range(len(scene.state.routers) + 1):
-        plane = scene.plane(here)
-        if plane is None:
-            return f"{here} is down"
-        route = plane.fib.lookup(address)
-        if route is None or not route.next_hops:
-            return f"{here} has no route to {address}"
-        hop = route.next_hops[0]
-        if not hop.router:
-            return "" if here == end else f"{here} has {address} on {hop.interface}"
-        far = scene.far(End(here, hop.interface))
-        if far is None:
-            return f"{here} {hop.interface} leads nowhere"
-        here = far.node
-    return f"the route to {address} loops"
+def unserved(scene: Scene) -> Iterator[tuple[FlowPlan, str, list[str]]]:
+    """Yield (flow, cloud, reasons) of every cloud that a delivery does not complete for.
+
+    It does not get the packets, or the source does not hear it.
+    """
+    for flow, walk in scene.walked():
+        for cloud in flow.clouds:
+            back = scene.ways_back[flow.delivery, cloud]
+            if cloud not in walk.reached:
+                yield flow, cloud, why_lost(scene, flow, walk, cloud)
+            elif back.reason:
+                yield flow, cloud, [f"its reports are not heard: {back.reason}"]

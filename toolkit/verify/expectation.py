@@ -15,6 +15,14 @@ from toolkit.state.model import End, IpAddress, IpNetwork, NetworkState
 Edge = tuple[End, End]
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Unicast that must arrive: from each of these nodes to each of these addresses."""
+
+    starts: frozenset[str]
+    destinations: frozenset[IpAddress]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """What our own model says about the same underlay."""
@@ -29,8 +37,8 @@ class Expectation:
     """Address -> router."""
     neighbors: Mapping[End, str] = field(default_factory=dict)
     """Interface -> router at the other end."""
-    reachable: Mapping[str, Mapping[str, IpAddress]] = field(default_factory=dict)
-    """Group of nodes -> node -> address; every node must reach every address of its group."""
+    reachable: Mapping[str, Reach] = field(default_factory=dict)
+    """In words what is asked -> who must reach what."""
 
 
 def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectation:
@@ -64,7 +72,15 @@ def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectati
             ours.end: theirs.end.node for a in network.adjacencies for ours, theirs in a.sides()
         },
         reachable={
-            "hosts": {name: host.address.ip for name, host in plan.hosts.items()},
-            "BFRs": {name: prefix.network_address for prefix, name in prefixes.items()},
+            **{
+                f"reports of {flow.delivery}": Reach(
+                    frozenset(flow.clouds), frozenset({flow.source_address})
+                )
+                for flow in plan.flows
+            },
+            "unicast between BFRs": Reach(
+                frozenset(prefixes.values()),
+                frozenset(prefix.network_address for prefix in prefixes),
+            ),
         },
     )

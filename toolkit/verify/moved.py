@@ -3,8 +3,8 @@
 Pure.  Law: a plane is re-used only by proof.  BIER tables follow from a router's shortest paths and
 from what BFRs advertise; a failed link that lies on none of a router's shortest paths leaves all of
 these as they were, and so does a failed router that nothing is reached through and that is no
-BFER.  What a re-used plane has too much (routes to the prefixes of what failed) no BIER packet
-asks for.
+BFER.  A route is re-used where, besides, the same routers advertise prefixes that hold its
+destination.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from toolkit.planes.plane import Plane
 from toolkit.state.model import IpAddress
 
 
-class LateFib(Fib):
-    """A table that is computed at the first look-up: most BFRs of a tree are asked for none."""
+class MovedFib(Fib):
+    """A table of which only the rows that are asked for are made: a failure set asks for few."""
 
-    __slots__ = ("_fib", "_make")
+    __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[], Fib]) -> None:
+    def __init__(self, make: Callable[[IpAddress], Route | None]) -> None:
+        super().__init__(())
         self._make = make
-        self._fib: Fib | None = None
 
     def lookup(self, destination: IpAddress) -> Route | None:
-        if self._fib is None:
-            self._fib = self._make()
-            self.routes = self._fib.routes
-        return self._fib.lookup(destination)
+        if destination not in self._known:
+            self._known[destination] = self._make(destination)
+        return self._known[destination]
 
 
 class MovedPlanes(Mapping[str, Plane]):
@@ -54,6 +53,13 @@ class MovedPlanes(Mapping[str, Plane]):
             if adjacency.link in down.links
             for ours, theirs in adjacency.sides()
         )
+        self._ends = frozenset(
+            end.node
+            for cable in network.state.cables
+            if down.cuts(cable)
+            for end in (cable.a, cable.b)
+        )
+        """Nodes that lost an interface, and with it a connected route."""
         self._nodes = frozenset(index[name] for name in down.nodes if name in index)
         self._same = _others_unchanged(base, network)
 
@@ -63,15 +69,29 @@ class MovedPlanes(Mapping[str, Plane]):
         if name not in self._made:
             before = self._base.plane(name)
             unmoved = self._same and not self._is_moved(name)
-            self._made[name] = before if unmoved else self._moved(before)
+            self._made[name] = self._unmoved(before) if unmoved else self._moved(before)
         return self._made[name]
+
+    def _unmoved(self, before: Plane) -> Plane:
+        """The shortest paths are the same, so a route is, where the same routers offer it."""
+        name, fib = before.router, before.fib
+        if name in self._ends:
+            return replace(before, fib=MovedFib(lambda to: self._network.underlay.route(name, to)))
+
+        def route(destination: IpAddress) -> Route | None:
+            was, now = self._base.underlay, self._network.underlay
+            if was.holders(destination) == now.holders(destination):
+                return fib.lookup(destination)
+            return now.route(name, destination)
+
+        return replace(before, fib=MovedFib(route))
 
     def _moved(self, before: Plane) -> Plane:
         underlay = self._network.underlay
         tables = make_tables(underlay, self._network.bfrs, before.router)
         return replace(
             before,
-            fib=LateFib(lambda: underlay.fib(before.router)),
+            fib=MovedFib(lambda to: underlay.route(before.router, to)),
             birt=tables.birt,
             bifts=tables.bifts,
             bift_ids=tables.bift_ids,

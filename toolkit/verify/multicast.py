@@ -44,9 +44,14 @@ def _no_intention(scene: Scene) -> str:
     return "" if scene.intended is not None else "only the plan was looked at, no configuration"
 
 
-def _served(scene: Scene) -> str:
-    served = sum(len(walk.reached & set(flow.clouds)) for flow, walk in scene.walked())
-    return f"{served} of {sum(len(flow.clouds) for flow in scene.plan.flows)} served"
+def _reached(scene: Scene) -> str:
+    reached = sum(len(walk.reached & set(flow.clouds)) for flow, walk in scene.walked())
+    return f"{reached} of {sum(len(flow.clouds) for flow in scene.plan.flows)} reached"
+
+
+def _heard(scene: Scene) -> str:
+    heard = sum(not back.reason for back in scene.ways_back.values())
+    return f"{heard} of {len(scene.ways_back)} heard"
 
 
 def _adjacent(scene: Scene) -> str:
@@ -61,7 +66,7 @@ def _compared(scene: Scene) -> str:
 
 CHECKS: tuple[CheckKind, ...] = (
     CheckKind("delivery-reached", "Every cloud gets every packet",
-              ("cloud-unreached", "cloud-unasked"), deliveries.reached, covers=_served),
+              ("cloud-unreached", "cloud-unasked"), deliveries.reached, covers=_reached),
     CheckKind("delivery-once", "No cloud gets a packet twice",
               ("cloud-duplicate",), deliveries.duplicates),
     CheckKind("delivery-loops", "No packet loops",
@@ -70,10 +75,11 @@ CHECKS: tuple[CheckKind, ...] = (
               ("ttl-exceeded",), deliveries.ttl),
     CheckKind("delivery-size", "Every link of the tree carries the largest packet",
               ("mtu-too-small",), deliveries.sizes),
-    CheckKind("delivery-reports", "Clouds and sources reach each other by unicast",
-              ("report-path-missing",), deliveries.report_paths),
+    CheckKind("delivery-reports", "The source hears the reports of every cloud",
+              ("report-path-missing", "report-path-narrow"), deliveries.report_paths,
+              covers=_heard),
     CheckKind("overlay-flows", "Every edge router has its overlay flows",
-              ("overlay-missing",), overlay.flows),
+              ("overlay-missing", "egress-interface-hostless"), overlay.flows),
     CheckKind("overlay-imposition", "Hosts may impose BIER where a source does, and nowhere else",
               ("host-imposition-refused", "host-imposition-open"), overlay.imposition),
     CheckKind("bfr-id-unique", "BFR-ids are unique",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from toolkit.bier.bift import BiftId
+from toolkit.bier.wire import Encapsulation
 from toolkit.planes.adjacency import Adjacency, Cut, HalfAdjacency, half_adjacencies
 from toolkit.state.model import BierEncapsulation, End
 from toolkit.verify import places
@@ -144,7 +146,7 @@ def _agreement(scene: Scene, adjacency: Adjacency, number: int, bsl: int) -> Ite
 
 
 def bift_ids(scene: Scene) -> Iterator[Finding]:
-    """What each BFR sends is what its neighbor understands (RFC 8296 section 2.1.1)."""
+    """What each BFR sends is what its neighbor understands (RFC 8296 sections 2.1.1 and 2.2.1)."""
     for name, plane in sorted(scene.planes.items()):
         for key, bift in sorted(plane.bifts.items()):
             sent = {
@@ -152,17 +154,18 @@ def bift_ids(scene: Scene) -> Iterator[Finding]:
                 for e in bift.entries.values()
                 if e.neighbor is not None and e.out_bift_id is not None
             }
+            space = plane.encapsulations.get((key.sub_domain, key.bsl), Encapsulation.MPLS)
             for neighbor, bift_id in sorted(sent):
                 other = scene.planes.get(neighbor)
-                understood = None if other is None else other.bift_ids.get(bift_id)
+                understood = None if other is None else other.bift_ids.get(BiftId(space, bift_id))
                 if understood is not None and tuple(understood) == tuple(key):
                     continue
                 means = "nothing" if understood is None else _key(tuple(understood))
                 yield finding(
                     "bift-id-disagreement",
                     places.on(name),
-                    f"{name} sends {_key(tuple(key))} to {neighbor} with BIFT-id {bift_id}, which "
-                    f"means {means} there",
+                    f"{name} sends {_key(tuple(key))} to {neighbor} with {space} BIFT-id {bift_id},"
+                    f" which means {means} there",
                     subjects=[name, neighbor],
                 )
 

@@ -23,6 +23,7 @@ def flows(scene: Scene) -> Iterator[Finding]:
             yield from _ingress(scene, flow)
         for cloud in flow.clouds:
             yield from _egress(scene, flow, cloud)
+        yield from _hostless(scene, flow)
 
 
 def _ingress(scene: Scene, flow: FlowPlan) -> Iterator[Finding]:
@@ -58,6 +59,23 @@ def _egress(scene: Scene, flow: FlowPlan, cloud: str) -> Iterator[Finding]:
             f"not to {host.router_port} where {cloud} is",
             subjects=[cloud, host.router],
         )
+
+
+def _hostless(scene: Scene, flow: FlowPlan) -> Iterator[Finding]:
+    """An egress flow leads to hosts: on other interfaces nobody takes the packets."""
+    key = (flow.source_address, flow.group)
+    ports = {(host.router, host.router_port) for host in scene.plan.hosts.values()}
+    for name, router in sorted(scene.state.routers.items()):
+        named = {i for f in router.egress_flows if (f.source, f.group) == key for i in f.interfaces}
+        for port in sorted(named):
+            if (name, port) not in ports:
+                yield finding(
+                    "egress-interface-hostless",
+                    places.on(name, f"{places.flow('egress', *key)}/interface"),
+                    f"{name} hands ({flow.source_address}, {flow.group}) of {flow.delivery} to "
+                    f"{port}, where no host is",
+                    subjects=[name],
+                )
 
 
 def imposition(scene: Scene) -> Iterator[Finding]:

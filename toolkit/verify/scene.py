@@ -13,8 +13,10 @@ from toolkit.inventory.model import Inventory
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.derive import Network
+from toolkit.planes.paths import Paths, cables_up
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, NetworkState, SubDomain
+from toolkit.verify.reports import WayBack, way_back
 from toolkit.verify.walk import Walk, walk
 
 
@@ -81,13 +83,17 @@ class Scene:
 
     @cached_property
     def cables(self) -> Mapping[End, Cable]:
-        """Each end of a cable that has not failed -> the cable."""
-        up = [cable for cable in self.state.cables if not self.down.cuts(cable)]
-        return {end: cable for cable in up for end in (cable.a, cable.b)}
+        """Each end of a cable that is up -> the cable."""
+        return cables_up(self.state, self.down)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """The ways of unicast packets."""
+        return Paths(self.plane, self.cables, self.state.hosts)
 
     def far(self, end: End) -> End | None:
-        """Return the other end of the cable at `end`; None where none is plugged in or it
-        failed."""
+        """Return the other end of the cable at `end`; None where none is plugged in or it is
+        down."""
         cable = self.cables.get(end)
         if cable is None:
             return None
@@ -97,6 +103,15 @@ class Scene:
     def walks(self) -> Mapping[str, Walk]:
         """Delivery -> where its packets go."""
         return {flow.delivery: walk(self, flow) for flow in self.plan.flows}
+
+    @cached_property
+    def ways_back(self) -> Mapping[tuple[str, str], WayBack]:
+        """(delivery, cloud) -> how the cloud's reports fare."""
+        return {
+            (flow.delivery, cloud): way_back(self, flow, cloud)
+            for flow in self.plan.flows
+            for cloud in flow.clouds
+        }
 
     def walked(self) -> Iterator[tuple[FlowPlan, Walk]]:
         for flow in self.plan.flows:

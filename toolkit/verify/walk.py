@@ -8,23 +8,25 @@ loss with its place and reason; it ends on any tables, loops included.  Pure.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from toolkit.bier.bift import BiftKey, Copy
+from toolkit.bier.bift import BiftId, BiftKey, Copy
 from toolkit.bier.birt import Tunnel
+from toolkit.bier.bitstring import bfr_id_at, positions
 from toolkit.bier.engine import Arrived
+from toolkit.bier.wire import FIXED, Encapsulation
+from toolkit.inet import gre, udp
+from toolkit.inet.ip import DEFAULT_TTL, header_size
 from toolkit.inventory.model import Imposition
 from toolkit.plan.model import FlowPlan, Plan
+from toolkit.planes.paths import Paths
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, IpAddress
 
-TTL = 64
+TTL = DEFAULT_TTL
 """What a BFIR imposes (the default of `Engine.impose`), and a host."""
-UDP, GRE, BIER_FIXED = 8, 4, 12
-"""Header bytes; of BIER those before the BitString."""
-IP = {4: 20, 6: 40}
 
 
 class Ground(Protocol):
@@ -37,6 +39,8 @@ class Ground(Protocol):
     def mtu(self, end: End) -> int | None: ...
     @property
     def cables(self) -> Mapping[End, Cable]: ...
+    @property
+    def paths(self) -> Paths: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +110,13 @@ class _Walker:
         self._ground, self._flow = ground, flow
         self._walk = Walk()
         self._queue: deque[_Packet] = deque()
-        self._inner = flow.payload + UDP + IP[flow.source_address.version]
-        self._bsl, self._encapsulation = flow.bsl, ""
+        self._inner = flow.payload + udp.HEADER + header_size(flow.source_address)
+        self._bsl, self._encapsulation = flow.bsl, Encapsulation.MPLS
 
     @property
     def _bier(self) -> int:
         """Bytes of a packet with its BIER header."""
-        return self._inner + BIER_FIXED + self._bsl // 8
+        return self._inner + FIXED + self._bsl // 8
 
     def run(self) -> Walk:
         host = self._ground.plan.hosts[self._flow.source]
@@ -149,7 +153,7 @@ class _Walker:
         if part is None:
             self._lose(name, "dropped", f"{name} is no BFR", (name,), self._all_ids())
             return
-        self._encapsulation = part.encapsulation.value
+        self._encapsulation = Encapsulation(part.encapsulation.value)
         for si, bits in flow.bit_strings().items():
             packet = _Packet(name, part.bift_id_base + si, si, bits, TTL, (name,), {})
             self._queue.append(packet)
@@ -161,9 +165,15 @@ class _Walker:
             text = f"{name} has no ingress flow for ({flow.source_address}, {flow.group})"
             self._lose(name, "dropped", text, (name,), self._all_ids())
             return
+        if ingress.sub_domain_id not in bfir.bfr_ids:
+            # RFC 8296 section 2.1.2: the header names the BFIR by its BFR-id.
+            text = f"{name} has no BFR-id in sub-domain {ingress.sub_domain_id}, so it imposes none"
+            self._lose(name, "dropped", text, (name,), self._all_ids())
+            return
         self._bsl = ingress.bsl
-        encapsulation = bfir.encapsulations.get((ingress.sub_domain_id, ingress.bsl))
-        self._encapsulation = "" if encapsulation is None else encapsulation.value
+        self._encapsulation = bfir.encapsulations.get(
+            (ingress.sub_domain_id, ingress.bsl), Encapsulation.MPLS
+        )  # as the Engine does
         missing = flow.bit_strings()
         for si, bits in ingress.sets.items():
             missing[si] = missing.get(si, 0) & ~bits
@@ -186,18 +196,17 @@ class _Walker:
         if plane is None:
             self._lose(packet.router, "dropped", f"{packet.router} is down", packet.path)
             return
-        key = plane.bift_ids.get(packet.bift_id)
+        key = plane.bift_ids.get(BiftId(self._encapsulation, packet.bift_id))
         if key is None:
-            text = f"{packet.router} knows no BIFT-id {packet.bift_id}"
+            text = f"{packet.router} knows no {self._encapsulation} BIFT-id {packet.bift_id}"
             ids = _ids(packet.si, packet.bits, self._flow.bsl)
             self._lose(packet.router, "dropped", text, packet.path, ids)
             return
-        encapsulation = plane.encapsulations.get((key.sub_domain, key.bsl))
-        if key.bsl != self._bsl or encapsulation is None or encapsulation != self._encapsulation:
+        if key.bsl != self._bsl:
             # RFC 8296 section 2.1.2: the length comes from the BIFT-id, and the field must agree.
             text = (
-                f"BIFT-id {packet.bift_id} means BSL {key.bsl} in {encapsulation} at "
-                f"{packet.router}, and the packet has BSL {self._bsl} in {self._encapsulation}"
+                f"{self._encapsulation} BIFT-id {packet.bift_id} means BSL {key.bsl} at "
+                f"{packet.router}, and the packet has BSL {self._bsl}"
             )
             ids = _ids(packet.si, packet.bits, self._bsl)
             self._lose(packet.router, "dropped", text, packet.path, ids)
@@ -227,22 +236,26 @@ class _Walker:
             ids = _ids(key.si, copy.bits, key.bsl)
             if packet.ttl <= 1:
                 self._lose(name, "ttl", f"the TTL has run out at {name}", packet.path, ids)
-            elif self._send(plane, copy, packet.path, ids):
+                continue
+            to = self._send(plane, copy, packet.path, ids)
+            if to is not None:
                 seen = {**packet.seen, name: packet.seen.get(name, 0) | copy.bits}
                 self._queue.append(
                     _Packet(
-                        router=copy.neighbor.router,
+                        router=to,
                         bift_id=copy.bift_id,
                         si=packet.si,
                         bits=copy.bits,
                         ttl=packet.ttl - 1,
-                        path=(*packet.path, copy.neighbor.router),
+                        path=(*packet.path, to),
                         seen=seen,
                     )
                 )
 
-    def _send(self, plane: Plane, copy: Copy, path: tuple[str, ...], ids: frozenset[int]) -> bool:
-        """Carry a copy to its neighbor; False: it was lost on the way."""
+    def _send(
+        self, plane: Plane, copy: Copy, path: tuple[str, ...], ids: frozenset[int]
+    ) -> str | None:
+        """Carry a copy to its neighbor and return who took it; None: it was lost on the way."""
         neighbor, name = copy.neighbor, plane.router
         if neighbor.tunnel is not None:
             return self._tunnel(plane, neighbor.router, neighbor.tunnel, path, ids)
@@ -250,44 +263,41 @@ class _Walker:
         far = self._ground.far(end)
         if far is None or far.node != neighbor.router:
             text = f"{name} {neighbor.interface} does not lead to {neighbor.router}"
-            return self._lose(name, "dropped", text, path, ids)
+            self._lose(name, "dropped", text, path, ids)
+            return None
         if not self._cross(end, self._bier, path, ids):
-            return False
+            return None
         other = self._ground.plane(far.node)
         if other is None or other.arrived(far.port) is not Arrived.CORE:
             text = f"{far.node} {far.port} takes no BIER"
-            return self._lose(far.node, "refused", text, (*path, far.node), ids)
-        return True
+            self._lose(far.node, "refused", text, (*path, far.node), ids)
+            return None
+        return far.node
 
     def _tunnel(
         self, plane: Plane, to: str, tunnel: Tunnel, path: tuple[str, ...], ids: frozenset[int]
-    ) -> bool:
-        """Follow the outer packet along unicast routes (RFC 8279 section 6.9)."""
-        size = self._bier + GRE + IP[tunnel.remote.version]
-        here, port = plane, ""
-        crossed: list[str] = []
+    ) -> str | None:
+        """Follow the outer packet along unicast routes (RFC 8279 section 6.9).
+
+        Where another router owns the address of the neighbor too, that one gets the packet.
+        """
+        size = self._bier + gre.HEADER + header_size(tunnel.remote)
         self._touch_routes(plane, tunnel.remote)
-        while tunnel.remote not in here.addresses:
-            route = here.fib.lookup(tunnel.remote)
-            hop = route.next_hops[0] if route and route.next_hops else None
-            if hop is None or not hop.router or len(crossed) >= TTL:
-                text = f"{here.router} cannot route the tunnel from {plane.router} to {to}"
-                return self._lose(here.router, "dropped", text, path, ids)
-            end = End(here.router, hop.interface)
-            far = self._ground.far(end)
-            following = None if far is None else self._ground.plane(far.node)
-            if far is None or following is None:
-                text = f"{end.node} {end.port} leads nowhere"
-                return self._lose(here.router, "dropped", text, path, ids)
-            if not self._cross(end, size, path, ids):
-                return False
-            here, port = following, far.port
-            crossed.append(here.router)
-        self._walk.tunnels.append((plane.router, tuple(crossed[:-1]), to))
-        if here.router != to or here.arrived(port, tunnel.local) is not Arrived.CORE:
-            text = f"{here.router} takes no BIER from {tunnel.local}"
-            return self._lose(here.router, "refused", text, (*path, here.router), ids)
-        return True
+        way = self._ground.paths.path(End(plane.router, ""), tunnel.remote)
+        for cable, router in zip(way.cables, way.nodes, strict=False):
+            if not self._carry(cable, router, size, path, ids):
+                return None
+        end = None if way.arrived is None else self._ground.plane(way.at)
+        if way.arrived is None or end is None:
+            text = f"the tunnel from {plane.router} to {to} ends: {way.reason}"
+            self._lose(way.at, "dropped", text, path, ids)
+            return None
+        self._walk.tunnels.append((plane.router, way.nodes[1:-1], way.at))
+        if end.arrived(way.arrived.port, tunnel.local) is not Arrived.CORE:
+            text = f"{way.at} takes no BIER from {tunnel.local}"
+            self._lose(way.at, "refused", text, (*path, way.at), ids)
+            return None
+        return way.at
 
     def _touch_routes(self, plane: Plane, destination: IpAddress) -> None:
         """Note every router and link of all equal-cost routes: the tunnel depends on each of them,
@@ -326,12 +336,18 @@ class _Walker:
         cable = self._ground.cables.get(end)
         if cable is None:
             return self._lose(end.node, "dropped", f"{end.node} {end.port} is down", path, ids)
+        return self._carry(cable, end.node, size, path, ids)
+
+    def _carry(
+        self, cable: Cable, node: str, size: int, path: tuple[str, ...], ids: frozenset[int]
+    ) -> bool:
+        """Carry `size` bytes from `node` over `cable`; False: they do not fit."""
         self._walk.touched_links.add(cable.link)
         self._walk.links[cable] = max(size, self._walk.links.get(cable, 0))
         mtus = [m for m in (self._ground.mtu(cable.a), self._ground.mtu(cable.b)) if m is not None]
         if mtus and size > min(mtus):
             text = f"{size} bytes do not fit the MTU of {min(mtus)} bytes of {cable.link}"
-            return self._lose(end.node, "mtu", text, path, ids, cable)
+            return self._lose(node, "mtu", text, path, ids, cable)
         return True
 
     def _lose(
@@ -345,15 +361,8 @@ class _Walker:
         return frozenset(self._flow.bfr_ids.values())
 
 
-def _positions(bits: int) -> Iterator[int]:
-    while bits:
-        lowest = bits & -bits
-        yield lowest.bit_length()
-        bits ^= lowest
-
-
 def _ids(si: int, bits: int, bsl: int) -> frozenset[int]:
-    return frozenset(si * bsl + position for position in _positions(bits))
+    return frozenset(bfr_id_at(si, position, bsl) for position in positions(bits))
 
 
 def hosts_of(arrivals: Iterable[Arrival]) -> dict[str, list[Arrival]]:

@@ -23,7 +23,7 @@ from toolkit.state.model import NetworkState
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.cuts import describe_cut
-from toolkit.verify.deliveries import why_lost
+from toolkit.verify.deliveries import unserved
 from toolkit.verify.findings import Check, Finding, Report, Severity
 from toolkit.verify.moved import MovedPlanes
 from toolkit.verify.scene import Scene
@@ -34,7 +34,7 @@ BUDGET = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A cloud that one delivery does not reach under some failures."""
+    """A cloud that one delivery does not complete for under some failures."""
 
     delivery: str
     cloud: str
@@ -70,16 +70,13 @@ def core_nodes(plan: Plan, state: NetworkState) -> tuple[str, ...]:
 
 
 def lost_clouds(scene: Scene) -> tuple[Lost, ...]:
-    """Return what does not get through on this scene."""
-    lost = []
-    for flow, walk in scene.walked():
-        for cloud in flow.clouds:
-            if cloud not in walk.reached:
-                router = scene.plan.hosts[cloud].router
-                cut = describe_cut(scene.state, scene.down, flow.bfir, router)
-                reasons = why_lost(scene, flow, walk, cloud)
-                lost.append(Lost(flow.delivery, cloud, (cut, *reasons) if cut else (*reasons,)))
-    return tuple(lost)
+    """Return who is lost on this scene: not reached, or not heard."""
+    found = []
+    for flow, cloud, reasons in unserved(scene):
+        router = scene.plan.hosts[cloud].router
+        cut = describe_cut(scene.state, scene.down, flow.bfir, router)
+        found.append(Lost(flow.delivery, cloud, (cut, *reasons) if cut else (*reasons,)))
+    return tuple(found)
 
 
 class _Search:
@@ -121,6 +118,9 @@ class _Search:
         touched: set[str] = set()
         for _, walk in scene.walked():
             touched |= walk.touched_links if self._links else walk.touched_routers
+        for back in scene.ways_back.values():
+            if back.path is not None:
+                touched |= {c.link for c in back.path.cables} if self._links else {*back.path.nodes}
         return lost_clouds(scene), frozenset(touched)
 
 
@@ -220,6 +220,7 @@ def break_report(
     already = {(item.delivery, item.cloud) for item in before}
     scene = Scene(plan, state, down=down, network=network.without(down))
     broken = " and ".join(sorted(down.links | down.nodes))
+    now = lost_clouds(scene)
     findings = [
         finding(
             "cloud-lost",
@@ -228,17 +229,16 @@ def break_report(
             evidence=item.reasons,
             subjects=[item.cloud],
         )
-        for item in lost_clouds(scene)
+        for item in now
         if (item.delivery, item.cloud) not in already
     ]
-    served = sum(len(walk.reached & set(flow.clouds)) for flow, walk in scene.walked())
     total = sum(len(flow.clouds) for flow in plan.flows)
     failed = any(f.severity is Severity.ERROR for f in findings)
     check = Check(
         id="break",
         title=f"Every cloud is served without {broken}",
         status="failed" if failed else "passed",
-        reason=f"{served} of {total} clouds are served",
+        reason=f"{total - len(now)} of {total} clouds are served",
         kinds=("cloud-lost",),
     )
     return Report(findings=tuple(findings), checks=(check,))
