@@ -107,7 +107,7 @@ def _totals(result: DeliveryResult) -> list[str]:
         f"{late}); "
         f"unicast copies: {size(result.unicast_egress)}"
         f"{_times(result.unicast_egress, result.egress)} (computed)",
-        f"done after {duration(result.duration)}; unicast copies: "
+        f"done after {duration(result.duration)}; unicast copies at that rate, without loss: "
         f"{duration(result.unicast_duration)}"
         f"{_times(result.unicast_duration, result.duration)} (computed)",
     ]
@@ -115,7 +115,7 @@ def _totals(result: DeliveryResult) -> list[str]:
 
 def _times(more: float, less: float) -> str:
     ratio = factor(more, less)
-    return "" if ratio == NONE else f", {ratio} as much"
+    return "" if ratio == NONE or more < less else f", {ratio} as much"
 
 
 def _plain_checks(record: RunRecord) -> str:
