@@ -209,20 +209,3 @@ def test_make_before_break_needs_the_ingress_last():
     assert ingress == {"ams1"}
     assert egress == {"lon1", "mad1", "waw1", "mia1", "sea1", "sjc1"}
     assert transit == {"fra1", "par1", "nyc1", "chi1", "dal1"}
-
-
-def test_an_interrupt_says_where_the_journal_is(cli, monkeypatch):
-    from toolkit.netconf import push as module
-
-    def act():
-        def interrupted(waves, **_):
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(module, "roll_out", interrupted)
-        monkeypatch.setattr(module.Journal, "finish", lambda self: None)
-        code, _, err = cli.push("--yes")
-        assert code == 130
-        assert "push-llmsync-" in err
-        assert "finish it with --resume, or undo it with --abort" in err
-
-    cli.while_up(act)

@@ -149,7 +149,7 @@ def test_a_journal_that_cannot_be_written_stops_the_push(net, tmp_path):
 def test_a_journal_of_other_routers_is_refused(net, tmp_path):
     path = tmp_path / "j.jsonl"
     entry = Entry(txid="t", before={"x": ""}, after={"x": ""}, waves=(("x",),))
-    with Journal(path, entry):
-        pass
+    with Journal(path, entry) as journal:
+        journal.record("x", State.PROVISIONAL)
     with pytest.raises(UsageError, match="not known: x"):
         recover(path, net.targets(), resume=True)

@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--port-base {args.port_base} leaves no {len(names)} ports up to 65535")
     if args.hold is not None and args.hold < 0:
         raise UsageError(f"--hold {args.hold:g} is no time to wait")
+    if args.write_management is not None:
+        _refuse_inside(args.write_management, args.inventory)
 
     from toolkit.netconf.device import Device, DeviceFarm
     from toolkit.yang.schema import reference_schema
@@ -72,6 +74,25 @@ def run(args: argparse.Namespace) -> int:
     with DeviceFarm([Device(name, schema) for name in names], ports=ports) as farm:
         _announce(farm, args)
     return ExitCode.OK
+
+
+def _refuse_inside(file: Path, inventory: Path) -> None:
+    """Raise UsageError when the inventory would hold `file`, which every later command would read.
+
+    An inventory that is one file would even be overwritten.
+    """
+    from toolkit.inventory.load import SUFFIXES
+
+    if inventory.is_dir():
+        read = file.suffix in SUFFIXES and not file.name.startswith(".")
+        inside = read and file.parent.resolve() == inventory.resolve()
+    else:
+        inside = file.resolve() == inventory.resolve()
+    if inside:
+        raise UsageError(
+            f"--write-management {file}: it would become part of the inventory {inventory} "
+            "(write it to another folder)"
+        )
 
 
 def _announce(farm: DeviceFarm, args: argparse.Namespace) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.judging import payloads_of
-from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
+from toolkit.errors import DeviceError, ExitCode, ToolkitError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.netconf.push import Change, Outcome, PushReport, Target
@@ -83,28 +86,91 @@ def run(args: argparse.Namespace) -> int:
     if args.timeout <= 0 or args.workers < 1:
         raise UsageError("--timeout and --workers are greater than zero")
 
+    report: PushReport | None = None
+    with _interruptible():
+        try:
+            report = _report(args)
+            if args.format == "json":
+                print_data(_document(report), "json")
+            else:
+                _tell(report)
+            for line in _remarks(report):
+                say(f"llmsync: {line}")
+        except KeyboardInterrupt as interrupt:
+            say(f"llmsync: interrupted: {_truth(interrupt, report, args.resume or args.abort)}")
+            return ExitCode.INTERRUPTED
+    return int(report.exit_code)
+
+
+def _report(args: argparse.Namespace) -> PushReport:
+    """Return what came of it."""
     from toolkit.cli.loading import load_plan
     from toolkit.cli.management import make_targets, read_overlay
 
+    if (args.resume or args.abort) is not None:
+        from toolkit.netconf.journal import read_journal
+
+        read_journal(args.resume or args.abort)  # what is wrong with it is said before all else
     inventory, plan, _ = load_plan(args.inventory)
     chosen = _chosen(args.limit, list(inventory.routers))
     overlay = read_overlay(args.management) if args.management is not None else {}
     targets = make_targets(
         [inventory.routers[name] for name in chosen], overlay, profile=args.profile
     )
+    return _push(args, plan, chosen, targets)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM be as Ctrl-C, and what follows an interrupt wait for what is being undone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    count = 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count != 2:  # the second is a person's impatience, the third is meant
+            raise KeyboardInterrupt
+        say("llmsync: undoing what was begun; another interrupt leaves it as it is")
+
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as a shell asks of what is behind `&`
+    }
     try:
-        report = _push(args, plan, chosen, targets)
-    except KeyboardInterrupt as interrupt:
-        for note in getattr(interrupt, "__notes__", ()):
-            say(f"llmsync: {note}; finish it with --resume, or undo it with --abort")
-        raise
-    if args.format == "json":
-        print_data(_document(report), "json")
-    else:
-        _tell(report)
-    for line in _remarks(report):
-        say(f"llmsync: {line}")
-    return int(report.exit_code)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _truth(interrupt: BaseException, report: PushReport | None, journal: Path | None) -> str:
+    """Return how the routers stand after an interrupt.
+
+    `report`: of the push, if it had ended; `journal`: the one to recover from, if any.
+    """
+    from toolkit.netconf.journal import InterruptedPush, Standing
+
+    changed = 0
+    if report is not None:
+        journal = report.journal
+        if report.state.exit_code is ExitCode.OK:
+            changed = sum(map(bool, report.changes.values()))
+    elif isinstance(interrupt, InterruptedPush):
+        journal = interrupt.journal
+        changed = interrupt.count if interrupt.standing is Standing.NEW else 0
+    if journal is not None:
+        return f"in doubt: see {journal}; finish with --resume or undo with --abort"
+    if changed:
+        return f"all {_routers(changed)} were changed" if changed > 1 else "the router was changed"
+    return "nothing was changed"
+
+
+def _routers(count: int) -> str:
+    return f"{count} router{'s' if count != 1 else ''}"
 
 
 def _push(
@@ -217,8 +283,8 @@ def _remarks(report: PushReport) -> list[str]:
     lines.append(
         {
             PushState.UNCHANGED: "nothing to change",
-            PushState.PENDING: f"{changed} routers would change",
-            PushState.COMMITTED: f"{changed} routers changed",
+            PushState.PENDING: f"{_routers(changed)} would change",
+            PushState.COMMITTED: f"{_routers(changed)} changed",
             PushState.ROLLED_BACK: "given up: every router is as it was",
             PushState.UNREACHABLE: "nothing was changed",
             PushState.IN_DOUBT: "in doubt: not all routers have the same version",

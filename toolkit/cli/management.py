@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ from toolkit.inventory.refusal import Refusal
 
 if TYPE_CHECKING:
     from toolkit.netconf.runtime_ncclient import Target
+
+_Lacking = dict[tuple[str, str], dict[str, Place]]
+"""(file, what is not there) -> router -> where it is asked for."""
 
 _PARSERS: dict[str, Callable[[object], Any]] = {
     "host": credential.parse_host,
@@ -36,6 +40,9 @@ def read_overlay(path: Path) -> dict[str, tuple[Management, Place]]:
 
     Raises InventoryError with every problem of the file.
     """
+    if not path.exists():
+        remedy = "`llmsync device INVENTORY --write-management FILE` writes one for its routers"
+        raise InventoryError([Problem(Place(path.as_posix()), "no such file", remedy)])
     document, problems = read_document(path)
     if document is None or problems:
         raise InventoryError(problems)
@@ -105,6 +112,7 @@ def make_targets(
 
     targets: list[Target] = []
     problems: list[Problem] = []
+    lacking: _Lacking = {}
     for router in routers:
         management, place = overlay.get(router.name, (router.management, router.place))
         if management is None:
@@ -112,11 +120,12 @@ def make_targets(
             problems.append(Problem(place, f"{router.name} has no management section", remedy))
             continue
         folder = Path(place.file).parent
-        password = _secret(management.password, folder, place, problems)
+        missing = partial(_lack, lacking, router.name, place)
+        password = _secret(management.password, folder, missing)
         key = management.key
         file = _path(key, folder) if key is not None and key.kind == "file" else None
         if file is not None and not file.is_file():
-            problems.append(Problem(place, f"there is no private key file {file}"))
+            missing(f"there is no private key file {file}")
         targets.append(
             Target(
                 device=router.name,
@@ -125,41 +134,54 @@ def make_targets(
                 username=management.username,
                 password=password,
                 key_file=file,
-                private_key=_secret(key, folder, place, problems) if file is None else None,
+                private_key=_secret(key, folder, missing) if file is None else None,
                 agent=key is not None and key.kind == "agent",
                 host_key=management.host_key,
                 profile=profile or router.platform.value,
             )
         )
+    problems += _told_once(lacking)
     if problems:
         raise InventoryError(problems)
     return targets
+
+
+def _lack(lacking: _Lacking, router: str, place: Place, what: str) -> None:
+    lacking.setdefault((place.file, what), {})[router] = place
+
+
+def _told_once(lacking: _Lacking) -> list[Problem]:
+    """Return a problem for each secret that is not there, however many routers need it."""
+    return [
+        Problem(next(iter(places.values())), what)
+        if len(places) == 1
+        else Problem(Place(file), what, f"for {', '.join(places)}")
+        for (file, what), places in lacking.items()
+    ]
 
 
 def _path(secret: Secret, folder: Path) -> Path:
     return folder / Path(secret.name).expanduser()
 
 
-def _secret(
-    secret: Secret | None, folder: Path, place: Place, problems: list[Problem]
-) -> str | None:
+def _secret(secret: Secret | None, folder: Path, missing: Callable[[str], None]) -> str | None:
     """Return what a reference leads to; without the newline that ends a file."""
     if secret is None or secret.kind == "agent":
         return None
     if secret.kind == "env":
         value = os.environ.get(secret.name)
         if not value:
-            problems.append(Problem(place, f"the environment variable {secret.name} is not set"))
+            missing(f"the environment variable {secret.name} is not set")
         return value
     path = _path(secret, folder)
     try:
         value = path.read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        problems.append(Problem(place, f"cannot read the secret in {path}: {reason}"))
+        missing(f"cannot read the secret in {path}: {reason}")
         return None
     if not value:
-        problems.append(Problem(place, f"the file {path} is empty, a secret is expected"))
+        missing(f"the file {path} is empty, a secret is expected")
     return value
 
 

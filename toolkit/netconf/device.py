@@ -9,6 +9,7 @@ the farm's own thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import secrets
 import socket
@@ -183,29 +184,45 @@ class DeviceFarm:
         acceptor = self._acceptors.pop(name, None)
         if acceptor is not None:
             acceptor.close()
-            await acceptor.wait_closed()
         for _ in range(_TURNS):  # what was accepted just now becomes a connection first
             await asyncio.sleep(0)
         connections = list(self._connections[name])
         for connection in connections:
             connection.abort()
-        for connection in connections:
-            await asyncio.wait_for(connection.wait_closed(), _CLOSING)
-        # A connection that has ended, also by itself, may still be about to close its socket.
-        async with asyncio.timeout(_CLOSING):
-            while any(sock.fileno() >= 0 for sock in self._sockets[name]):
-                await asyncio.sleep(0.001)
+        try:
+            async with asyncio.timeout(_CLOSING):
+                for connection in connections:
+                    await connection.wait_closed()
+                # One that has ended, also by itself, may still be about to close its socket.
+                while any(sock.fileno() >= 0 for sock in self._sockets[name]):
+                    await asyncio.sleep(0.001)
+                if acceptor is not None:  # from CPython 3.12 on it waits for its connections, too
+                    await acceptor.wait_closed()
+        except TimeoutError:
+            self._cut(name)
         self._sockets[name].clear()
 
+    def _cut(self, name: str) -> None:
+        """Give up on connections that do not close: for their peers and for us they have ended."""
+        for sock in self._sockets[name]:
+            with contextlib.suppress(OSError):  # closed already
+                sock.shutdown(socket.SHUT_RDWR)
+        for wire in list(self._wires[name]):
+            wire.connection_lost(None)
+        self._connections[name].clear()
+
     async def _shut_down(self) -> None:
-        for name in self.devices:
-            await self._stop(name)
+        ends = await asyncio.gather(*map(self._stop, self.devices), return_exceptions=True)
         for timer in self._timers.values():
             timer.cancel()
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        if rest:
+            await asyncio.wait(rest, timeout=_CLOSING)
+        for error in ends:
+            if error is not None:
+                raise error
 
     def _settle(self, name: str) -> None:
         """After anything has happened to a router: drop ended sessions, keep its deadline."""

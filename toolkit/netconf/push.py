@@ -19,7 +19,13 @@ from typing import Any, Final, Protocol
 from toolkit.errors import ExitCode, Place, Problem, SchemaError, ToolkitError, UnreachableError
 from toolkit.netconf.compare import Change
 from toolkit.netconf.devicesession import DeviceSession
-from toolkit.netconf.journal import Entry, Journal
+from toolkit.netconf.journal import (
+    Entry,
+    InterruptedPush,
+    Journal,
+    Standing,
+    refuse_unfinished,
+)
 from toolkit.netconf.network import Network, side_by_side
 from toolkit.netconf.rollout import Outcome, roll_out
 from toolkit.netconf.runtime_ncclient import Target
@@ -107,16 +113,20 @@ def push(
     timeout: float = TIMEOUT,
     schema: Schema | None = None,
     journal: Path | None = None,
+    recovering: bool = False,
 ) -> PushReport:
     """Bring every target to its payload, or leave every target as it was.
 
     `order`: device names in groups; all of a group run the change before the next group begins
     (devices that are in no group come last).  `verify` is asked while everything runs
     provisionally: a ToolkitError from it gives the change up.  `approve` is shown the changes and
-    may decline.  `journal`: a folder for the journal that a killed push leaves.  Raises SchemaError
-    or UsageError for payloads or targets that are wrong; what goes wrong on devices is in the
-    report.
+    may decline.  `journal`: a folder for the journal that a killed push leaves; one that is there
+    and unfinished for any target is refused with UnfinishedError, unless `recovering` from it.
+    Raises SchemaError or UsageError for payloads or targets that are wrong; what goes wrong on
+    devices is in the report.  With a journal, an interrupt comes out as InterruptedPush.
     """
+    if journal is not None and not recovering:
+        refuse_unfinished(journal, (target.device for target in targets))
     schema = schema or reference_schema()
     txid = f"llmsync-{secrets.token_hex(8)}"
     run = side_by_side(workers)
@@ -129,31 +139,35 @@ def push(
         targets, _intents(targets, payloads, schema), schema=schema, txid=txid,
         confirm_timeout=confirm_timeout, timeout=timeout, run=run,
     )  # fmt: skip
-    with network:
-        found = network.look()
-        if network.errors:
-            return _unusable(report, network.errors)
-        report = replace(report, changes=found)
-        changing = [session for session in network.sessions if found[session.device]]
-        if not changing:
-            return report
-        if check or (approve is not None and not approve(found)):
-            return replace(report, state=PushState.PENDING)
-        waves = _waves(changing, order)
-        if journal is None:
-            return _reported(report, *roll_out(waves, verify=verify, run=run), None)
-        path = journal / f"push-{txid}.jsonl"
-        try:
+    path = journal / f"push-{txid}.jsonl" if journal is not None else None
+    book: Journal | None = None
+    changing: list[DeviceSession] = []
+    try:
+        with network:
+            found = network.look()
+            if network.errors:
+                return _unusable(report, network.errors)
+            report = replace(report, changes=found)
+            changing = [session for session in network.sessions if found[session.device]]
+            if not changing:
+                return report
+            if check or (approve is not None and not approve(found)):
+                return replace(report, state=PushState.PENDING)
+            waves = _waves(changing, order)
+            if path is None:
+                return _reported(report, *roll_out(waves, verify=verify, run=run), None)
             with Journal(path, _entry(txid, waves)) as book:
                 outcomes, objection = roll_out(waves, verify=verify, run=run, record=book.record)
-                report = _reported(report, outcomes, objection, path)
-                if report.journal is None:
-                    book.finish()
-        except KeyboardInterrupt as interrupt:
-            if path.exists():
-                interrupt.add_note(f"not all routers are known to be as they were: see {path}")
+            return _reported(report, outcomes, objection, path)
+    except KeyboardInterrupt:
+        if path is None:
             raise
-        return report
+        # The journal is closed: nothing that it does not know of can go out any more.
+        now = book.standing if book is not None else Standing.OLD
+        if now is not Standing.DOUBT:
+            path.unlink(missing_ok=True)
+        left = path if now is Standing.DOUBT else None
+        raise InterruptedPush(now, len(changing), left) from None
 
 
 def _entry(txid: str, waves: Sequence[Sequence[DeviceSession]]) -> Entry:

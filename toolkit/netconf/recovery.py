@@ -14,7 +14,7 @@ from typing import Any
 
 from toolkit.errors import ToolkitError, UnreachableError, UsageError
 from toolkit.netconf.devicesession import DeviceSession
-from toolkit.netconf.journal import Entry, read_journal
+from toolkit.netconf.journal import Entry, InterruptedPush, Standing, read_journal
 from toolkit.netconf.network import Network, side_by_side
 from toolkit.netconf.push import (
     CONFIRM_TIMEOUT,
@@ -66,16 +66,25 @@ def recover(
             journal=journal,
         )
     order = entry.waves if resume else tuple(reversed(entry.waves))
-    report = push(
-        wanted,
-        payloads,
-        order=order,
-        confirm_timeout=confirm_timeout,
-        workers=workers,
-        timeout=timeout,
-        schema=schema,
-        journal=journal.parent,
-    )
+    try:
+        report = push(
+            wanted,
+            payloads,
+            order=order,
+            confirm_timeout=confirm_timeout,
+            workers=workers,
+            timeout=timeout,
+            schema=schema,
+            journal=journal.parent,
+            recovering=True,
+        )
+    except InterruptedPush as interrupt:
+        if interrupt.standing is Standing.NEW:
+            journal.unlink(missing_ok=True)
+            raise
+        # As before this push is as the killed one left it.
+        left = interrupt.journal or journal
+        raise InterruptedPush(Standing.DOUBT, interrupt.count, left) from None
     if report.state in (PushState.UNCHANGED, PushState.COMMITTED):
         journal.unlink(missing_ok=True)
         return report

@@ -128,7 +128,6 @@ def roll_out(
         if not going:
             all(list(run(Member.abort, members)))
     except BaseException:  # interrupted: no device may be left provisional
-        for member in members:
-            member.abort()
+        all(list(run(Member.abort, members)))
         raise
     return [member.outcome for member in members], objection
