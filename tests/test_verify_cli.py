@@ -175,13 +175,13 @@ def test_a_batfish_service_that_disagrees_fails_the_run(
     assert "asking Batfish" in err
 
 
-def test_a_batfish_service_that_is_not_there_fails_nothing_and_is_not_run(
+def test_a_batfish_service_that_is_not_there_is_not_run_and_never_a_passed_check(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with replaying({}) as service:
         address = service.address
     code, out, _ = told(capsys, DEMO, "--batfish", address)
-    assert code == 0
+    assert code == 4  # it was asked for, and it cannot be reached
     assert f"5 checks: not run (Batfish: no service answers at {address}" in out
 
 

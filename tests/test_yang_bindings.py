@@ -140,7 +140,7 @@ def test_state_that_does_not_fit_names_device_and_cause(
     tree: dict[str, Any], broken: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(SchemaError, match=rf"^mia1: /llmsync-bier:bier: .*{said}"):
-        bindings.bift_of({**tree, "llmsync-bier:bier": broken}, "mia1")
+        bindings.load({**tree, "llmsync-bier:bier": broken}, "mia1")
 
 
 def test_without_pyangbind_the_extra_is_named(
