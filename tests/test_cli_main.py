@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,16 +42,39 @@ def test_help_of_a_command_loads_nothing_heavy(command: str) -> None:
     assert modules_after(command, "--help") & HEAVY == set()
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_an_example_and_the_exit_codes_in_its_help(
-    command: str, capsys: pytest.CaptureFixture[str]
+def sub_commands(parser: argparse.ArgumentParser, words: tuple[str, ...]) -> Iterator[list[str]]:
+    """Yield the words of a command and of every command below it."""
+    yield [*words]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, sub in action.choices.items():
+                yield from sub_commands(sub, (*words, name))
+
+
+def lines() -> list[list[str]]:
+    """Return every command line that can be asked for help."""
+    found: list[list[str]] = [[]]
+    for name in COMMANDS:
+        found += [words for words in sub_commands(build_parser(name), ()) if words[:1] == [name]]
+    return found
+
+
+def test_commands_below_commands_are_among_those_that_are_asked_for_help() -> None:
+    assert ["inventory", "schema"] in lines()
+    assert ["yang", "lint"] in lines()
+
+
+@pytest.mark.parametrize("words", lines(), ids=" ".join)
+def test_every_help_has_an_example_and_the_exit_codes(
+    words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:
-        build_parser(command).parse_args([command, "--help"])
+        build_parser(words[0] if words else None).parse_args([*words, "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert f"llmsync {command}" in text.split("xample", 1)[1]
-    assert "exit codes:" in text
+    assert " ".join(["llmsync", *words]) in text.split("xample", 1)[1]
+    assert text.count("exit codes:") == 1
+    assert "%%" not in text
 
 
 def test_an_error_is_one_line_a_problem_and_no_traceback(

@@ -20,7 +20,7 @@ HEAD = """\
 # Commands
 
 Generated from the commands' own help. stdout is data, stderr is for people; `-o json` is
-everywhere.
+everywhere but in `render`, whose `-o` names a folder: `--format json`.
 
 """
 

@@ -61,8 +61,9 @@ def test_check_as_json_gives_problems_as_data(capsys, monkeypatch):
     assert err == ""
 
 
-def test_schema_prints_the_schema(capsys):
-    assert main(["inventory", "schema"]) == 0
+@pytest.mark.parametrize("output", [[], ["-o", "json"]])
+def test_schema_prints_the_schema(output, capsys):
+    assert main(["inventory", "schema", *output]) == 0
     assert json.loads(capsys.readouterr().out) == json_schema()
 
 

@@ -74,3 +74,25 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         "a.xml": "old a",
         "b.xml": "old b",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("json", "--format json"), ("xml", "--format xml"), ("table", "table is no format of render")],
+)
+def test_the_name_of_a_format_is_no_folder_unless_there_is_one(
+    name: str,
+    remedy: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["render", DEMO, "-o", name]) == ExitCode.INVALID
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"llmsync: -o {name}: ")
+    assert remedy in captured.err
+    assert (captured.out, list(tmp_path.iterdir())) == ("", [])
+    (tmp_path / name).mkdir()
+    assert main(["render", DEMO, "-o", name]) == ExitCode.OK
+    assert len(list((tmp_path / name).iterdir())) == 12

@@ -206,6 +206,8 @@ def test_blocks_of_bift_ids_may_not_overlap() -> None:
     assert [line.rpartition(": ")[2] for line in refusal(overlapping)] == [
         "the block of BIFT-ids overlaps another one"
     ] * 2
+    without_mpls = bier(sub_domain(kind="non-mpls") + sub_domain(kind="non-mpls", number=1))
+    assert len(refusal(without_mpls)) == 2
     apart = bier(sub_domain(base="1000") + sub_domain(base="1001", number=1))
     other_space = bier(sub_domain() + sub_domain(kind="non-mpls", number=1))
     for text in (apart, other_space):

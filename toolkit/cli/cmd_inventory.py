@@ -44,13 +44,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     check.add_argument("path", type=Path, metavar="PATH", help="a YAML file, or a folder of them")
     add_output(check)
-    actions.add_parser(
+    schema = actions.add_parser(
         "schema",
         help="print the JSON Schema (draft 2020-12) of an inventory file",
         description="Print the JSON Schema (draft 2020-12) of an inventory file.",
         epilog=SCHEMA_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_output(schema, formats=("json",))
     parser.epilog = EXAMPLE
 
 

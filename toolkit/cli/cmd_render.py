@@ -22,6 +22,10 @@ examples:
 Every payload is validated against the router's YANG modules first; nothing is written unless all of
 them are valid.  Files that render has no payload for are left alone."""
 
+FORMATS = ("xml", "json")
+OTHER_FORMATS = ("table", "text", "jsonl", "yaml", "junit", "sarif", "md")
+"""What `-o` may say to other commands."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments of `llmsync render`."""
@@ -33,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="write one file for each router to this folder; without it: standard output",
     )  # fmt: skip
     parser.add_argument(
-        "--format", choices=("xml", "json"), default="xml", metavar="FORMAT",
+        "--format", choices=FORMATS, default="xml", metavar="FORMAT",
         help="xml (NETCONF <config>) or json (RFC 7951); default xml",
     )  # fmt: skip
     parser.add_argument(
@@ -49,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from toolkit.errors import UsageError
     from toolkit.render.payload import render_plan
 
+    if str(args.output) in (*FORMATS, *OTHER_FORMATS) and not args.output.is_dir():
+        raise UsageError(_no_folder(str(args.output)))
     _, plan, _ = load_plan(args.path)
     if unknown := [name for name in args.router if name not in plan.routers]:
         raise UsageError(
@@ -66,6 +72,12 @@ def run(args: argparse.Namespace) -> int:
     count = f"{len(texts)} payload{'s' if len(texts) != 1 else ''}"
     say(f"llmsync: {args.output}: {count}, every one valid")
     return ExitCode.OK
+
+
+def _no_folder(name: str) -> str:
+    """Return what to say to somebody whose `-o` is a format, as it is with other commands."""
+    remedy = f"for {name}: --format {name}" if name in FORMATS else f"{name} is no format of render"
+    return f"-o {name}: render's -o names a folder; {remedy} (for a folder {name}: make it first)"
 
 
 def _text(payload: Payload, form: str) -> str:

@@ -47,7 +47,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="llmsync",
         description="Deliver a large language model to many GPU clouds at once, over BIER.",
-        epilog="example: llmsync run inventories/demo --loss 1%%\n\n" + EXIT_CODES,
+        epilog="example: llmsync run inventories/demo --loss 1%\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"llmsync {__version__}")
@@ -63,9 +63,19 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         if name == command:
             module = importlib.import_module(f"toolkit.cli.cmd_{name}")
             module.configure(sub)
-            sub.epilog = f"{sub.epilog or ''}\n\n{EXIT_CODES}"
+            _tell_exit_codes(sub)
             sub.set_defaults(run=module.run)
     return parser
+
+
+def _tell_exit_codes(parser: argparse.ArgumentParser) -> None:
+    """Put the exit codes below the examples of `parser` and of all its sub-commands."""
+    parser.epilog = f"{parser.epilog or ''}\n\n{EXIT_CODES}"
+    # argparse offers its sub-parsers in no other way.
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                _tell_exit_codes(sub)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

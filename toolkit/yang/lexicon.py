@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -39,7 +39,8 @@ class Lexicon:
         self._lock = threading.Lock()
 
     @cached_property
-    def _roots(self) -> list[Any]:
+    def _loaded(self) -> tuple[list[Any], list[Any]]:
+        """The modules asked for, and these with all that they import."""
         from pyang.context import Context
         from pyang.repository import FileRepository
 
@@ -47,7 +48,12 @@ class Lexicon:
         context = Context(FileRepository(folders, use_env=False))
         found = [context.search_module(None, name.partition("@")[0]) for name in self._modules]
         context.validate()
-        return [module for module in found if module is not None]
+        every = [module for module in context.modules.values() if module.keyword == "module"]
+        return [module for module in found if module is not None], every
+
+    @property
+    def _roots(self) -> list[Any]:
+        return self._loaded[0]
 
     def _node(self, path: str) -> Any | None:  # noqa: ANN401 - a pyang Statement, which has no type
         with self._lock:
@@ -61,6 +67,21 @@ class Lexicon:
             if node is None:
                 return None
         return node
+
+    @cached_property
+    def inner(self) -> Mapping[str, tuple[str, ...]]:
+        """Containers and lists by schema path, each step `module:name`; with a list's keys.
+
+        Those of imported modules too: a validator implements what a leafref points into.
+        """
+        with self._lock:
+            return dict(_inner("", self._loaded[1]))
+
+    @cached_property
+    def modules(self) -> Mapping[str, str]:
+        """Module name by namespace."""
+        with self._lock:
+            return {m.search_one("namespace").arg: m.i_modulename for m in self._loaded[1]}
 
     def children(self, path: str) -> tuple[str, ...]:
         """Return the names of the nodes below `path`; of all top-level nodes for an empty path."""
@@ -107,6 +128,15 @@ def _data_nodes(node: Any) -> Iterator[Any]:  # noqa: ANN401
             yield from _data_nodes(child)
         else:
             yield child
+
+
+def _inner(path: str, nodes: Iterable[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for node in chain.from_iterable(map(_data_nodes, nodes)):
+        if node.keyword in ("container", "list"):
+            below = f"{path}/{_module(node)}:{node.arg}"
+            key = node.search_one("key")
+            yield below, tuple(key.arg.split()) if key is not None else ()
+            yield from _inner(below, [node])
 
 
 def _definitions(leaf: Any) -> Iterator[Any]:  # noqa: ANN401

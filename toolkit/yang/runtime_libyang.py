@@ -4,6 +4,10 @@ Facts that shape this file: parsing is validating; the error list belongs to the
 calls and must be emptied before each parse; all modules are loaded before any data, since a later
 load would leave live data trees pointing at freed schema.  The interpreter's lock is held in every
 call, so threads may share one context.
+
+`MultiError`, which goes on after a fault, is a trap: after a faulty list entry libyang follows null
+pointers, and with it this process ends.  So a document is read without it first, and only what was
+refused is read again with it, after `entries` has taken out what libyang cannot bear.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ import oopt_gnpy_libyang as ly
 
 from toolkit.errors import EnvironmentProblem, Place, Problem, SchemaError
 from toolkit.yang.engine import Fault, FaultyDataError, Form, Mode
+from toolkit.yang.entries import without_unnamed
+from toolkit.yang.lexicon import Lexicon
 
 _FORMS = {Form.XML: ly.DataFormat.XML, Form.JSON: ly.DataFormat.JSON}
 _PARSE = {
@@ -24,12 +30,8 @@ _PARSE = {
 }
 # `Present`: ask only modules that have data for their mandatory nodes.
 _VALIDATE = {
-    Mode.CONFIG: ly.ValidationOptions.Present
-    | ly.ValidationOptions.NoState
-    | ly.ValidationOptions.MultiError,
-    Mode.STATE: ly.ValidationOptions.Present
-    | ly.ValidationOptions.Operational
-    | ly.ValidationOptions.MultiError,
+    Mode.CONFIG: ly.ValidationOptions.Present | ly.ValidationOptions.NoState,
+    Mode.STATE: ly.ValidationOptions.Present | ly.ValidationOptions.Operational,
     Mode.FRAGMENT: ly.ValidationOptions.Present,
 }
 _PRINT = ly.PrintFlags.WithSiblings | ly.PrintFlags.Shrink
@@ -43,12 +45,14 @@ class LibyangEngine:
         modules: Sequence[str],
         search_path: Sequence[Path],
         features: Mapping[str, Sequence[str]],
+        lexicon: Lexicon,
     ) -> None:
         """Load `modules` (`name` or `name@revision`) found below `search_path`.
 
         Features are all on, but for the modules that `features` names.
         Raises SchemaError for a module that cannot be loaded.
         """
+        self._lexicon = lexicon
         ly.set_log_options(ly.LogOptions.Store)
         try:
             self._context = ly.Context(
@@ -82,15 +86,38 @@ class LibyangEngine:
         return f"libyang {ly.libyang_version()}"
 
     def convert(self, text: str, source: Form, target: Form, mode: Mode) -> str:
+        tree, faults = self._parse(text, source, _PARSE[mode], _VALIDATE[mode])
+        if faults:
+            raise FaultyDataError(self._all_faults(text, source, mode) or faults)
+        printed = None if tree is None else tree.print(_FORMS[target], _PRINT)
+        return str(printed or "")  # None, too, where containers hold nothing but each other
+
+    def _all_faults(self, text: str, form: Form, mode: Mode) -> list[Fault]:
+        """Return all that is wrong with a refused document; nothing where it cannot be read."""
+
+        def judge(entry: str) -> list[Fault]:
+            # Not ParseOnly: that lets a key pass which is given twice.
+            faults = self._parse(entry, form, _PARSE[mode], _VALIDATE[mode])[1]
+            return [fault for fault in faults if fault.reading]
+
+        try:
+            rest, unnamed = without_unnamed(text, form, self._lexicon, judge)
+        except (ValueError, RecursionError):
+            return []
+        multiple = _VALIDATE[mode] | ly.ValidationOptions.MultiError
+        return unnamed + self._parse(rest, form, _PARSE[mode], multiple)[1]
+
+    def _parse(
+        self, text: str, form: Form, parse: ly.ParseOptions, validate: ly.ValidationOptions
+    ) -> tuple[ly.DataNode | None, list[Fault]]:
+        if not text:
+            return None, []
         self._context.clean_all_errors()
         try:
-            tree = self._context.parse_data(text, _FORMS[source], _PARSE[mode], _VALIDATE[mode])
+            return self._context.parse_data(text, _FORMS[form], parse, validate), []
         except ly.Error as error:
-            raise FaultyDataError(
-                [_fault(e) for e in self._context.errors() if e.level == ly.LogLevel.Error]
-                or [Fault(str(error))]
-            ) from None
-        return "" if tree is None else str(tree.print(_FORMS[target], _PRINT))
+            errors = [e for e in self._context.errors() if e.level == ly.LogLevel.Error]
+            return None, [_fault(e) for e in errors] or [Fault(str(error), reading=True)]
 
 
 def _fault(error: ly.ErrorInfo) -> Fault:

@@ -22,6 +22,7 @@ from toolkit.errors import EnvironmentProblem, Place, Problem, SchemaError
 from toolkit.yang import xmltext
 from toolkit.yang.causes import problems
 from toolkit.yang.engine import Engine, FaultyDataError, Form, Mode
+from toolkit.yang.entries import twice
 from toolkit.yang.lexicon import Lexicon
 from toolkit.yang.modulefile import ModuleInfo, read_modules
 from toolkit.yang.reference import (
@@ -50,7 +51,7 @@ class Schema:
         self._modules, self._search_path = tuple(modules), tuple(search_path)
         self._features = features
         self._lexicon = Lexicon(self._modules, self._search_path)
-        self.engine: Engine = _engine(self._modules, self._search_path, features)
+        self.engine: Engine = _engine(self._modules, self._search_path, features, self._lexicon)
 
     def parse_xml(self, text: str, device: str, *, state: bool = False) -> dict[str, Any]:
         """Validate a configuration and return it as an RFC 7951 tree in canonical form.
@@ -112,17 +113,24 @@ def _json_text(tree: Mapping[str, Any], device: str) -> str:
         text.encode()  # a lone surrogate is no character
     except (TypeError, ValueError, RecursionError) as error:
         raise SchemaError([Problem(Place(device), f"the document is no JSON: {error}")]) from None
+    if found := [
+        Problem(Place(device, path=path), what, "remove one") for path, what in twice(tree)
+    ]:
+        raise SchemaError(found)
     return text
 
 
 def _engine(
-    modules: Sequence[str], search_path: Sequence[Path], features: Mapping[str, Sequence[str]]
+    modules: Sequence[str],
+    search_path: Sequence[Path],
+    features: Mapping[str, Sequence[str]],
+    lexicon: Lexicon,
 ) -> Engine:
     """Return the best validator of this machine."""
     if importlib.util.find_spec("oopt_gnpy_libyang") is not None:
         from toolkit.yang.runtime_libyang import LibyangEngine
 
-        return LibyangEngine(modules, search_path, features)
+        return LibyangEngine(modules, search_path, features, lexicon)
     from toolkit.yang.runtime_yanglint import YanglintEngine, find_yanglint
 
     program = find_yanglint()

@@ -31,7 +31,8 @@ class NotXmlError(Exception):
     """The text is no XML that could hold instance data; the message says why."""
 
 
-def _parse(text: str) -> etree._Element:
+def row(text: str) -> etree._Element:
+    """Return an element of ours around the elements of `text`.  Raises NotXmlError."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True,
         remove_pis=True,
@@ -55,7 +56,7 @@ def elements(text: str) -> list[etree._Element]:
 
     Raises NotXmlError.
     """
-    root = _parse(text)
+    root = row(text)
     _refuse_text(root)
     children = list(root)
     if len(children) == 1 and children[0].tag in _WRAPPERS:
