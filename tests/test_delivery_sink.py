@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from net import KEY, MemorySource
 from toolkit.delivery.manifest import OpenedManifest, open_manifest, seal
 from toolkit.delivery.model import Coding
 from toolkit.delivery.sink import MAX_OPEN, FolderSink
-from toolkit.errors import DeliveryError, ExitCode
+from toolkit.errors import DeliveryError, EnvironmentProblem, ExitCode, UsageError
 
 FILES = {"config.json": b"{}", "w/model.bin": bytes(range(256)) * 5, "empty": b""}
 SOURCE = MemorySource(FILES, Coding(symbol=64, block=4, parity=4))
@@ -186,8 +188,13 @@ def test_a_target_that_is_a_file_or_leads_elsewhere_is_refused(tmp_path: Path) -
 
 def test_two_receivers_do_not_write_to_one_place(tmp_path: Path) -> None:
     first = fresh(tmp_path / "model")
-    with pytest.raises(DeliveryError, match="another receiver is writing there"):
-        FolderSink(tmp_path / "model").recall()
+    receive_all(first, leave=1)
+    for second in (FolderSink(tmp_path / "model"), FolderSink(tmp_path / "model")):
+        with pytest.raises(DeliveryError, match="another receiver is writing there"):
+            second.recall()
+        with pytest.raises(DeliveryError, match="another receiver is writing there"):
+            second.prepare()
+        second.close()
     first.close()
     assert FolderSink(tmp_path / "model").recall() == ENVELOPE
 
@@ -210,3 +217,83 @@ def test_few_files_are_open_at_a_time(tmp_path: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2 * MAX_OPEN
     sink.place()
     assert placed(tmp_path / "many") == files
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+def test_where_nothing_was_verified_nothing_remains(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    before = listing(tmp_path)
+    for target in (tmp_path / "model", tmp_path / "no" / "such" / "model", tmp_path / "mine" / "m"):
+        never_joined = FolderSink(target)
+        never_joined.prepare()
+        assert never_joined.recall() is None
+        assert not never_joined.kept
+        never_joined.close()
+        assert listing(tmp_path) == before
+        no_block = fresh(target)
+        no_block.put_digests(1, SOURCE.digests[1])
+        no_block.close()
+        assert listing(tmp_path) == before
+
+
+def test_what_an_earlier_run_verified_remains_when_the_next_one_gets_nothing(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "no" / "such" / "model"
+    first = fresh(target)
+    receive_all(first, leave=2)
+    assert first.kept
+    first.close()
+    before = listing(tmp_path)
+    second = FolderSink(target)
+    second.prepare()
+    assert second.kept
+    second.close()
+    assert listing(tmp_path) == before
+    assert FolderSink(target).recall() == ENVELOPE
+
+
+def test_a_target_that_could_not_be_written_is_known_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UsageError, match="file: is not a folder"):
+        FolderSink(tmp_path / "file").prepare()
+    with pytest.raises(EnvironmentProblem, match="below: cannot be written: Not a directory"):
+        FolderSink(tmp_path / "file" / "below").prepare()
+    with pytest.raises(EnvironmentProblem, match=r"^/proc/x: cannot be written: No such file"):
+        FolderSink(Path("/proc/x")).prepare()
+    assert listing(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("below", ["r", "r/deeper", "."])
+def test_a_folder_of_somebody_else_is_refused_at_once(tmp_path: Path, below: str) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    with as_an_ordinary_user(closed):
+        target = closed / below
+        with pytest.raises(EnvironmentProblem) as caught:
+            FolderSink(target).prepare()
+        text = f"{target}: cannot be written: Permission denied (choose another folder)"
+        assert str(caught.value) == text
+        assert caught.value.exit_code is ExitCode.INVALID
+        if below != ".":
+            with pytest.raises(DeliveryError) as late:
+                FolderSink(target).open(ENVELOPE, OPENED)
+            assert "is kept" not in str(late.value)
+    assert listing(tmp_path) == ["closed"]
+
+
+@contextmanager
+def as_an_ordinary_user(closed: Path) -> Iterator[None]:
+    """Somebody to whom the folder `closed` is closed."""
+    closed.chmod(0o500 if os.geteuid() else 0o700)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+        closed.chmod(0o700)

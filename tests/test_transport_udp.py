@@ -116,7 +116,7 @@ def test_the_trusted_key_is_checked(site: Site, capsys: pytest.CaptureFixture[st
     err = capsys.readouterr().err
     assert code == ExitCode.FINDINGS
     assert site.codes == {"fra": ExitCode.OK, "lon": ExitCode.ROLLED_BACK}
-    assert site.placed("lon") == {}
+    assert not list(site.folder.glob("*lon*"))
     assert "lon: failed: manifest: it is not signed by the trusted key; nothing was placed" in err
 
 
@@ -137,8 +137,10 @@ def test_nobody_there_is_unreachable_on_both_sides(
 ) -> None:
     assert main(site.send_command(*site.to("fra"), "--timeout", "0.2")) == ExitCode.UNREACHABLE
     assert "fra: none of them joined" in capsys.readouterr().err
-    command = site.receive_command("fra", site.ports[0], "--timeout", "0.2")
+    below = str(site.folder / "no" / "such" / "parent")
+    command = site.receive_command("fra", site.ports[0], "--timeout", "0.2", "--output", below)
     assert main(command) == ExitCode.UNREACHABLE
+    assert sorted(p.name for p in site.folder.iterdir()) == ["key", "key.pub", "model"]
     assert "nothing came back for 0.2 s" in capsys.readouterr().err
 
 
@@ -201,6 +203,11 @@ def test_a_source_that_changes_while_it_is_sent_ends_with_nothing_placed(site: S
         (["--to", "fra="], "not NAME=HOST:PORT"),
         (["--to", "fra=127.0.0.1"], "127.0.0.1: not HOST:PORT"),
         (["--to", "a=127.0.0.1:1", "--to", "a=127.0.0.1:2"], "--to a: is given twice"),
+        (["--to", "a=127.0.0.1:7", "--to", "b=127.0.0.1:7"], "127.0.0.1:7 is the address of a"),
+        (["--to", "a=127.0.0.1:7", "--to", "b=localhost:7"], "127.0.0.1:7 is the address of a"),
+        (["--to", "Fra 1=127.0.0.1:1"], "--to Fra 1: is not a name"),
+        (["--to=-a=127.0.0.1:1"], "--to -a: is not a name"),
+        (["--to", "all=127.0.0.1:1"], "--to all: is reserved"),
         (["--to", "a=127.0.0.1:1", "--rate", "fast"], "--rate fast: not a rate"),
         (["--to", "a=127.0.0.1:1", "--payload", "20"], "--payload 20: symbol of"),
         (["--to", "a=127.0.0.1:1", "--loss", "100%"], "--loss 100%: not a share"),
@@ -224,6 +231,9 @@ def test_wrong_arguments_of_send_are_named(
         (["--group", "192.0.2.1:5"], "not a multicast address"),
         (["--timeout", "-1"], "--timeout -1: must be positive"),
         (["--loss", "x"], "--loss x: not a share"),
+        (["--name", "n" * 33], "is not a name (lower-case letters"),
+        (["--output", "/proc/xx"], "/proc/xx: cannot be written: No such file or directory (ch"),
+        (["--output", __file__], "test_transport_udp.py: is not a folder (name one"),
     ],
 )
 def test_wrong_arguments_of_receive_are_named(
@@ -231,6 +241,7 @@ def test_wrong_arguments_of_receive_are_named(
 ) -> None:
     command = site.receive_command("fra", site.ports[0], *arguments)
     assert main(command) == ExitCode.INVALID
+    assert not list(site.folder.glob(".*"))
     assert reason in capsys.readouterr().err
 
 

@@ -9,16 +9,27 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
+from inspect import signature
+from itertools import product
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mutations import mutations
 from test_lab_router import demo_plan
 
 from toolkit.bier import wire
+from toolkit.bier.engine import Engine
+from toolkit.delivery.catalog import HAVE_CHUNK
+from toolkit.delivery.receiver import MAX_POLL
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
 from toolkit.inventory.model import Encapsulation, Imposition
-from toolkit.lab.fabric import build_fabric
+from toolkit.lab import hosts as lab_hosts
+from toolkit.lab import router as lab_router
+from toolkit.lab.fabric import build_fabric, has_gateway
 from toolkit.lab.hosts import Uplink, bier_header, datagram_of
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Emission, Network
@@ -26,11 +37,12 @@ from toolkit.plan.intended import intended_state
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network as Planes
-from toolkit.planes.paths import gateway_answers
-from toolkit.state.model import End, NetworkState
+from toolkit.state.model import NetworkState
 from toolkit.verify.multicast import examine
+from toolkit.verify.reports import MOST
 from toolkit.verify.scene import Scene
-from toolkit.verify.whatif import lost_clouds
+from toolkit.verify.walk import TTL
+from toolkit.verify.whatif import core_links, lost_clouds
 
 
 class Host:
@@ -66,9 +78,7 @@ def sent_by_source(plan: Plan, flow: FlowPlan, far: tuple[str, str]) -> list[byt
     part = plan.routers[flow.bfir].sub_domains[0]
     encapsulation = wire.Encapsulation(part.encapsulation.value)
     mpls = encapsulation is wire.Encapsulation.MPLS
-    front = Uplink(hub, far).header(
-        ethernet.EtherType.MPLS if mpls else ethernet.EtherType.BIER
-    )
+    front = Uplink(hub, far).header(ethernet.EtherType.MPLS if mpls else ethernet.EtherType.BIER)
     return [
         front
         + bier_header(
@@ -93,8 +103,7 @@ def forwarded(
     network.send(hub.name, [(hub.port, frame) for frame in frames])
     for cloud in flow.clouds:
         host = plan.hosts[cloud]
-        edge = End(host.router, host.router_port)
-        if gateway_answers(state, edge, host.gateway, host.address.ip):
+        if has_gateway(plan, planes, cloud):
             report = udp.Template(
                 host.address.ip, flow.control_port, flow.source_address, flow.control_port
             ).packet(bytes(89 + len(cloud)))
@@ -126,6 +135,74 @@ def compare(plan: Plan, state: NetworkState, down: Failures = NO_FAILURES) -> No
 
 
 @cache
-def demo(encapsulation: Encapsulation, imposition: Imposition) -> tuple[Plan, list[NetworkState]]:
-    plan = demo_plan(encapsulation, imposition)
-    return plan, [state for _, state in mutations(intended_state(plan))]
+def demo(encapsulation: Encapsulation, imposition: Imposition) -> Plan:
+    return demo_plan(encapsulation, imposition)
+
+
+@cache
+def mutants(encapsulation: Encapsulation, imposition: Imposition) -> dict[str, NetworkState]:
+    """What is wrong -> the state of the demonstration network with it."""
+    return dict(mutations(intended_state(demo(encapsulation, imposition))))
+
+
+KINDS = list(product(Encapsulation, Imposition))
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.sampled_from(KINDS), st.data())
+def test_one_wrong_leaf_loses_in_the_laboratory_whom_verification_names(
+    kind: tuple[Encapsulation, Imposition], data: st.DataObject
+) -> None:
+    what = data.draw(st.sampled_from(sorted(mutants(*kind))))
+    compare(demo(*kind), mutants(*kind)[what])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(KINDS), st.data())
+def test_several_wrong_leaves_and_a_failure_are_judged_alike_too(
+    kind: tuple[Encapsulation, Imposition], data: st.DataObject
+) -> None:
+    plan = demo(*kind)
+    state = intended_state(plan)
+    for _ in range(data.draw(st.integers(2, 3))):
+        name = data.draw(st.sampled_from(sorted(state.routers)))
+        what = data.draw(st.sampled_from(sorted(w for w in mutants(*kind) if w.startswith(name))))
+        state = replace(state, routers={**state.routers, name: mutants(*kind)[what].routers[name]})
+    links = data.draw(st.sets(st.sampled_from(core_links(state)), max_size=1))
+    compare(plan, state, Failures(links=frozenset(links)))
+
+
+HOST, ROUTER = (Encapsulation.MPLS, Imposition.HOST), (Encapsulation.MPLS, Imposition.ROUTER)
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "lost"),
+    [
+        (ROUTER, "ams1: sub-domain bfr-id None", 6),
+        (HOST, "ams1: host-hub no isis", 6),
+        (HOST, "ams1: host-hub no address", 6),
+        (HOST, "waw1: host-cloud-warsaw no isis", 0),
+        (HOST, "waw1: host-cloud-warsaw no address", 1),
+        (HOST, "waw1: host-cloud-warsaw other enabled", 1),
+        (HOST, "waw1: egress_flows to host-cloud-warsaw too", 0),
+        (HOST, "waw1: to-fra1 mtu 100", 0),
+        # Two routers own the address that a tunnel leads to: the nearer one takes its packets.
+        (
+            (Encapsulation.NON_MPLS, Imposition.ROUTER),
+            "chi1: to-nyc1 address 10.255.0.11/32 of another",
+            1,
+        ),
+    ],
+)
+def test_what_was_once_judged_wrong(
+    kind: tuple[Encapsulation, Imposition], what: str, lost: int
+) -> None:
+    plan, state = demo(*kind), mutants(*kind)[what]
+    compare(plan, state)
+    assert len(lost_clouds(Scene(plan, state))) == lost
+
+
+def test_ttl_and_sizes_are_those_that_packets_have() -> None:
+    assert signature(Engine.impose).parameters["ttl"].default == TTL
+    assert lab_hosts.TTL == lab_hosts.MULTICAST_TTL == lab_router.TUNNEL_TTL == TTL
+    assert HAVE_CHUNK == MAX_POLL == MOST

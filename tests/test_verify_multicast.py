@@ -21,7 +21,7 @@ from toolkit.planes.derive import derive
 from toolkit.report.verification import Verification, document, text
 from toolkit.state.model import BierEncapsulation
 from toolkit.verify.catalogue import KINDS
-from toolkit.verify.coverage import not_modelled
+from toolkit.verify.coverage import coverage, not_modelled
 from toolkit.verify.findings import Report, Severity
 from toolkit.verify.multicast import CHECKS, verify_state
 
@@ -157,3 +157,16 @@ def test_notes_and_warnings_fail_no_check() -> None:
         assert not report.errors
         assert all(f.severity is not Severity.ERROR for f in report.findings)
         assert all(check.status != "failed" for check in report.checks)
+
+
+def test_what_devices_show_counts_as_modelled_only_where_it_was_read() -> None:
+    plan, state = network(LINES)
+    topics = {s.topic for s in not_modelled(plan, state)}
+    assert topics - {s.topic for s in not_modelled(plan, state, device_state_read=True)} == {
+        "Device state"
+    }
+    (read,) = (
+        s for s in coverage(plan, state, device_state_read=True) if s.topic == "Device state"
+    )
+    assert read.modelled
+    assert "compared" in read.text

@@ -41,19 +41,19 @@ def case(make: Callable[[], Case]) -> Callable[[], Case]:
     return make
 
 
-def _line(**options: object) -> tuple[Plan, NetworkState]:
+def line(**options: object) -> tuple[Plan, NetworkState]:
     return network(LINES, **options)
 
 
 @case
 def good() -> Case:
-    plan, state = _line(clouds="bd")
+    plan, state = line(clouds="bd")
     return Case(plan, replace(state, source=Source.RENDERED), frozenset())
 
 
 @case
 def isis_missing_at_one_end() -> Case:
-    plan, state = _line(clouds="bd")
+    plan, state = line(clouds="bd")
     state = change_port(state, "c", "to-b", isis=None)
     ids = {"isis-half-adjacency", "cloud-unreached", "report-path-missing"}
     return Case(plan, state, frozenset(ids | {"bfr-prefix-unreachable"}))
@@ -77,7 +77,7 @@ def bier_missing_at_one_end() -> Case:
 
 @case
 def two_bfr_ids_alike() -> Case:
-    plan, state = _line(clouds="bcd")
+    plan, state = line(clouds="bcd")
     taken = plan.routers["b"].sub_domains[0].bfr_id
     return Case(
         plan,
@@ -88,7 +88,7 @@ def two_bfr_ids_alike() -> Case:
 
 @case
 def bfr_id_missing() -> Case:
-    plan, state = _line()
+    plan, state = line()
     return Case(
         plan,
         change_sub_domain(state, "d", bfr_id=None),
@@ -98,7 +98,7 @@ def bfr_id_missing() -> Case:
 
 @case
 def bfr_prefix_of_another() -> Case:
-    plan, state = _line(clouds="bd")
+    plan, state = line(clouds="bd")
     prefix = plan.routers["b"].loopback.network
     # d advertises no route to b's address of its own, so nobody learns of d as a BFR.
     ids = {"bfr-prefix-duplicate", "cloud-unreached"}
@@ -107,14 +107,14 @@ def bfr_prefix_of_another() -> Case:
 
 @case
 def bfr_prefix_not_in_isis() -> Case:
-    plan, state = _line()
+    plan, state = line()
     ids = {"bfr-prefix-not-advertised", "bfr-prefix-unreachable", "cloud-unreached"}
     return Case(plan, change_port(state, "d", "lo0", isis=None), frozenset(ids))
 
 
 @case
 def other_bsl() -> Case:
-    plan, state = _line()
+    plan, state = line()
     return Case(
         plan,
         change_encapsulation(state, "d", bsl=512),
@@ -124,14 +124,14 @@ def other_bsl() -> Case:
 
 @case
 def other_sub_domain() -> Case:
-    plan, state = _line()
+    plan, state = line()
     ids = {"sub-domain-mismatch", "cloud-unreached", "bfr-id-missing", "bfr-id-gap"}
     return Case(plan, change_sub_domain(state, "d", sub_domain_id=7), frozenset(ids))
 
 
 @case
 def other_encapsulation() -> Case:
-    plan, state = _line()
+    plan, state = line()
     return Case(
         plan,
         change_encapsulation(state, "d", kind="non-mpls"),
@@ -141,7 +141,7 @@ def other_encapsulation() -> Case:
 
 @case
 def other_encapsulation_at_the_bfir() -> Case:
-    plan, state = _line()
+    plan, state = line()
     # The host goes on imposing what was planned, and the BFIR does not understand it.
     return Case(
         plan,
@@ -152,7 +152,7 @@ def other_encapsulation_at_the_bfir() -> Case:
 
 @case
 def other_bsl_at_the_bfir() -> Case:
-    plan, state = _line(imposition=Imposition.HOST)
+    plan, state = line(imposition=Imposition.HOST)
     return Case(
         plan,
         change_encapsulation(state, "a", bsl=512),
@@ -162,13 +162,13 @@ def other_bsl_at_the_bfir() -> Case:
 
 @case
 def other_labels_at_the_bfir() -> Case:
-    plan, state = _line()
+    plan, state = line()
     return Case(plan, change_encapsulation(state, "a", base=5000), frozenset({"cloud-unreached"}))
 
 
 @case
 def non_mpls_bift_ids_differ() -> Case:
-    plan, state = _line(bier=BierSettings(encapsulation=Encapsulation.NON_MPLS))
+    plan, state = line(bier=BierSettings(encapsulation=Encapsulation.NON_MPLS))
     return Case(
         plan,
         change_encapsulation(state, "d", base=77),
@@ -178,7 +178,7 @@ def non_mpls_bift_ids_differ() -> Case:
 
 @case
 def label_blocks_overlap() -> Case:
-    plan, state = _line()
+    plan, state = line()
     own = state.routers["d"].sub_domains[0].encapsulations[0]
     second = BierEncapsulation(kind="mpls", bsl=512, base=own.base, max_si=0)
     return Case(
@@ -204,7 +204,7 @@ def too_few_sets() -> Case:
 
 @case
 def small_mtu_on_the_tree() -> Case:
-    plan, state = _line()
+    plan, state = line()
     ids = {"mtu-too-small", "mtu-mismatch", "cloud-unreached"}
     return Case(plan, change_port(state, "c", "to-d", mtu=1500), frozenset(ids))
 
@@ -221,7 +221,9 @@ def a_path_longer_than_the_ttl() -> Case:
     names = [f"r{n:02}" for n in range(70)]
     plan, state = network(pairwise(names), source="r00", clouds=["r63", "r69"])
     state = replace(state, source=Source.RENDERED)
-    return Case(plan, state, frozenset({"ttl-exceeded", "cloud-unreached"}))
+    # r63 is the last that BIER reaches; its reports cross 64 routers and die at the last of them.
+    ids = {"ttl-exceeded", "cloud-unreached", "report-path-missing"}
+    return Case(plan, state, frozenset(ids))
 
 
 @case
@@ -233,7 +235,7 @@ def system_ids_alike() -> Case:
 
 @case
 def addresses_alike() -> Case:
-    plan, state = _line(clouds="bd")
+    plan, state = line(clouds="bd")
     loopback = state.routers["a"].interfaces["lo0"].addresses
     # Nobody advertises c's own address any more, so nobody hears of c as a BFR: it would have to
     # be crossed in a tunnel, which the plan left no room for.
@@ -253,80 +255,6 @@ def wrong_subnet() -> Case:
 
 
 @case
-def host_imposition_refused() -> Case:
-    plan, state = _line()
-    return Case(
-        plan,
-        change_port(state, "a", "host-hub", accept_host_bier=False),
-        frozenset({"host-imposition-refused", "cloud-unreached"}),
-    )
-
-
-@case
-def host_imposition_open() -> Case:
-    plan, state = _line()
-    return Case(
-        plan,
-        change_port(state, "d", "host-cloud-d", accept_host_bier=True),
-        frozenset({"host-imposition-open"}),
-    )
-
-
-@case
-def no_egress_flow() -> Case:
-    plan, state = _line()
-    return Case(
-        plan,
-        change_router(state, "d", egress_flows=()),
-        frozenset({"overlay-missing", "cloud-unreached"}),
-    )
-
-
-@case
-def no_ingress_flow() -> Case:
-    plan, state = _line(imposition=Imposition.ROUTER)
-    return Case(
-        plan,
-        change_router(state, "a", ingress_flows=()),
-        frozenset({"overlay-missing", "cloud-unreached"}),
-    )
-
-
-@case
-def twice_out_of_one_interface() -> Case:
-    plan, state = _line()
-    flow = state.routers["d"].egress_flows[0]
-    twice = replace(flow, interfaces=flow.interfaces * 2)
-    return Case(
-        plan,
-        change_router(state, "d", egress_flows=(twice,)),
-        frozenset({"cloud-duplicate"}),
-    )
-
-
-@case
-def out_to_a_host_that_did_not_ask() -> Case:
-    plan, state = _line(clouds="ad")
-    flow = state.routers["a"].egress_flows[0]
-    more = replace(flow, interfaces=(*flow.interfaces, "host-hub"))
-    return Case(
-        plan,
-        change_router(state, "a", egress_flows=(more,)),
-        frozenset({"cloud-unasked"}),
-    )
-
-
-@case
-def edge_not_in_isis() -> Case:
-    plan, state = _line()
-    return Case(
-        plan,
-        change_port(state, "d", "host-cloud-d", isis=None),
-        frozenset({"report-path-missing"}),
-    )
-
-
-@case
 def a_router_without_configuration() -> Case:
     plan, state = network(SQUARE, clouds="c")
     rest = {name: router for name, router in state.routers.items() if name != "b"}
@@ -336,7 +264,7 @@ def a_router_without_configuration() -> Case:
 
 @case
 def a_router_too_many() -> Case:
-    plan, state = _line()
+    plan, state = line()
     extra = replace(
         state.routers["b"], name="x", system_id="0000.0000.00ff", sub_domains=(), interfaces={}
     )
@@ -346,14 +274,14 @@ def a_router_too_many() -> Case:
 
 @case
 def across_a_router_without_bier() -> Case:
-    plan, state = _line(without_bier="b")
+    plan, state = line(without_bier="b")
     state = replace(state, source=Source.RENDERED)
     return Case(plan, state, frozenset({"non-bfr-crossed"}))
 
 
 @case
 def a_prefix_that_is_no_host_route() -> Case:
-    plan, state = _line()
+    plan, state = line()
     wide = IPv4Network("10.255.0.0/24")
     return Case(
         plan,

@@ -9,13 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, parse_share
+from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.cli.interruption import terminable
 from toolkit.errors import ExitCode, ToolkitError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.delivery.events import ReceiverOutput
     from toolkit.delivery.model import Counters, Receipt
+    from toolkit.delivery.sink import FolderSink
     from toolkit.delivery.sink_gpu import TensorSink
 
 
@@ -60,13 +62,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Receive; return 0 when every file is verified and placed."""
+    with terminable():
+        return _receive(args)
+
+
+def _receive(args: argparse.Namespace) -> int:
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.transport import address, loss, udp
 
-    if not 1 <= len(args.name.encode()) <= 255:
-        raise UsageError("--name: 1 to 255 bytes")
+    check_name("--name", args.name)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
     lost = parse_share(args.loss)
@@ -80,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     sender = address.resolve(args.sender, port=CONTROL_PORT)
     teller = _Teller(tensors, checked=trusted is not None)
     with ExitStack() as stack:
+        stack.callback(folder.close)
+        folder.prepare()
         sockets = [stack.enter_context(address.bind(address.resolve(args.listen)))]
         if args.group:
             group = address.resolve(args.group)
@@ -91,9 +99,20 @@ def run(args: argparse.Namespace) -> int:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
         try:
             udp.run_receiver(receiver, wires, sender, teller)
-        finally:
-            folder.close()
+        except KeyboardInterrupt:
+            return _interrupted(folder, placed=teller.placed)
     return teller.finish(receiver.counters, folder.target, args.format)
+
+
+def _interrupted(folder: FolderSink, *, placed: bool) -> int:
+    if placed:
+        kept = f"everything is in {folder.target}, and the sender may not know it"
+    elif folder.kept:
+        kept = f"what was received is kept in {folder.staging} (start the receiver again to go on)"
+    else:
+        kept = "nothing had been received"
+    say(f"llmsync: interrupted; {kept}")
+    return ExitCode.INTERRUPTED
 
 
 def _tensor_sink(folder: Any, gpu: str | None) -> TensorSink | None:  # noqa: ANN401
@@ -146,6 +165,11 @@ class _Teller:
                     self._error = error
                 case _:
                     pass
+
+    @property
+    def placed(self) -> bool:
+        """Whether all files are in their place."""
+        return self._receipt is not None
 
     def finish(self, counters: Counters, target: Path, form: str) -> int:
         """Print the outcome; raise what went wrong."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.cli.interruption import terminable
 from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def add_loss(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Send; return 0 when every receiver has everything."""
+    with terminable():
+        return _send(args)
+
+
+def _send(args: argparse.Namespace) -> int:
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
@@ -90,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
     for name, found in addresses.items():
         if found is None and not args.group:
             raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
+    known = _known(addresses)
     group = address.resolve(args.group) if args.group else None
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
@@ -112,7 +119,6 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     names = list(addresses)
     sender = Sender(session, source, names)
-    known = {n: address.resolve(a).sockaddr for n, a in addresses.items() if a is not None}
     with address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
         if group is not None:
             address.send_from(sock, group, args.interface)
@@ -153,7 +159,7 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
             {
                 "receiver": r.receiver, "standing": str(r.standing), "reason": r.reason,
                 "joined": None if r.joined is None else round(r.joined, 3),
-                "verified": None if r.receipt is None else round(r.receipt.verified, 3),
+                "completed": None if r.completed is None else round(r.completed, 3),
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }
@@ -163,7 +169,7 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
     if form == "json":
         print_data(document, "json")
     else:
-        header = ("receiver", "standing", "joined", "verified", "packets", "repairs", "lost")
+        header = ("receiver", "standing", "joined", "completed", "packets", "repairs", "lost")
         rows = [
             ["-" if r[column] is None else r[column] for column in header]
             for r in document["receivers"]
@@ -184,12 +190,44 @@ def _receivers(given: list[str]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for text in given:
         name, equals, where = text.partition("=")
-        if not name or len(name.encode()) > 255 or (equals and not where):
+        if not name or (equals and not where):
             raise UsageError(f"--to {text}: not NAME=HOST:PORT")
+        check_name("--to", name)
         if name in found:
             raise UsageError(f"--to {name}: is given twice")
         found[name] = where or None
     return found
+
+
+def _known(addresses: dict[str, str | None]) -> dict[str, tuple[str, int]]:
+    """Return where each receiver is, as far as it is said; no two are at one place."""
+    from toolkit.transport import address
+
+    known: dict[str, tuple[str, int]] = {}
+    for name, text in addresses.items():
+        if text is None:
+            continue
+        place = address.resolve(text)
+        for other, taken in known.items():
+            if taken == place.sockaddr:
+                raise UsageError(
+                    f"--to {name}={text}: {place} is the address of {other} "
+                    "(every receiver needs its own)"
+                )
+        known[name] = place.sockaddr
+    return known
+
+
+def check_name(flag: str, name: str) -> None:
+    """Raise UsageError unless an inventory could name a GPU cloud so."""
+    from toolkit.inventory.identifier import parse_name
+    from toolkit.inventory.refusal import Refusal
+
+    try:
+        parse_name(name)
+    except Refusal as refusal:
+        remedy = f" ({refusal.remedy})" if refusal.remedy else ""
+        raise UsageError(f"{flag} {name}: {refusal.reason}{remedy}") from None
 
 
 def parse_rate(text: str) -> int:

@@ -56,6 +56,8 @@ class Loop:
         self._pushed: tuple[Pushed, ...] = ()
         self._not_checked: list[tuple[str, str]] = []
         self._facts: dict[str, str] = {}
+        self._asked = False
+        """Routers were asked for their own tables, over NETCONF."""
         self._failure: ExitCode | None = None
         """A delivery was broken off: nothing of it was placed."""
 
@@ -119,7 +121,10 @@ class Loop:
                 **self._facts,
             },
             not_checked=tuple(self._not_checked),
-            limits=tuple((s.topic, s.text) for s in not_modelled(plan, configured)),
+            limits=tuple(
+                (s.topic, s.text)
+                for s in not_modelled(plan, configured, device_state_read=self._asked)
+            ),
             broken_links=tuple(sorted(scenario.down.links)),
             broken_nodes=tuple(sorted(scenario.down.nodes)),
         )
@@ -252,6 +257,7 @@ class Loop:
             self._not_checked.append(("Device state read back as typed objects", str(error)))
             return result
         self._report += back
+        self._asked = True
         return result
 
     # ----- telling and writing

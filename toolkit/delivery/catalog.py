@@ -60,6 +60,12 @@ class Catalog:
     def complete(self) -> bool:
         return self._remaining == 0
 
+    @property
+    def kept(self) -> bool:
+        """Whether a block of a file is stored, by this run or by an earlier one."""
+        data = [a for toi, a in self.assemblies.items() if (toi - FIRST_TOI) % 2]
+        return any(1 in a.done for a in data)
+
     def recalled(self) -> list[FileVerified | TensorReady]:
         """What an earlier run had done already, and files without a byte."""
         out: list[FileVerified | TensorReady] = []

@@ -99,13 +99,27 @@ class Dispatch:
         poll.tries += 1
         wait = max(self._members[bit].timeout for bit in bits(poll.awaited))
         poll.due = now + min(wait * 2 ** min(poll.tries - 1, 8), MAX_RTO)
+        self._ask_again(poll, poll.awaited)
         segment = poll.segment
-        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
-        self.urge(poll.awaited, segment.item.toi, question)
         if segment.pending:
             # Those that have answered do not wait for those that have not.
             self._repairs.append(segment)
             self.idle = False
+
+    def remind(self, member: Member) -> bool:
+        """Ask a member again all that it is being asked; False: nothing, or all would be asked."""
+        if self.everybody is not None:
+            return False
+        polls = [p for p in self.polls.values() if p.awaited >> member.bit & 1]
+        for poll in polls:
+            self._ask_again(poll, 1 << member.bit)
+        return bool(polls)
+
+    def _ask_again(self, poll: OpenPoll, mask: int) -> None:
+        poll.again |= mask
+        segment = poll.segment
+        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
+        self.urge(mask, segment.item.toi, question)
 
     def _next_round(self, now: float) -> bool:
         """End the round under way with its poll, or begin the next; False: nothing can be sent."""

@@ -28,6 +28,7 @@ class Member:
     incarnation: int = 0
     heard: float = 0.0
     joined: float | None = None
+    completed: float | None = None
     reason: str = ""
     receipt: Receipt | None = None
     lost: int = 0
@@ -77,6 +78,7 @@ class Member:
         return ReceiverResult(
             receiver=self.name, standing=self.standing, reason=reason, receipt=self.receipt,
             joined=None if self.joined is None else self.joined - started,
+            completed=None if self.completed is None else self.completed - started,
             packets=packets, repairs=repairs, lost=self.lost,
         )  # fmt: skip
 
@@ -96,6 +98,8 @@ class OpenPoll:
     sent: float
     due: float
     tries: int = 1
+    again: int = 0
+    """Receivers that were asked more than once: how old their answer is cannot be told."""
 
 
 def newer(incarnation: int, than: int) -> bool:

@@ -139,6 +139,8 @@ class ReceiverResult:
     receipt: Receipt | None = None
     joined: float | None = None
     """Seconds after the sender's start."""
+    completed: float | None = None
+    """The same, when its receipt came; the receipt's own times are of the receiver's clock."""
     packets: int = 0
     """Packets with a payload addressed to it."""
     repairs: int = 0

@@ -17,6 +17,7 @@ from enum import Enum, auto
 
 from toolkit.delivery import events, wire
 from toolkit.delivery.assembly import Verdict
+from toolkit.delivery.backoff import Backoff
 from toolkit.delivery.bootstrap import Bootstrap
 from toolkit.delivery.catalog import Catalog
 from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message, Report
@@ -24,26 +25,20 @@ from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest, open_manifest
 from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.ports import Sink
-from toolkit.errors import (
-    DeliveryError,
-    IncompleteError,
-    ToolkitError,
-    UnreachableError,
-    WireError,
-)
+from toolkit.errors import DeliveryError, IncompleteError, ToolkitError, UnreachableError, WireError
 
-JOIN_INTERVAL = 0.25
-"""Seconds between the first two JOINs; doubled up to MAX_INTERVAL."""
-MAX_INTERVAL = 2.0
+JOIN_INTERVAL = 0.1, 2.0
+"""Seconds between the first two JOINs, and at most."""
+LAST_INTERVAL = 0.125, 1.0
+"""The same for the last words."""
 REORDER = 0.005
 """Seconds that a report waits for packets which the poll overtook."""
 CLOSE_GRACE = 1.0
 """Seconds after the end of the session was said; less than half of them silent: it was no end."""
-LAST_WORDS = 8
-"""Times that the receipt, or the reason of a failure, is said unless the sender ends it."""
+LAST_WORDS = 12
+"""Times that the receipt, or the reason of a failure, is said unasked until the sender ends it."""
 MAX_POLL = 1024
 """Blocks that one poll may ask for."""
-
 
 _CLOSED = (
     "the sender closed the session before it was complete; nothing was placed (its own messages "
@@ -101,8 +96,7 @@ class Receiver:
         """Something came that only a sender who knows us sends."""
         self._first_byte: float | None = None
         self._last_byte = 0.0
-        self._retry = math.inf
-        self._interval = JOIN_INTERVAL
+        self._retry = Backoff(*JOIN_INTERVAL, chance)
         self._reports: dict[int, tuple[float, int, int, int]] = {}
         """Poll id -> when to answer, TOI, first block, count."""
         self._last_words: Body | None = None
@@ -122,7 +116,7 @@ class Receiver:
             return 0.0
         if self.state is State.ENDED:
             return None
-        due = min(self._retry, self._closed_at)
+        due = min(self._retry.due, self._closed_at)
         if self._reports:
             due = min(due, min(r[0] for r in self._reports.values()))
         if self.state is not State.CLOSING:
@@ -155,7 +149,7 @@ class Receiver:
         if self.state is State.ENDED:
             return []
         if self.state is State.CLOSING:
-            return out + (self._say_last(now) if now >= self._retry else [])
+            return out + (self._say_last(now) if now >= self._retry.due else [])
         if now >= self._closed_at:
             if self._heard < self._closed_at - CLOSE_GRACE / 2:
                 self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
@@ -164,10 +158,11 @@ class Receiver:
         if now >= self._heard + self._timeout:
             self._said = LAST_WORDS - 1
             return out + self._fail(self._silent(), now)
-        if now >= self._retry:
+        if now >= self._retry.due:
             patience = self._heard + self._silence
             if self._answered and now < patience:
-                self._retry = patience
+                self._retry.reset()
+                self._retry.due = patience
             else:
                 out += self._introduce(now)
         return out
@@ -192,15 +187,15 @@ class Receiver:
         landed = self._sink.open(envelope, opened)
         catalog = Catalog(opened, landed, self._sink, self.counters, self._memory)
         self._catalog, self.state = catalog, State.RECEIVING
-        self._answered, self._interval = False, JOIN_INTERVAL
+        self._answered = False
+        self._retry.reset()
         out: list[Output] = [events.ManifestVerified(opened), *catalog.recalled()]
         if catalog.complete:
             return out + self._complete(catalog, now)
         return out + self._introduce(now)
 
     def _introduce(self, now: float) -> list[Output]:
-        self._retry = now + self._interval * (0.75 + self._chance() / 2)
-        self._interval = min(2 * self._interval, MAX_INTERVAL)
+        self._retry.said(now)
         if self._catalog is None:
             return [self._message(Join())]
         return [self._message(have) for have in self._catalog.haves()]
@@ -226,7 +221,9 @@ class Receiver:
             if header.close_session:
                 self.state = State.ENDED
                 return []
-            return self._say_last(now) if poll is not None else self._ignore("already done")
+            if poll is not None and self._last_words is not None:
+                return [self._message(self._last_words)]
+            return self._ignore("already done")
         if header.close_session:
             # Not proof of anything, it could be forged: wait whether more comes.
             self._closed_at = min(self._closed_at, now + CLOSE_GRACE)
@@ -367,7 +364,7 @@ class Receiver:
         self.state = State.CLOSING
         self._reports.clear()
         self._closed_at = math.inf
-        self._last_words, self._interval = last_words, JOIN_INTERVAL / 2
+        self._last_words, self._retry = last_words, Backoff(*LAST_INTERVAL, self._chance)
         return self._say_last(now)
 
     def _say_last(self, now: float) -> list[Output]:
@@ -375,8 +372,7 @@ class Receiver:
             self.state = State.ENDED
             return []
         self._said += 1
-        self._retry = now + self._interval * (0.75 + self._chance() / 2)
-        self._interval = min(2 * self._interval, MAX_INTERVAL / 2)
+        self._retry.said(now)
         return [self._message(self._last_words)]
 
     def _silent(self) -> ToolkitError:
@@ -387,13 +383,13 @@ class Receiver:
                 "is it running, does it list this receiver, do routers and firewalls let both "
                 "directions through?",
             )  # fmt: skip
+        kept = self._catalog is not None and self._catalog.kept
+        what = "what was received is kept" if kept else "nothing was received"
         return IncompleteError(
-            f"the sender has been silent {waited}; nothing was placed, and what was received is "
-            "kept (start the receiver again to go on)"
+            f"the sender has been silent {waited}; nothing was placed, and {what} "
+            "(start the receiver again to go on)"
         )
 
     def _message(self, body: Body) -> events.Feedback:
-        message = Message(
-            tsi=self._tsi or 0, incarnation=self._incarnation, name=self.name, body=body
-        )
-        return events.Feedback(message.encode())
+        said = Message(tsi=self._tsi or 0, incarnation=self._incarnation, name=self.name, body=body)
+        return events.Feedback(said.encode())

@@ -198,7 +198,7 @@ class Sender:
             case Report():
                 out += self._on_report(member, body, now)
             case Done():
-                out += self._on_done(member, body)
+                out += self._on_done(member, body, now)
             case Fail():
                 out += self._settle(member, Standing.FAILED, body.reason)
         return out
@@ -209,12 +209,14 @@ class Sender:
         self._ledger.forget(member.bit)
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
-        member.given_up = False
+        member.completed, member.given_up = None, False
         member.told = bytearray(2 * len(self.manifest.files))
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
         if fresh:
             self._want_boot(member)
+        elif member.standing is Standing.JOINED and self._dispatch.remind(member):
+            pass  # FDT or manifest has not reached it; its report says so before a timer does.
         elif member.active:
             self._still_here(member)
         else:
@@ -268,7 +270,7 @@ class Sender:
         asked = (segment.item.toi, segment.first, segment.count)
         if asked != (report.toi, report.first, len(report.lacks)):
             return [Ignored(f"{member.name} reported on something else than it was asked")]
-        if poll.tries == 1:
+        if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
         if any(report.lacks):
@@ -280,11 +282,12 @@ class Sender:
         self._dispatch.repair(poll)
         return []
 
-    def _on_done(self, member: Member, done: Done) -> list[Output]:
+    def _on_done(self, member: Member, done: Done, now: float) -> list[Output]:
         if done.receipt.manifest != self._digest:
             reason = "it completed another manifest than this session's"
             return self._settle(member, Standing.FAILED, reason)
-        member.receipt = done.receipt
+        if member.receipt is None:
+            member.receipt, member.completed = done.receipt, now
         return self._settle(member, Standing.COMPLETE, "")
 
     def _settle(self, member: Member, standing: Standing, reason: str) -> list[Output]:

@@ -10,6 +10,8 @@
         digests/<number>      the list of block digests of file <number>
         blocks/<number>       one byte per block; 1 once the block has been written
 
+`toolkit.delivery.staging` makes, locks and removes the staging folder.
+
 A block's byte is set after its data, and on the next start every block with a set byte is read
 and digested again: a power cut may lose work, never let a wrong byte appear.  After a failure (a
 full disk, say) the staging folder stays, so that the next run fetches only what is missing; the
@@ -19,7 +21,6 @@ target is as it was.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -29,7 +30,8 @@ from pathlib import Path
 from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, OpenedManifest, digest, open_manifest
 from toolkit.delivery.ports import Landed
-from toolkit.errors import DeliveryError, WireError
+from toolkit.delivery.staging import Staging
+from toolkit.errors import DeliveryError, EnvironmentProblem, UsageError, WireError
 
 Write = Callable[[int, memoryview, int], int]
 """os.pwrite: descriptor, data, offset -> bytes written."""
@@ -50,25 +52,45 @@ class FolderSink:
 
     def __init__(self, target: Path, *, durable: bool = True, write: Write = os.pwrite) -> None:
         self.target = target.resolve()
-        self.staging = self.target.parent / f".{self.target.name}.llmsync"
-        if self.target.is_mount():
-            # Beside it would be another file system.
-            self.staging = self.target / ".llmsync"
+        self._staging = Staging(self.target)
+        self.staging = self._staging.path
         self._durable = durable
         self._write = write
         self._manifest: Manifest | None = None
         self._parts: list[Partition] = []
-        self._lock: int | None = None
         self._opened: dict[int, tuple[int, int]] = {}
         """File number -> descriptors of its data and of its journal."""
         self._unsynced = 0
         self._placed: set[int] = set()
         """Files that a run which died while placing had already placed."""
 
+    @property
+    def kept(self) -> bool:
+        """Whether the next run would begin with something that is verified."""
+        return self._staging.kept
+
+    def prepare(self) -> None:
+        """Find out at once, before anybody is told, that files could not be placed here.
+
+        Raises UsageError or EnvironmentProblem where that is so; DeliveryError where another
+        receiver is at work.
+        """
+        try:
+            if self.target.exists() and not self.target.is_dir():
+                raise UsageError(f"{self.target}: is not a folder (name one to place files in)")
+            if self.target.is_dir() and not os.access(self.target, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            self._staging.take()
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"{self.target}: cannot be written: {error.strerror or error} "
+                "(choose another folder)"
+            ) from None
+
     def recall(self) -> bytes | None:
         """Return the envelope that an earlier, unfinished run stored."""
         with self._explained():
-            self._take_lock()
+            self._staging.take()
             stored = self.staging / "manifest.json"
             return stored.read_bytes() if stored.exists() else None
 
@@ -76,7 +98,7 @@ class FolderSink:
         """Make the staging folder ready; check again what an earlier run left there."""
         manifest = opened.manifest
         with self._explained():
-            self._take_lock()
+            self._staging.take()
             self._check_target(manifest)
             self._close_files()
             self._placed.clear()
@@ -129,14 +151,12 @@ class FolderSink:
                 self._place_each(manifest)
             if self._durable:
                 _sync(self.target.parent)
-            shutil.rmtree(self.staging)
+            self._staging.remove()
         self.close()
 
     def close(self) -> None:
         self._close_files()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._staging.release()
 
     # ----- what is already there
 
@@ -249,21 +269,6 @@ class FolderSink:
             return self.target / self._need_manifest().files[number].path
         return self._staged(number)
 
-    def _take_lock(self) -> None:
-        if self._lock is not None:
-            return
-        self.staging.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.staging / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise DeliveryError(
-                f"{self.target}: another receiver is writing there (stop it, or choose another "
-                "folder)"
-            ) from None
-        self._lock = lock
-
     def _write_all(self, descriptor: int, data: memoryview, offset: int) -> None:
         while data:
             written = self._write(descriptor, data, offset)
@@ -292,10 +297,17 @@ class FolderSink:
         except OSError as error:
             why = _FULL.get(error.errno or 0, error.strerror or str(error))
             remedy = "make room" if error.errno in _FULL else "make it writable"
+            kept = f", and what was received is kept in {self.staging}" if self._keeps() else ""
             raise DeliveryError(
-                f"{self.target}: {why}; nothing was placed, and what was received is kept in "
-                f"{self.staging} ({remedy}, or choose another disk, and start the receiver again)"
+                f"{self.target}: {why}; nothing was placed{kept} "
+                f"({remedy}, or choose another disk, and start the receiver again)"
             ) from error
+
+    def _keeps(self) -> bool:
+        try:
+            return self.kept
+        except OSError:
+            return False
 
 
 def _absent_or_empty(folder: Path) -> bool:

@@ -7,14 +7,14 @@ are computed once for each router.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from toolkit.igp.graph import Edge, Graph
 from toolkit.igp.spf import ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
 from toolkit.planes.fib import Fib, NextHop, Route
-from toolkit.state.model import Interface, IpNetwork, NetworkState
+from toolkit.state.model import Interface, IpAddress, IpNetwork, NetworkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Underlay:
         )
         self._paths: dict[str, ShortestPaths] = {}
         self._prefixes: dict[str, tuple[Prefix, ...]] = {}
+        self._holders: dict[IpAddress, tuple[tuple[str, Prefix], ...]] = {}
         self._next_hops: dict[str, dict[int, tuple[NextHop, ...]]] = {}
 
     def ways(self, router: str) -> dict[str, tuple[Side, Side]]:
@@ -112,26 +113,65 @@ class Underlay:
 
     def fib(self, router: str) -> Fib:
         """Return the router's table: connected prefixes, then the cheapest advertised ones."""
-        routes = {
+        paths = self.paths(router)
+        advertised = (
+            (number, prefix)
+            for number in paths.order[1:]
+            for prefix in self.prefixes(paths.graph.names[number])
+        )
+        return Fib(self._routes(router, self._connected(router), advertised))
+
+    def holders(self, destination: IpAddress) -> tuple[tuple[str, Prefix], ...]:
+        """Return (router, prefix) of all that is advertised and holds `destination`."""
+        if destination not in self._holders:
+            self._holders[destination] = tuple(
+                (name, prefix)
+                for name in self.graph.names
+                for prefix in self.prefixes(name)
+                if destination in prefix.network
+            )
+        return self._holders[destination]
+
+    def route(self, router: str, destination: IpAddress) -> Route | None:
+        """Return what `fib(router).lookup(destination)` would, without making the whole table."""
+        paths = self.paths(router)
+        connected = {n: r for n, r in self._connected(router).items() if destination in n}
+        advertised = (
+            (self.graph.index[name], prefix)
+            for name, prefix in self.holders(destination)
+            if name != router and paths.reaches(name)
+        )
+        routes = self._routes(router, connected, advertised)
+        return max(routes, key=lambda route: route.prefix.prefixlen, default=None)
+
+    def _connected(self, router: str) -> dict[IpNetwork, Route]:
+        return {
             address.network: Route(address.network, 0, (NextHop(interface.name),), connected=True)
             for interface in self.interfaces(router)
             for address in interface.addresses
         }
+
+    def _routes(
+        self,
+        router: str,
+        connected: dict[IpNetwork, Route],
+        advertised: Iterable[tuple[int, Prefix]],
+    ) -> Iterator[Route]:
+        """Yield connected routes, then the cheapest of each other prefix that nodes advertise."""
+        yield from connected.values()
         paths = self.paths(router)
         best: dict[IpNetwork, tuple[int, int]] = {}  # metric, and first hops as bits
-        for number in paths.order[1:]:
-            for prefix in self.prefixes(paths.graph.names[number]):
-                if prefix.network in routes:
-                    continue
-                metric = paths.distance[number] + prefix.metric
-                known = best.get(prefix.network)
-                if known is None or metric < known[0]:
-                    best[prefix.network] = metric, paths.first_hops[number]
-                elif metric == known[0]:
-                    best[prefix.network] = metric, known[1] | paths.first_hops[number]
+        for number, prefix in advertised:
+            if prefix.network in connected:
+                continue
+            metric = paths.distance[number] + prefix.metric
+            known = best.get(prefix.network)
+            if known is None or metric < known[0]:
+                best[prefix.network] = metric, paths.first_hops[number]
+            elif metric == known[0]:
+                best[prefix.network] = metric, known[1] | paths.first_hops[number]
         for network, (metric, bits) in best.items():
-            routes[network] = Route(network, metric, self.next_hops(router, bits))
-        return Fib(routes.values())
+            yield Route(network, metric, self.next_hops(router, bits))
 
 
 def _failed(adjacency: Adjacency, down: Failures) -> bool:

@@ -1,0 +1,139 @@
+"""Ways to get one leaf of a router's state wrong, for tests that compare models of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from toolkit.state.model import (
+    Interface,
+    IpInterface,
+    IsisInterface,
+    NetworkState,
+    RouterState,
+    Source,
+    SubDomain,
+)
+
+MTUS = (None, 100, 150, 576, 1000, 1500, 8950, 9216)
+METRICS = (1, 25, 1000, 16_777_214)
+
+
+def mutations(state: NetworkState) -> Iterator[tuple[str, NetworkState]]:
+    """Yield (what was changed, the state with it) for each single change that is known here."""
+    addresses = sorted(
+        {a for r in state.routers.values() for i in r.interfaces.values() for a in i.addresses},
+        key=lambda a: (a.version, a.ip),
+    )
+    for name, router in state.routers.items():
+        for what, changed in _of_router(state, router, addresses):
+            routers = {**state.routers, name: changed}
+            yield f"{name}: {what}", replace(state, source=Source.RENDERED, routers=routers)
+
+
+def _of_router(
+    state: NetworkState, router: RouterState, addresses: list[IpInterface]
+) -> Iterator[tuple[str, RouterState]]:
+    other = next(r for n, r in state.routers.items() if n != router.name)
+    for system_id in ("", other.system_id):
+        yield f"system-id {system_id!r}", replace(router, system_id=system_id)
+    for name, interface in router.interfaces.items():
+        rest = {n: i for n, i in router.interfaces.items() if n != name}
+        yield f"{name} deleted", replace(router, interfaces=rest)
+        for what, changed in _of_interface(interface, addresses):
+            interfaces = {**router.interfaces, name: changed}
+            yield f"{name} {what}", replace(router, interfaces=interfaces)
+    for position, part in enumerate(router.sub_domains):
+        for what, made in _of_sub_domain(state, part):
+            parts = list(router.sub_domains)
+            parts[position : position + 1] = [made] if made is not None else []
+            yield f"sub-domain {what}", replace(router, sub_domains=tuple(parts))
+    for key in ("ingress_flows", "egress_flows"):
+        flows: tuple[Any, ...] = getattr(router, key)
+        for position, flow in enumerate(flows):
+            for what, made in _of_flow(router, flow, key):
+                changed_flows = list(flows)
+                changed_flows[position : position + 1] = [made] if made is not None else []
+                yield f"{key} {what}", replace(router, **{key: tuple(changed_flows)})
+
+
+def _of_interface(
+    interface: Interface, addresses: list[IpInterface]
+) -> Iterator[tuple[str, Interface]]:
+    yield "other enabled", replace(interface, enabled=not interface.enabled)
+    yield "other bier", replace(interface, bier=not interface.bier)
+    yield "other role", replace(interface, accept_host_bier=not interface.accept_host_bier)
+    for mtu in MTUS:
+        yield f"mtu {mtu}", replace(interface, mtu=mtu)
+    if interface.isis is None:
+        yield "isis", replace(interface, isis=IsisInterface())
+    else:
+        yield "no isis", replace(interface, isis=None)
+        flipped = replace(interface.isis, passive=not interface.isis.passive)
+        yield "other passive", replace(interface, isis=flipped)
+        for metric in METRICS:
+            yield (
+                f"metric {metric}",
+                replace(interface, isis=replace(interface.isis, metric=metric)),
+            )
+    yield "no address", replace(interface, addresses=())
+    for address in interface.addresses:
+        full = address.max_prefixlen
+        for length in {full, full - 1, full - 2, full - 8, full - 16, full - 24}:
+            made = type(address)(f"{address.ip}/{length}")
+            yield f"address {made}", replace(interface, addresses=(made,))
+        for value in (address.ip + 1, address.ip - 1, address.ip + 2):
+            made = type(address)(f"{value}/{address.network.prefixlen}")
+            yield f"address {made}", replace(interface, addresses=(made,))
+    for address in addresses:
+        yield f"address {address} of another", replace(interface, addresses=(address,))
+        both = (*interface.addresses, address)
+        yield f"address {address} of another too", replace(interface, addresses=both)
+
+
+def _of_sub_domain(state: NetworkState, part: SubDomain) -> Iterator[tuple[str, SubDomain | None]]:
+    yield "deleted", None
+    yield "id", replace(part, sub_domain_id=part.sub_domain_id + 1)
+    for bfr_id in (None, *range(1, 13), 300):
+        yield f"bfr-id {bfr_id}", replace(part, bfr_id=bfr_id)
+    for router in state.routers.values():
+        for other in router.sub_domains:
+            yield f"prefix {other.bfr_prefix}", replace(part, bfr_prefix=other.bfr_prefix)
+    yield "wide prefix", replace(part, bfr_prefix=part.bfr_prefix.supernet(8))
+    yield "no encapsulation", replace(part, encapsulations=())
+    for position, binding in enumerate(part.encapsulations):
+        kind = "non-mpls" if binding.kind == "mpls" else "mpls"
+        for what, made in (
+            ("kind", replace(binding, kind=kind)),
+            ("bsl", replace(binding, bsl=512)),
+            ("base", replace(binding, base=binding.base + 1)),
+            ("base far", replace(binding, base=binding.base + 5000)),
+            ("max-si", replace(binding, max_si=binding.max_si + 3)),
+        ):
+            bindings = list(part.encapsulations)
+            bindings[position] = made
+            yield f"encapsulation {what}", replace(part, encapsulations=tuple(bindings))
+            yield (
+                f"encapsulation {what} too",
+                replace(part, encapsulations=(*part.encapsulations, made)),
+            )
+
+
+def _of_flow(router: RouterState, flow: Any, key: str) -> Iterator[tuple[str, Any]]:
+    yield "deleted", None
+    yield "source", replace(flow, source=flow.source + 1)
+    yield "group", replace(flow, group=flow.group + 1)
+    if key == "egress_flows":
+        yield "to nothing", replace(flow, interfaces=())
+        for port in (*router.interfaces, "nowhere"):
+            yield f"to {port}", replace(flow, interfaces=(port,))
+            yield f"to {port} too", replace(flow, interfaces=(*flow.interfaces, port))
+        return
+    yield "sub-domain", replace(flow, sub_domain_id=flow.sub_domain_id + 1)
+    yield "bsl", replace(flow, bsl=512)
+    yield "no sets", replace(flow, sets={})
+    for si, bits in flow.sets.items():
+        for bit in range(12):
+            yield f"bit {bit + 1}", replace(flow, sets={**flow.sets, si: bits ^ 1 << bit})
+        yield "set moved", replace(flow, sets={si + 1: bits})
