@@ -70,6 +70,9 @@ _VARIABLES = {
     "detectLoops": {"maxTraces": "integer"},
 }
 
+JOBS = "work"
+"""What the service calls its queue."""
+
 
 def template(name: str) -> str:
     """Return a question template in the form that the service serves them."""
@@ -154,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply({"name": match[1]} if known else {}, 200 if known else 404)
         elif re.fullmatch(r"/v2/networks/[^/]+/snapshots", path):
             self._reply(sorted(self.server.snapshots))
-        elif re.fullmatch(r"/v2/networks/[^/]+/work/[^/]+", path):
+        elif re.fullmatch(rf"/v2/networks/[^/]+/{JOBS}/[^/]+", path):
             self._reply({"workstatuscode": "TERMINATEDNORMALLY", "task": {}})
         elif match := re.fullmatch(r"/v2/networks/[^/]+/questions/([^/]+)/answer", path):
             name = self.server.questions[match[1]]["class"].removeprefix("replay.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +42,6 @@ def failures(outputs: list[events.ReceiverOutput]) -> list[events.Failed]:
 
 
 def test_a_delivery_tells_what_happens_in_order() -> None:
-    numpy = pytest.importorskip("numpy")
     tensors = {f"layer{i}": numpy.full(100, i, numpy.float32) for i in range(8)}
     files = {"config.json": b"{}", "empty": b"", "m.safetensors": save(tensors)}
     net = Net(files, ["fra"], weather=Weather(loss=0.1, delay=0.01), seed=4)
@@ -62,7 +62,6 @@ def test_a_delivery_tells_what_happens_in_order() -> None:
 
 
 def test_tensors_of_an_earlier_run_are_told_again() -> None:
-    numpy = pytest.importorskip("numpy")
     content = save({f"layer{i}": numpy.full(500, i, numpy.float32) for i in range(8)})
     net = Net({"m.safetensors": content}, ["fra"], rate=500_000)
     net.kill_and_restart("fra", 0.15, 0.1)
