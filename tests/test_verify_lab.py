@@ -206,3 +206,27 @@ def test_ttl_and_sizes_are_those_that_packets_have() -> None:
     assert signature(Engine.impose).parameters["ttl"].default == TTL
     assert lab_hosts.TTL == lab_hosts.MULTICAST_TTL == lab_router.TUNNEL_TTL == TTL
     assert HAVE_CHUNK == MAX_POLL == MOST
+
+
+SHARDS = 8
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("imposition", Imposition)
+@pytest.mark.parametrize("encapsulation", Encapsulation)
+def test_every_single_mutation_of_the_demonstration_is_judged_as_its_packets_fare(
+    encapsulation: Encapsulation, imposition: Imposition, shard: int
+) -> None:
+    plan = demo(encapsulation, imposition)
+    judged, wrong = 0, []
+    for number, (name, state) in enumerate(mutations(intended_state(plan))):
+        if number % SHARDS != shard:
+            continue
+        judged += 1
+        try:
+            compare(plan, state)
+        except AssertionError as error:
+            wrong.append(f"{name}: {error}")
+    assert judged > 100
+    assert wrong == []
