@@ -140,7 +140,7 @@ def _listener(sockname: str) -> Iterator[tuple[int, str]]:
             rest = asyncio.all_tasks() - {asyncio.current_task()}
             await asyncio.gather(*rest, return_exceptions=True)
             while any(sock.fileno() >= 0 for _, sock in connections):
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)  # let asyncssh close what is aborted
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

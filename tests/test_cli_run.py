@@ -111,12 +111,14 @@ def test_wrong_arguments_are_all_named_at_once(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     code, _, err = run(
-        capsys, tmp_path, "--late", "cloud-mimai=1", "--kill", "cloud-warsaw=x", "--loss", "150%"
-    )
+        capsys, tmp_path, "--late", "cloud-mimai=1", "--kill", "cloud-warsaw=x", "--loss", "150%",
+        "--break", "lon1-mad2",
+    )  # fmt: skip
     assert code == ExitCode.INVALID
     assert "did you mean cloud-miami?" in err
     assert "'x' is not a number of seconds" in err
     assert "'150%' is not a share" in err
+    assert "lon1-mad2" in err
 
 
 def test_an_unknown_link_is_refused_with_the_nearest_name(

@@ -89,3 +89,15 @@ def test_calls_happen_at_their_time_and_the_clock_stops_where_it_is_told() -> No
         network.at(time, seen.append)
     network.run(5.0, lambda: False)
     assert (seen, network.now) == ([1.0, 3.0], 5.0)
+
+
+def test_an_overdue_deadline_is_now_and_never_earlier() -> None:
+    late = Recorder([(1.0, "x", b"overdue")])
+    network = Network(
+        {"a": late, "b": (b := Recorder())},
+        {("a", "x"): Wire("b", "y", 8000, 0.0, 1500)},
+        random.Random(1).random,
+    )
+    network.at(5.0, lambda _now: network.arm("a"))
+    network.run(1e9, lambda: False)
+    assert [round(t, 3) for t, _, _ in b.got] == [5.007]

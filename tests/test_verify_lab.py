@@ -27,8 +27,6 @@ from toolkit.delivery.receiver import MAX_POLL
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
 from toolkit.inventory.model import Encapsulation, Imposition
-from toolkit.lab import hosts as lab_hosts
-from toolkit.lab import router as lab_router
 from toolkit.lab.fabric import build_fabric, has_gateway
 from toolkit.lab.hosts import Uplink, bier_header, datagram_of
 from toolkit.lab.scenario import Scenario
@@ -204,7 +202,6 @@ def test_what_was_once_judged_wrong(
 
 def test_ttl_and_sizes_are_those_that_packets_have() -> None:
     assert signature(Engine.impose).parameters["ttl"].default == TTL
-    assert lab_hosts.TTL == lab_hosts.MULTICAST_TTL == lab_router.TUNNEL_TTL == TTL
     assert HAVE_CHUNK == MAX_POLL == MOST
 
 

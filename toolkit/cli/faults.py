@@ -36,12 +36,17 @@ def parse_scenario(args: argparse.Namespace, plan: Plan) -> Scenario:
             problems.append(f"--kill {cloud}={text}: it comes back before it is killed")
         kill[cloud] = Kill(first, second)
     loss = _share(args.loss, problems)
+    down = NO_FAILURES
+    try:
+        down = named_failures(plan, args.down) if args.down else NO_FAILURES
+    except UsageError as error:
+        problems += str(error).splitlines()
     _raise(problems)
     return Scenario(
         loss=loss,
         loss_on=LossOn(args.loss_on),
         seed=args.seed,
-        down=named_failures(plan, args.down) if args.down else NO_FAILURES,
+        down=down,
         late=late,
         kill=kill,
     )

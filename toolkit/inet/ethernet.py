@@ -16,7 +16,6 @@ from typing import Final
 from toolkit.errors import WireError
 
 HEADER: Final = 14
-BROADCAST: Final = b"\xff" * 6
 
 
 class EtherType(IntEnum):

@@ -26,8 +26,6 @@ from toolkit.plan.model import FlowPlan, HostPlan, Plan
 
 BATCH = 16
 """Packets that a sender puts out before it looks at the clock again."""
-TTL = 64
-MULTICAST_TTL = 64
 
 
 def datagram_of(frame: bytes) -> tuple[ip.Header, udp.Header, bytes]:
@@ -70,9 +68,7 @@ class Repository:
         """Packets that went out again for receivers that were not there the first time."""
         self._flow, self._uplink = flow, uplink
         self._cloud_at = {plan.hosts[c].address.ip: c for c in flow.clouds}
-        self._template = udp.Template(
-            flow.source_address, flow.port, flow.group, flow.port, ttl=MULTICAST_TTL
-        )
+        self._template = udp.Template(flow.source_address, flow.port, flow.group, flow.port)
         self._headers: dict[int, tuple[bytes, ...]] = {}
         self._host_imposes = flow.imposition is Imposition.HOST
         router = plan.routers[flow.bfir]
@@ -113,7 +109,7 @@ class Repository:
         if cloud is None or ports.destination_port != self._flow.control_port:
             return ()
         self.sender.receive(cloud, payload, now)
-        return self.expire(now) if (self.deadline or now + 1) <= now else ()
+        return ()  # what is due now is sent when the network wakes us: at our deadline
 
     def _fronts(self, mask: int) -> tuple[bytes, ...]:
         """Return what goes before the IP packet for these receivers: one front for each set."""
@@ -155,7 +151,8 @@ def bier_header(
 ) -> bytes:
     """Return the BIER header that a host writes before an IP packet."""
     return wire.Header(
-        encapsulation=encapsulation, bift_id=bift_id, ttl=TTL, proto=proto, bfir_id=bfir_id,
+        encapsulation=encapsulation, bift_id=bift_id, ttl=ip.DEFAULT_TTL,
+        proto=proto, bfir_id=bfir_id,
         bits=BitString(Bsl.of_bits(bsl), bits), entropy=entropy,
     ).encode()  # fmt: skip
 

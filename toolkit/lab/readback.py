@@ -76,17 +76,7 @@ def _tables(name: str, tree: Mapping[str, object], plane: Plane) -> Iterator[Fin
     from toolkit.yang import bindings
 
     shown = {
-        (table.sub_domain, table.bsl, table.si): [
-            (
-                e.bfr_id,
-                e.f_bm,
-                e.neighbor or "",
-                e.out_interface or "",
-                e.out_bift_id or 0,
-                e.tunnel,
-            )
-            for e in table.entries
-        ]
+        (table.sub_domain, table.bsl, table.si): [_row(entry) for entry in table.entries]
         for table in bindings.bift_of(tree, name)
     }
     used = {

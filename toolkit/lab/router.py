@@ -28,7 +28,6 @@ _BIER = {
 }
 _ETHERTYPE = {Encapsulation.MPLS: EtherType.MPLS, Encapsulation.NON_MPLS: EtherType.BIER}
 _IP = {EtherType.IPV4.to_bytes(2, "big"), EtherType.IPV6.to_bytes(2, "big")}
-TUNNEL_TTL = 64
 
 
 class RouterNode:
@@ -118,7 +117,7 @@ class RouterNode:
             port = neighbor.interface
             front = self._front(port, ethertype)
             return lambda packet: ((port, front + packet),)
-        outer = ip.Template(tunnel.local, tunnel.remote, gre.PROTOCOL, ttl=TUNNEL_TTL)
+        outer = ip.Template(tunnel.local, tunnel.remote, gre.PROTOCOL)
         shim = gre.header(ethertype)
         remote = tunnel.remote
         return lambda packet: self._out(remote, outer.packet(shim + packet))

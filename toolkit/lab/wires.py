@@ -92,6 +92,7 @@ class Network:
         deadline = self.nodes[name].deadline
         if deadline is None:
             return
+        deadline = max(deadline, self.now)  # what is overdue happens now: the clock never runs back
         armed = self._armed.get(name)
         if armed is None or deadline < armed:
             self._armed[name] = deadline

@@ -7,7 +7,7 @@ it is an absolute XPath whose prefixes are declared on <error-path>.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -146,9 +146,3 @@ def _violation(problem: Problem) -> RpcError:
     return RpcError(
         tag="operation-failed", app_tag="must-violation", message=message, path=problem.place.path
     )
-
-
-def raise_if_any(errors: Sequence[RpcError] | Iterable[RpcError]) -> None:
-    found = tuple(errors)
-    if found:
-        raise RefusedError(*found)
