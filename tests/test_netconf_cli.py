@@ -10,12 +10,12 @@ import signal
 import pytest
 
 from toolkit.cli import cmd_device
-from toolkit.cli.cmd_push import order
 from toolkit.cli.loading import load_plan
 from toolkit.cli.main import main
 from toolkit.cli.management import read_overlay
 from toolkit.datafiles import data_folder
 from toolkit.errors import InventoryError
+from toolkit.plan.order import order
 
 DEMO = data_folder("inventories") / "demo"
 SOME = "ams1,lon1,dal1"

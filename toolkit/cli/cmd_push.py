@@ -189,6 +189,7 @@ def _push(
 
         return recover(journal, targets, resume=args.resume is not None, **common)
     from toolkit.netconf.push import push
+    from toolkit.plan.order import order
 
     return push(
         targets,
@@ -199,13 +200,6 @@ def _push(
         journal=args.journal or _state_folder(),
         **common,
     )
-
-
-def order(plan: Plan) -> list[set[str]]:
-    """Return the routers by role: make before break needs egress before transit before ingress."""
-    ingress = {flow.bfir for flow in plan.flows}
-    egress = {plan.hosts[cloud].router for flow in plan.flows for cloud in flow.clouds} - ingress
-    return [egress, set(plan.routers) - egress - ingress, ingress]
 
 
 def _chosen(limit: str, known: Sequence[str]) -> list[str]:

@@ -33,8 +33,9 @@ from toolkit.lab.model import find_model
 from toolkit.lab.readback import read_back
 from toolkit.lab.result import DeliveryResult
 from toolkit.lab.scenario import Scenario
-from toolkit.netconf.push import PushReport, PushState, Target, push
+from toolkit.netconf.push import PushReport, PushState, push
 from toolkit.plan.model import FlowPlan, Plan
+from toolkit.plan.order import order
 from toolkit.render.payload import Payload
 from toolkit.report.page import page
 from toolkit.report.quantity import duration, size
@@ -163,15 +164,7 @@ class Loop:
         self._say_findings("verified before the push", report)
 
     def _push(self, lab: MemoryLab, payloads: Mapping[str, Payload]) -> PushReport:
-        from toolkit.cli.cmd_push import order
-
-        targets = [
-            Target(
-                device=name, host=lab.addresses[name][0], port=lab.addresses[name][1],
-                username=lab.username, password=lab.password, host_key=lab.host_keys[name],
-            )
-            for name in lab.plan.routers
-        ]  # fmt: skip
+        targets = lab.targets
         report = push(targets, payloads, order=order(lab.plan))
         self._pushed = tuple(
             Pushed(

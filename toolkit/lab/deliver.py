@@ -249,6 +249,7 @@ class DeliveryRun:
             routers=self._routers(),
             packets=repository.packets,
             repairs=repository.repairs,
+            repair_bytes=repository.repair_bytes,
             late=repository.late,
             egress=hub.bytes,
             unicast_egress=copy * len(paths),

@@ -64,6 +64,7 @@ class Repository:
         """Bytes of first-time packets as plain Ethernet frames: what one unicast copy would be."""
         self.packets = 0
         self.repairs = 0
+        self.repair_bytes = 0
         self.late = 0
         """Packets that went out again for receivers that were not there the first time."""
         self._flow, self._uplink = flow, uplink
@@ -89,7 +90,10 @@ class Repository:
             else:
                 self.packets += 1
                 self.inner_bytes += ethernet.HEADER + len(packet)
-            emissions += [(port, front + packet) for front in self._fronts(t.mask)]
+            frames = [front + packet for front in self._fronts(t.mask)]
+            if t.repair:
+                self.repair_bytes += sum(map(len, frames))
+            emissions += [(port, frame) for frame in frames]
         return emissions
 
     def receive(self, _port: str, frame: bytes, now: float) -> Iterable[Emission]:

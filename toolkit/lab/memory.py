@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from toolkit.netconf.device import DEFAULT_USER, Device, DeviceFarm
+from toolkit.netconf.runtime_ncclient import Target
 from toolkit.plan.configured import configured_state
 from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
@@ -74,6 +75,17 @@ class MemoryLab:
     @property
     def host_keys(self) -> Mapping[str, str]:
         return self._farm.host_keys
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """How each router is reached, in the order of the plan."""
+        return tuple(
+            Target(
+                device=name, host=self.addresses[name][0], port=self.addresses[name][1],
+                username=self.username, password=self.password, host_key=self.host_keys[name],
+            )
+            for name in self.plan.routers
+        )  # fmt: skip
 
     def stop(self, router: str) -> None:
         """The router dies."""

@@ -82,6 +82,8 @@ class DeliveryResult:
     """Data packets that the source sent for the first time."""
     repairs: int
     """Packets sent for clouds that reported a lack of what had been sent to them."""
+    repair_bytes: int = 0
+    """Bytes of those packets as they left the source."""
     late: int = 0
     """Packets that the source sent again for clouds which were not there the first time."""
     egress: int

@@ -1,0 +1,91 @@
+"""Figures of a study: its state, and what its events cost.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+
+from toolkit.compare.events import Event, Study, configured
+from toolkit.compare.messages import messages
+from toolkit.compare.model import Cost, EventFigures, StateFigures
+from toolkit.compare.tables import Entries, all_entries, difference
+from toolkit.planes.derive import Network
+
+_COSTS = tuple(field.name for field in fields(Cost))
+
+
+class Ledger:
+    """The tables of the networks of one study, each made once."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._base = all_entries(study.base.network, study.transport)
+
+    def of(self, network: Network) -> dict[str, Entries]:
+        if network is self._study.base.network:
+            return self._base
+        return all_entries(network, self._study.transport)
+
+
+def state_figures(study: Study) -> StateFigures:
+    """Return how many forwarding entries one delivery, and one more, take."""
+    tables = all_entries(study.base.network, study.transport)
+    more = all_entries(study.further().network, study.transport)
+    sizes = {name: len(rows) for name, rows in tables.items()}
+    most_on = min(sizes, key=lambda name: (-sizes[name], name), default="")
+    added = {name: len(rows) - sizes[name] for name, rows in more.items()}
+    return StateFigures(
+        entries=sum(sizes.values()),
+        most=sizes.get(most_on, 0),
+        most_on=most_on,
+        routers=sum(n > 0 for n in sizes.values()),
+        network=len(study.plan.routers),
+        further=sum(added.values()),
+        further_routers=sum(n > 0 for n in added.values()),
+    )
+
+
+def event_figures(study: Study) -> tuple[EventFigures, ...]:
+    """Return what each kind of event costs, over everything that it can happen to."""
+    ledger = Ledger(study)
+    return (
+        _figures("join", study, ledger, study.joins()),
+        _figures("new-cloud", study, ledger, study.new_clouds()),
+        _figures("link-failure", study, ledger, study.link_failures()),
+        _figures("node-failure", study, ledger, study.node_failures()),
+    )
+
+
+def _figures(name: str, study: Study, ledger: Ledger, events: Iterable[Event]) -> EventFigures:
+    costs: dict[str, Cost] = {}
+    unserved: dict[str, tuple[str, ...]] = {}
+    for event in events:
+        costs[event.subject] = _cost(study, ledger, event)
+        if name.endswith("failure") and (lost := event.after.unserved(study.delivery)):
+            unserved[event.subject] = lost
+    return EventFigures(
+        name=name,
+        subjects=tuple(costs),
+        mean={
+            field: sum(getattr(cost, field) for cost in costs.values()) / max(1, len(costs))
+            for field in _COSTS
+        },
+        worst=Cost(
+            **{
+                field: max((getattr(cost, field) for cost in costs.values()), default=0)
+                for field in _COSTS
+            }
+        ),
+        unserved=unserved,
+    )
+
+
+def _cost(study: Study, ledger: Ledger, event: Event) -> Cost:
+    before, after = event.before, event.after
+    changed = difference(ledger.of(before.network), ledger.of(after.network))
+    return Cost(
+        configured=len(configured(before.state, after.state)),
+        messages=messages(study.transport, before.network, after.network),
+        rows=changed.rows,
+        routers=changed.routers,
+    )
