@@ -78,6 +78,14 @@ def _seconds(flag: str, text: str, problems: list[str]) -> float:
     return value
 
 
+def parse_share(text: str) -> float:
+    """Return the loss that `1%` or `0.01` says; UsageError for anything else."""
+    problems: list[str] = []
+    value = _share(text, problems)
+    _raise(problems)
+    return value
+
+
 def _share(text: str, problems: list[str]) -> float:
     try:
         value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from toolkit.compare.events import Study
 from toolkit.compare.model import CloudTime, TrafficFigures
 from toolkit.delivery.source import FileSource
@@ -114,3 +116,13 @@ def shortest_tree(plan: Plan, source: str, clouds: Sequence[str]) -> MinimumTree
             neighbors[cable.b.node].add(cable.a.node)
     edges = [plan.hosts[cloud].router for cloud in clouds]
     return minimum_tree(neighbors, plan.hosts[source].router, edges)
+
+
+def stand_in(folder: Path, size: int) -> Path:
+    """Write a file of `size` bytes that stands for a model; the same bytes for the same size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "model.bin"
+    if not path.exists():
+        random = np.random.Generator(np.random.PCG64(size))
+        path.write_bytes(random.bytes(size))
+    return path

@@ -81,7 +81,7 @@ def page(record: RunRecord) -> str:
     judged = verdict(record)
     order = {severity: rank for rank, severity in enumerate(_SEVERITIES)}
     pushed = Counter(entry.state for entry in record.pushed)
-    return _templates().get_template("page.html.j2").render(
+    return environment().get_template("page.html.j2").render(
         record=record,
         deliveries=deliveries,
         created=f"{record.created:%d %B %Y, %H:%M:%S %Z}".strip(),
@@ -109,22 +109,23 @@ def page(record: RunRecord) -> str:
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Return the templates of pages, with the filters that they use."""
     import jinja2
     from markupsafe import Markup
 
-    environment = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_folder("templates") / "report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
+    templates.filters |= {
         "size": size, "duration": duration, "rate": rate, "factor": factor, "count_": count,
         "plural": plural, "has_it": has_it, "waited": waited, "drops": drops, "meter": meter,
         "picture": Markup,
     }  # fmt: skip
-    return environment
+    return templates
 
 
 def _overall(record: RunRecord) -> str:
