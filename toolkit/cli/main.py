@@ -47,7 +47,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser with all commands by name and only `command` configured in full."""
     parser = argparse.ArgumentParser(
         prog="llmsync",
-        description="Deliver a large language model to many GPU clouds at once, over BIER.",
+        description="Deliver a large language model to many GPU clouds at once, over multicast.",
         epilog="example: llmsync run inventories/demo --loss 1%\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
