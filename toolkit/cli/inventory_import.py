@@ -232,7 +232,34 @@ def _read(args: argparse.Namespace) -> Draft:
             raise UsageError(f"--detour: {detour:g} is not between 1 and 10")
         capacity = _rate("--capacity", args.capacity) or CAPACITY
         return read_zoo(_bytes(args.file), file, capacity=capacity, detour=detour)
-    raise UsageError(f"{args.source}: not there yet")
+    if args.source == "containerlab":
+        from toolkit.inventory.importers.containerlab import read_containerlab
+
+        return read_containerlab(_bytes(args.file), file)
+    from toolkit.inventory.importers.ansible import read_ansible
+
+    links = (args.links.as_posix(), _bytes(args.links)) if args.links else None
+    return read_ansible(
+        _bytes(args.file),
+        file,
+        extra=_variables(args.file.parent),
+        links=links,
+        group=args.group or "",
+    )
+
+
+def _variables(folder: Path) -> dict[tuple[str, str], list[tuple[str, bytes]]]:
+    """Return the files of group_vars/ and host_vars/ beside an Ansible inventory."""
+    found: dict[tuple[str, str], list[tuple[str, bytes]]] = {}
+    for kind in ("group", "host"):
+        top = folder / f"{kind}_vars"
+        for entry in sorted(top.iterdir()) if top.is_dir() else ():
+            files = sorted(entry.iterdir()) if entry.is_dir() else [entry]
+            name = entry.name if entry.is_dir() else entry.stem
+            for file in files:
+                if file.is_file() and file.suffix in (".yml", ".yaml", ".json", ""):
+                    found.setdefault((kind, name), []).append((file.as_posix(), _bytes(file)))
+    return found
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -241,6 +268,8 @@ def _command(args: argparse.Namespace) -> str:
     for flag in ("capacity", "detour", "group", "repository", "clouds", "region", "farthest"):
         value = getattr(args, flag, None)
         words += [f"--{flag}", str(value)] if value not in (None, "") else []
+    if getattr(args, "links", None):
+        words += ["--links", args.links.name]
     words += ["--all"] if args.all else []
     words += ["--largest-component"] if args.largest_component else []
     return shlex.join(words)

@@ -134,7 +134,15 @@ def _new_hosts(draft: Draft, choice: Choice) -> tuple[DraftHost, tuple[DraftHost
 def _settled(
     draft: Draft, repository: DraftHost, clouds: tuple[DraftHost, ...]
 ) -> tuple[Draft, DraftHost, tuple[DraftHost, ...]]:
-    """Give other names to links and hosts whose names are taken: routers keep theirs."""
+    """Give other names to links and hosts whose names are taken: routers keep theirs.
+
+    Regions are written as they are written first.
+    """
+    spelt: dict[str, str] = {}
+    routers = tuple(
+        replace(r, region=spelt.setdefault(r.region.casefold(), r.region)) for r in draft.routers
+    )
+    draft = replace(draft, routers=routers)
     taken = {router.name for router in draft.routers}
     links = list(draft.links)
     while True:
@@ -148,7 +156,8 @@ def _settled(
     taken.update(names)
     hosts = []
     for host in (repository, *clouds):
-        hosts.append(replace(host, name=numbered(host.name, taken)))
+        region = spelt.setdefault(host.region.casefold(), host.region)
+        hosts.append(replace(host, name=numbered(host.name, taken), region=region))
         taken.add(hosts[-1].name)
     return replace(draft, links=tuple(links)), hosts[0], tuple(hosts[1:])
 

@@ -80,7 +80,7 @@ def network_yaml(network: Network, *, command: str) -> str:
     ]
     lines += _aligned(rows)
     of_links = ("loop", "directed", "parallel", "capacity", "link", "lan")
-    unit = ["metric follows delay; mtu is the largest network-layer packet"]
+    unit = ["mtu, where it is written, is the largest network-layer packet"]
     lines += ["", *_comment([*unit, *_notes(network.notes, of_links)]), "links:"]
     lines += [f"  - {_link(link)}" for link in draft.links]
     return "\n".join(lines) + "\n"

@@ -2,7 +2,8 @@
 
 Knight et al., "The Internet Topology Zoo" (2011).  `Latitude`, `Longitude` and `Country` of
 nodes; `LinkSpeedRaw`, `LinkSpeed`, `LinkLabel` of edges; `Internal 0` is a neighbor's network,
-`hyperedge 1` a place where more than two lines meet.  Files of other programs have fewer of these and work too.
+`hyperedge 1` a place where more than two lines meet.  Files of other programs have fewer of these
+and work too.
 
 Pure.  Law: nothing is dropped, renamed or guessed without a note that names it.
 """
