@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli import inventory_import
+from toolkit.cli import inventory_graph, inventory_import
 from toolkit.cli.console import add_output, print_data, table
 from toolkit.errors import ExitCode, InventoryError
 
@@ -63,6 +63,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
+    inventory_graph.configure(
+        actions.add_parser(
+            "graph",
+            help="draw an inventory's network",
+            description="Draw an inventory's network.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     parser.epilog = EXAMPLE
 
 
@@ -75,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
         return ExitCode.OK
     if args.action == "import":
         return inventory_import.run(args)
+    if args.action == "graph":
+        return inventory_graph.run(args)
     return _check(args.path, args.format)
 
 
