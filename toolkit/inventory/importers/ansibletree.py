@@ -220,10 +220,10 @@ def _ini_host(tree: Tree, line: str, group: str, place: Place) -> None:
         tree.problems.append(Problem(place, "quotes are not closed", "close them on this line"))
         return
     values: dict[str, Any] = {}
-    for word in words[1:]:
+    for position, word in enumerate(words[1:], 2):
         key, equals, value = word.partition("=")
-        if not equals:
-            what = f"'{key[:40]}' is no variable"
+        if not equals:  # it may be part of a password: not to be repeated
+            what = f"word {position} of the line is no variable"
             tree.problems.append(Problem(place, what, "write NAME=VALUE, without blanks"))
             continue
         values[key] = literal(value)

@@ -66,7 +66,7 @@ def assemble(draft: Draft, order: Order) -> Network:
         what = "no link joins two routers: there is nothing to deliver over"
         raise InventoryError([Problem(Place(draft.file), what)])
     repository, clouds, draft, problems = place_hosts(draft, order.wishes)
-    if repository is None:
+    if repository is None and not problems:
         choice, more = choose(draft, order.wishes)
         problems += more
         if choice is not None:

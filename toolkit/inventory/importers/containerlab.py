@@ -70,7 +70,7 @@ class _Lab:
         if topology and not nodes:
             self._refuse("there are no nodes in it", "write topology: nodes:", "topology")
         wires = self._wires(topology, nodes)
-        self._stop()
+        complete = not self._problems
         hosts = _hosts_of(nodes)
         routers = {
             name: node
@@ -86,7 +86,7 @@ class _Lab:
         )
         links = self._links(wires, nodes, routers, names)
         drafted, unknown = self._routers(routers, names)
-        drafted_hosts = self._hosts(hosts, routers, names)
+        drafted_hosts = self._hosts(hosts, routers, names, complete=complete)
         self._stop()
         for kind, names_left in self._left.items():
             self._notes.append(Note(kind="link", text=kind, names=tuple(names_left)))
@@ -248,7 +248,12 @@ class _Lab:
         return tuple(drafted), unknown
 
     def _hosts(
-        self, hosts: Mapping[str, _Node], routers: Mapping[str, _Node], names: Mapping[str, str]
+        self,
+        hosts: Mapping[str, _Node],
+        routers: Mapping[str, _Node],
+        names: Mapping[str, str],
+        *,
+        complete: bool,
     ) -> tuple[DraftHost, ...]:
         drafted = []
         for label, node in hosts.items():
@@ -264,11 +269,11 @@ class _Lab:
                         region=region_of(node.labels, "llmsync-region"), gpus=gpus,
                     )
                 )  # fmt: skip
-            elif role:
+            elif role and complete:  # else its link may be one of those refused
                 shown = f"on {', '.join(near)}" if near else "on no router"
                 remedy = "a repository or cloud hangs on exactly one"
                 self._refuse(f"host '{label}' hangs {shown}", remedy, *route)
-            else:
+            elif not role:
                 self._left["hosts on no router were left out"].append(label)
         return tuple(drafted)
 

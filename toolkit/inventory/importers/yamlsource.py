@@ -58,9 +58,10 @@ def read_yaml(data: bytes, file: str) -> Source:
         raise _refused(file, line, "a character that is not allowed in YAML") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        # PyYAML repeats an alias' name, and a password may begin with *.
         found = error.problem or error.context or "the text ends too early"
-        what = "not YAML: " + re.sub("'.{3,}'", "...", found)
+        if re.search("alias|anchor|tag", found):  # a password may begin with * & or !
+            found = "an alias, an anchor or a tag that means nothing here: use quotes"
+        what = f"not YAML: {found}"
         raise _refused(file, mark.line + 1 if mark else 0, what) from None
     except (ValueError, OverflowError):
         raise _refused(file, 0, "not YAML: an escape names no character") from None
