@@ -111,7 +111,7 @@ def test_only_one_way_of_choosing_clouds(tmp_path, capsys):
     assert "not allowed with" in capsys.readouterr().err
 
 
-def test_a_network_that_outgrows_the_default_pools_has_larger_ones(tmp_path, capsys):
+def test_a_network_that_outgrows_the_default_pools_has_larger_ones():
     size = 40_000
     from toolkit.inventory.importers.assemble import Order, assemble
     from toolkit.inventory.importers.choose import Wishes

@@ -79,7 +79,9 @@ def assemble(draft: Draft, order: Order) -> Network:
         text = "repository and clouds are at one router: nothing crosses the network"
         notes.append(Note(kind="policy", text=text, names=(repository.router,)))
     found = survival(draft, repository.router, [cloud.router for cloud in clouds])
-    draft, repository, clouds = _settled(draft.noting(*notes, *_about(found)), repository, clouds)
+    draft, repository, clouds = _settled(
+        draft.noting(*notes, *_about(found, clouds)), repository, clouds
+    )
     return Network(
         draft=draft,
         repository=repository,
@@ -200,13 +202,19 @@ def _rate(draft: Draft, order: Order, widest: int) -> tuple[int, list[Note]]:
     return order.rate, []
 
 
-def _about(found: Survival) -> list[Note]:
+def behind_bridges(found: Survival, clouds: Sequence[DraftHost]) -> list[DraftHost]:
+    """Return those of `clouds` that a bridge separates from the repository."""
+    lost = {router for cut in found.cuts for router in cut.clouds}
+    return [cloud for cloud in clouds if cloud.router in lost]
+
+
+def _about(found: Survival, clouds: Sequence[DraftHost]) -> list[Note]:
     if not found.cuts:
         return []
-    lost = {cloud for cut in found.cuts for cloud in cut.clouds}
-    verb = "cloud is" if len(lost) == 1 else "clouds are"
+    lost = len(behind_bridges(found, clouds))
+    verb = "cloud is" if lost == 1 else "clouds are"
     text = (
-        f"no policy is written: {len(lost)} {verb} behind a bridge, a link without a way around it"
+        f"no policy is written: {lost} {verb} behind a bridge, a link without a way around it"
         f" ({len(found.cuts)} of the network's {found.bridges} bridges)"
     )
     names = tuple(link_name(cut.link) for cut in found.cuts)

@@ -6,6 +6,7 @@ links do not (`scope: links`).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,12 +60,17 @@ def survival(draft: Draft, repository: str, clouds: Sequence[str]) -> Survival:
     root = index[repository]
     wanted = {index[cloud] for cloud in clouds} - {root}
     found = find_bridges(len(names), edges, root)
+    # What lies behind a bridge is one piece of the preorder, so are the clouds in it.
+    wanted_at = [at for at, node in enumerate(found.order) if node in wanted]
     cuts = []
     for bridge in found.bridges:
-        behind = found.behind(bridge)
-        lost = tuple(names[node] for node in behind if node in wanted)
-        if lost:
-            cuts.append(Cut(link=draft.links[bridge.edge], clouds=lost, nodes=len(behind)))
+        inside = wanted_at[
+            bisect_left(wanted_at, bridge.first) : bisect_left(wanted_at, bridge.last)
+        ]
+        if inside:
+            lost = tuple(names[node] for node in sorted(found.order[at] for at in inside))
+            nodes = bridge.last - bridge.first
+            cuts.append(Cut(link=draft.links[bridge.edge], clouds=lost, nodes=nodes))
     cuts.sort(key=lambda cut: (-len(cut.clouds), -cut.nodes, cut.link.a, cut.link.b))
     failures = 0
     if not cuts and wanted:

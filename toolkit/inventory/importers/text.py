@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 
-from toolkit.inventory.importers.assemble import Network, link_name
+from toolkit.inventory.importers.assemble import Network, behind_bridges, link_name
 from toolkit.inventory.importers.draft import DraftHost, DraftLink, DraftRouter, Note, some
 from toolkit.inventory.importers.names import fold, printable
 from toolkit.inventory.model import HOSTS, LINKS, LOOPBACKS, Imposition, Platform, Transport
@@ -179,10 +179,10 @@ def _policy(network: Network) -> list[str]:
         return [*_comment([text]), "policies:", f"  {name}: {rule}"]
     if not found.cuts:
         return ["# No policy: no cloud is behind a link."]
-    lost = {cloud for cut in found.cuts for cloud in cut.clouds}
-    verb = "is" if len(lost) == 1 else "are"
+    lost = len(behind_bridges(found, network.clouds))
+    verb = "is" if lost == 1 else "are"
     lines = [
-        f"No policy is written: {len(lost)} of {len(network.clouds)} clouds {verb} behind a bridge,"
+        f"No policy is written: {lost} of {len(network.clouds)} clouds {verb} behind a bridge,"
         " a link without a way around it.",
         "A policy speaks for all clouds, and no plan can keep one that a single link breaks:",
     ]
