@@ -123,9 +123,15 @@ def test_group_vars_and_host_vars_beside_the_file_are_read(tmp_path, capsys):
     out = tmp_path / "net"
     words = ["--repository", "r1", "--clouds", "r2", "--output", str(out)]
     assert main(["inventory", "import", "ansible", str(tmp_path / "hosts"), *words]) == 0
-    capsys.readouterr()
+    assert "vaults need Ansible and were not read: group_vars/core" in capsys.readouterr().out
     net = load_inventory(out)
     assert {(r.platform, r.region) for r in net.routers.values()} == {(Platform.JUNOS, "north")}
+
+
+def test_the_machine_that_ansible_runs_on_is_no_router():
+    draft = read_ansible((OWN / "hosts.ini").read_bytes(), "hosts.ini")
+    assert "localhost" not in [r.name for r in draft.routers]
+    assert any(n.names == ("localhost",) for n in draft.notes)
 
 
 def test_variables_win_as_ansible_lets_them_win():

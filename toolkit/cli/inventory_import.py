@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import tempfile
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.console import add_output, print_data, table
-from toolkit.errors import EnvironmentProblem, ExitCode, ProblemsError, UsageError
+from toolkit.errors import EnvironmentProblem, ExitCode, Place, ProblemsError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.inventory.importers.assemble import Network, Order
@@ -123,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     order = _order(args)
     network = assemble(_read(args), order)
     texts = files_of(network, command=_command(args))
-    _prove(dict(texts), args.output)
+    _prove(dict(texts), args.file)
     write_files(args.output, texts)
     if args.format == "json":
         print_data(_summary(network, args.output), "json")
@@ -275,8 +276,11 @@ def _command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _prove(texts: dict[str, str], folder: Path) -> None:
-    """Load and plan the inventory before it takes its place; raise what is wrong with it."""
+def _prove(texts: dict[str, str], source: Path) -> None:
+    """Load and plan the inventory before it takes its place; raise what is wrong with it.
+
+    That is something in `source` which only the whole shows: two routers with one address.
+    """
     from toolkit.inventory.load import load_inventory
     from toolkit.plan.expand import make_plan
     from toolkit.plan.lock import EMPTY_LOCK
@@ -287,9 +291,11 @@ def _prove(texts: dict[str, str], folder: Path) -> None:
         try:
             make_plan(load_inventory(Path(scratch)), EMPTY_LOCK)
         except ProblemsError as error:
-            at = Path(scratch).as_posix()
+            at = re.escape(Path(scratch).as_posix()) + r"[^: ]*:[0-9]+: "
             problems = [
-                replace(p, place=replace(p.place, file=p.place.file.replace(at, folder.as_posix())))
+                replace(
+                    p, place=Place(source.as_posix(), 0, p.place.path), what=re.sub(at, "", p.what)
+                )
                 for p in error.problems
             ]
             raise type(error)(problems) from None

@@ -53,15 +53,22 @@ def read_ansible(
     `links` is the name and the content of a file of links; with `group` only its hosts are routers.
     """
     tree = read_tree(data, file)
-    _add(tree, extra or {})
-    return _Hosts(tree, group).draft(links)
+    sealed = _add(tree, extra or {})
+    draft = _Hosts(tree, group).draft(links)
+    text = "vaults need Ansible and were not read"
+    return draft.noting(Note(kind="secret", text=text, names=sealed)) if sealed else draft
 
 
-def _add(tree: Tree, extra: Extra) -> None:
-    """Add variables from group_vars/ and host_vars/: they win over those of the inventory."""
+def _add(tree: Tree, extra: Extra) -> tuple[str, ...]:
+    """Add variables from group_vars/ and host_vars/: they win over those of the inventory.
+
+    Return the files that are vaults.
+    """
+    sealed = []
     for (kind, name), files in extra.items():
         for file, content in files:
             if content.startswith(b"$ANSIBLE_VAULT"):
+                sealed.append("/".join(file.rsplit("/", 3)[-2:]))
                 continue
             value = read_yaml(content, file).value
             if not isinstance(value, dict):
@@ -70,6 +77,7 @@ def _add(tree: Tree, extra: Extra) -> None:
                 tree.group(name).vars |= value
             elif kind == "host" and name in tree.hosts:
                 tree.hosts[name] |= value
+    return tuple(sealed)
 
 
 class _Hosts:
@@ -85,6 +93,8 @@ class _Hosts:
         members = tree.members(group) if group else dict.fromkeys(tree.hosts)
         self._roles = {name: self._role(name) for name in tree.hosts}
         self._routers = [n for n in members if not self._roles[n] and n != "localhost"]
+        if "localhost" in members:
+            self._about["no router, but the machine that Ansible runs on"].append("localhost")
         self._hosts = [n for n in tree.hosts if self._roles[n]]
         if not self._routers and not self._problems:
             what = f"there are no hosts in group '{group}'" if group else "there are no hosts in it"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.errors import InventoryError, Problem
+from toolkit.inventory.credential import parse_host
 from toolkit.inventory.importers.draft import Draft, DraftHost, DraftLink, DraftRouter, Note, Reach
 from toolkit.inventory.importers.hostfacts import gpus_of, region_of, role_of
 from toolkit.inventory.importers.kinds import WITHOUT_BIER, of_kind, platform_notes
@@ -22,6 +23,7 @@ from toolkit.inventory.importers.linkvalues import link_with
 from toolkit.inventory.importers.names import fold, unique_names
 from toolkit.inventory.importers.yamlsource import Source, read_yaml
 from toolkit.inventory.model import Platform
+from toolkit.inventory.refusal import Refusal
 from toolkit.inventory.suggestion import suggest
 
 _OUTSIDE = frozenset({"host", "mgmt-net", "macvlan", "dummy", "vxlan", "vxlan-stitch"})
@@ -238,7 +240,7 @@ class _Lab:
                     region=region_of(node.labels, "llmsync-region"),
                     platform=platform,
                     bier=platform not in WITHOUT_BIER,
-                    reach=_reach(node),
+                    reach=self._reach(node),
                     remark="" if names[label] == label else label,
                 )
             )
@@ -277,6 +279,18 @@ class _Lab:
                 self._left["hosts on no router were left out"].append(label)
         return tuple(drafted)
 
+    def _reach(self, node: _Node) -> Reach | None:
+        for key in ("mgmt-ipv4", "mgmt-ipv6"):
+            address = str(node.settings.get(key) or "").partition("/")[0]
+            if not address:
+                continue
+            try:
+                return Reach(host=parse_host(address))
+            except Refusal as refusal:
+                route = ("topology", "nodes", node.name, key)
+                self._refuse(refusal.reason, refusal.remedy, *route)
+        return None
+
     def _mapping(self, value: object, *route: str | int) -> dict[str, Any]:
         if value is None:
             return {}
@@ -314,11 +328,6 @@ def _hosts_of(nodes: Mapping[str, _Node]) -> dict[str, _Node]:
 
 def _spare(routers: Mapping[str, _Node], hosts: Mapping[str, _Node]) -> list[str]:
     return [f"node-{number}" for number in range(1, len(routers) + len(hosts) + 1)]
-
-
-def _reach(node: _Node) -> Reach | None:
-    address = node.settings.get("mgmt-ipv4") or node.settings.get("mgmt-ipv6")
-    return Reach(host=str(address).partition("/")[0]) if address else None
 
 
 def _stem(file: str) -> str:
