@@ -35,10 +35,13 @@ def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPa
 def helps() -> Iterator[tuple[str, str]]:
     yield "llmsync", build_parser(None).format_help()
     for name in COMMANDS:
-        command = subparsers(build_parser(name))[name]
-        yield f"llmsync {name}", command.format_help()
-        for sub, parser in subparsers(command).items():
-            yield f"llmsync {name} {sub}", parser.format_help()
+        yield from helps_of(f"llmsync {name}", subparsers(build_parser(name))[name])
+
+
+def helps_of(name: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    yield name, parser.format_help()
+    for sub, below in subparsers(parser).items():
+        yield from helps_of(f"{name} {sub}", below)
 
 
 def test_the_command_reference_is_what_the_parsers_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +56,7 @@ def test_the_command_reference_is_what_the_parsers_say(monkeypatch: pytest.Monke
     assert PAGE.read_text(encoding="utf-8") == page, "make golden rewrites it"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/how-to/import.md"])
 def test_every_command_line_in_the_pages_is_one_that_parses(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     lines = re.findall(r"^(?:    )?(llmsync [^\n]*)$", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`llmsync inventory`: say what is wrong with an inventory, or what one may hold."""
+"""`llmsync inventory`: check an inventory, say what one may hold, import one, draw one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli import inventory_graph, inventory_import
 from toolkit.cli.console import add_output, print_data, table
 from toolkit.errors import ExitCode, InventoryError
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 EXAMPLE = """\
 examples:
   llmsync inventory check inventories/demo
-  llmsync inventory schema > inventory.schema.json"""
+  llmsync inventory schema > inventory.schema.json
+  llmsync inventory import gml Geant2012.gml --output geant
+  llmsync inventory graph inventories/demo --output demo.svg"""
 
 CHECK_EXAMPLE = """\
 examples:
@@ -52,6 +55,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_output(schema, formats=("json",))
+    inventory_import.configure(
+        actions.add_parser(
+            "import",
+            help="make an inventory of a network that is written down elsewhere",
+            description="Make an inventory of a network that is written down elsewhere.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    inventory_graph.configure(
+        actions.add_parser(
+            "graph",
+            help="draw an inventory's network",
+            description="Draw an inventory's network.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     parser.epilog = EXAMPLE
 
 
@@ -62,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
 
         print_data(json_schema(), "json")
         return ExitCode.OK
+    if args.action == "import":
+        return inventory_import.run(args)
+    if args.action == "graph":
+        return inventory_graph.run(args)
     return _check(args.path, args.format)
 
 

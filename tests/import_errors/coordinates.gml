@@ -1,0 +1,10 @@
+graph [
+  node [ id 0 Latitude 91 Longitude 5 ]
+  node [ id 1 Latitude 52.1 Longitude -180.5 ]
+  node [ id 2 Latitude NAN Longitude 5 ]
+  node [ id 3 Latitude 52.1 Longitude -INF ]
+  node [ id 4 Latitude "north" Longitude 5 ]
+  node [ id 5 Latitude 52.1 ]
+  node [ id 6 Longitude 5 ]
+  edge [ source 0 target 1 ]
+]

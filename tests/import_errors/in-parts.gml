@@ -1,0 +1,12 @@
+graph [
+  node [ id 0 label "Amsterdam" ]
+  node [ id 1 label "Berlin" ]
+  node [ id 2 label "Cologne" ]
+  node [ id 3 label "Dublin" ]
+  node [ id 4 label "Edinburgh" ]
+  node [ id 5 label "Faro" ]
+  edge [ source 0 target 1 ]
+  edge [ source 1 target 2 ]
+  edge [ source 3 target 4 ]
+  edge [ source 5 target 5 ]
+]

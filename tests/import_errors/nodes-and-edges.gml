@@ -1,0 +1,11 @@
+graph [
+  node [ id 0 label "a" ]
+  node [ id 0 label "b" ]
+  node [ label "c" ]
+  node [ id 1.5 ]
+  node [ id "two" ]
+  node [ id 3 id 4 ]
+  node [ id 5 label [ text "x" ] ]
+  edge [ source 0 ]
+  edge [ source 0 target "a" ]
+]
