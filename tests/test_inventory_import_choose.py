@@ -157,7 +157,8 @@ def test_only_bridges_before_clouds_count_and_each_names_its_clouds():
     draft = network(("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("b", "f"))
     assert survival(draft, "a", ["b", "c"]).failures == 1
     found = survival(draft, "a", ["b", "d", "e"])
-    assert (found.failures, found.bridges) == (0, 3)
+    assert (found.failures, found.bridges) == (1, 3)  # for b, which no bridge stands before
+    assert survival(draft, "a", ["d", "e"]).failures == 0
     assert [((k.link.a, k.link.b), k.clouds, k.nodes) for k in found.cuts] == [
         (("c", "d"), ("d", "e"), 2), (("d", "e"), ("e",), 1),
     ]  # fmt: skip

@@ -36,11 +36,14 @@ def test_a_summary_as_data(tmp_path, capsys):
     assert run("gml", SMALL, "--output", out, "--all", "-o", "json") == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["routers"], said["links"], said["bridges"]) == (7, 9, 2)
-    assert said["policy"] is None
+    assert said["policy"] == {"scope": "links", "failures": 1}
     assert len(said["clouds"]) == 6
     assert said["behind_bridges"][0]["clouds"] == ["peering-no", "node-16"]
     assert {note["kind"] for note in said["notes"]} >= {"loop", "parallel", "duplicate"}
-    assert load_inventory(out).policies == ()
+    (policy,) = load_inventory(out).policies
+    behind = {cloud for bridge in said["behind_bridges"] for cloud in bridge["clouds"]}
+    assert {f"cloud-{name}" for name in behind} & set(policy.clouds) == set()
+    assert len(policy.clouds) == len(said["clouds"]) - len(behind)
 
 
 def test_an_inventory_is_never_overwritten_unasked(tmp_path, capsys):

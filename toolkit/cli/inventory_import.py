@@ -331,13 +331,15 @@ def _summary(network: Network, folder: Path) -> dict[str, Any]:
 
 
 def _report(network: Network, folder: Path) -> str:
-    from toolkit.inventory.importers.assemble import link_name
+    from toolkit.inventory.importers.assemble import behind_bridges, link_name
     from toolkit.inventory.importers.draft import some
     from toolkit.inventory.quantity import format_rate
 
     draft, found = network.draft, network.survival
+    lost, clouds = len(behind_bridges(found, network.clouds)), len(network.clouds)
+    who = f"{clouds - lost} of {clouds} clouds survive" if lost else "every cloud survives"
     promise = (
-        f"every cloud survives {found.failures} failed link{'s' if found.failures > 1 else ''}"
+        f"{who} {found.failures} failed link{'s' if found.failures > 1 else ''}"
         if found.failures
         else "none can be kept" if found.cuts else "none"
     )  # fmt: skip

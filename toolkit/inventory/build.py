@@ -25,7 +25,7 @@ from toolkit.inventory.model import (
     TreeConstraints,
 )
 from toolkit.inventory.naming import name_links
-from toolkit.inventory.references import receivers_of, region_of
+from toolkit.inventory.references import promised_to, receivers_of, region_of
 from toolkit.inventory.section import Declared
 from toolkit.inventory.settings import TreeBody
 
@@ -168,7 +168,13 @@ def _policies(declared: Declared) -> tuple[Policy, ...]:
     for name, entry in declared.policies.items():
         body = _body(entry)
         policies.append(
-            Policy(name=name, scope=body.scope.value, failures=body.failures, place=entry.place())
+            Policy(
+                name=name,
+                scope=body.scope.value,
+                failures=body.failures,
+                clouds=promised_to(declared, body.clouds),
+                place=entry.place(),
+            )
         )
     return tuple(policies)
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from toolkit.inventory import field, model
 from toolkit.inventory.body import Body, Json, default_of, delay_of, mtu_of, rate_of
 from toolkit.inventory.settings import BierBody, PimBody, PoolsBody, SrBody, TreeBody
+from toolkit.inventory.target import Choice, Target
 
 
 class DomainBody(Body, title="Domain"):
@@ -197,6 +198,12 @@ class PolicyBody(Body, title="Policy"):
         default=default_of(model.Policy, "failures"),
         description="How many of them may fail at once.",
         examples=[1],
+    )
+    clouds: field.To = Field(
+        default=Target(Choice.ALL),
+        description="Which clouds are still served then, as in a delivery's `to`.",
+        examples=["all", ["cloud-london"], {"region": "europe"}],
+        json_schema_extra={"default": "all"},
     )
 
 

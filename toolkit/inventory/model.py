@@ -237,12 +237,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`failures` core elements of `scope` may fail at once and every cloud is still served."""
+    """`failures` core elements of `scope` may fail at once and `clouds` are still served."""
 
     name: str
     scope: str = "links"
     """`links` (core links) or `nodes` (routers without a host)."""
     failures: int = 1
+    clouds: tuple[str, ...] = ()
+    """Empty: all that a delivery goes to."""
     place: Place = NOWHERE
 
 

@@ -45,8 +45,12 @@ def region_of(declared: Declared, cloud: str) -> str:
 
 def target_of(delivery: Entry[DeliveryBody]) -> Target | None:
     """Return who receives the delivery, or None where `to` does not say so."""
+    return _target(delivery, "to")
+
+
+def _target(entry: Entry[Any], key: str) -> Target | None:
     try:
-        return parse_target(delivery.written.get("to"))
+        return parse_target(entry.written.get(key))
     except Refusal:
         return None
 
@@ -58,6 +62,13 @@ def receivers_of(declared: Declared, delivery: Entry[DeliveryBody]) -> tuple[str
         return ()
     regions = {cloud: region_of(declared, cloud) for cloud in declared.clouds}
     return tuple(cloud for cloud in target.clouds(regions) if cloud in regions)
+
+
+def promised_to(declared: Declared, target: Target) -> tuple[str, ...]:
+    """Return the clouds of a policy; empty where it speaks for all."""
+    if target.choice is Choice.ALL:
+        return ()
+    return target.clouds({cloud: region_of(declared, cloud) for cloud in declared.clouds})
 
 
 def unknown(declared: Declared, section: str, name: str) -> tuple[str, str]:
@@ -113,22 +124,24 @@ def _check_regions(declared: Declared) -> Iterator[Problem]:
             yield entry.problem(what, "write it the same way everywhere", at="region")
 
 
-def _check_target(declared: Declared, delivery: Entry[DeliveryBody]) -> Iterator[Problem]:
-    target = target_of(delivery)
+def _check_target(
+    declared: Declared, entry: Entry[Any], key: str = "to", nobody: str = "a delivery to nobody"
+) -> Iterator[Problem]:
+    target = _target(entry, key)
     if target is None or not declared.certain("clouds"):
         return
     if target.choice is Choice.CLOUDS:
         for name in target.names:
             if name not in declared.clouds:
-                yield delivery.problem(*unknown(declared, "clouds", name), at="to")
+                yield entry.problem(*unknown(declared, "clouds", name), at=key)
     elif not declared.clouds:
-        yield delivery.problem("a delivery to nobody: no cloud is declared", at="to")
+        yield entry.problem(f"{nobody}: no cloud is declared", at=key)
     elif target.choice is Choice.REGIONS and declared.certain("routers"):
         regions = {region_of(declared, cloud) for cloud in declared.clouds} - {""}
         for name in target.names:
             if name not in regions:
-                what = f"a delivery to nobody: no cloud stands in region '{name}'"
-                yield delivery.problem(what, suggest(name, regions), at="to")
+                what = f"{nobody}: no cloud stands in region '{name}'"
+                yield entry.problem(what, suggest(name, regions), at=key)
 
 
 def _check_rp(declared: Declared, pim: Entry[PimBody]) -> Iterator[Problem]:
@@ -156,6 +169,8 @@ def _check_affinities(declared: Declared) -> Iterator[Problem]:
 
 
 def _check_policy(declared: Declared, policy: Entry[PolicyBody]) -> Iterator[Problem]:
+    if "clouds" in policy.written:
+        yield from _check_target(declared, policy, "clouds", "a promise to nobody")
     if policy.body is None or not declared.certain("routers", "links", "repositories", "clouds"):
         return
     hosts = (*declared.repositories.values(), *declared.clouds.values())

@@ -52,7 +52,12 @@ def plan_document(plan: Plan) -> Document:
         "sets": [{"si": si, "members": members} for si, members in sets_in_use(plan).items()],
         "flows": [_flow(flow) for flow in plan.flows],
         "policies": [
-            {"name": policy.name, "scope": policy.scope, "failures": policy.failures}
+            {
+                "name": policy.name,
+                "scope": policy.scope,
+                "failures": policy.failures,
+                **({"clouds": list(policy.clouds)} if policy.clouds else {}),
+            }
             for policy in plan.policies
         ],
     }

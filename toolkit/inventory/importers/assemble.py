@@ -213,9 +213,10 @@ def _about(found: Survival, clouds: Sequence[DraftHost]) -> list[Note]:
         return []
     lost = len(behind_bridges(found, clouds))
     verb = "cloud is" if lost == 1 else "clouds are"
+    what = "the policy leaves them out" if found.failures else "no policy is written"
     text = (
-        f"no policy is written: {lost} {verb} behind a bridge, a link without a way around it"
-        f" ({len(found.cuts)} of the network's {found.bridges} bridges)"
+        f"{lost} {verb} behind a bridge, a link without a way around it"
+        f" ({len(found.cuts)} of the network's {found.bridges} bridges): {what}"
     )
     names = tuple(link_name(cut.link) for cut in found.cuts)
     return [Note(kind="policy", text=text, names=names)]

@@ -1,7 +1,7 @@
 """What the network can survive: bridges before clouds, and how many links may fail at once.
 
-Pure.  A policy speaks for all clouds, so the weakest decides.  Links between routers count; access
-links do not (`scope: links`).
+Pure.  A policy promises nothing to clouds behind a bridge; of the others the weakest decides.
+Links between routers count; access links do not (`scope: links`).
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survival:
-    """`failures` links may fail at once; 0 where a bridge stands before a cloud."""
+    """`failures` links may fail at once, and the clouds that no bridge stands before are served."""
 
     failures: int
+    """0 where a bridge stands before every cloud."""
     cuts: tuple[Cut, ...]
     """Bridges before clouds."""
     bridges: int
@@ -73,9 +74,10 @@ def survival(draft: Draft, repository: str, clouds: Sequence[str]) -> Survival:
             cuts.append(Cut(link=draft.links[bridge.edge], clouds=lost, nodes=nodes))
     cuts.sort(key=lambda cut: (-len(cut.clouds), -cut.nodes, cut.link.a, cut.link.b))
     failures = 0
-    if not cuts and wanted:
+    safe = wanted - {index[cloud] for cut in cuts for cloud in cut.clouds}
+    if safe:
         paths = MOST_FAILURES + 1
-        for node in sorted(wanted):
+        for node in sorted(safe):
             # Two paths are sure where there is no bridge.
             paths = edge_connectivity(len(names), edges, root, node, limit=paths)
             if paths == 2:

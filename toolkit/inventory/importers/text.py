@@ -168,30 +168,40 @@ def _cloud(cloud: DraftHost, router: DraftRouter) -> str:
 
 def _policy(network: Network) -> list[str]:
     found = network.survival
-    if found.failures:
-        name = "survive-a-core-link" if found.failures == 1 else "survive-two-core-links"
-        paths = found.failures + 1
-        text = (
-            f"Every cloud has at least {paths} paths from the repository without a common link,"
-            " so this can be kept."
-        )
-        rule = flow([("scope", "links"), ("failures", found.failures)])
-        return [*_comment([text]), "policies:", f"  {name}: {rule}"]
-    if not found.cuts:
+    if not found.failures and not found.cuts:
         return ["# No policy: no cloud is behind a link."]
-    lost = len(behind_bridges(found, network.clouds))
+    lost = behind_bridges(found, network.clouds)
+    lines = _comment(_bridges(network, len(lost))) if lost else []
+    if not found.failures:
+        return lines
+    name = "survive-a-core-link" if found.failures == 1 else "survive-two-core-links"
+    pairs: list[tuple[str, object]] = [("scope", "links"), ("failures", found.failures)]
+    who = "Every cloud has"
+    if lost:
+        who = "The others have"
+        kept = [cloud.name for cloud in network.clouds if cloud not in lost]
+        pairs.append(("clouds", _As(f"[{', '.join(kept)}]")))
+    text = (
+        f"{who} at least {found.failures + 1} paths from the repository without a common link,"
+        " so this can be kept."
+    )
+    return [*lines, *_comment([text]), "policies:", f"  {name}: {flow(pairs)}"]
+
+
+def _bridges(network: Network, lost: int) -> list[str]:
+    """Say which clouds stand behind a bridge, and which bridge that is."""
+    found = network.survival
     verb = "is" if lost == 1 else "are"
     lines = [
-        f"No policy is written: {lost} of {len(network.clouds)} clouds {verb} behind a bridge,"
-        " a link without a way around it.",
-        "A policy speaks for all clouds, and no plan can keep one that a single link breaks:",
+        f"{lost} of {len(network.clouds)} clouds {verb} behind a bridge, a link without a way"
+        " around it; no plan can serve them without it:",
     ]
     shown = []
     for cut in found.cuts:
         routers = "1 router is" if cut.nodes == 1 else f"{cut.nodes} routers are"
         clouds = f"cloud{'s' if len(cut.clouds) > 1 else ''} at {some(cut.clouds, 40)}"
         shown.append(f"  {link_name(cut.link)}: without it {routers} cut off, with the {clouds}")
-    return _comment([*lines, *shown])
+    return [*lines, *shown]
 
 
 def _pools(network: Network) -> list[str]:
