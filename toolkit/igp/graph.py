@@ -1,12 +1,13 @@
 """A directed graph with metrics, made for shortest paths over thousands of nodes.
 
 Law: nodes are numbered in the order of their sorted names and the edges of a node are sorted, so
-every result is the same whatever order the input came in.  Parallel edges are kept.  Pure.
+every result is the same whatever order the input came in.  Parallel edges are kept.  What is taken
+out of a graph leaves the numbers of the rest as they were.  Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -28,9 +29,12 @@ class Graph:
     """Nodes 0..n-1 and, for each, its outgoing (target, metric, port)."""
 
     names: tuple[str, ...]
+    """By number; a node that was taken out keeps its own and has no edges."""
     out: tuple[tuple[tuple[int, int, str], ...], ...]
+    into: tuple[tuple[tuple[int, int], ...], ...]
+    """For each node, its incoming (source, metric)."""
     index: dict[str, int]
-    """Name -> number."""
+    """Name -> number, in the order of names; without those taken out."""
 
     @classmethod
     def of(cls, nodes: Iterable[str], edges: Iterable[Edge]) -> Graph:
@@ -41,6 +45,7 @@ class Graph:
         names = tuple(sorted(set(nodes)))
         index = {name: number for number, name in enumerate(names)}
         out: list[list[tuple[int, int, str]]] = [[] for _ in names]
+        into: list[list[tuple[int, int]]] = [[] for _ in names]
         for source, target, metric, port in edges:
             if metric < 1:
                 raise ValueError(f"edge {source} -> {target}: metric {metric} is less than 1")
@@ -48,4 +53,48 @@ class Graph:
                 raise ValueError(f"edge {source} -> {target}: no such node")
             if metric < MAX_METRIC:
                 out[index[source]].append((index[target], metric, port))
-        return cls(names, tuple(tuple(sorted(edges_of)) for edges_of in out), index)
+                into[index[target]].append((index[source], metric))
+        return cls(
+            names,
+            tuple(tuple(sorted(edges_of)) for edges_of in out),
+            tuple(tuple(sorted(edges_of)) for edges_of in into),
+            index,
+        )
+
+    def without(self, nodes: Collection[str], edges: Iterable[Edge]) -> tuple[Graph, list[Edge]]:
+        """Return the graph without these nodes and edges, and every edge that it has lost.
+
+        Nodes and edges that it does not have are none to lose.
+        """
+        index = self.index
+        gone = {index[name] for name in nodes if name in index}
+        lost = {e for e in edges if self._has(e)}
+        for number in gone:
+            name = self.names[number]
+            lost |= {Edge(name, self.names[t], m, p) for t, m, p in self.out[number]}
+            lost |= {
+                Edge(self.names[source], name, m, port)
+                for source, _ in self.into[number]
+                for target, m, port in self.out[source]
+                if target == number
+            }
+        out, into = list(self.out), list(self.into)
+        for source, target, metric, port in lost:
+            tail, head = index[source], index[target]
+            before = len(out[tail])
+            out[tail] = tuple(e for e in out[tail] if e != (head, metric, port))
+            sources = list(into[head])
+            for _ in range(before - len(out[tail])):
+                sources.remove((tail, metric))
+            into[head] = tuple(sources)
+        if gone:
+            index = {name: number for name, number in index.items() if number not in gone}
+        return Graph(self.names, tuple(out), tuple(into), index), sorted(lost)
+
+    def _has(self, edge: Edge) -> bool:
+        source, target = self.index.get(edge.source), self.index.get(edge.target)
+        return (
+            source is not None
+            and target is not None
+            and (target, edge.metric, edge.port) in self.out[source]
+        )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from toolkit.bier.bitstring import MAX_BFR_ID, MAX_SI, Bsl
 from toolkit.bier.wire import Encapsulation
@@ -90,12 +91,23 @@ class Bfr:
     """By BSL in bits."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bfrs:
     """Every BFR of a network: (router, sub-domain) -> its part; and the gaps."""
 
     by_router: Mapping[str, Mapping[int, Bfr]]
     gaps: tuple[Gap, ...]
+
+    @cached_property
+    def holders(self) -> Mapping[tuple[int, int], tuple[Bfr, ...]]:
+        """(Sub-domain, BFR-id) -> the BFRs that say it is theirs."""
+        found: dict[tuple[int, int], tuple[Bfr, ...]] = {}
+        for of_router in self.by_router.values():
+            for bfr in of_router.values():
+                if bfr.bfr_id:
+                    key = (bfr.sub_domain_id, bfr.bfr_id)
+                    found[key] = (*found.get(key, ()), bfr)
+        return found
 
     def of(self, router: str, sub_domain_id: int) -> Bfr | None:
         return self.by_router.get(router, {}).get(sub_domain_id)
@@ -109,18 +121,26 @@ class Bfrs:
         return binding if binding and binding.encapsulation is encapsulation else None
 
 
-def read_bfrs(underlay: Underlay) -> Bfrs:
-    """Return what every router that has not failed advertises about BIER."""
-    by_router: dict[str, Mapping[int, Bfr]] = {}
-    gaps: list[Gap] = []
-    for name, router in underlay.state.routers.items():
-        if name in underlay.down.nodes or not router.sub_domains:
+def read_bfrs(underlay: Underlay, intact: Bfrs | None = None) -> Bfrs:
+    """Return what every router that has not failed advertises about BIER.
+
+    `intact`: the same without failures; it is returned itself where these have changed nothing.
+    """
+    before = Bfrs({}, ()) if intact is None else intact
+    names = underlay.state.routers if intact is None else underlay.changed
+    by_router = dict(before.by_router)
+    gaps = [gap for gap in before.gaps if gap.router not in names]
+    for name in names:
+        by_router.pop(name, None)
+        router = underlay.state.routers.get(name)
+        if router is None or name in underlay.down.nodes or not router.sub_domains:
             continue
         advertised = {prefix.network for prefix in underlay.prefixes(name)}
         bfrs = _read_router(router, advertised, gaps)
         if bfrs:
             by_router[name] = {bfr.sub_domain_id: bfr for bfr in bfrs}
-    return Bfrs(by_router, tuple(sorted(gaps)))
+    bfrs_now = Bfrs(by_router, tuple(sorted(gaps)))
+    return before if bfrs_now == before else bfrs_now
 
 
 def _read_router(router: RouterState, advertised: set[IpNetwork], gaps: list[Gap]) -> list[Bfr]:

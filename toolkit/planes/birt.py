@@ -11,6 +11,7 @@ used, by (distance, system-id, name, interface), whatever the entropy: a BIFT ch
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey
@@ -184,22 +185,40 @@ class _Domain:
         return self._paths.distance[number], system_id, neighbor.router, neighbor.interface
 
     def _ways_to(self, number: int) -> list[Neighbor]:
-        """The interfaces with BIER at both ends that lead to a first BFR; without any, a tunnel."""
-        name = self._paths.graph.names[number]
-        ways = self._underlay.ways(self._own.router)
-        direct = [
-            Neighbor(name, port, ways[port][1].address.ip)
-            for target, metric, port in self._paths.graph.out[self._paths.root]
-            if target == number
-            and metric == self._paths.distance[number]
-            and ways[port][0].bier
-            and ways[port][1].bier
-        ]
-        if direct:
-            return direct
-        bfr = self._bfrs.of(name, self._own.sub_domain_id)
-        hops = self._underlay.next_hops(self._own.router, self._paths.first_hops[number])
-        if bfr is None or bfr.bfr_prefix.version != self._own.bfr_prefix.version or not hops:
-            return []
-        tunnel = Tunnel(self._own.bfr_prefix.network_address, bfr.bfr_prefix.network_address)
-        return [Neighbor(name, hops[0].interface, hops[0].address, tunnel)]
+        paths = self._paths
+        name, far = paths.graph.names[number], paths.distance[number]
+        return ways_to(
+            self._underlay, self._bfrs, self._own, name, far, lambda: paths.first_hops[number]
+        )
+
+
+def ways_to(
+    underlay: Underlay,
+    bfrs: Bfrs,
+    own: Bfr,
+    router: str,
+    distance: int,
+    first_hops: Callable[[], int],
+) -> list[Neighbor]:
+    """Return the interfaces with BIER at both ends that lead to a first BFR, `router`; without any,
+    a tunnel; nothing where it cannot be reached.
+
+    `distance`: ours to it; `first_hops`: our outgoing edges that shortest paths to it start with.
+    """
+    graph, ways = underlay.graph, underlay.ways(own.router)
+    number = graph.index[router]
+    direct = [
+        Neighbor(router, port, ways[port][1].address.ip)
+        for target, metric, port in graph.out[graph.index[own.router]]
+        if target == number and metric == distance and ways[port][0].bier and ways[port][1].bier
+    ]
+    if direct:
+        return direct
+    bfr = bfrs.of(router, own.sub_domain_id)
+    if bfr is None or bfr.bfr_prefix.version != own.bfr_prefix.version:
+        return []
+    hops = underlay.next_hops(own.router, first_hops())
+    if not hops:
+        return []
+    tunnel = Tunnel(own.bfr_prefix.network_address, bfr.bfr_prefix.network_address)
+    return [Neighbor(router, hops[0].interface, hops[0].address, tunnel)]

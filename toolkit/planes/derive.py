@@ -2,19 +2,21 @@
 
 Law: a plane follows from configurations, cables and failures alone; the same state gives the same
 planes in whatever order they are asked for.  A Network makes each plane when it is first asked for,
-so that looking at one router of ten thousand costs one run of Dijkstra's algorithm.  Pure.
+and a plane its tables, and of these only the rows that are asked for: following one packet through
+ten thousand routers costs one run of Dijkstra's algorithm for each of its BFERs.  Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
-from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, adjacencies
+from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.bfrs import Bfrs, read_bfrs
-from toolkit.planes.birt import make_tables
 from toolkit.planes.plane import Neighbors, Plane
+from toolkit.planes.tables import LazyTables, RowMaker
 from toolkit.planes.underlay import Underlay
-from toolkit.state.model import IpAddress, NetworkState
+from toolkit.state.model import End, IpAddress, NetworkState
 
 
 class Network:
@@ -25,23 +27,24 @@ class Network:
         state: NetworkState,
         down: Failures = NO_FAILURES,
         candidates: tuple[Adjacency, ...] | None = None,
+        intact: Network | None = None,
     ) -> None:
-        """`candidates`: `adjacencies(state)`, where it is already known."""
-        self._candidates = adjacencies(state) if candidates is None else candidates
-        self.underlay = Underlay(state, down, self._candidates)
-        self.bfrs: Bfrs = read_bfrs(self.underlay)
-        self._tunnel_sources: frozenset[IpAddress] = frozenset(
-            bfr.bfr_prefix.network_address
-            for of_router in self.bfrs.by_router.values()
-            for bfr in of_router.values()
+        """`candidates`: `adjacencies(state)`, where it is already known; `intact`: the network
+        without failures, of which all is used again that these leave as it was."""
+        self._intact = intact
+        before = (None, None) if intact is None else (intact.underlay, intact.bfrs)
+        self.underlay: Underlay = Underlay(state, down, candidates, before[0])
+        self.bfrs: Bfrs = read_bfrs(self.underlay, before[1])
+        self.rows = RowMaker(self.underlay, self.bfrs)
+        self._tunnel_sources: frozenset[IpAddress] = (
+            intact._tunnel_sources
+            if intact is not None and intact.bfrs is self.bfrs
+            else frozenset(
+                bfr.bfr_prefix.network_address
+                for of_router in self.bfrs.by_router.values()
+                for bfr in of_router.values()
+            )
         )
-        self._hosts = {
-            (ours.node, ours.port): theirs.node
-            for cable in state.cables
-            if not down.cuts(cable)
-            for ours, theirs in ((cable.a, cable.b), (cable.b, cable.a))
-            if theirs.node in state.hosts
-        }
         self._planes: dict[str, Plane] = {}
 
     @property
@@ -55,7 +58,7 @@ class Network:
     @property
     def routers(self) -> tuple[str, ...]:
         """Names of the routers that have not failed, sorted."""
-        return self.underlay.graph.names
+        return tuple(self.underlay.graph.index)
 
     @property
     def adjacencies(self) -> tuple[Adjacency, ...]:
@@ -65,9 +68,10 @@ class Network:
     def without(self, down: Failures) -> Network:
         """Return the same state with these failures instead of ours.
 
-        The adjacencies of the state without failures are filtered, not found again.
+        Without failures of our own, what we know already is not found again where it is the same.
         """
-        return Network(self.state, down, self._candidates)
+        intact = self if self.down == NO_FAILURES else self._intact
+        return Network(self.state, down, intact=intact)
 
     def planes(self) -> dict[str, Plane]:
         """Return the plane of every router that has not failed, by name."""
@@ -81,16 +85,32 @@ class Network:
             self._planes[name] = self._derive(name)
         return self._planes[name]
 
+    @cached_property
+    def _hosts(self) -> Mapping[End, str]:
+        """Our end of a cable that is up -> the host at the other."""
+        hosts, down = self.state.hosts, self.down
+        if self._intact is not None and not any(
+            {cable.a.node, cable.b.node} & hosts for cable in self._intact.underlay.cables_at(down)
+        ):
+            return self._intact._hosts
+        return {
+            ours: theirs.node
+            for cable in self.state.cables
+            if not down.cuts(cable)
+            for ours, theirs in ((cable.a, cable.b), (cable.b, cable.a))
+            if theirs.node in hosts
+        }
+
     def _derive(self, name: str) -> Plane:
         router = self.state.routers[name]
         interfaces = tuple(self.underlay.interfaces(name))
-        tables = make_tables(self.underlay, self.bfrs, name)
+        tables = LazyTables(self.rows, name)
         own = self.bfrs.by_router.get(name, {})
         return Plane(
             router=name,
             system_id=router.system_id,
             addresses=frozenset(a.ip for i in interfaces for a in i.addresses),
-            fib=self.underlay.fib(name),
+            fib=self.underlay.lazy_fib(name),
             adjacencies=tuple(
                 Neighbors(
                     port,
@@ -111,14 +131,14 @@ class Network:
             ingress_flows={(flow.source, flow.group): flow for flow in router.ingress_flows},
             egress_flows={(flow.source, flow.group): flow for flow in router.egress_flows},
             edge_interfaces={
-                i.name: self._hosts[name, i.name]
+                i.name: self._hosts[end]
                 for i in interfaces
-                if (name, i.name) in self._hosts
+                if (end := End(name, i.name)) in self._hosts
             },
             core_bier=frozenset(i.name for i in interfaces if i.bier),
             accept_host_bier=frozenset(i.name for i in interfaces if i.accept_host_bier),
             tunnel_sources=self._tunnel_sources,
-            gaps=tables.gaps,
+            left_out=tables.gaps,
         )
 
 

@@ -5,9 +5,10 @@ Pure.  Routes are values; a lookup remembers its answers, as tables never change
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from toolkit.planes.prefixes import Prefixes
 from toolkit.state.model import IpAddress, IpNetwork
 
 REMEMBERED: Final = 4096
@@ -36,35 +37,51 @@ class Route(NamedTuple):
 class Fib:
     """All routes of one router."""
 
-    __slots__ = ("_by_length", "_known", "routes")
+    __slots__ = ("_known", "_routes", "_table")
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self.routes = tuple(
+        self._routes = tuple(
             sorted(routes, key=lambda r: (r.prefix.version, int(r.prefix[0]), r.prefix.prefixlen))
         )
-        tables: dict[tuple[int, int], dict[int, Route]] = {}
-        for route in self.routes:
-            prefix = route.prefix
-            shift = prefix.max_prefixlen - prefix.prefixlen
-            table = tables.setdefault((prefix.version, shift), {})
-            table[int(prefix.network_address) >> shift] = route
-        self._by_length = {
-            version: [(s, table) for (v, s), table in sorted(tables.items()) if v == version]
-            for version in (4, 6)
-        }
+        self._table = Prefixes((route.prefix, route) for route in self._routes)
         self._known: dict[IpAddress, Route | None] = {}
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """All routes, by prefix."""
+        return self._routes
 
     def lookup(self, destination: IpAddress) -> Route | None:
         """Return the route with the longest prefix that holds `destination`, None without one."""
         if destination in self._known:
             return self._known[destination]
-        value = int(destination)
-        found = None
-        for shift, table in self._by_length[destination.version]:
-            found = table.get(value >> shift)
-            if found is not None:
-                break
+        found = self._find(destination)
         if len(self._known) >= REMEMBERED:
             self._known.clear()
         self._known[destination] = found
         return found
+
+    def _find(self, destination: IpAddress) -> Route | None:
+        return next(self._table.holding(destination), None)
+
+
+class LazyFib(Fib):
+    """The same table, of which only what is asked for is made: single routes, or all."""
+
+    __slots__ = ("_all", "_one")
+
+    def __init__(
+        self, one: Callable[[IpAddress], Route | None], all_routes: Callable[[], Iterable[Route]]
+    ) -> None:
+        """`one`: the route to a destination; `all_routes`: every route, as `Fib` takes them."""
+        self._one, self._all = one, all_routes
+        self._known = {}
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        if not hasattr(self, "_routes"):
+            self._routes = Fib(self._all()).routes
+        return self._routes
+
+    def _find(self, destination: IpAddress) -> Route | None:
+        return self._one(destination)

@@ -1,22 +1,24 @@
 """The forwarding plane of one router: all tables that packets meet, and how YANG shows them.
 
 RFC 8279 section 4 (underlay, BIER layer, flow overlay in one router).  Law: a plane is a value,
-made by `toolkit.planes.derive`; engines run on it, NETCONF shows it (`state_tree`, the config false
-parts of llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
+made by `toolkit.planes.derive`, and its tables never change, whether they are made already or when
+first looked at; engines run on it, NETCONF shows it (`state_tree`, the config false parts of
+llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Forwarding
 from toolkit.bier.birt import Row
 from toolkit.bier.bitstring import BitString, bfr_id_at
 from toolkit.bier.engine import Arrived, Engine
 from toolkit.bier.wire import Encapsulation
 from toolkit.planes.bfrs import Gap
 from toolkit.planes.fib import Fib
+from toolkit.planes.tables import LazyBifts
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
@@ -63,8 +65,13 @@ class Plane:
     """Edge interfaces whose hosts may impose BIER."""
     tunnel_sources: frozenset[IpAddress]
     """BFR-prefixes of the BFRs that may send us BIER in GRE."""
-    gaps: tuple[Gap, ...]
-    """What the BIER tables leave out, as far as this router is concerned."""
+    left_out: Callable[[], tuple[Gap, ...]]
+    """Returns `gaps`: they are known only when all of the BIER tables are."""
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What the BIER tables leave out, as far as this router is concerned."""
+        return self.left_out()
 
     @property
     def bfr(self) -> bool:
@@ -74,6 +81,15 @@ class Plane:
     def encapsulation(self) -> Encapsulation | None:
         """That of the lowest <sub-domain, BSL>; None where the router is no BFR."""
         return self.encapsulations[min(self.encapsulations)] if self.encapsulations else None
+
+    def forward(self, key: BiftKey, bits: int) -> Forwarding:
+        """Return what the BIFT `key` does with a BitString value; KeyError without such a BIFT.
+
+        Of tables that are made when asked for, only the rows of these bits are.
+        """
+        if isinstance(self.bifts, LazyBifts):
+            return self.bifts.forward(key, bits)
+        return self.bifts[key].forward(bits)
 
     def engine(self) -> Engine:
         """Return a BIER engine with these tables and all counters at 0."""

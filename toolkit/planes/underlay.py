@@ -2,19 +2,23 @@
 
 RFC 8279 section 4.1 (routing underlay), RFC 5305 (wide metrics, prefixes), ISO/IEC 10589.  Law: a
 router knows what reachable routers advertise and its own interfaces, nothing else.  Shortest paths
-are computed once for each router.  Pure.
+are computed once for each router, from it or towards it, when first asked for.  What failures leave
+as it was is taken from the underlay without them.  Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from toolkit.igp.graph import Edge, Graph
-from toolkit.igp.spf import ShortestPaths, shortest_paths
+from toolkit.igp.inward import InwardPaths, inward_paths
+from toolkit.igp.spf import UNREACHABLE, ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
-from toolkit.planes.fib import Fib, NextHop, Route
-from toolkit.state.model import Interface, IpAddress, IpNetwork, NetworkState
+from toolkit.planes.fib import Fib, LazyFib, NextHop, Route
+from toolkit.planes.prefixes import Prefixes
+from toolkit.state.model import Cable, Interface, IpAddress, IpNetwork, NetworkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +37,99 @@ class Underlay:
         state: NetworkState,
         down: Failures = NO_FAILURES,
         candidates: tuple[Adjacency, ...] | None = None,
+        intact: Underlay | None = None,
     ) -> None:
-        """`candidates`: the adjacencies of the state without failures, where already known."""
-        self.state, self.down = state, down
-        if candidates is None:
-            candidates = adjacencies(state)
-        self.adjacencies = tuple(a for a in candidates if not _failed(a, down))
-        self._cut = {
-            end for cable in state.cables if down.cuts(cable) for end in (cable.a, cable.b)
-        }
+        """`candidates`: the adjacencies of the state without failures, where already known;
+        `intact`: the whole underlay of the state without failures."""
+        self.state, self.down, self._intact = state, down, intact
+        if intact is not None:
+            candidates = intact.adjacencies
+        self._candidates = adjacencies(state) if candidates is None else candidates
+        cables = state.cables if intact is None else intact.cables_at(down)
+        self._cut = frozenset(e for c in cables if down.cuts(c) for e in (c.a, c.b))
+        self.changed = frozenset(end.node for end in self._cut) | down.nodes
+        """Nodes that failed, or lost an interface: all others are as they were."""
         self._ways: dict[str, dict[str, tuple[Side, Side]]] = {}
-        for adjacency in self.adjacencies:
-            for ours, theirs in adjacency.sides():
-                self._ways.setdefault(ours.end.node, {})[ours.end.port] = ours, theirs
-        self.graph = Graph.of(
-            (name for name in state.routers if name not in down.nodes),
-            (
-                Edge(ours.end.node, theirs.end.node, ours.metric, ours.end.port)
-                for adjacency in self.adjacencies
-                for ours, theirs in adjacency.sides()
-            ),
-        )
+        self._lost: list[Edge] = []
+        if intact is None:
+            up = (name for name in state.routers if name not in down.nodes)
+            self.graph = Graph.of(up, (e for a in self.adjacencies for e in _edges(a)))
+        else:
+            failed = (a for a in intact.adjacencies_at(self.changed) if _failed(a, down))
+            lost = (edge for adjacency in failed for edge in _edges(adjacency))
+            self.graph, self._lost = intact.graph.without(down.nodes, lost)
         self._paths: dict[str, ShortestPaths] = {}
+        self._inward: dict[str, InwardPaths] = {}
         self._prefixes: dict[str, tuple[Prefix, ...]] = {}
         self._holders: dict[IpAddress, tuple[tuple[str, Prefix], ...]] = {}
         self._next_hops: dict[str, dict[int, tuple[NextHop, ...]]] = {}
+        self._own: dict[str, dict[IpNetwork, Route]] = {}
+
+    def without(self, down: Failures) -> Underlay:
+        """Return the underlay of the same state with these failures instead of ours."""
+        intact = self if self.down == NO_FAILURES else self._intact
+        return Underlay(self.state, down, self._candidates, intact)
+
+    @cached_property
+    def adjacencies(self) -> tuple[Adjacency, ...]:
+        """The adjacencies that are up."""
+        return tuple(a for a in self._candidates if not _failed(a, self.down))
+
+    @cached_property
+    def _adjacencies_of(self) -> dict[str, list[Adjacency]]:
+        found: dict[str, list[Adjacency]] = {}
+        for adjacency in self.adjacencies:
+            for node in {adjacency.a.end.node, adjacency.b.end.node}:
+                found.setdefault(node, []).append(adjacency)
+        return found
+
+    def adjacencies_at(self, nodes: Iterable[str]) -> Iterator[Adjacency]:
+        """Yield the adjacencies with an end at one of these nodes; some of them twice."""
+        for node in nodes:
+            yield from self._adjacencies_of.get(node, ())
+
+    @cached_property
+    def _cables_by(self) -> dict[str, list[Cable]]:
+        """Name of a link or of a node -> the cables that its failure cuts, and others."""
+        found: dict[str, list[Cable]] = {}
+        for cable in self.state.cables:
+            for name in {cable.link, cable.a.node, cable.b.node}:
+                found.setdefault(name, []).append(cable)
+        return found
+
+    def cables_at(self, down: Failures) -> set[Cable]:
+        """Return all cables that failures may have cut."""
+        return {c for name in down.links | down.nodes for c in self._cables_by.get(name, ())}
 
     def ways(self, router: str) -> dict[str, tuple[Side, Side]]:
         """Return interface -> (our side, their side) of the router's adjacencies."""
-        return self._ways.get(router, {})
+        if self._intact is not None and router not in self.changed:
+            return self._intact.ways(router)
+        if router not in self._ways:
+            self._ways[router] = {
+                ours.end.port: (ours, theirs)
+                for adjacency in (self._intact or self).adjacencies_at([router])
+                if not _failed(adjacency, self.down)
+                for ours, theirs in adjacency.sides()
+                if ours.end.node == router
+            }
+        return self._ways[router]
 
     def paths(self, router: str) -> ShortestPaths:
         """Return the shortest paths from a router that has not failed."""
         if router not in self._paths:
             self._paths[router] = shortest_paths(self.graph, router)
         return self._paths[router]
+
+    def inward(self, router: str) -> InwardPaths:
+        """Return the shortest paths to a router that has not failed."""
+        if router not in self._inward:
+            self._inward[router] = (
+                inward_paths(self.graph, router)
+                if self._intact is None
+                else self._intact.inward(router).without(self.graph, self._lost)
+            )
+        return self._inward[router]
 
     def interfaces(self, router: str) -> Iterator[Interface]:
         """Yield the interfaces that are up: enabled, and not at the end of a failed cable."""
@@ -78,6 +140,8 @@ class Underlay:
 
     def prefixes(self, router: str) -> tuple[Prefix, ...]:
         """Return what a router advertises: the prefixes of its interfaces that IS-IS is told of."""
+        if self._intact is not None and router not in self.changed:
+            return self._intact.prefixes(router)
         if router not in self._prefixes:
             best: dict[IpNetwork, int] = {}
             if self.state.routers[router].system_id:
@@ -90,7 +154,7 @@ class Underlay:
         return self._prefixes[router]
 
     def next_hops(self, router: str, first_hops: int) -> tuple[NextHop, ...]:
-        """Return the next hops of a set of first hops (`ShortestPaths.first_hops`), best first.
+        """Return the next hops of a set of first hops (bits, as in `ShortestPaths`), best first.
 
         The order is (system-id, name, interface) of the next router: the same whoever asks.
         """
@@ -102,10 +166,10 @@ class Underlay:
         return known[first_hops]
 
     def _ranked(self, router: str) -> list[tuple[int, NextHop]]:
-        paths, ways = self.paths(router), self.ways(router)
+        graph, ways = self.graph, self.ways(router)
         ranked = []
-        for position, (number, _metric, port) in enumerate(paths.graph.out[paths.root]):
-            name = paths.graph.names[number]
+        for position, (number, _metric, port) in enumerate(graph.out[graph.index[router]]):
+            name = graph.names[number]
             key = (self.state.routers[name].system_id, name, port)
             ranked.append((key, position, NextHop(port, name, ways[port][1].address.ip)))
         ranked.sort(key=lambda item: item[0])
@@ -113,65 +177,106 @@ class Underlay:
 
     def fib(self, router: str) -> Fib:
         """Return the router's table: connected prefixes, then the cheapest advertised ones."""
-        paths = self.paths(router)
-        advertised = (
-            (number, prefix)
-            for number in paths.order[1:]
-            for prefix in self.prefixes(paths.graph.names[number])
+        return Fib(self.routes(router))
+
+    def lazy_fib(self, router: str) -> LazyFib:
+        """Return the same table, made as far as it is asked for."""
+        return LazyFib(lambda to: self.route(router, to), lambda: self.routes(router))
+
+    @cached_property
+    def _advertised(self) -> Prefixes[tuple[str, Prefix]]:
+        return Prefixes(
+            (prefix.network, (name, prefix))
+            for name in self.graph.index
+            for prefix in self.prefixes(name)
         )
-        return Fib(self._routes(router, self._connected(router), advertised))
 
     def holders(self, destination: IpAddress) -> tuple[tuple[str, Prefix], ...]:
-        """Return (router, prefix) of all that is advertised and holds `destination`."""
+        """Return (router, prefix) of all that is advertised and holds `destination`: the longest
+        prefixes first, then by router."""
         if destination not in self._holders:
-            self._holders[destination] = tuple(
-                (name, prefix)
-                for name in self.graph.names
-                for prefix in self.prefixes(name)
-                if destination in prefix.network
-            )
+            if self._intact is None:
+                found = tuple(self._advertised.holding(destination))
+            else:  # failures take prefixes away, or leave one that costs more
+                found = tuple(
+                    (name, prefix)
+                    for name, before in self._intact.holders(destination)
+                    if name in self.graph.index
+                    for prefix in (self.prefixes(name) if name in self.changed else (before,))
+                    if prefix.network == before.network
+                )
+            self._holders[destination] = found
         return self._holders[destination]
 
     def route(self, router: str, destination: IpAddress) -> Route | None:
         """Return what `fib(router).lookup(destination)` would, without making the whole table."""
-        paths = self.paths(router)
-        connected = {n: r for n, r in self._connected(router).items() if destination in n}
-        advertised = (
-            (self.graph.index[name], prefix)
-            for name, prefix in self.holders(destination)
-            if name != router and paths.reaches(name)
+        number = self.graph.index[router]
+        own = [route for n, route in self._connected(router).items() if destination in n]
+        connected = max(own, key=lambda route: route.prefix.prefixlen, default=None)
+        longest = -1 if connected is None else connected.prefix.prefixlen
+        network, metric, bits = None, 0, 0
+        for name, prefix in self.holders(destination):
+            if prefix.network.prefixlen <= longest or (network and prefix.network != network):
+                break  # what follows is shorter
+            to = self.inward(name)
+            far = to.distance[number]
+            if far in (0, UNREACHABLE):
+                continue
+            if network is None or far + prefix.metric < metric:
+                network, metric, bits = prefix.network, far + prefix.metric, to.first_hops(number)
+            elif far + prefix.metric == metric:
+                bits |= to.first_hops(number)
+        return (
+            connected if network is None else Route(network, metric, self.next_hops(router, bits))
         )
-        routes = self._routes(router, connected, advertised)
-        return max(routes, key=lambda route: route.prefix.prefixlen, default=None)
+
+    def routed(self, destination: IpAddress) -> frozenset[str]:
+        """Return the routers that have a route to `destination`."""
+        holders = {name for name, _prefix in self.holders(destination)}
+        ways = [self.inward(name).distance for name in sorted(holders)]
+        return frozenset(
+            name
+            for name, number in self.graph.index.items()
+            if any(distance[number] not in (0, UNREACHABLE) for distance in ways)
+            or any(destination in network for network in self._connected(name))
+        )
 
     def _connected(self, router: str) -> dict[IpNetwork, Route]:
-        return {
-            address.network: Route(address.network, 0, (NextHop(interface.name),), connected=True)
-            for interface in self.interfaces(router)
-            for address in interface.addresses
-        }
+        if self._intact is not None and router not in self.changed:
+            return self._intact._connected(router)
+        if router not in self._own:
+            self._own[router] = {
+                address.network: Route(
+                    address.network, 0, (NextHop(interface.name),), connected=True
+                )
+                for interface in self.interfaces(router)
+                for address in interface.addresses
+            }
+        return self._own[router]
 
-    def _routes(
-        self,
-        router: str,
-        connected: dict[IpNetwork, Route],
-        advertised: Iterable[tuple[int, Prefix]],
-    ) -> Iterator[Route]:
+    def routes(self, router: str) -> Iterator[Route]:
         """Yield connected routes, then the cheapest of each other prefix that nodes advertise."""
+        connected = self._connected(router)
         yield from connected.values()
         paths = self.paths(router)
         best: dict[IpNetwork, tuple[int, int]] = {}  # metric, and first hops as bits
-        for number, prefix in advertised:
-            if prefix.network in connected:
-                continue
-            metric = paths.distance[number] + prefix.metric
-            known = best.get(prefix.network)
-            if known is None or metric < known[0]:
-                best[prefix.network] = metric, paths.first_hops[number]
-            elif metric == known[0]:
-                best[prefix.network] = metric, known[1] | paths.first_hops[number]
+        for number in paths.order[1:]:
+            for prefix in self.prefixes(self.graph.names[number]):
+                if prefix.network in connected:
+                    continue
+                metric = paths.distance[number] + prefix.metric
+                known = best.get(prefix.network)
+                if known is None or metric < known[0]:
+                    best[prefix.network] = metric, paths.first_hops[number]
+                elif metric == known[0]:
+                    best[prefix.network] = metric, known[1] | paths.first_hops[number]
         for network, (metric, bits) in best.items():
             yield Route(network, metric, self.next_hops(router, bits))
+
+
+def _edges(adjacency: Adjacency) -> Iterator[Edge]:
+    for ours, theirs in adjacency.sides():
+        yield Edge(ours.end.node, theirs.end.node, ours.metric, ours.end.port)
 
 
 def _failed(adjacency: Adjacency, down: Failures) -> bool:

@@ -176,21 +176,14 @@ def bfr_prefix_routes(scene: Scene) -> Iterator[Finding]:
     """Every BFR that the source reaches has a route to the BFR-prefix of every BFER that is up."""
     for flow in scene.plan.flows:
         source = scene.plan.hosts[flow.source].address.ip
-        bfrs = [
-            (name, plane)
-            for name, plane in sorted(scene.planes.items())
-            if scene.is_bfr(name) and plane.fib.lookup(source) is not None
-        ]
+        bfrs = [name for name in sorted(scene.routed(source)) if scene.is_bfr(name)]
         for router in dict.fromkeys(scene.plan.hosts[cloud].router for cloud in flow.clouds):
             part = scene.sub_domain(router, flow.sub_domain_id)
             if part is None or router in scene.down.nodes:
                 continue
             prefix = part.bfr_prefix
-            without = [
-                name
-                for name, plane in bfrs
-                if name != router and plane.fib.lookup(prefix.network_address) is None
-            ]
+            routed = scene.routed(prefix.network_address)
+            without = [name for name in bfrs if name != router and name not in routed]
             if without:
                 yield finding(
                     "bfr-prefix-unreachable",

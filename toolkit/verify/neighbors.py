@@ -146,7 +146,19 @@ def _agreement(scene: Scene, adjacency: Adjacency, number: int, bsl: int) -> Ite
 
 
 def bift_ids(scene: Scene) -> Iterator[Finding]:
-    """What each BFR sends is what its neighbor understands (RFC 8296 sections 2.1.1 and 2.2.1)."""
+    """What each BFR sends is what its neighbor understands (RFC 8296 sections 2.1.1 and 2.2.1).
+
+    Where tables follow from the state, a BFR sends what its neighbor has bound (`planes.birt`), so
+    it is enough that every BFR understands what it has bound itself.
+    """
+    if scene.derived and all(
+        plane.bift_ids.get(BiftId(binding.encapsulation, binding.base + si)) == (number, bsl, si)
+        for name, plane in scene.planes.items()
+        for number, bfr in scene.network.bfrs.by_router.get(name, {}).items()
+        for bsl, binding in bfr.bindings.items()
+        for si in range(binding.max_si + 1)
+    ):
+        return
     for name, plane in sorted(scene.planes.items()):
         for key, bift in sorted(plane.bifts.items()):
             sent = {

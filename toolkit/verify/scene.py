@@ -6,7 +6,7 @@ shortest paths.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
 from toolkit.inventory.model import Inventory
@@ -15,7 +15,7 @@ from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.derive import Network
 from toolkit.planes.paths import Paths, cables_up
 from toolkit.planes.plane import Plane
-from toolkit.state.model import Cable, End, NetworkState, SubDomain
+from toolkit.state.model import Cable, End, IpAddress, NetworkState, SubDomain
 from toolkit.verify.reports import WayBack, way_back
 from toolkit.verify.walk import Walk, walk
 
@@ -60,6 +60,17 @@ class Scene:
         if self._given is not None:
             return self._given.get(name)
         return self.network.plane(name) if name in self.network.underlay.graph.index else None
+
+    @property
+    def derived(self) -> bool:
+        """The planes follow from the state; False: they were given."""
+        return self._given is None
+
+    def routed(self, destination: IpAddress) -> Collection[str]:
+        """Return the routers that have a route to `destination`."""
+        if self._given is None:
+            return self.network.underlay.routed(destination)
+        return {n for n, p in self._given.items() if p.fib.lookup(destination) is not None}
 
     def sub_domain(self, router: str, number: int) -> SubDomain | None:
         """Return a router's part in a sub-domain as it is configured."""

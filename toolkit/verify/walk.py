@@ -222,7 +222,7 @@ class _Walker:
             text = f"{name} sees the packet again"
             self._lose(name, "loop", text, packet.path, _ids(key.si, again, key.bsl))
             bits ^= again
-        forwarding = plane.bifts[key].forward(bits)
+        forwarding = plane.forward(key, bits)
         for lost, text in (
             (forwarding.unknown, f"{name} has no row for these bits"),
             (forwarding.null, f"{name} has no neighbor for these bits"),

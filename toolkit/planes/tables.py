@@ -1,0 +1,202 @@
+"""BIER tables of which only what is asked for is made: single rows, or everything.
+
+RFC 8279 sections 6.3 to 6.10, as `toolkit.planes.birt` derives them.  Law: a row made alone is the
+row of the whole table.  The whole table follows from the shortest paths from its router, one row
+from the shortest paths towards its BFER, which all routers share: so a packet is followed through
+the network at the cost of its BFERs, not of the routers it meets.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Copy, Forwarding
+from toolkit.bier.birt import Neighbor, Row
+from toolkit.bier.bitstring import bfr_id_at, positions, set_and_bit
+from toolkit.igp.spf import UNREACHABLE
+from toolkit.planes.bfrs import Bfr, Bfrs, Binding, Gap
+from toolkit.planes.birt import Tables, make_tables, ways_to
+from toolkit.planes.underlay import Underlay
+
+
+@dataclass(frozen=True, slots=True)
+class RowMaker:
+    """Single rows of any router of a network."""
+
+    underlay: Underlay
+    bfrs: Bfrs
+
+    def row(self, own: Bfr, bsl: int, bfr_id: int) -> Row | None:
+        """Return what `make_tables` has for a BFER in the BIRT of `own`, None where it has none."""
+        ours, index = own.bindings[bsl], self.underlay.graph.index
+        here = index[own.router]
+        known = [
+            (bfr, distance)
+            for bfr in self.bfrs.holders.get((own.sub_domain_id, bfr_id), ())
+            if (distance := self.underlay.inward(bfr.router).distance)[here] != UNREACHABLE
+        ]
+        if len(known) != 1:
+            return None
+        ((bfer, distance),) = known
+        theirs = self._peer(bfer.router, own, bsl)
+        si, _bit = set_and_bit(bfr_id, bsl)
+        if theirs is None or si > min(ours.max_si, theirs.max_si):
+            return None
+        local = bfer.router == own.router
+        neighbors = () if local else self._neighbors(own, bsl, si, bfer.router)
+        if not local and not neighbors:
+            return None
+        return Row(
+            bfr_id=bfr_id,
+            bfr_prefix=bfer.bfr_prefix,
+            router=bfer.router,
+            local=local,
+            neighbors=neighbors,
+            metric=distance[here],
+        )
+
+    def _peer(self, router: str, own: Bfr, bsl: int) -> Binding | None:
+        encapsulation = own.bindings[bsl].encapsulation
+        return self.bfrs.binding(router, own.sub_domain_id, bsl, encapsulation)
+
+    def _neighbors(self, own: Bfr, bsl: int, si: int, bfer: str) -> tuple[Neighbor, ...]:
+        """The first BFRs with our set on shortest paths to `bfer`, and the ways there, best first
+        (sections 6.9 and 6.10)."""
+        to, graph = self.underlay.inward(bfer), self.underlay.graph
+        here = graph.index[own.router]
+        first: set[int] = set()
+        bare, seen = [here], {here}
+        while bare:
+            for number, _metric, _port in to.hops(bare.pop()):
+                if number in seen:
+                    continue
+                seen.add(number)
+                theirs = self._peer(graph.names[number], own, bsl)
+                if theirs is not None and si <= theirs.max_si:
+                    first.add(number)
+                else:
+                    bare.append(number)
+        ways: list[tuple[int, Neighbor]] = []
+        for number in first:
+            far = to.distance[here] - to.distance[number]
+            ways += [(far, way) for way in self._ways_to(own, number, far)]
+        routers = self.underlay.state.routers
+        if len(ways) > 1:
+            ways.sort(
+                key=lambda way: (
+                    way[0], routers[way[1].router].system_id, way[1].router, way[1].interface
+                )
+            )  # fmt: skip
+        return tuple(way for _far, way in ways)
+
+    def _ways_to(self, own: Bfr, number: int, distance: int) -> list[Neighbor]:
+        underlay = self.underlay
+        name, here = underlay.graph.names[number], underlay.graph.index[own.router]
+        return ways_to(
+            underlay, self.bfrs, own, name, distance,
+            lambda: underlay.inward(name).first_hops(here),
+        )  # fmt: skip
+
+    def out_bift_id(self, own: Bfr, key: BiftKey, neighbor: Neighbor) -> int | None:
+        """Return the BIFT-id that a neighbor has bound to one of our sets."""
+        theirs = self._peer(neighbor.router, own, key.bsl)
+        return None if theirs is None else theirs.bift_id(key.si)
+
+
+class LazyTables:
+    """All that one router forwards BIER by; empty where it is no BFR."""
+
+    def __init__(self, rows: RowMaker, router: str) -> None:
+        self.rows, self._router = rows, router
+        self.own = rows.bfrs.by_router.get(router, {})
+        self.bifts = LazyBifts(self)
+        self.birt = LazyBirt(self)
+        self.bift_ids: Mapping[BiftId, BiftKey] = {
+            BiftId(binding.encapsulation, binding.base + si): BiftKey(number, bsl, si)
+            for number, bfr in self.own.items()
+            for bsl, binding in bfr.bindings.items()
+            for si in range(binding.max_si + 1)
+        }
+
+    @cached_property
+    def whole(self) -> Tables:
+        """Every row of every table."""
+        return make_tables(self.rows.underlay, self.rows.bfrs, self._router)
+
+    def gaps(self) -> tuple[Gap, ...]:
+        return self.whole.gaps
+
+
+class LazyBirt(Mapping[tuple[int, int], Mapping[int, Row]]):
+    """(Sub-domain, BSL) -> BFR-id -> row."""
+
+    __slots__ = ("_tables",)
+
+    def __init__(self, tables: LazyTables) -> None:
+        self._tables = tables
+
+    def __getitem__(self, key: tuple[int, int]) -> Mapping[int, Row]:
+        return self._tables.whole.birt[key]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((n, bsl) for n, bfr in self._tables.own.items() for bsl in bfr.bindings)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class LazyBifts(Mapping[BiftKey, Bift]):
+    """BIFT of each set."""
+
+    __slots__ = ("_hops", "_tables")
+
+    def __init__(self, tables: LazyTables) -> None:
+        self._tables = tables
+        self._hops: dict[tuple[BiftKey, int], tuple[Neighbor, int | None] | bool] = {}
+
+    def __getitem__(self, key: BiftKey) -> Bift:
+        return self._tables.whole.bifts[key]
+
+    def __iter__(self) -> Iterator[BiftKey]:
+        return iter(self._tables.bift_ids.values())
+
+    def __len__(self) -> int:
+        return len(self._tables.bift_ids)
+
+    def forward(self, key: BiftKey, bits: int) -> Forwarding:
+        """Return what `self[key].forward(bits)` does, from the rows of these bits alone."""
+        own = self._tables.own.get(key.sub_domain)
+        if own is None or key.bsl not in own.bindings or key.si > own.bindings[key.bsl].max_si:
+            raise KeyError(key)
+        local = unknown = null = 0
+        together: dict[tuple[str, str], Copy] = {}  # an F-BM holds the bits of one neighbor
+        for position in positions(bits):
+            bit = 1 << position - 1
+            hop = self._hop(own, key, position)
+            if hop is True:
+                local |= bit
+            elif hop is False:
+                unknown |= bit
+            else:
+                neighbor, bift_id = hop
+                if bift_id is None:
+                    null |= bit
+                    continue
+                which = (neighbor.router, neighbor.interface)
+                others = together[which].bits if which in together else 0
+                together[which] = Copy(neighbor, bift_id, others | bit)
+        return Forwarding(tuple(together.values()), local, unknown, null, 0)
+
+    def _hop(self, own: Bfr, key: BiftKey, position: int) -> tuple[Neighbor, int | None] | bool:
+        """Where one bit goes; True: it is ours, False: it has no row."""
+        if (key, position) not in self._hops:
+            row = self._tables.rows.row(own, key.bsl, bfr_id_at(key.si, position, key.bsl))
+            if row is None or row.local:
+                self._hops[key, position] = row is not None
+            else:
+                best = row.neighbors[0]
+                out = self._tables.rows.out_bift_id(own, key, best)
+                self._hops[key, position] = best, out
+        return self._hops[key, position]
