@@ -96,7 +96,7 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 def test_a_bug_is_called_one_and_shows_its_traceback_only_when_asked(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("unforeseen")
 
     monkeypatch.setattr("toolkit.cli.loading.load_plan", fail)

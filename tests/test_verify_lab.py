@@ -36,10 +36,10 @@ from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network as Planes
 from toolkit.state.model import NetworkState
+from toolkit.verify.ground import TTL
 from toolkit.verify.multicast import examine
 from toolkit.verify.reports import MOST
 from toolkit.verify.scene import Scene
-from toolkit.verify.walk import TTL
 from toolkit.verify.whatif import core_links, lost_clouds
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.cli.transport import add_transport
 from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", type=Path, metavar="PATH", help="inventory: a YAML file or a folder"
     )
+    add_transport(parser)
     add_output(parser, formats=("table", "json", "yaml"))
     lock = parser.add_mutually_exclusive_group()
     lock.add_argument(
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from toolkit.cli.loading import inventory_path, load_plan, lock_path, read_lock, write_lock
 
     args.path = inventory_path(args.path)
-    _, plan, lock = load_plan(args.path)
+    _, plan, lock = load_plan(args.path, args.transport)
     new = _new_names(read_lock(args.path), lock)
     if new and args.write_lock:
         # Before any output: whoever closes our standard output early still gets the lock.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.judging import payloads_of
+from toolkit.cli.transport import add_transport
 from toolkit.errors import DeviceError, ExitCode, ToolkitError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     recovery = parser.add_mutually_exclusive_group()
     recovery.add_argument("--resume", type=Path, metavar="JOURNAL", help="finish a killed push")
     recovery.add_argument("--abort", type=Path, metavar="JOURNAL", help="undo a killed push")
+    add_transport(parser)
     add_output(parser)
     parser.epilog = EXAMPLE
 
@@ -111,7 +113,7 @@ def _report(args: argparse.Namespace) -> PushReport:
         from toolkit.netconf.journal import read_journal
 
         read_journal(args.resume or args.abort)  # what is wrong with it is said before all else
-    inventory, plan, _ = load_plan(args.inventory)
+    inventory, plan, _ = load_plan(args.inventory, args.transport)
     chosen = _chosen(args.limit, list(inventory.routers))
     overlay = read_overlay(args.management) if args.management is not None else {}
     targets = make_targets(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import say
+from toolkit.cli.transport import add_transport
 from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--router", action="append", default=[], metavar="NAME",
         help="only this router; may be given again",
     )  # fmt: skip
+    add_transport(parser)
     parser.epilog = EXAMPLE
 
 
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     if str(args.output) in (*FORMATS, *OTHER_FORMATS) and not args.output.is_dir():
         raise UsageError(_no_folder(str(args.output)))
-    _, plan, _ = load_plan(args.path)
+    _, plan, _ = load_plan(args.path, args.transport)
     if unknown := [name for name in args.router if name not in plan.routers]:
         raise UsageError(
             f"no router {', '.join(unknown)} in {args.path}; there are {', '.join(plan.routers)}"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from toolkit.cli.console import add_output, print_data, say
+from toolkit.cli.transport import add_transport
 
 EPILOG = """\
 examples:
@@ -78,6 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where report.html, report.json and receipts go (default: out/<name>)",
     )
     parser.add_argument("--keep", action="store_true", help="keep what the clouds received")
+    add_transport(parser)
     add_output(parser, formats=("table", "json", "md"))
 
 

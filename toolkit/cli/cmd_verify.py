@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.cli.console import add_output, print_data, say
 from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of, unanswered
+from toolkit.cli.transport import add_transport
 from toolkit.errors import EnvironmentProblem, ExitCode
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--snapshot", type=Path, metavar="DIR",
         help="only write the snapshot that Batfish would be shown to this folder",
     )  # fmt: skip
+    add_transport(parser)
     add_output(parser, formats=("table", "json", "jsonl", "junit", "sarif", "md"))
     parser.epilog = EXAMPLE
 
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from toolkit.verify.coverage import not_modelled
     from toolkit.verify.failures import named_failures
 
-    inventory, plan, _ = load_plan(args.inventory)
+    inventory, plan, _ = load_plan(args.inventory, args.transport)
     down = named_failures(plan, args.down) if args.down else NO_FAILURES
     state = state_of(plan, payloads_of(plan, args.payloads, partial=True))
     if args.snapshot is not None:

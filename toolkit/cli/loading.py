@@ -15,10 +15,11 @@ from pathlib import Path
 from toolkit.datafiles import data_folder
 from toolkit.errors import EnvironmentProblem, Place, PlanError, Problem
 from toolkit.inventory.load import load_inventory
-from toolkit.inventory.model import Inventory
+from toolkit.inventory.model import Inventory, Transport
 from toolkit.plan.expand import make_plan
 from toolkit.plan.lock import EMPTY_LOCK, format_lock, in_file, parse_lock
 from toolkit.plan.model import Lock, Plan
+from toolkit.plan.transports import over
 
 
 def lock_path(path: Path) -> Path:
@@ -35,14 +36,16 @@ def inventory_path(path: Path) -> Path:
     return packaged if path == Path("demo") and not path.exists() else path
 
 
-def load_plan(path: Path) -> tuple[Inventory, Plan, Lock]:
+def load_plan(path: Path, transport: str | None = None) -> tuple[Inventory, Plan, Lock]:
     """Return the inventory at `path`, its plan, and the lock with all identifiers of the plan.
 
-    Reads the lock file where there is one and writes nothing.  Raises InventoryError or PlanError
-    with all problems.
+    `transport`: of every delivery, instead of what the inventory says.  Reads the lock file where
+    there is one and writes nothing.  Raises InventoryError or PlanError with all problems.
     """
     path = inventory_path(path)
     inventory = load_inventory(path)
+    if transport is not None:
+        inventory = over(inventory, Transport(transport))
     text = _lock_text(path)
     lock = _parse(path, text)
     try:

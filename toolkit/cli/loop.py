@@ -68,7 +68,7 @@ class Loop:
 
     def _run(self, stack: ExitStack) -> tuple[RunRecord, int]:
         args = self._args
-        inventory, plan, _ = load_plan(args.inventory)
+        inventory, plan, _ = load_plan(args.inventory, args.transport)
         flows = self._choose(plan)
         self._tensors()
         scenario = parse_scenario(args, plan)

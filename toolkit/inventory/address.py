@@ -15,6 +15,11 @@ SSM_IPV4_RESERVED = IPv4Network("232.0.0.0/24")
 SSM_IPV6 = {scope: IPv6Network(f"ff3{scope:x}::/32") for scope in range(3, 15)}
 """Scope -> its SSM range; scopes 1 and 2 never leave a node or a link, 15 is reserved."""
 
+_LINK_LOCAL_GROUPS: tuple[IpNetwork, ...] = (
+    IPv4Network("224.0.0.0/24"),
+    IPv6Network("ff02::/16"),
+    IPv6Network("ff12::/16"),
+)
 _SPECIAL: tuple[tuple[IpNetwork, str], ...] = (
     (IPv4Network("0.0.0.0/8"), "'this network'"),
     (IPv4Network("127.0.0.0/8"), "the host's own loopback"),
@@ -89,4 +94,39 @@ def parse_group_pool(value: object) -> IpNetwork:
             raise Refusal(f"lies in {SSM_IPV4_RESERVED}, which is reserved (RFC 4607)", like)
     elif not any(network.subnet_of(ssm) for ssm in SSM_IPV6.values()):
         raise Refusal("is not a range of SSM groups, which lie in ff33::/32 .. ff3e::/32", like)
+    return network
+
+
+def parse_any_source_pool(value: object) -> IpNetwork:
+    """Return a prefix to take any-source groups from (RFC 7761; RFC 2365, RFC 4291 section 2.7)."""
+    like = "write it like 239.1.0.0/16 or ff18::/32"
+    network = _parse_multicast(value, like)
+    ranges: tuple[IpNetwork, ...] = (SSM_IPV4, *SSM_IPV6.values())
+    for ssm in ranges:
+        if network.version == ssm.version and network.overlaps(ssm):
+            raise Refusal(f"takes in SSM groups, {ssm}: those have no rendezvous point", like)
+    return network
+
+
+def parse_group_ranges(value: object) -> tuple[IpNetwork, ...]:
+    """Return a list of different multicast prefixes."""
+    like = "write it like [232.0.0.0/8]"
+    if not isinstance(value, list) or not value:
+        raise Refusal("is not a list of prefixes", like)
+    ranges: dict[IpNetwork, None] = {}
+    for index, item in enumerate(value):
+        try:
+            ranges[_parse_multicast(item, like)] = None
+        except Refusal as refusal:
+            raise refusal.inside(index) from None
+    return tuple(ranges)
+
+
+def _parse_multicast(value: object, like: str) -> IpNetwork:
+    network = _parse_network(value, like)
+    if not network.is_multicast:
+        raise Refusal("is not a range of multicast groups", like)
+    for local in _LINK_LOCAL_GROUPS:
+        if network.version == local.version and network.subnet_of(local):  # type: ignore[arg-type]
+            raise Refusal("holds groups that never leave a link", like)
     return network

@@ -14,7 +14,7 @@ from toolkit.inventory.model import IpAddress, IpNetwork, Pools
 from toolkit.inventory.section import Declared
 
 UNICAST = ("loopbacks", "links", "hosts")
-SLOT = {"loopbacks": 1, "links": 2, "hosts": 4, "groups": 1}
+SLOT = {"loopbacks": 1, "links": 2, "hosts": 4, "groups": 1, "asm_groups": 1}
 """Addresses that one router, link, host or delivery takes from its pool."""
 
 
@@ -88,8 +88,8 @@ def _check_families(declared: Declared, pools: Pools) -> Iterator[Problem]:
     family = pools.loopbacks.version
     remedy = "all pools and loopbacks are of one address family"
     for field in dataclasses.fields(pools):
-        pool: IpNetwork = getattr(pools, field.name)
-        if pool.version != family:
+        pool: IpNetwork | None = getattr(pools, field.name)
+        if pool is not None and pool.version != family:
             what = (
                 f"{_pool_name(declared, field.name)} {pool} is IPv{pool.version},"
                 f" {_pool_name(declared, 'loopbacks')} {pools.loopbacks} is IPv{family}"
@@ -137,9 +137,10 @@ def _check_room(declared: Declared, pools: Pools) -> Iterator[Problem]:
         "links": (len(declared.links), "links"),
         "hosts": (len(declared.repositories) + len(declared.clouds), "repositories and clouds"),
         "groups": (len(declared.deliveries), "deliveries"),
+        "asm_groups": (len(declared.deliveries), "deliveries"),
     }
     for name, (count, noun) in users.items():
-        pool: IpNetwork = getattr(pools, name)
+        pool: IpNetwork = pools.any_source if name == "asm_groups" else getattr(pools, name)
         width = SLOT[name]
         # The first address of an IPv6 pool, and of one of single addresses, is not used.
         unused = width if pool.version == 6 or width == 1 else 0

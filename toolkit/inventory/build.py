@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from toolkit.inventory.addressing import pools_of
-from toolkit.inventory.declared import Body, ManagementBody
+from toolkit.inventory.body import Body
+from toolkit.inventory.declared import ManagementBody
 from toolkit.inventory.entry import Entry
 from toolkit.inventory.model import (
     BierSettings,
@@ -15,14 +16,18 @@ from toolkit.inventory.model import (
     Inventory,
     Link,
     Management,
+    PimSettings,
     Policy,
     Pools,
     Repository,
     Router,
+    SrSettings,
+    TreeConstraints,
 )
 from toolkit.inventory.naming import name_links
 from toolkit.inventory.references import receivers_of, region_of
 from toolkit.inventory.section import Declared
+from toolkit.inventory.settings import TreeBody
 
 B = TypeVar("B", bound=Body)
 
@@ -43,6 +48,8 @@ def build_inventory(declared: Declared) -> Inventory:
         policies=_policies(declared),
         pools=pools_of(declared) or Pools(),
         bier=_bier(declared),
+        pim=_pim(declared),
+        sr=_sr(declared),
     )
 
 
@@ -64,6 +71,8 @@ def _routers(declared: Declared) -> dict[str, Router]:
             platform=body.platform,
             loopback=body.loopback,
             bier=body.bier,
+            replication=body.replication,
+            pim=body.pim,
             management=_management(body.management),
             place=entry.place(),
         )
@@ -96,6 +105,8 @@ def _links(declared: Declared) -> tuple[Link, ...]:
             delay=body.delay,
             mtu=body.mtu,
             srlg=body.srlg,
+            affinity=body.affinity,
+            te_metric=body.te_metric,
             place=entry.place(),
         )
         for entry, body, name in zip(declared.links, bodies, names, strict=True)
@@ -145,6 +156,7 @@ def _deliveries(declared: Declared) -> dict[str, Delivery]:
             to=receivers_of(declared, entry),
             transport=body.transport,
             imposition=body.imposition,
+            tree=_tree(body.tree),
             rate=body.rate,
             place=entry.place(),
         )
@@ -166,3 +178,33 @@ def _bier(declared: Declared) -> BierSettings:
         return BierSettings()
     body = _body(declared.bier)
     return BierSettings(sub_domain=body.sub_domain, bsl=body.bsl, encapsulation=body.encapsulation)
+
+
+def _tree(body: TreeBody | None) -> TreeConstraints:
+    if body is None:
+        return TreeConstraints()
+    return TreeConstraints(
+        metric=body.metric,
+        exclude_any=body.exclude_any,
+        include_any=body.include_any,
+        include_all=body.include_all,
+        disjoint=body.disjoint,
+    )
+
+
+def _pim(declared: Declared) -> PimSettings:
+    if declared.pim is None:
+        return PimSettings()
+    body, default = _body(declared.pim), PimSettings()
+    return PimSettings(
+        rp=body.rp or "",
+        spt_switchover=body.spt_switchover,
+        ssm_ranges=default.ssm_ranges if body.ssm_ranges is None else body.ssm_ranges,
+    )
+
+
+def _sr(declared: Declared) -> SrSettings:
+    if declared.sr is None:
+        return SrSettings()
+    body = _body(declared.sr)
+    return SrSettings(srgb=body.srgb, srlb=body.srlb)

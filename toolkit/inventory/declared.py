@@ -6,69 +6,20 @@ at here.  Defaults are the model's own.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from toolkit.inventory import field, model
-from toolkit.inventory.quantity import format_delay, format_rate
-
-Json = dict[str, Any]
-
-
-def _default(kind: type, name: str) -> Any:  # noqa: ANN401 - of the field's own type
-    return next(f.default for f in dataclasses.fields(kind) if f.name == name)
-
-
-def _rate(kind: type, name: str, description: str) -> Any:  # noqa: ANN401 - as pydantic.Field
-    value = _default(kind, name)
-    return Field(
-        default=value,
-        description=description,
-        examples=["10G", "2500M", "1.5Gbit/s"],
-        json_schema_extra={"default": format_rate(value)},
-    )
-
-
-def _delay(kind: type) -> Any:  # noqa: ANN401 - as pydantic.Field
-    value = _default(kind, "delay")
-    return Field(
-        default=value,
-        description="One-way propagation delay, with its unit.",
-        examples=["4ms", "250us"],
-        json_schema_extra={"default": format_delay(value)},
-    )
-
-
-def _mtu(kind: type) -> Any:  # noqa: ANN401 - as pydantic.Field
-    return Field(
-        default=_default(kind, "mtu"),
-        description="Largest network-layer packet in bytes, without the Ethernet header.",
-        examples=[1500, 9000],
-    )
-
-
-def _pool(name: str, description: str, example: str) -> Any:  # noqa: ANN401 - as pydantic.Field
-    return Field(
-        default=None,
-        description=description,
-        examples=[example],
-        json_schema_extra={"default": str(_default(model.Pools, name))},
-    )
-
-
-class Body(BaseModel):
-    """The keys of one mapping; others are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+from toolkit.inventory.body import Body, Json, default_of, delay_of, mtu_of, rate_of
+from toolkit.inventory.settings import BierBody, PimBody, PoolsBody, SrBody, TreeBody
 
 
 class DomainBody(Body, title="Domain"):
     """An operator's network."""
 
     area: field.Area = Field(
-        default=_default(model.Domain, "area"),
+        default=default_of(model.Domain, "area"),
         description="IS-IS area address (ISO/IEC 10589), in quotes.",
         examples=["49.0001"],
     )
@@ -79,7 +30,7 @@ class ManagementBody(Body, title="Management"):
 
     host: field.Host = Field(description="Address or DNS name.", examples=["192.0.2.11"])
     port: field.Port = Field(
-        default=_default(model.Management, "port"), description="TCP port.", examples=[830]
+        default=default_of(model.Management, "port"), description="TCP port.", examples=[830]
     )
     username: field.Username = Field(default="", description="SSH user.", examples=["netconf"])
     password: Annotated[field.Password | None, field.GIVEN] = Field(
@@ -111,7 +62,7 @@ class RouterBody(Body, title="Router"):
         default="", description="Where it stands; free text.", examples=["europe"]
     )
     platform: field.PlatformName = Field(
-        default=_default(model.Router, "platform"),
+        default=default_of(model.Router, "platform"),
         description="Family of the router: which configuration it understands.",
         examples=["reference"],
     )
@@ -121,8 +72,18 @@ class RouterBody(Body, title="Router"):
         examples=["10.255.0.1", "2001:db8::1"],
     )
     bier: field.Boolean = Field(
-        default=_default(model.Router, "bier"),
+        default=default_of(model.Router, "bier"),
         description="False: cannot do BIER and is crossed as a non-BFR (RFC 8279 section 6.9).",
+        examples=[False],
+    )
+    replication: field.Boolean = Field(
+        default=default_of(model.Router, "replication"),
+        description="False: no replication segments (RFC 9524); crossed by its node SID.",
+        examples=[False],
+    )
+    pim: field.Boolean = Field(
+        default=default_of(model.Router, "pim"),
+        description="False: no PIM; no multicast tree of PIM may lead through it.",
         examples=[False],
     )
     management: Annotated[ManagementBody | None, field.GIVEN] = Field(
@@ -143,17 +104,27 @@ class LinkBody(Body, title="Link"):
         examples=["ams1-fra1-north"],
     )
     metric: field.Metric = Field(
-        default=_default(model.Link, "metric"),
+        default=default_of(model.Link, "metric"),
         description="IS-IS wide metric (RFC 5305), both ways.",
         examples=[10],
     )
-    capacity: field.Rate = _rate(model.Link, "capacity", "Capacity in bit/s, each way.")
-    delay: field.Delay = _delay(model.Link)
-    mtu: field.Mtu = _mtu(model.Link)
+    capacity: field.Rate = rate_of(model.Link, "capacity", "Capacity in bit/s, each way.")
+    delay: field.Delay = delay_of(model.Link)
+    mtu: field.Mtu = mtu_of(model.Link)
     srlg: field.Labels = Field(
         default=(),
         description="Shared risk link groups: what fails together with it.",
         examples=[["duct-7"]],
+    )
+    affinity: field.Labels = Field(
+        default=(),
+        description="Administrative groups (RFC 7308) that constraints of trees speak of.",
+        examples=[["leased"]],
+    )
+    te_metric: Annotated[field.Metric | None, field.GIVEN] = Field(
+        default=None,
+        description="TE metric (RFC 5305 section 3.7); the metric if left out.",
+        examples=[10],
     )
 
 
@@ -161,9 +132,9 @@ class RepositoryBody(Body, title="Repository"):
     """A host that models are sent from, beside its router."""
 
     router: field.Reference = Field(description="Router it is attached to.", examples=["ams1"])
-    capacity: field.Rate = _rate(model.Repository, "capacity", "Capacity of its access link.")
-    delay: field.Delay = _delay(model.Repository)
-    mtu: field.Mtu = _mtu(model.Repository)
+    capacity: field.Rate = rate_of(model.Repository, "capacity", "Capacity of its access link.")
+    delay: field.Delay = delay_of(model.Repository)
+    mtu: field.Mtu = mtu_of(model.Repository)
 
 
 class CloudBody(Body, title="GPU cloud"):
@@ -173,11 +144,11 @@ class CloudBody(Body, title="GPU cloud"):
     region: Annotated[field.Label | None, field.GIVEN] = Field(
         default=None, description="Its region; its router's if left out.", examples=["europe"]
     )
-    capacity: field.Rate = _rate(model.Cloud, "capacity", "Capacity of its access link.")
-    delay: field.Delay = _delay(model.Cloud)
-    mtu: field.Mtu = _mtu(model.Cloud)
+    capacity: field.Rate = rate_of(model.Cloud, "capacity", "Capacity of its access link.")
+    delay: field.Delay = delay_of(model.Cloud)
+    mtu: field.Mtu = mtu_of(model.Cloud)
     gpus: field.Gpus = Field(
-        default=_default(model.Cloud, "gpus"), description="Number of GPUs.", examples=[64]
+        default=default_of(model.Cloud, "gpus"), description="Number of GPUs.", examples=[64]
     )
 
 
@@ -197,67 +168,35 @@ class DeliveryBody(Body, title="Delivery"):
         examples=["all", ["cloud-london"], {"region": "europe"}],
     )
     transport: field.TransportName = Field(
-        default=_default(model.Delivery, "transport"),
+        default=default_of(model.Delivery, "transport"),
         description="How it crosses the network.",
         examples=["bier"],
     )
     imposition: field.ImpositionName = Field(
-        default=_default(model.Delivery, "imposition"),
-        description="Who imposes the BitString: the sending host, or the edge router per (S,G).",
+        default=default_of(model.Delivery, "imposition"),
+        description="BIER: who imposes the BitString, the host or the edge router per (S,G).",
         examples=["host"],
     )
-    rate: field.Rate = _rate(model.Delivery, "rate", "Sending rate in bit/s.")
+    tree: Annotated[TreeBody | None, field.GIVEN] = Field(
+        default=None,
+        description="SR-P2MP: what its tree is computed under.",
+        examples=[{"metric": "delay", "exclude_any": ["leased"]}],
+    )
+    rate: field.Rate = rate_of(model.Delivery, "rate", "Sending rate in bit/s.")
 
 
 class PolicyBody(Body, title="Policy"):
     """How much may fail at once while every cloud is still served."""
 
     scope: field.ScopeName = Field(
-        default=field.Scope(_default(model.Policy, "scope")),
+        default=field.Scope(default_of(model.Policy, "scope")),
         description="`links` between routers, or `nodes`: routers without a host.",
         examples=["links"],
     )
     failures: field.Failures = Field(
-        default=_default(model.Policy, "failures"),
+        default=default_of(model.Policy, "failures"),
         description="How many of them may fail at once.",
         examples=[1],
-    )
-
-
-class PoolsBody(Body, title="Address pools"):
-    """Where the plan takes addresses from; all IPv4 or all IPv6."""
-
-    loopbacks: Annotated[field.UnicastPool | None, field.GIVEN] = _pool(
-        "loopbacks", "Loopbacks, one address a router.", "2001:db8::/64"
-    )
-    links: Annotated[field.UnicastPool | None, field.GIVEN] = _pool(
-        "links", "Core links, two addresses each.", "2001:db8:0:1::/64"
-    )
-    hosts: Annotated[field.UnicastPool | None, field.GIVEN] = _pool(
-        "hosts", "Access links of repositories and clouds.", "2001:db8:0:2::/64"
-    )
-    groups: Annotated[field.GroupPool | None, field.GIVEN] = _pool(
-        "groups", "SSM groups (RFC 4607), one a delivery.", "ff3e::8000:0/97"
-    )
-
-
-class BierBody(Body, title="BIER"):
-    """BIER throughout the network."""
-
-    sub_domain: field.SubDomainId = Field(
-        default=_default(model.BierSettings, "sub_domain"),
-        description="Sub-domain (RFC 8279 section 2).",
-        examples=[0],
-    )
-    bsl: field.Bsl = Field(
-        default=_default(model.BierSettings, "bsl"),
-        description="BitString length in bits (RFC 8296 section 2.1.2).",
-        examples=[256],
-    )
-    encapsulation: field.EncapsulationName = Field(
-        default=_default(model.BierSettings, "encapsulation"),
-        description="With MPLS (RFC 8296 section 2.1) or without (section 2.2).",
-        examples=["mpls"],
     )
 
 
@@ -307,6 +246,14 @@ class InventoryFile(Body, title="llmsync inventory"):
     bier: BierBody | None = Field(
         default=None, description="BIER throughout the network.", examples=[{"bsl": 256}]
     )
+    pim: PimBody | None = Field(
+        default=None, description="PIM throughout the network.", examples=[{"rp": "ams1"}]
+    )
+    sr: SrBody | None = Field(
+        default=None,
+        description="Segment routing throughout the network.",
+        examples=[{"srgb": "16000-23999", "srlb": "15000-15999"}],
+    )
 
 
 BODIES: dict[str, type[Body]] = {
@@ -319,6 +266,8 @@ BODIES: dict[str, type[Body]] = {
     "policies": PolicyBody,
     "pools": PoolsBody,
     "bier": BierBody,
+    "pim": PimBody,
+    "sr": SrBody,
 }
 """Section -> what stands in it, or in each of its entries."""
 

@@ -14,12 +14,17 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from toolkit.errors import Place, Problem
-from toolkit.inventory.declared import BODIES, Body, ManagementBody
+from toolkit.inventory.body import Body
+from toolkit.inventory.declared import BODIES, ManagementBody
 from toolkit.inventory.document import Document, Route
 from toolkit.inventory.refusal import Refusal
+from toolkit.inventory.settings import TreeBody
 from toolkit.inventory.suggestion import closest, suggest
 
 B = TypeVar("B", bound=Body, covariant=True)
+
+_INSIDE: Mapping[str, type[Body]] = {"management": ManagementBody, "tree": TreeBody}
+"""Key of an entry -> the mapping that stands under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ def _keys(kind: type[Body]) -> list[str]:
 def _problem(kind: type[Body], document: Document, route: Route, error: ErrorDetails) -> Problem:
     location: Route = (*route, *error["loc"])
     place = document.place(location)
-    owner = ManagementBody if len(error["loc"]) > 1 else kind
+    inside = _INSIDE.get(str(error["loc"][0]), kind)
+    owner = inside if len(error["loc"]) > 1 else kind
     key = str(error["loc"][-1])
     match error["type"]:
         case "missing":
@@ -81,8 +87,8 @@ def _problem(kind: type[Body], document: Document, route: Route, error: ErrorDet
             return Problem(place, "unknown key", _where(owner, key))
         case "value_error" if isinstance(refusal := error["ctx"]["error"], Refusal):
             return _refused(document, (*location, *refusal.at), refusal)
-    # What is left is a mapping's own type: management, the only one inside an entry.
-    keys = ", ".join(_keys(ManagementBody))
+    # What is left is a mapping's own type: one of those inside an entry.
+    keys = ", ".join(_keys(inside))
     return Problem(place, "a mapping of keys is expected", f"the keys are: {keys}")
 
 

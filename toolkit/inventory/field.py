@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
-from toolkit.inventory import address, credential, identifier, model, quantity
+from toolkit.inventory import address, credential, identifier, label, model, quantity
 from toolkit.inventory.refusal import Refusal
 from toolkit.inventory.suggestion import closest
 from toolkit.inventory.target import Target, parse_target
@@ -172,6 +172,21 @@ GroupPool = Annotated[
     PlainValidator(address.parse_group_pool),
     WithJsonSchema(_text(pattern="^[0-9a-fA-F.:]+/[0-9]+$")),
 ]
+AnySourcePool = Annotated[
+    model.IpNetwork,
+    PlainValidator(address.parse_any_source_pool),
+    WithJsonSchema(_text(pattern="^[0-9a-fA-F.:]+/[0-9]+$")),
+]
+GroupRanges = Annotated[
+    tuple[model.IpNetwork, ...],
+    PlainValidator(address.parse_group_ranges),
+    WithJsonSchema({**_list(_text(pattern="^[0-9a-fA-F.:]+/[0-9]+$")), "minItems": 1}),
+]
+Labelled = Annotated[
+    model.LabelRange,
+    PlainValidator(label.parse_label_range),
+    WithJsonSchema(_text(pattern=label.RANGE_PATTERN)),
+]
 Host = Annotated[str, PlainValidator(credential.parse_host), WithJsonSchema(_text(minLength=1))]
 Username = Annotated[
     str, PlainValidator(credential.parse_username), WithJsonSchema(_text(minLength=1))
@@ -214,4 +229,19 @@ EncapsulationName = Annotated[
 ]
 ScopeName = Annotated[
     Scope, PlainValidator(_choice(Scope)), WithJsonSchema(_text(enum=_words(Scope)))
+]
+SptName = Annotated[
+    model.SptSwitchover,
+    PlainValidator(_choice(model.SptSwitchover)),
+    WithJsonSchema(_text(enum=_words(model.SptSwitchover))),
+]
+TreeMetricName = Annotated[
+    model.TreeMetric,
+    PlainValidator(_choice(model.TreeMetric)),
+    WithJsonSchema(_text(enum=_words(model.TreeMetric))),
+]
+DisjointnessName = Annotated[
+    model.Disjointness,
+    PlainValidator(_choice(model.Disjointness)),
+    WithJsonSchema(_text(enum=_words(model.Disjointness))),
 ]

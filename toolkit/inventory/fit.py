@@ -12,7 +12,7 @@ from typing import Any
 from toolkit.errors import Problem
 from toolkit.inventory.addressing import pools_of
 from toolkit.inventory.entry import Entry
-from toolkit.inventory.model import BierSettings, Imposition
+from toolkit.inventory.model import BierSettings, Imposition, Transport
 from toolkit.inventory.references import receivers_of
 from toolkit.inventory.section import Declared
 
@@ -30,6 +30,7 @@ IPV6_LEAST_MTU = 1280
 def check_fit(declared: Declared) -> Iterator[Problem]:
     """Yield links too small for a packet and hosts on routers that cannot do BIER."""
     yield from _check_mtus(declared)
+    yield from _check_labels(declared)
     if declared.certain("routers", "repositories", "clouds"):
         yield from _check_edges(declared)
 
@@ -75,7 +76,9 @@ def _check_mtus(declared: Declared) -> Iterator[Problem]:
     senders = {
         delivery.body.source
         for delivery in declared.deliveries.values()
-        if delivery.body and delivery.body.imposition is Imposition.HOST
+        if delivery.body
+        and delivery.body.transport is Transport.BIER
+        and delivery.body.imposition is Imposition.HOST
     }
     for host in declared.repositories.values():
         if host.body is not None:
@@ -98,10 +101,23 @@ def _check_mtu(
         yield entry.problem(what, f"at least {need}, or a shorter BitString: bier.bsl", at="mtu")
 
 
+def _check_labels(declared: Declared) -> Iterator[Problem]:
+    """Node SIDs and replication SIDs are labels of one number space on every router."""
+    if declared.sr is None or declared.sr.body is None:
+        return
+    srgb, srlb = declared.sr.body.srgb, declared.sr.body.srlb
+    if srgb.lower <= srlb.upper and srlb.lower <= srgb.upper:
+        shown = "srlb" if "srlb" in declared.sr.written else "srgb"
+        what = f"the blocks of labels overlap: srgb {srgb}, srlb {srlb}"
+        yield declared.sr.problem(what, "take two separate blocks", at=shown)
+
+
 def _check_edges(declared: Declared) -> Iterator[Problem]:
     """A BFIR and a BFER must be BFRs; only routers between them may be something else."""
     reported: set[str] = set()
     for delivery in declared.deliveries.values():
+        if delivery.body is not None and delivery.body.transport is not Transport.BIER:
+            continue
         source = declared.repositories.get(delivery.text("from") or "")
         ends: list[tuple[Entry[Any], str]] = [(source, "starts")] if source else []
         ends += [(declared.clouds[name], "ends") for name in receivers_of(declared, delivery)]

@@ -22,6 +22,15 @@ LOOPBACKS = IPv4Network("10.255.0.0/16")
 LINKS = IPv4Network("10.0.0.0/16")
 HOSTS = IPv4Network("10.1.0.0/16")
 GROUPS = IPv4Network("232.1.0.0/16")
+ASM_GROUPS = IPv4Network("239.1.0.0/16")
+"""Administratively scoped (RFC 2365)."""
+ASM_GROUPS_IPV6 = IPv6Network("ff18::/32")
+"""Transient groups of organization-local scope (RFC 4291 section 2.7)."""
+SSM_RANGES: tuple[IpNetwork, ...] = (
+    IPv4Network("232.0.0.0/8"),
+    *(IPv6Network(f"ff3{scope:x}::/32") for scope in range(16)),
+)
+"""RFC 4607 section 1."""
 
 
 class Platform(StrEnum):
@@ -40,6 +49,43 @@ class Transport(StrEnum):
     """How a delivery crosses the network."""
 
     BIER = "bier"
+    SR_P2MP = "sr-p2mp"
+    """Replication segments that the controller places (RFC 9524, RFC 9960)."""
+    PIM_SSM = "pim-ssm"
+    """Source trees of PIM-SM in the SSM range (RFC 7761 section 4.8, RFC 4607)."""
+    PIM_SM = "pim-sm"
+    """Any-source groups: a shared tree from a static RP, then source trees (RFC 7761)."""
+
+    @property
+    def pim(self) -> bool:
+        return self in (Transport.PIM_SSM, Transport.PIM_SM)
+
+
+class SptSwitchover(StrEnum):
+    """When a last-hop router leaves the shared tree for the source's (RFC 7761 section 4.2.1)."""
+
+    IMMEDIATE = "immediate"
+    """At the first packet."""
+    NEVER = "never"
+
+
+class TreeMetric(StrEnum):
+    """What a P2MP tree is short in."""
+
+    IGP = "igp"
+    TE = "te"
+    DELAY = "delay"
+
+
+class Disjointness(StrEnum):
+    """What the second candidate path of a P2MP policy avoids of the first, as far as it can."""
+
+    NONE = "none"
+    """There is no second candidate path."""
+    LINK = "link"
+    NODE = "node"
+    SRLG = "srlg"
+    """Links, and what shares a risk with them."""
 
 
 class Encapsulation(StrEnum):
@@ -97,6 +143,10 @@ class Router:
     """None: the plan takes one from `Pools.loopbacks`."""
     bier: bool = True
     """False: the router cannot do BIER and is crossed as a non-BFR (RFC 8279 section 6.9)."""
+    replication: bool = True
+    """False: no replication segments (RFC 9524); it forwards by node SIDs and is crossed by one."""
+    pim: bool = True
+    """False: no PIM; no tree may lead through it."""
     management: Management | None = None
     place: Place = NOWHERE
 
@@ -116,6 +166,10 @@ class Link:
     """Largest network-layer packet in bytes, without the Ethernet header."""
     srlg: tuple[str, ...] = ()
     """Shared risk link groups (RFC 5307): what fails together."""
+    affinity: tuple[str, ...] = ()
+    """Administrative groups by name (RFC 7308): what constraints of trees speak of."""
+    te_metric: int | None = None
+    """TE metric (RFC 5305 section 3.7); None: the IGP metric."""
     place: Place = NOWHERE
 
     def __post_init__(self) -> None:
@@ -150,6 +204,20 @@ class Cloud:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TreeConstraints:
+    """What a P2MP tree is computed under (SR-P2MP); its bandwidth is the delivery's rate."""
+
+    metric: TreeMetric = TreeMetric.IGP
+    exclude_any: tuple[str, ...] = ()
+    """No link with one of these affinities."""
+    include_any: tuple[str, ...] = ()
+    """Only links with at least one of these; empty: all."""
+    include_all: tuple[str, ...] = ()
+    """Only links with all of these."""
+    disjoint: Disjointness = Disjointness.LINK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     name: str
     model: str
@@ -160,6 +228,9 @@ class Delivery:
     """Names of clouds; `all` in the file is expanded by the loader."""
     transport: Transport = Transport.BIER
     imposition: Imposition = Imposition.HOST
+    """BIER only: other transports leave replication to routers."""
+    tree: TreeConstraints = field(default_factory=TreeConstraints)
+    """SR-P2MP only."""
     rate: int = 1_000_000_000
     place: Place = NOWHERE
 
@@ -184,6 +255,15 @@ class Pools:
     hosts: IpNetwork = HOSTS
     groups: IpNetwork = GROUPS
     """SSM groups (RFC 4607)."""
+    asm_groups: IpNetwork | None = None
+    """Any-source groups, of PIM-SM; None: `ASM_GROUPS`, with IPv6 loopbacks `ASM_GROUPS_IPV6`."""
+
+    @property
+    def any_source(self) -> IpNetwork:
+        """The pool of any-source groups in force."""
+        if self.asm_groups is not None:
+            return self.asm_groups
+        return ASM_GROUPS if self.loopbacks.version == 4 else ASM_GROUPS_IPV6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +272,43 @@ class BierSettings:
     bsl: int = 256
     """BitString length in bits."""
     encapsulation: Encapsulation = Encapsulation.MPLS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PimSettings:
+    rp: str = ""
+    """Router whose loopback is the static RP (RFC 7761 section 3.7); empty: the plan takes the one
+    from which the clouds are nearest."""
+    spt_switchover: SptSwitchover = SptSwitchover.IMMEDIATE
+    ssm_ranges: tuple[IpNetwork, ...] = SSM_RANGES
+    """Groups that have source trees only."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRange:
+    """MPLS labels `lower` to `upper`, both included."""
+
+    lower: int
+    upper: int
+
+    def __contains__(self, label: int) -> bool:
+        return self.lower <= label <= self.upper
+
+    def __len__(self) -> int:
+        return self.upper - self.lower + 1
+
+    def __str__(self) -> str:
+        return f"{self.lower}-{self.upper}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SrSettings:
+    """Label blocks of segment routing, the same on every router (RFC 8660 section 2)."""
+
+    srgb: LabelRange = LabelRange(16_000, 23_999)
+    """Node SIDs."""
+    srlb: LabelRange = LabelRange(15_000, 15_999)
+    """Replication SIDs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,3 +325,5 @@ class Inventory:
     policies: tuple[Policy, ...] = ()
     pools: Pools = field(default_factory=Pools)
     bier: BierSettings = field(default_factory=BierSettings)
+    pim: PimSettings = field(default_factory=PimSettings)
+    sr: SrSettings = field(default_factory=SrSettings)

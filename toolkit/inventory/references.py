@@ -11,6 +11,7 @@ from toolkit.inventory.entry import Entry
 from toolkit.inventory.field import Scope
 from toolkit.inventory.refusal import Refusal
 from toolkit.inventory.section import SINGULAR, Declared
+from toolkit.inventory.settings import PimBody
 from toolkit.inventory.suggestion import suggest
 from toolkit.inventory.target import Choice, Target, parse_target
 
@@ -30,6 +31,9 @@ def check_references(declared: Declared) -> Iterator[Problem]:
         yield from _check_target(declared, delivery)
     for policy in declared.policies.values():
         yield from _check_policy(declared, policy)
+    if declared.pim is not None:
+        yield from _check_rp(declared, declared.pim)
+    yield from _check_affinities(declared)
 
 
 def region_of(declared: Declared, cloud: str) -> str:
@@ -125,6 +129,30 @@ def _check_target(declared: Declared, delivery: Entry[DeliveryBody]) -> Iterator
             if name not in regions:
                 what = f"a delivery to nobody: no cloud stands in region '{name}'"
                 yield delivery.problem(what, suggest(name, regions), at="to")
+
+
+def _check_rp(declared: Declared, pim: Entry[PimBody]) -> Iterator[Problem]:
+    yield from _check_name(declared, pim, "rp", "routers")
+    router = declared.routers.get(pim.text("rp") or "")
+    if router is not None and router.written.get("pim") is False:
+        what = f"the rendezvous point {router.name} does no PIM"
+        yield pim.problem(
+            what, f"choose another, or remove 'pim: false' from {router.name}", at="rp"
+        )
+
+
+def _check_affinities(declared: Declared) -> Iterator[Problem]:
+    """An affinity that no link has is a misspelling: a tree would silently ignore it or fail."""
+    if not declared.certain("links"):
+        return
+    known = {a for link in declared.links if link.body for a in link.body.affinity}
+    for delivery in declared.deliveries.values():
+        tree = delivery.body.tree if delivery.body else None
+        for key in ("exclude_any", "include_any", "include_all"):
+            for name in getattr(tree, key, ()):
+                if name not in known:
+                    what = f"tree.{key}: no link has the affinity '{name}'"
+                    yield delivery.problem(what, suggest(name, known), at="tree")
 
 
 def _check_policy(declared: Declared, policy: Entry[PolicyBody]) -> Iterator[Problem]:

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from toolkit.errors import Place, Problem
+from toolkit.inventory.body import Body
 from toolkit.inventory.declared import (
     BODIES,
-    BierBody,
-    Body,
     CloudBody,
     DeliveryBody,
     DomainBody,
     LinkBody,
     PolicyBody,
-    PoolsBody,
     RepositoryBody,
     RouterBody,
 )
@@ -28,6 +26,7 @@ from toolkit.inventory.document import Document, Route, quoted
 from toolkit.inventory.entry import Entry, make_entry
 from toolkit.inventory.identifier import parse_name
 from toolkit.inventory.refusal import Refusal
+from toolkit.inventory.settings import BierBody, PimBody, PoolsBody, SrBody
 from toolkit.inventory.suggestion import closest, suggest
 
 SINGULAR = {
@@ -60,6 +59,8 @@ class Declared:
     policies: Mapping[str, Entry[PolicyBody]]
     pools: Entry[PoolsBody] | None
     bier: Entry[BierBody] | None
+    pim: Entry[PimBody] | None
+    sr: Entry[SrBody] | None
     uncertain: frozenset[str]
     """Sections that could not be read whole: nobody knows which names they lack."""
 
@@ -89,6 +90,8 @@ def declare(
         policies=collector.named("policies", PolicyBody),
         pools=collector.settings("pools", PoolsBody),
         bier=collector.settings("bier", BierBody),
+        pim=collector.settings("pim", PimBody),
+        sr=collector.settings("sr", SrBody),
         uncertain=frozenset(collector.uncertain if complete else _SECTIONS),
     )
     return declared, collector.problems

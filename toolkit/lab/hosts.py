@@ -71,12 +71,7 @@ class Repository:
         self._template = udp.Template(flow.source_address, flow.port, flow.group, flow.port)
         self._headers: dict[int, tuple[bytes, ...]] = {}
         self._host_imposes = flow.imposition is Imposition.HOST
-        router = plan.routers[flow.bfir]
-        self._parts = next(
-            s for s in router.sub_domains
-            if s.sub_domain_id == flow.sub_domain_id and s.bsl == flow.bsl
-        )  # fmt: skip
-        self._bfir_id = self._parts.bfr_id or 0
+        self._router = plan.routers[flow.bfir]
 
     @property
     def deadline(self) -> float | None:
@@ -127,14 +122,18 @@ class Repository:
                 group, mac(self._uplink.host.name, self._uplink.host.port), kind
             ).encode()
             return
-        mpls = self._parts.encapsulation is Encapsulation.MPLS
+        part = next(
+            s for s in self._router.sub_domains
+            if s.sub_domain_id == flow.sub_domain_id and s.bsl == flow.bsl
+        )  # fmt: skip
+        mpls = part.encapsulation is Encapsulation.MPLS
         proto = wire.Proto.IPV4 if flow.group.version == 4 else wire.Proto.IPV6
         clouds = frozenset(c for i, c in enumerate(flow.clouds) if mask >> i & 1)
         for si, bits in flow.bit_strings(clouds).items():
             yield self._uplink.header(
                 ethernet.EtherType.MPLS if mpls else ethernet.EtherType.BIER
             ) + bier_header(
-                self._parts.bift_id_base + si, flow.bsl, bits, proto, self._bfir_id,
+                part.bift_id_base + si, flow.bsl, bits, proto, part.bfr_id or 0,
                 wire.Encapsulation.MPLS if mpls else wire.Encapsulation.NON_MPLS,
                 entropy_of(flow.source_address, flow.group),
             )  # fmt: skip

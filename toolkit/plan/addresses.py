@@ -78,17 +78,18 @@ class Pool:
 
 
 class Addresses:
-    """The four pools of an inventory."""
+    """The pools of an inventory."""
 
     def __init__(self, pools: Pools) -> None:
         self.loopbacks = Pool("loopbacks", pools.loopbacks, 1)
         self.links = Pool("links", pools.links, 2)
         self.hosts = Pool("hosts", pools.hosts, 4)
         self.groups = Pool("groups", pools.groups, 1)
+        self.asm_groups = Pool("asm_groups", pools.any_source, 1)
 
     @property
     def all(self) -> tuple[Pool, ...]:
-        return self.loopbacks, self.links, self.hosts, self.groups
+        return self.loopbacks, self.links, self.hosts, self.groups, self.asm_groups
 
     def loopback(self, router: Router, index: int) -> IpInterface:
         """Return the declared loopback, or the one of the index; always a host address."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit.plan.members import members_of
 from toolkit.plan.model import Plan
 from toolkit.state.model import NetworkState, RouterState, Source
 from toolkit.state.reference import read_router
@@ -25,4 +26,5 @@ def configured_state(
         },
         cables=plan.cables,
         hosts=frozenset(plan.hosts),
+        members=members_of(plan),
     )

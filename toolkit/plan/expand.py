@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from toolkit.errors import PlanError, Problem
-from toolkit.inventory.model import Imposition, Inventory, Router
+from toolkit.inventory.model import Imposition, Inventory, Router, Transport
 from toolkit.plan.addresses import Addresses, system_id
 from toolkit.plan.bfr_ids import allocate_bfr_ids, edges
 from toolkit.plan.bift_ids import bift_id_base
@@ -23,6 +23,7 @@ from toolkit.plan.lock import EMPTY_LOCK, check_lock
 from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
 from toolkit.plan.places import place_of
 from toolkit.plan.ports import Wiring, attached_hosts, wire
+from toolkit.plan.transports import in_use
 
 
 def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock]:
@@ -31,11 +32,12 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
     Raises PlanError with every problem found.
     """
     addresses = Addresses(inventory.pools)
+    used = in_use(inventory)
     problems = [
         *check_lock(lock),
         *_check_names(inventory),
         *addresses.check(),
-        *check_platforms(inventory),
+        *(check_platforms(inventory) if Transport.BIER in used else ()),
         *check_mtus(inventory),
         *check_flows(inventory),
         *_check_imposition(inventory),
@@ -64,7 +66,7 @@ def _allocate(
 ) -> Lock:
     declared = {int(r.loopback) for r in inventory.routers.values() if r.loopback is not None}
     bfr_ids = dict(lock.bfr_ids)
-    if inventory.bier.bsl in BSLS:
+    if inventory.bier.bsl in BSLS and Transport.BIER in in_use(inventory):
         limit = domain_limit(inventory)
         bfr_ids = allocate_bfr_ids(bfr_ids, edges(inventory), inventory.bier.bsl, limit, problems)
     return Lock(
@@ -99,7 +101,8 @@ def _check_imposition(inventory: Inventory) -> Iterator[Problem]:
         router = inventory.routers[inventory.repositories[delivery.source].router]
         can = BIER.get(router.platform)
         if (
-            delivery.imposition is Imposition.HOST
+            delivery.transport is Transport.BIER
+            and delivery.imposition is Imposition.HOST
             and router.bier
             and can is not None
             and not can.host_imposition
@@ -119,13 +122,21 @@ def _check_pools(inventory: Inventory, lock: Lock, addresses: Addresses) -> Iter
     yield from addresses.links.check({link.name: lock.links[link.name] for link in inventory.links})
     yield from addresses.hosts.check({name: lock.hosts[name] for name in hosts})
     yield from addresses.groups.check({n: lock.deliveries[n] for n in inventory.deliveries})
+    yield from addresses.asm_groups.check(
+        {
+            n: lock.deliveries[n]
+            for n, delivery in inventory.deliveries.items()
+            if delivery.transport is Transport.PIM_SM
+        }
+    )
     yield from addresses.check_loopbacks(inventory.routers, lock.routers)
 
 
 def _routers(
     inventory: Inventory, lock: Lock, addresses: Addresses, wiring: Wiring
 ) -> dict[str, RouterPlan]:
-    edge = edges(inventory).names
+    bier = Transport.BIER in in_use(inventory)
+    edge = edges(inventory).names if bier else frozenset()
     bsl = inventory.bier.bsl
     max_si = max(((lock.bfr_ids[name] - 1) // bsl for name in edge), default=0)
     return {
@@ -138,14 +149,16 @@ def _routers(
             system_id=system_id(lock.routers[router.name]),
             area=inventory.domains[router.domain].area,
             ports=wiring.ports[router.name],
-            bfr=router.bier,
+            bfr=router.bier and bier,
             sub_domains=_sub_domains(
                 inventory,
                 router,
                 lock,
                 lock.bfr_ids[router.name] if router.name in edge else None,
                 max_si,
-            ),
+            )
+            if bier
+            else (),
         )
         for router in inventory.routers.values()
     }

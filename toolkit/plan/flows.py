@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from toolkit.errors import Problem
-from toolkit.inventory.model import Delivery, Imposition, Inventory, Link
+from toolkit.inventory.model import Delivery, Imposition, Inventory, Link, Transport
 from toolkit.plan.addresses import Addresses
 from toolkit.plan.ids import name_order
 from toolkit.plan.model import FlowPlan, HostPlan
@@ -28,6 +28,10 @@ UDP = 8
 IP = {4: 20, 6: 40}
 GRE = 4
 """RFC 2784 section 2 without optional fields; MPLS in GRE: RFC 4023 section 3."""
+LABELS = 8
+"""A replication SID and, where a node SID leads to the next node, that one before it."""
+REGISTER = 8
+"""PIM and Register header (RFC 7761 section 4.9.3), inside an IP header to the RP."""
 MIN_PAYLOAD = 256
 """Below this more than half of what crosses a link would be headers."""
 MIN_MTU = {4: 576, 6: 1280}
@@ -70,10 +74,11 @@ def check_flows(inventory: Inventory) -> Iterator[Problem]:
         yield from _without_bier(inventory, delivery)
         room, link = _payload(inventory, delivery, core, tunnel)
         if room < MIN_PAYLOAD:
+            shorter = ", or use a shorter BitString" if delivery.transport is Transport.BIER else ""
             yield Problem(
                 place_of(delivery),
                 f"{link} leaves {max(room, 0)} bytes of payload after all headers",
-                f"raise its MTU by {MIN_PAYLOAD - room} bytes, or use a shorter BitString",
+                f"raise its MTU by {MIN_PAYLOAD - room} bytes{shorter}",
             )
 
 
@@ -90,23 +95,26 @@ def plan_flows(
     for delivery in sorted(inventory.deliveries.values(), key=lambda d: tsis[d.name]):
         clouds = tuple(sorted(dict.fromkeys(delivery.to), key=name_order))
         source = hosts[delivery.source]
+        bier = delivery.transport is Transport.BIER
+        any_source = delivery.transport is Transport.PIM_SM
+        pool = addresses.asm_groups if any_source else addresses.groups
         flows.append(
             FlowPlan(
                 delivery=delivery.name,
                 model=delivery.model,
                 transport=delivery.transport,
-                imposition=delivery.imposition,
+                imposition=delivery.imposition if bier else Imposition.ROUTER,
                 tsi=tsis[delivery.name],
                 source=source.name,
                 source_address=source.address.ip,
-                group=addresses.groups.address(tsis[delivery.name]),
+                group=pool.address(tsis[delivery.name]),
                 port=DATA_PORT,
                 control_port=CONTROL_PORT,
                 bfir=source.router,
                 sub_domain_id=inventory.bier.sub_domain,
                 bsl=inventory.bier.bsl,
                 clouds=clouds,
-                bfr_ids={cloud: bfr_ids[hosts[cloud].router] for cloud in clouds},
+                bfr_ids={c: bfr_ids[hosts[c].router] for c in clouds} if bier else {},
                 rate=delivery.rate,
                 payload=_payload(inventory, delivery, core, tunnel)[0],
             )
@@ -118,6 +126,8 @@ def _without_bier(inventory: Inventory, delivery: Delivery) -> Iterator[Problem]
     """Name the ends of a delivery whose edge router is no BFR, so that BIER cannot serve them."""
     if not delivery.to:
         yield Problem(place_of(delivery), f"{delivery.name} goes to no cloud", "name one in `to`")
+    if delivery.transport is not Transport.BIER:
+        return
     for name in (delivery.source, *delivery.to):
         host = inventory.repositories.get(name) or inventory.clouds[name]
         router = inventory.routers[host.router]
@@ -138,16 +148,23 @@ def _payload(
 ) -> tuple[int, str]:
     """Return the largest UDP payload of a delivery and what bounds it.
 
-    Core links carry IP, UDP and BIER, perhaps in a tunnel; the source's link carries BIER where the
-    host imposes it; the clouds' links carry plain IP.
+    Core links carry IP and UDP, and what the transport adds; the source's link carries BIER where
+    the host imposes it; the clouds' links carry plain IP.
     """
-    inner = IP[inventory.pools.hosts.version] + UDP
+    version = inventory.pools.hosts.version
+    inner = IP[version] + UDP
     bier = bier_header(inventory.bier.bsl)
+    added = {
+        Transport.BIER: bier + tunnel,
+        Transport.SR_P2MP: LABELS,
+        Transport.PIM_SSM: 0,
+        Transport.PIM_SM: IP[version] + REGISTER,
+    }
     source = inventory.repositories[delivery.source]
-    imposed = bier if delivery.imposition is Imposition.HOST else 0
-    room = [(source.mtu - inner - imposed, f"the link of {source.name}")]
+    by_host = delivery.transport is Transport.BIER and delivery.imposition is Imposition.HOST
+    room = [(source.mtu - inner - (bier if by_host else 0), f"the link of {source.name}")]
     if core is not None:
-        room.append((core.mtu - inner - bier - tunnel, f"link {core.name}"))
+        room.append((core.mtu - inner - added[delivery.transport], f"link {core.name}"))
     room += [
         (inventory.clouds[name].mtu - inner, f"the link of {name}")
         for name in sorted(delivery.to, key=name_order)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from toolkit.inventory.model import Imposition
+from toolkit.inventory.model import Imposition, Transport
+from toolkit.plan.members import members_of
 from toolkit.plan.model import FlowPlan, Plan, PortPlan, RouterPlan
 from toolkit.state.model import (
     BierEncapsulation,
@@ -44,6 +45,7 @@ def intended_state(plan: Plan) -> NetworkState:
         },
         cables=plan.cables,
         hosts=frozenset(plan.hosts),
+        members=members_of(plan),
     )
 
 
@@ -86,7 +88,7 @@ def _router(
                 sets=dict(sorted(flow.bit_strings().items())),
             )
             for flow in ingress
-            if flow.imposition is Imposition.ROUTER
+            if flow.transport is Transport.BIER and flow.imposition is Imposition.ROUTER
         ),
         egress_flows=tuple(
             EgressFlow(
@@ -95,6 +97,7 @@ def _router(
                 interfaces=_towards(router, frozenset(flow.clouds)),
             )
             for flow in egress
+            if not flow.transport.pim
         ),
         sessions=_sessions(ingress, egress),
     )

@@ -21,6 +21,10 @@ from toolkit.plan.places import lock_place
 VERSION = 1
 _REMEDY = "restore the file from version control, or remove the entry"
 _SECTIONS = tuple(field.name for field in fields(Lock))
+_OPTIONAL = frozenset({"trees", "instances", "digests"})
+"""Sections that a lock without SR-P2MP does not have."""
+_SHARED = frozenset({"instances", "digests"})
+"""Sections whose numbers need not differ from each other."""
 
 EMPTY_LOCK = Lock(bfr_ids={}, routers={}, links={}, hosts={}, deliveries={})
 
@@ -30,7 +34,8 @@ def format_lock(lock: Lock) -> str:
     document: dict[str, object] = {"version": VERSION}
     for section in _SECTIONS:
         numbers: Mapping[str, int] = getattr(lock, section)
-        document[section] = {name: numbers[name] for name in sorted(numbers, key=name_order)}
+        if numbers or section not in _OPTIONAL:
+            document[section] = {name: numbers[name] for name in sorted(numbers, key=name_order)}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -66,7 +71,7 @@ def check_lock(lock: Lock) -> Iterator[Problem]:
             if not 1 <= number <= last:
                 yield Problem(lock_place(section, name), f"{number} is not 1 to {last}", _REMEDY)
         for number, names in owners.items():
-            if len(names) > 1:
+            if len(names) > 1 and section not in _SHARED:
                 first, *others = sorted(names, key=name_order)
                 for name in others:
                     what = f"{name} has {number}, which is also that of {first}"
@@ -128,7 +133,7 @@ def _read(document: object, problems: list[Problem]) -> Lock:
     for section in sorted(found.keys() - {"version", *_SECTIONS}):
         refuse("unknown section", section)
     for section in _SECTIONS:
-        entries = found.get(section)
+        entries = found.get(section, _Pairs() if section in _OPTIONAL else None)
         if not isinstance(entries, _Pairs):
             refuse("is not an object" if section in found else "is missing", section)
             continue

@@ -7,10 +7,17 @@ and decide nothing themselves.  Units as in `toolkit.inventory.model`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from toolkit.inventory.model import Encapsulation, Imposition, Platform, Policy, Transport
-from toolkit.state.model import Cable, IpAddress, IpInterface
+from toolkit.inventory.model import (
+    Encapsulation,
+    Imposition,
+    LabelRange,
+    Platform,
+    Policy,
+    Transport,
+)
+from toolkit.state.model import Cable, IpAddress, IpInterface, IpNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,77 @@ class RouterPlan:
     bfr: bool
     sub_domains: tuple[SubDomainPlan, ...]
     """Empty where the router is no BFR."""
+    pim: bool = False
+    """PIM runs on its ports."""
+    node_sid: int | None = None
+    """Index of its node SID in every SRGB; None: it does no segment routing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchPlan:
+    """A downstream node of a replication segment (RFC 9524 section 2)."""
+
+    router: str
+    sid: int
+    """Its replication SID."""
+    port: str | None
+    """Our port to it; None: across other routers, by its node SID."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeNodePlan:
+    """One router's replication segment of one tree instance."""
+
+    router: str
+    sid: int
+    branches: tuple[BranchPlan, ...]
+    leaf: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreePathPlan:
+    """A candidate path and its tree instance (RFC 9960)."""
+
+    name: str
+    """`primary` or `backup`."""
+    preference: int
+    instance_id: int
+    nodes: Mapping[str, TreeNodePlan]
+    """Router -> its segment, the root first, parents before children."""
+    links: tuple[str, ...]
+    """Names of the links that it stands on, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreePlan:
+    """A P2MP policy: <root, tree-id> (RFC 9960)."""
+
+    root: str
+    tree_id: int
+    paths: tuple[TreePathPlan, ...]
+    """By preference, the highest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PimPlan:
+    """PIM-SM throughout the network (RFC 7761)."""
+
+    rp: str
+    """Router that is the rendezvous point; empty: no delivery needs one."""
+    rp_address: IpAddress | None
+    groups: IpNetwork
+    """Any-source groups that the RP serves."""
+    ssm_ranges: tuple[IpNetwork, ...]
+    spt_switchover: bool
+    """At the first packet; False: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SrPlan:
+    """Label blocks of every router."""
+
+    srgb: LabelRange
+    srlb: LabelRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +179,17 @@ class FlowPlan:
     control_port: int
     """UDP port of the source host that receivers report to."""
     bfir: str
-    """Edge router of the source."""
+    """Edge router of the source: the BFIR, the root of the tree, the first-hop router."""
     sub_domain_id: int
     bsl: int
     clouds: tuple[str, ...]
     bfr_ids: Mapping[str, int]
-    """Cloud name -> BFR-id of its edge router (the BFER)."""
+    """Cloud name -> BFR-id of its edge router (the BFER); empty where it does not go over BIER."""
     rate: int
     payload: int
     """Largest UDP payload in bytes that fits every link with all headers."""
+    tree: TreePlan | None = None
+    """SR-P2MP only."""
 
     def bit_strings(self, clouds: frozenset[str] | None = None) -> dict[int, int]:
         """SI -> BitString value that reaches `clouds` (all of the flow's by default).
@@ -132,6 +212,14 @@ class Plan:
     cables: tuple[Cable, ...]
     flows: tuple[FlowPlan, ...]
     policies: tuple[Policy, ...]
+    pim: PimPlan | None = None
+    """None: no delivery goes over PIM."""
+    sr: SrPlan | None = None
+    """None: no delivery goes over SR-P2MP."""
+
+    def flows_over(self, *transports: Transport) -> tuple[FlowPlan, ...]:
+        """Return the flows that go over one of these."""
+        return tuple(flow for flow in self.flows if flow.transport in transports)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,3 +239,10 @@ class Lock:
     """Host name -> index of its prefix."""
     deliveries: Mapping[str, int]
     """Delivery name -> TSI."""
+    trees: Mapping[str, int] = field(default_factory=dict)
+    """Delivery name -> index of its P2MP tree (tree-id and replication SIDs follow from it)."""
+    instances: Mapping[str, int] = field(default_factory=dict)
+    """`<delivery> <candidate path>` -> instance-id of its tree."""
+    digests: Mapping[str, int] = field(default_factory=dict)
+    """`<delivery> <candidate path>` -> digest of the tree that has this instance-id: another tree
+    gets another instance."""

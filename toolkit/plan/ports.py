@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from toolkit.inventory.model import Cloud, Imposition, Inventory, Repository
+from toolkit.inventory.model import Cloud, Inventory, Repository
 from toolkit.plan.addresses import Addresses
 from toolkit.plan.ids import name_order
 from toolkit.plan.model import HostPlan, PortPlan
 from toolkit.plan.port_names import port_names
+from toolkit.plan.transports import imposing
 from toolkit.state.model import Cable, End
 
 EDGE_METRIC = 10
@@ -71,10 +72,10 @@ def wire(
             )
         cables.append(Cable(ends[0], ends[1], name))
     hosts: dict[str, HostPlan] = {}
-    imposing = _imposing(inventory)
+    senders = imposing(inventory)
     for host in attached_hosts(inventory):
         index = host_indices[host.name]
-        port = _edge_port(host, index, addresses, accept=host.name in imposing)
+        port = _edge_port(host, index, addresses, accept=host.name in senders)
         ports[host.router].append(port)
         hosts[host.name] = _host(inventory, host, port)
         cables.append(Cable(End(host.router, port.name), End(host.name, HOST_PORT), host.name))
@@ -85,13 +86,6 @@ def wire(
         },
         hosts=hosts,
         cables=tuple(sorted(cables, key=lambda c: (c.b.node in hosts, name_order(c.link)))),
-    )
-
-
-def _imposing(inventory: Inventory) -> frozenset[str]:
-    """Return the repositories that impose BitStrings themselves."""
-    return frozenset(
-        d.source for d in inventory.deliveries.values() if d.imposition is Imposition.HOST
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from toolkit.inventory.model import Imposition
+from toolkit.inventory.model import Imposition, Transport
 from toolkit.plan.intended import LOOPBACK
 from toolkit.plan.model import FlowPlan, Plan, PortPlan, RouterPlan
 
@@ -20,7 +20,8 @@ class Part:
     imposed: tuple[FlowPlan, ...]
     """Flows that the router puts a BitString on (BFIR, `imposition: router`)."""
     delivered: tuple[tuple[FlowPlan, tuple[PortPlan, ...]], ...]
-    """Flows that the router hands to clouds (BFER), and the ports of all of those clouds."""
+    """Flows that the router hands to clouds by its overlay (BFER, leaf), and the ports of all of
+    those clouds; with PIM it is the hosts that ask."""
     sessions: tuple[tuple[FlowPlan, str], ...]
     """Deliveries that start (`ingress`) or end (`egress`) here; the start counts where both do."""
 
@@ -54,8 +55,10 @@ def part_of(plan: Plan, name: str) -> Part:
         imposed=tuple(
             flow
             for flow in plan.flows
-            if flow.bfir == name and flow.imposition is Imposition.ROUTER
+            if flow.bfir == name
+            and flow.transport is Transport.BIER
+            and flow.imposition is Imposition.ROUTER
         ),
-        delivered=tuple(delivered),
+        delivered=tuple((flow, ports) for flow, ports in delivered if not flow.transport.pim),
         sessions=tuple(sessions),
     )

@@ -51,6 +51,15 @@ class Interface:
     """BIER may be sent and received on this interface (core side)."""
     accept_host_bier: bool = False
     """An edge interface whose host may impose BIER itself."""
+    pim: bool = False
+    """PIM runs on the interface: towards routers it makes neighbors, towards hosts it makes us the
+    designated router."""
+    membership: int | None = None
+    """Version of IGMP (IPv6: MLD) that hosts may join groups by; None: they may not."""
+    ttl_threshold: int = 0
+    """Multicast packets with a smaller TTL, as sent, do not leave by the interface: its scope."""
+    mpls: bool = False
+    """Labelled packets pass: segment routing, replication segments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +103,108 @@ class EgressFlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StaticRp:
+    """A rendezvous point that was configured (RFC 7761 section 3.7)."""
+
+    address: IpAddress
+    groups: IpNetwork
+    """Groups that it serves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PimRouting:
+    """PIM-SM on a router (RFC 7761)."""
+
+    rps: tuple[StaticRp, ...] = ()
+    ssm_ranges: tuple[IpNetwork, ...] = ()
+    """Groups of source-specific multicast (RFC 4607)."""
+    spt_switchover: bool = True
+    """Leave the shared tree at the first packet; False: never (RFC 7761 section 4.2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelBlock:
+    """Labels `lower` to `upper`, both included (RFC 8660 section 2)."""
+
+    lower: int
+    upper: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSid:
+    """A prefix SID of one of our loopbacks, as an index into every SRGB (RFC 8402 section 3.1)."""
+
+    prefix: IpNetwork
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRouting:
+    """SR-MPLS on a router (RFC 8660)."""
+
+    srgb: LabelBlock
+    srlb: LabelBlock
+    node_sids: tuple[NodeSid, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Downstream:
+    """A downstream node of a replication segment (RFC 9524 section 2)."""
+
+    node: IpAddress
+    """Loopback of the downstream node."""
+    sid: int
+    """Its replication SID, an MPLS label."""
+    interface: str | None = None
+    """The interface to it; while that is down, or without one, the node SID leads there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationSegment:
+    """One node of one P2MP tree instance: <root, tree-id, instance-id> is its Replication-ID."""
+
+    root: IpAddress
+    tree_id: int
+    instance_id: int
+    sid: int
+    """Our replication SID; at the root it is not received but stands for the segment all the
+    same."""
+    downstream: tuple[Downstream, ...] = ()
+    leaf: bool = False
+    """We are a leaf (with downstream nodes: a bud) and deliver to our hosts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidatePath:
+    """A candidate path of a P2MP policy and the tree instance that is active on it."""
+
+    name: str
+    preference: int
+    """The valid one with the highest preference is used (RFC 9960)."""
+    instance_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class P2mpPolicy:
+    """A P2MP policy at its root: <root, tree-id> (RFC 9960)."""
+
+    name: str
+    root: IpAddress
+    tree_id: int
+    candidate_paths: tuple[CandidatePath, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeFlow:
+    """(S,G) that this root puts on a P2MP policy's tree."""
+
+    source: IpAddress
+    group: IpAddress
+    root: IpAddress
+    tree_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A delivery session that this edge router knows of (llmsync-delivery)."""
 
@@ -116,6 +227,24 @@ class RouterState:
     ingress_flows: tuple[IngressFlow, ...] = ()
     egress_flows: tuple[EgressFlow, ...] = ()
     sessions: tuple[Session, ...] = ()
+    pim: PimRouting | None = None
+    """None: the router forwards no IP multicast."""
+    sr: SegmentRouting | None = None
+    """None: the router does no segment routing."""
+    replication_segments: tuple[ReplicationSegment, ...] = ()
+    p2mp_policies: tuple[P2mpPolicy, ...] = ()
+    tree_flows: tuple[TreeFlow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Member:
+    """What a host asks its router for by IGMP or MLD: it is the network's state, not a router's
+    configuration."""
+
+    host: str
+    group: IpAddress
+    source: IpAddress | None = None
+    """None: any source, an (*,G) membership; else (S,G) (RFC 3376 include mode)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -145,3 +274,5 @@ class NetworkState:
     """Router-to-router cables and router-to-host cables alike."""
     hosts: frozenset[str] = frozenset()
     """Names of the nodes in `cables` that are hosts, not routers."""
+    members: frozenset[Member] = frozenset()
+    """What the hosts have joined."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from toolkit.bier.wire import Encapsulation
+from toolkit.inventory.model import Transport
 from toolkit.state.model import RouterState, SubDomain
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
@@ -53,7 +54,7 @@ def bfr_id_density(scene: Scene) -> Iterator[Finding]:
 
 def bfr_ids_of_edges(scene: Scene) -> Iterator[Finding]:
     """The BFIR and every BFER of a delivery have a BFR-id (RFC 8279 section 2)."""
-    for flow in scene.plan.flows:
+    for flow in scene.plan.flows_over(Transport.BIER):
         edges = {flow.bfir: [f"source {flow.source}"]}
         for cloud in flow.clouds:
             edges.setdefault(scene.plan.hosts[cloud].router, []).append(cloud)
@@ -145,7 +146,7 @@ def bift_id_blocks(scene: Scene) -> Iterator[Finding]:
 def sets(scene: Scene) -> Iterator[Finding]:
     """Every BFR has a BIFT for each set in use."""
     needed: dict[tuple[int, int], int] = {}
-    for flow in scene.plan.flows:
+    for flow in scene.plan.flows_over(Transport.BIER):
         key = (flow.sub_domain_id, flow.bsl)
         needed[key] = max(needed.get(key, 0), *flow.bit_strings(), 0)
     for name, _, sub_domain in _sub_domains(scene):

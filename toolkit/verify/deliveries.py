@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from toolkit.inventory.model import Transport
 from toolkit.plan.model import FlowPlan
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
+from toolkit.verify.ground import TTL, Loss, Walk, hosts_of
 from toolkit.verify.rows import missing_row
 from toolkit.verify.scene import Scene
-from toolkit.verify.walk import TTL, Loss, Walk, hosts_of
 
 _SHOWN = 8
 """Routers of a path that are spelled out."""
@@ -51,6 +52,8 @@ def reached(scene: Scene) -> Iterator[Finding]:
 
 def why_lost(scene: Scene, flow: FlowPlan, walk: Walk, cloud: str) -> list[str]:
     """Return why `cloud` is not reached, the deepest reason first; never empty."""
+    if flow.transport is not Transport.BIER:
+        return _why_not_delivered(flow, walk, cloud)
     bfr_id, router = flow.bfr_ids[cloud], scene.plan.hosts[cloud].router
     losses = [
         loss
@@ -69,6 +72,12 @@ def why_lost(scene: Scene, flow: FlowPlan, walk: Walk, cloud: str) -> list[str]:
     if any(router == arrival.path[-1] for arrival in walk.arrivals):
         return [f"{router} gets the packets and does not hand them to {cloud}"]
     return [f"the packets do not come to {router}"]
+
+
+def _why_not_delivered(flow: FlowPlan, walk: Walk, cloud: str) -> list[str]:
+    losses = [loss for loss in walk.losses if cloud in loss.clouds]
+    reasons = [f"{loss.text} ({_path(loss.path)})" if loss.path else loss.text for loss in losses]
+    return list(dict.fromkeys(reasons)) or [f"no copy of {flow.delivery} is made for it"]
 
 
 def _path(path: tuple[str, ...]) -> str:
@@ -146,10 +155,13 @@ def sizes(scene: Scene) -> Iterator[Finding]:
 
 
 def _clouds(flow: FlowPlan, loss: Loss) -> list[str]:
-    return [cloud for cloud, bfr_id in flow.bfr_ids.items() if bfr_id in loss.bfr_ids]
+    known = [cloud for cloud, bfr_id in flow.bfr_ids.items() if bfr_id in loss.bfr_ids]
+    return known or sorted(loss.clouds)
 
 
 def _ids(loss: Loss) -> str:
+    if loss.clouds:
+        return f"on the way to {', '.join(sorted(loss.clouds))}"
     ids = ", ".join(map(str, sorted(loss.bfr_ids)))
     return f"BFR-id{'' if len(loss.bfr_ids) == 1 else 's'} {ids}"
 
@@ -174,7 +186,7 @@ def crossed(scene: Scene) -> Iterator[Finding]:
 
 def bfr_prefix_routes(scene: Scene) -> Iterator[Finding]:
     """Every BFR that the source reaches has a route to the BFR-prefix of every BFER that is up."""
-    for flow in scene.plan.flows:
+    for flow in scene.plan.flows_over(Transport.BIER):
         source = scene.plan.hosts[flow.source].address.ip
         bfrs = [name for name in sorted(scene.routed(source)) if scene.is_bfr(name)]
         for router in dict.fromkeys(scene.plan.hosts[cloud].router for cloud in flow.clouds):

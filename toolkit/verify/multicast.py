@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from toolkit.inventory.model import Inventory
+from toolkit.inventory.model import Inventory, Transport
 from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.plane import Plane
@@ -34,6 +34,8 @@ class CheckKind:
     """Why it cannot be made on this scene; empty: it can."""
     covers: Callable[[Scene], str] = lambda _: ""
     """What it covered, in a few words."""
+    over: frozenset[Transport] = frozenset(Transport)
+    """Transports that it is about; where no delivery uses one of them, it has no place."""
 
 
 def _difference(scene: Scene) -> Iterable[Finding]:
@@ -64,6 +66,9 @@ def _compared(scene: Scene) -> str:
     return f"{len(scene.state.routers)} routers"
 
 
+_BIER = frozenset({Transport.BIER})
+_OVERLAY = frozenset({Transport.BIER, Transport.SR_P2MP})
+
 CHECKS: tuple[CheckKind, ...] = (
     CheckKind("delivery-reached", "Every cloud gets every packet",
               ("cloud-unreached", "cloud-unasked"), deliveries.reached, covers=_reached),
@@ -79,30 +84,30 @@ CHECKS: tuple[CheckKind, ...] = (
               ("report-path-missing", "report-path-narrow"), deliveries.report_paths,
               covers=_heard),
     CheckKind("overlay-flows", "Every edge router has its overlay flows",
-              ("overlay-missing", "egress-interface-hostless"), overlay.flows),
+              ("overlay-missing", "egress-interface-hostless"), overlay.flows, over=_OVERLAY),
     CheckKind("overlay-imposition", "Hosts may impose BIER where a source does, and nowhere else",
-              ("host-imposition-refused", "host-imposition-open"), overlay.imposition),
+              ("host-imposition-refused", "host-imposition-open"), overlay.imposition, over=_BIER),
     CheckKind("bfr-id-unique", "BFR-ids are unique",
-              ("bfr-id-collision",), bfrs.bfr_id_collisions),
+              ("bfr-id-collision",), bfrs.bfr_id_collisions, over=_BIER),
     CheckKind("bfr-id-dense", "BFR-ids are dense",
-              ("bfr-id-gap",), bfrs.bfr_id_density),
+              ("bfr-id-gap",), bfrs.bfr_id_density, over=_BIER),
     CheckKind("bfr-id-edges", "Every edge router of a delivery has a BFR-id",
-              ("bfr-id-missing",), bfrs.bfr_ids_of_edges),
+              ("bfr-id-missing",), bfrs.bfr_ids_of_edges, over=_BIER),
     CheckKind("bfr-prefix", "BFR-prefixes are unique and advertised",
-              ("bfr-prefix-duplicate", "bfr-prefix-not-advertised"), bfrs.bfr_prefixes),
+              ("bfr-prefix-duplicate", "bfr-prefix-not-advertised"), bfrs.bfr_prefixes, over=_BIER),
     CheckKind("bfr-prefix-routes", "Every BFR has a route to every BFR-prefix it needs",
-              ("bfr-prefix-unreachable",), deliveries.bfr_prefix_routes),
+              ("bfr-prefix-unreachable",), deliveries.bfr_prefix_routes, over=_BIER),
     CheckKind("bier-neighbors", "BIER neighbors agree on sub-domain, BSL and encapsulation",
               ("bier-half-adjacency", "sub-domain-mismatch", "bsl-mismatch",
-               "encapsulation-mismatch", "bift-id-disagreement"), neighbors.bier),
+               "encapsulation-mismatch", "bift-id-disagreement"), neighbors.bier, over=_BIER),
     CheckKind("bift-ids", "What a BFR sends is what its neighbor understands",
-              ("bift-id-disagreement",), neighbors.bift_ids),
+              ("bift-id-disagreement",), neighbors.bift_ids, over=_BIER),
     CheckKind("bift-id-blocks", "Blocks of BIFT-ids do not overlap",
-              ("bift-id-overlap",), bfrs.bift_id_blocks),
+              ("bift-id-overlap",), bfrs.bift_id_blocks, over=_BIER),
     CheckKind("bift-sets", "Every BFR has a BIFT for each set in use",
-              ("set-missing",), bfrs.sets),
+              ("set-missing",), bfrs.sets, over=_BIER),
     CheckKind("non-bfrs", "Routers that are no BFRs are crossed in tunnels",
-              ("non-bfr-crossed",), deliveries.crossed),
+              ("non-bfr-crossed",), deliveries.crossed, over=_BIER),
     CheckKind("isis-adjacencies", "Every link carries an IS-IS adjacency",
               ("isis-half-adjacency",), neighbors.isis, covers=_adjacent),
     CheckKind("isis-system-ids", "IS-IS system-ids are unique",
@@ -140,7 +145,10 @@ def examine(scene: Scene) -> Report:
     """Run all checks on a scene."""
     findings: dict[Finding, None] = {}
     checks = []
+    used = frozenset(flow.transport for flow in scene.plan.flows) or frozenset(Transport)
     for kind in CHECKS:
+        if not used & kind.over:
+            continue
         reason = kind.skip(scene)
         found = [] if reason else list(kind.run(scene))
         findings |= dict.fromkeys(found)

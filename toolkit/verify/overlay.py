@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from toolkit.inventory.model import Imposition
+from toolkit.inventory.model import Imposition, Transport
 from toolkit.plan.model import FlowPlan
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
@@ -18,8 +18,8 @@ from toolkit.verify.scene import Scene
 
 def flows(scene: Scene) -> Iterator[Finding]:
     """Each edge router of a delivery has the overlay flow that makes it one."""
-    for flow in scene.plan.flows:
-        if flow.imposition is Imposition.ROUTER:
+    for flow in scene.plan.flows_over(Transport.BIER, Transport.SR_P2MP):
+        if flow.transport is Transport.BIER and flow.imposition is Imposition.ROUTER:
             yield from _ingress(scene, flow)
         for cloud in flow.clouds:
             yield from _egress(scene, flow, cloud)

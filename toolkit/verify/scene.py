@@ -16,8 +16,9 @@ from toolkit.planes.derive import Network
 from toolkit.planes.paths import Paths, cables_up
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, IpAddress, NetworkState, SubDomain
+from toolkit.verify.ground import Walk
 from toolkit.verify.reports import WayBack, way_back
-from toolkit.verify.walk import Walk, walk
+from toolkit.verify.walk import walk
 
 
 class Scene:

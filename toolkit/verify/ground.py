@@ -1,0 +1,87 @@
+"""What a walk stands on, and what it finds: arrivals, losses, links and routers touched.
+
+Pure.  The same for every transport; `toolkit.verify.walk` chooses who walks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from toolkit.inet.ip import DEFAULT_TTL
+from toolkit.plan.model import Plan
+from toolkit.planes.paths import Paths
+from toolkit.planes.plane import Plane
+from toolkit.state.model import Cable, End
+
+TTL = DEFAULT_TTL
+"""What a BFIR imposes (the default of `Engine.impose`), and a host."""
+
+
+class Ground(Protocol):
+    """What the walk needs to know of a network; `Scene` is one."""
+
+    @property
+    def plan(self) -> Plan: ...
+    def plane(self, name: str) -> Plane | None: ...
+    def far(self, end: End) -> End | None: ...
+    def mtu(self, end: End) -> int | None: ...
+    @property
+    def cables(self) -> Mapping[End, Cable]: ...
+    @property
+    def paths(self) -> Paths: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A copy that reached a host."""
+
+    host: str
+    path: tuple[str, ...]
+    """Routers, that of the source first; over BIER the BFRs alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Bits, or a delivery to a host, that went no further."""
+
+    router: str
+    """Where; the source host when it did not even leave."""
+    reason: str
+    """`loop`, `ttl`, `mtu`, `refused` or `dropped`."""
+    text: str
+    path: tuple[str, ...]
+    bfr_ids: frozenset[int] = frozenset()
+    """BIER: whose bits were lost; empty: those of the router itself."""
+    link: Cable | None = None
+    """Where `reason` is `mtu`."""
+    clouds: frozenset[str] = frozenset()
+    """Other transports: which clouds of the delivery lose the packet by it, as far as known."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """Where the packets of one delivery go."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    links: dict[Cable, int] = field(default_factory=dict)
+    """Cable -> bytes of the largest packet over it, from the network-layer header on."""
+    tunnels: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+    """BIER: (BFR, routers crossed, next BFR)."""
+    touched_links: set[str] = field(default_factory=set)
+    touched_routers: set[str] = field(default_factory=set)
+    """What the tree stands on: failures of other links and routers leave it as it is."""
+
+    @property
+    def reached(self) -> frozenset[str]:
+        return frozenset(a.host for a in self.arrivals)
+
+
+def hosts_of(arrivals: Iterable[Arrival]) -> dict[str, list[Arrival]]:
+    """Return host -> its arrivals."""
+    hosts: dict[str, list[Arrival]] = {}
+    for arrival in arrivals:
+        hosts.setdefault(arrival.host, []).append(arrival)
+    return hosts
