@@ -46,8 +46,9 @@ class Underlay:
             candidates = intact.adjacencies
         self._candidates = adjacencies(state) if candidates is None else candidates
         cables = state.cables if intact is None else intact.cables_at(down)
-        self._cut = frozenset(e for c in cables if down.cuts(c) for e in (c.a, c.b))
-        self.changed = frozenset(end.node for end in self._cut) | down.nodes
+        self.cut = frozenset(e for c in cables if down.cuts(c) for e in (c.a, c.b))
+        """Interfaces at failed cables, and the hosts' ends of these."""
+        self.changed = frozenset(end.node for end in self.cut) | down.nodes
         """Nodes that failed, or lost an interface: all others are as they were."""
         self._ways: dict[str, dict[str, tuple[Side, Side]]] = {}
         self._lost: list[Edge] = []
@@ -133,7 +134,7 @@ class Underlay:
 
     def interfaces(self, router: str) -> Iterator[Interface]:
         """Yield the interfaces that are up: enabled, and not at the end of a failed cable."""
-        cut = {end.port for end in self._cut if end.node == router} if self._cut else set()
+        cut = {end.port for end in self.cut if end.node == router} if self.cut else set()
         for interface in self.state.routers[router].interfaces.values():
             if interface.enabled and interface.name not in cut:
                 yield interface

@@ -8,12 +8,14 @@ they were, the derivation itself knows (`toolkit.igp.inward`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from toolkit.planes.derive import Network
 from toolkit.planes.plane import Plane
 from toolkit.planes.tables import LazyTables
+from toolkit.state.model import IpAddress, IpNetwork
 
 
 class MovedPlanes(Mapping[str, Plane]):
@@ -47,3 +49,60 @@ class MovedPlanes(Mapping[str, Plane]):
 
     def __len__(self) -> int:
         return len(self._network.routers)
+
+
+class Steadiness:
+    """Whether failures leave all that is advertised about the addresses that matter: those of the
+    sources, which reports go to, and BFR-prefixes, which rows and tunnels lead to."""
+
+    def __init__(self, base: Network, sources: Iterable[IpAddress]) -> None:
+        self._base = base
+        matters = [(address.version, int(address), "") for address in sources]
+        matters += [
+            (part.bfr_prefix.version, int(part.bfr_prefix.network_address), name)
+            for name, parts in base.bfrs.by_router.items()
+            for part in parts.values()
+        ]
+        self._matters = sorted(matters)
+
+    def holds(self, network: Network) -> bool:
+        """Say so of `network`, which is the base with failures."""
+        return self._same_bfrs(network) and not any(
+            owner not in network.down.nodes
+            for prefix in _prefixes_gone(network)
+            for owner in self._inside(prefix)
+        )
+
+    def _same_bfrs(self, network: Network) -> bool:
+        before, after = self._base.bfrs.by_router, network.bfrs.by_router
+        for name in network.underlay.changed:
+            if name in network.down.nodes:
+                if any(part.bfr_id for part in before.get(name, {}).values()):
+                    return False
+            elif before.get(name) != after.get(name):
+                return False
+        return True
+
+    def _inside(self, prefix: IpNetwork) -> Iterator[str]:
+        """Yield the owners of addresses that matter and that `prefix` holds; "": a source."""
+        first = int(prefix.network_address)
+        at = bisect_left(self._matters, (prefix.version, first, ""))
+        for version, number, owner in self._matters[at:]:
+            if version != prefix.version or number >= first + prefix.num_addresses:
+                return
+            yield owner
+
+
+def _prefixes_gone(network: Network) -> Iterator[IpNetwork]:
+    """Yield the prefixes of all interfaces that failed."""
+    routers, down = network.state.routers, network.down
+    failed = [
+        i for name in down.nodes if name in routers for i in routers[name].interfaces.values()
+    ]
+    for end in network.underlay.cut:
+        router = routers.get(end.node)
+        if router is not None and end.port in router.interfaces:
+            failed.append(router.interfaces[end.port])
+    for interface in failed:
+        for address in interface.addresses:
+            yield address.network
