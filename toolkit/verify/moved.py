@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from toolkit.planes.adjacency import Failures
 from toolkit.planes.derive import Network
 from toolkit.planes.plane import Plane
 from toolkit.planes.tables import LazyTables
@@ -65,23 +66,28 @@ class Steadiness:
         ]
         self._matters = sorted(matters)
 
-    def holds(self, network: Network) -> bool:
-        """Say so of `network`, which is the base with failures."""
-        return self._same_bfrs(network) and not any(
-            owner not in network.down.nodes
-            for prefix in _prefixes_gone(network)
-            for owner in self._inside(prefix)
+    def holds(self, down: Failures) -> bool:
+        """Say so of these failures; what they change at all is then who reaches whom."""
+        parts = (self._base.bfrs.by_router.get(name, {}) for name in down.nodes)
+        return not any(
+            part.bfr_id for of_router in parts for part in of_router.values()
+        ) and not any(
+            owner not in down.nodes for prefix in self._gone(down) for owner in self._inside(prefix)
         )
 
-    def _same_bfrs(self, network: Network) -> bool:
-        before, after = self._base.bfrs.by_router, network.bfrs.by_router
-        for name in network.underlay.changed:
-            if name in network.down.nodes:
-                if any(part.bfr_id for part in before.get(name, {}).values()):
-                    return False
-            elif before.get(name) != after.get(name):
-                return False
-        return True
+    def _gone(self, down: Failures) -> Iterator[IpNetwork]:
+        """Yield the prefixes of all interfaces that have failed."""
+        routers = self._base.state.routers
+        nodes = (routers[name] for name in down.nodes if name in routers)
+        failed = [interface for router in nodes for interface in router.interfaces.values()]
+        for cable in self._base.underlay.cables_at(down):
+            for end in (cable.a, cable.b) if down.cuts(cable) else ():
+                router = routers.get(end.node)
+                if router is not None and end.port in router.interfaces:
+                    failed.append(router.interfaces[end.port])
+        for interface in failed:
+            for address in interface.addresses:
+                yield address.network
 
     def _inside(self, prefix: IpNetwork) -> Iterator[str]:
         """Yield the owners of addresses that matter and that `prefix` holds; "": a source."""
@@ -91,18 +97,3 @@ class Steadiness:
             if version != prefix.version or number >= first + prefix.num_addresses:
                 return
             yield owner
-
-
-def _prefixes_gone(network: Network) -> Iterator[IpNetwork]:
-    """Yield the prefixes of all interfaces that failed."""
-    routers, down = network.state.routers, network.down
-    failed = [
-        i for name in down.nodes if name in routers for i in routers[name].interfaces.values()
-    ]
-    for end in network.underlay.cut:
-        router = routers.get(end.node)
-        if router is not None and end.port in router.interfaces:
-            failed.append(router.interfaces[end.port])
-    for interface in failed:
-        for address in interface.addresses:
-            yield address.network

@@ -5,7 +5,8 @@ tree stands on changes nothing, so it is skipped by proof; after the first failu
 has moved, and the second is chosen among what the moved tree stands on.  Every smallest failing set
 is found that way, since a set that harms the delivery must touch its tree.  The same holds of each
 branch by itself: only the clouds are judged again whose way a failure touches
-(`toolkit.verify.strands`).
+(`toolkit.verify.strands`).  What takes an advertisement away that matters, a BFR-prefix on a link's
+own interface say, is judged whatever stands on it (`toolkit.verify.moved.Steadiness`).
 
 That proof needs two properties of the derivation (`toolkit.planes.birt`): next BFRs lie on shortest
 paths, and ties are broken by names; so taking away what no chosen path uses takes away only
@@ -97,6 +98,8 @@ class _Search:
         self.elements = frozenset(names)
         self._intact = Scene(plan, network.state, network=network)
         self._steadiness = Steadiness(network, (flow.source_address for flow in plan.flows))
+        self._vital = {name for name in names if not self._steadiness.holds(self._down({name}))}
+        """What matters whether or not anything is seen to stand on it."""
         standing = Standing.of(self._intact, links=self._links)
         self._already = {(flow.delivery, cloud) for flow, cloud in standing.lost}
         self.broken: dict[frozenset[str], tuple[Lost, ...]] = {}
@@ -112,7 +115,7 @@ class _Search:
         """Judge every set of one element more, where the standing of `failed` is known."""
         if not left:
             return
-        for name in sorted((standing.on & self.elements) - failed):
+        for name in sorted(((standing.on | self._vital) & self.elements) - failed):
             more = failed | {name}
             if more in self._seen or any(known <= more for known in self.broken):
                 continue
@@ -123,7 +126,7 @@ class _Search:
             scene = self._scene(more)
             after = (
                 standing.after(scene, name, links=self._links)
-                if self._steadiness.holds(scene.network)
+                if self._steadiness.holds(scene.down)
                 else Standing.of(scene, links=self._links)
             )
             news = self._news(scene, after)
@@ -132,9 +135,13 @@ class _Search:
             else:
                 self._descend(more, left - 1, after)
 
+    def _down(self, failed: Iterable[str]) -> Failures:
+        names = frozenset(failed)
+        return Failures(links=names) if self._links else Failures(nodes=names)
+
     def _scene(self, failed: frozenset[str]) -> Scene:
-        down = Failures(links=failed) if self._links else Failures(nodes=failed)
-        network = self._network.without(down)
+        down = self._down(failed)
+        network = self._network.without(down, dict.fromkeys(f.bfir for f in self._plan.flows))
         return Scene(
             self._plan,
             network.state,
