@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_igp_spf import GRAPHS, SQUARE
 
 from toolkit.igp.graph import Edge, Graph
-from toolkit.igp.inward import inward_paths
+from toolkit.igp.inward import InwardPaths, PathsOnTheWay, inward_paths
 from toolkit.igp.spf import shortest_paths
 
 
@@ -70,3 +70,31 @@ def test_failures_leave_what_a_computation_from_nothing_gives(
     for target in rest.index:
         moved = inward_paths(graph, target).without(rest, lost)
         assert moved.distance == inward_paths(fresh, target).distance
+
+
+@given(GRAPHS, st.data())
+def test_paths_on_the_way_are_parts_of_the_paths_from_where_packets_start(
+    case: tuple[int, list[Edge]], data: st.DataObject
+) -> None:
+    size, edges = case
+    graph = Graph.of(map(str, range(size)), edges)
+    starts = data.draw(st.sets(st.sampled_from(graph.names), min_size=1, max_size=2))
+    origins = [shortest_paths(graph, name) for name in sorted(starts)]
+    for target in graph.names:
+        whole = inward_paths(graph, target)
+        asked: list[str] = []
+
+        def inward(target: str = target, asked: list[str] = asked) -> InwardPaths:
+            asked.append(target)
+            return inward_paths(graph, target)
+
+        paths = PathsOnTheWay(whole.root, origins, inward)
+        on_the_way = [paths.root for paths in origins]
+        for number in on_the_way:  # grows
+            assert paths.far(number) == whole.far(number)
+            assert [*paths.hops(number)] == [*whole.hops(number)]
+            on_the_way += (t for t, _, _ in whole.hops(number) if t not in on_the_way)
+        assert not asked
+        for number in graph.index.values():
+            assert paths.far(number) == whole.far(number)
+            assert [*paths.hops(number)] == [*whole.hops(number)]

@@ -3,17 +3,18 @@
 ISO/IEC 10589 annex C.2 (Dijkstra), against the direction of the edges.  Law: an edge lies on a
 shortest path exactly where its metric is the difference of its ends' distances, so distances say
 all.  Edges that fail change the distances of those nodes alone whose every shortest path used one:
-only these are computed again, and the result is what a computation from nothing would give.  Pure.
+only these are computed again, and the result is what a computation from nothing would give.  Of
+the nodes on the way from another node, the paths from that one say the same.  Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 from toolkit.igp.graph import Edge, Graph
-from toolkit.igp.spf import UNREACHABLE
+from toolkit.igp.spf import UNREACHABLE, ShortestPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class InwardPaths:
     """Where the paths end."""
     distance: tuple[int, ...]
     """From each node, by number; UNREACHABLE where there is no path."""
+
+    def far(self, number: int) -> int:
+        """Return the distance from a node; UNREACHABLE where there is no path."""
+        return self.distance[number]
 
     def hops(self, number: int) -> Iterator[tuple[int, int, str]]:
         """Yield the edges (target, metric, port) that shortest paths from a node start with."""
@@ -87,6 +92,47 @@ class InwardPaths:
         heapify(heap)
         _settle(graph, now, heap)
         return InwardPaths(graph, self.root, tuple(now))
+
+
+class PathsOnTheWay:
+    """The same as `InwardPaths`, read off the paths from some nodes that packets start at.
+
+    Every shortest path on from a node between is a part of one of these.  Only where a node is on
+    none of them, the paths from all nodes are computed.
+    """
+
+    __slots__ = ("_all", "_between", "_graph")
+
+    def __init__(
+        self, target: int, origins: Iterable[ShortestPaths], inward: Callable[[], InwardPaths]
+    ) -> None:
+        """`inward`: the paths from all nodes, where they are needed."""
+        self._all = inward
+        self._between: dict[int, int] = {}
+        """Node -> its distance."""
+        for paths in origins:
+            self._graph = paths.graph
+            whole = paths.distance[target]
+            self._between[paths.root] = whole
+            waiting = [] if whole == UNREACHABLE else [target]
+            while waiting:
+                number = waiting.pop()
+                self._between[number] = whole - paths.distance[number]
+                waiting += (p for p in paths.parents[number] if p not in self._between)
+
+    def far(self, number: int) -> int:
+        known = self._between.get(number)
+        return self._all().distance[number] if known is None else known
+
+    def hops(self, number: int) -> Iterator[tuple[int, int, str]]:
+        far = self._between.get(number)
+        if far is None:
+            yield from self._all().hops(number)
+        elif far > 0:
+            for edge in self._graph.out[number]:
+                rest = self._between.get(edge[0], UNREACHABLE)
+                if rest + edge[1] == far and rest != UNREACHABLE:
+                    yield edge
 
 
 def inward_paths(graph: Graph, root: str) -> InwardPaths:

@@ -8,7 +8,7 @@ ten thousand routers costs one run of Dijkstra's algorithm for each of its BFERs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
@@ -28,14 +28,18 @@ class Network:
         down: Failures = NO_FAILURES,
         candidates: tuple[Adjacency, ...] | None = None,
         intact: Network | None = None,
+        origins: Iterable[str] = (),
     ) -> None:
         """`candidates`: `adjacencies(state)`, where it is already known; `intact`: the network
-        without failures, of which all is used again that these leave as it was."""
+        without failures, of which all is used again that these leave as it was; `origins`: as
+        `Underlay` takes them."""
         self._intact = intact
         before = (None, None) if intact is None else (intact.underlay, intact.bfrs)
-        self.underlay: Underlay = Underlay(state, down, candidates, before[0])
+        self.underlay: Underlay = Underlay(state, down, candidates, before[0], origins)
         self.bfrs: Bfrs = read_bfrs(self.underlay, before[1])
-        self.rows = RowMaker(self.underlay, self.bfrs)
+        self.rows: RowMaker = RowMaker(
+            self.underlay, self.bfrs, None if intact is None else intact.rows
+        )
         self._tunnel_sources: frozenset[IpAddress] = (
             intact._tunnel_sources
             if intact is not None and intact.bfrs is self.bfrs
@@ -65,13 +69,14 @@ class Network:
         """The adjacencies that are up."""
         return self.underlay.adjacencies
 
-    def without(self, down: Failures) -> Network:
+    def without(self, down: Failures, origins: Iterable[str] = ()) -> Network:
         """Return the same state with these failures instead of ours.
 
-        Without failures of our own, what we know already is not found again where it is the same.
+        What is known without failures is not found again where it is the same.  `origins`: routers
+        that packets are going to be followed from.
         """
         intact = self if self.down == NO_FAILURES else self._intact
-        return Network(self.state, down, intact=intact)
+        return Network(self.state, down, intact=intact, origins=origins)
 
     def planes(self) -> dict[str, Plane]:
         """Return the plane of every router that has not failed, by name."""

@@ -99,6 +99,7 @@ class Paths:
     ) -> None:
         """`plane`: router -> its plane, None where it has failed.  `cables`: `cables_up`."""
         self._plane, self._cables, self._hosts = plane, cables, hosts
+        self._steps: dict[IpAddress, dict[str, _Step | str | None]] = {}
 
     @classmethod
     def of(cls, network: Network) -> Paths:
@@ -117,7 +118,7 @@ class Paths:
         """
         cables: list[Cable] = []
         nodes = [source.node]
-        if not source.port and self._owns(source.node, destination):
+        if not source.port and self._step(source.node, destination) is None:
             return Path((), (source.node,), source)
         step = _Step(source) if source.port else self._step(source.node, destination)
         while isinstance(step, _Step):
@@ -128,36 +129,39 @@ class Paths:
                 break
             here = cable.b if cable.a == out else cable.a
             host = here.node in self._hosts
-            owns = self._owns(here.node, destination)
+            onward = None if host else self._step(here.node, destination)
             if step.neighbor and here.node != step.neighbor:
                 step = f"{out.node} {out.port} does not lead to {step.neighbor}"
                 break
-            if step.connected and not host and not owns:
+            if step.connected and onward is not None:
                 step = f"{out.node} looks for {destination} on {out.port}: {here.node} has it not"
                 break
             again = here.node in nodes
             cables.append(cable)
             nodes.append(here.node)
-            if host or owns:
+            if onward is None:
                 return Path(tuple(cables), tuple(nodes), here)
             if again:
                 step = f"the route to {destination} loops at {here.node}"
             elif len(cables) >= ttl:
                 step = f"the TTL of packets to {destination} has run out at {here.node}"
             else:
-                step = self._step(here.node, destination)
-        return Path(tuple(cables), tuple(nodes), None, step)
+                step = onward
+        return Path(tuple(cables), tuple(nodes), None, step or "")
 
-    def _owns(self, node: str, destination: IpAddress) -> bool:
-        """Whether a router has this address; whether a host has it, its caller knows."""
-        plane = self._plane(node)
-        return plane is not None and destination in plane.addresses
+    def _step(self, router: str, destination: IpAddress) -> _Step | str | None:
+        """Return what a router does with the packet, or why it does nothing; None: it takes it."""
+        steps = self._steps.setdefault(destination, {})
+        if router not in steps:
+            steps[router] = self._find_step(router, destination)
+        return steps[router]
 
-    def _step(self, router: str, destination: IpAddress) -> _Step | str:
-        """Return what a router does with the packet, or why it does nothing."""
+    def _find_step(self, router: str, destination: IpAddress) -> _Step | str | None:
         plane = self._plane(router)
         if plane is None:
             return f"{router} is down"
+        if destination in plane.addresses:
+            return None
         route = plane.fib.lookup(destination)
         if route is None or not route.next_hops:
             return f"{router} has no route to {destination}"

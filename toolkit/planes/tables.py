@@ -9,7 +9,6 @@ the network at the cost of its BFERs, not of the routers it meets.  Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Copy, Forwarding
@@ -21,21 +20,23 @@ from toolkit.planes.birt import Tables, make_tables, ways_to
 from toolkit.planes.underlay import Underlay
 
 
-@dataclass(frozen=True, slots=True)
 class RowMaker:
     """Single rows of any router of a network."""
 
-    underlay: Underlay
-    bfrs: Bfrs
+    def __init__(self, underlay: Underlay, bfrs: Bfrs, intact: RowMaker | None = None) -> None:
+        """`intact`: that of the network without failures."""
+        self.underlay, self.bfrs = underlay, bfrs
+        self._intact = intact
+        self._direct: dict[str, dict[tuple[str, int], list[Neighbor]]] = {}
 
     def row(self, own: Bfr, bsl: int, bfr_id: int) -> Row | None:
         """Return what `make_tables` has for a BFER in the BIRT of `own`, None where it has none."""
         ours, index = own.bindings[bsl], self.underlay.graph.index
         here = index[own.router]
         known = [
-            (bfr, distance)
+            (bfr, far)
             for bfr in self.bfrs.holders.get((own.sub_domain_id, bfr_id), ())
-            if (distance := self.underlay.inward(bfr.router).distance)[here] != UNREACHABLE
+            if (far := self.underlay.toward(bfr.router).far(here)) != UNREACHABLE
         ]
         if len(known) != 1:
             return None
@@ -54,7 +55,7 @@ class RowMaker:
             router=bfer.router,
             local=local,
             neighbors=neighbors,
-            metric=distance[here],
+            metric=distance,
         )
 
     def _peer(self, router: str, own: Bfr, bsl: int) -> Binding | None:
@@ -64,7 +65,7 @@ class RowMaker:
     def _neighbors(self, own: Bfr, bsl: int, si: int, bfer: str) -> tuple[Neighbor, ...]:
         """The first BFRs with our set on shortest paths to `bfer`, and the ways there, best first
         (sections 6.9 and 6.10)."""
-        to, graph = self.underlay.inward(bfer), self.underlay.graph
+        to, graph = self.underlay.toward(bfer), self.underlay.graph
         here = graph.index[own.router]
         first: set[int] = set()
         bare, seen = [here], {here}
@@ -80,7 +81,7 @@ class RowMaker:
                     bare.append(number)
         ways: list[tuple[int, Neighbor]] = []
         for number in first:
-            far = to.distance[here] - to.distance[number]
+            far = to.far(here) - to.far(number)
             ways += [(far, way) for way in self._ways_to(own, number, far)]
         routers = self.underlay.state.routers
         if len(ways) > 1:
@@ -94,10 +95,19 @@ class RowMaker:
     def _ways_to(self, own: Bfr, number: int, distance: int) -> list[Neighbor]:
         underlay = self.underlay
         name, here = underlay.graph.names[number], underlay.graph.index[own.router]
-        return ways_to(
+        if self._intact is not None and own.router not in underlay.changed:
+            known = self._intact._direct.setdefault(own.router, {})
+        else:
+            known = self._direct.setdefault(own.router, {})
+        if (name, distance) in known:
+            return known[name, distance]
+        ways = ways_to(
             underlay, self.bfrs, own, name, distance,
             lambda: underlay.inward(name).first_hops(here),
         )  # fmt: skip
+        if ways and ways[0].tunnel is None:  # a tunnel's way follows from more than our own links
+            known[name, distance] = ways
+        return ways
 
     def out_bift_id(self, own: Bfr, key: BiftKey, neighbor: Neighbor) -> int | None:
         """Return the BIFT-id that a neighbor has bound to one of our sets."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from toolkit.igp.graph import Edge, Graph
-from toolkit.igp.inward import InwardPaths, inward_paths
+from toolkit.igp.inward import InwardPaths, PathsOnTheWay, inward_paths
 from toolkit.igp.spf import UNREACHABLE, ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
 from toolkit.planes.fib import Fib, LazyFib, NextHop, Route
@@ -38,16 +38,19 @@ class Underlay:
         down: Failures = NO_FAILURES,
         candidates: tuple[Adjacency, ...] | None = None,
         intact: Underlay | None = None,
+        origins: Iterable[str] = (),
     ) -> None:
         """`candidates`: the adjacencies of the state without failures, where already known;
-        `intact`: the whole underlay of the state without failures."""
+        `intact`: the whole underlay of the state without failures; `origins`: routers that packets
+        start at, as far as somebody is going to follow any (they change no answer)."""
         self.state, self.down, self._intact = state, down, intact
         if intact is not None:
             candidates = intact.adjacencies
         self._candidates = adjacencies(state) if candidates is None else candidates
         cables = state.cables if intact is None else intact.cables_at(down)
-        self._cut = frozenset(e for c in cables if down.cuts(c) for e in (c.a, c.b))
-        self.changed = frozenset(end.node for end in self._cut) | down.nodes
+        self.cut = frozenset(e for c in cables if down.cuts(c) for e in (c.a, c.b))
+        """Interfaces at failed cables, and the hosts' ends of these."""
+        self.changed = frozenset(end.node for end in self.cut) | down.nodes
         """Nodes that failed, or lost an interface: all others are as they were."""
         self._ways: dict[str, dict[str, tuple[Side, Side]]] = {}
         self._lost: list[Edge] = []
@@ -58,17 +61,14 @@ class Underlay:
             failed = (a for a in intact.adjacencies_at(self.changed) if _failed(a, down))
             lost = (edge for adjacency in failed for edge in _edges(adjacency))
             self.graph, self._lost = intact.graph.without(down.nodes, lost)
+        self._origins = [name for name in origins if name in self.graph.index]
         self._paths: dict[str, ShortestPaths] = {}
+        self._toward: dict[str, PathsOnTheWay] = {}
         self._inward: dict[str, InwardPaths] = {}
         self._prefixes: dict[str, tuple[Prefix, ...]] = {}
         self._holders: dict[IpAddress, tuple[tuple[str, Prefix], ...]] = {}
         self._next_hops: dict[str, dict[int, tuple[NextHop, ...]]] = {}
         self._own: dict[str, dict[IpNetwork, Route]] = {}
-
-    def without(self, down: Failures) -> Underlay:
-        """Return the underlay of the same state with these failures instead of ours."""
-        intact = self if self.down == NO_FAILURES else self._intact
-        return Underlay(self.state, down, self._candidates, intact)
 
     @cached_property
     def adjacencies(self) -> tuple[Adjacency, ...]:
@@ -131,9 +131,18 @@ class Underlay:
             )
         return self._inward[router]
 
+    def toward(self, router: str) -> InwardPaths | PathsOnTheWay:
+        """Return the same, for who asks about nodes on the way from the origins."""
+        if not self._origins or router in self._inward:
+            return self.inward(router)
+        if router not in self._toward:
+            number, origins = self.graph.index[router], map(self.paths, self._origins)
+            self._toward[router] = PathsOnTheWay(number, origins, lambda: self.inward(router))
+        return self._toward[router]
+
     def interfaces(self, router: str) -> Iterator[Interface]:
         """Yield the interfaces that are up: enabled, and not at the end of a failed cable."""
-        cut = {end.port for end in self._cut if end.node == router} if self._cut else set()
+        cut = {end.port for end in self.cut if end.node == router} if self.cut else set()
         for interface in self.state.routers[router].interfaces.values():
             if interface.enabled and interface.name not in cut:
                 yield interface

@@ -13,22 +13,35 @@ from toolkit.planes.adjacency import Failures
 from toolkit.state.model import Cable, NetworkState
 
 
-def describe_cut(state: NetworkState, down: Failures, source: str, target: str) -> str:
-    """Return why cables that are left do not join `source` and `target`; empty: they do."""
-    core = [c for c in state.cables if c.a.node not in state.hosts and c.b.node not in state.hosts]
-    if {source, target} & down.nodes:
-        return f"{source if source in down.nodes else target} has failed"
-    left = [c for c in core if not down.cuts(c)]
-    if target in _joined(left, source):
-        return ""
-    for router in () if down.nodes else (target, source):
-        if router not in {end.node for c in left for end in (c.a, c.b)}:
-            return f"{router} has no other link"
-    failed = sorted(down.links | down.nodes)
-    if len(failed) == 1:
-        what = "a bridge" if down.links else "a cut vertex"
-        return f"{failed[0]} is {what}: every path from {source} to {target} uses it"
-    return f"every path from {source} to {target} uses one of {', '.join(failed)}"
+class Cuts:
+    """What failures part from one router."""
+
+    def __init__(self, state: NetworkState, down: Failures, source: str) -> None:
+        self._down, self._source = down, source
+        hosts = state.hosts
+        left = [
+            c
+            for c in state.cables
+            if c.a.node not in hosts and c.b.node not in hosts and not down.cuts(c)
+        ]
+        self._ends = {end.node for cable in left for end in (cable.a, cable.b)}
+        self._joined = _joined(left, source)
+
+    def describe(self, target: str) -> str:
+        """Return why cables that are left do not join the router and `target`; empty: they do."""
+        source, down = self._source, self._down
+        if {source, target} & down.nodes:
+            return f"{source if source in down.nodes else target} has failed"
+        if target in self._joined:
+            return ""
+        for router in () if down.nodes else (target, source):
+            if router not in self._ends:
+                return f"{router} has no other link"
+        failed = sorted(down.links | down.nodes)
+        if len(failed) == 1:
+            what = "a bridge" if down.links else "a cut vertex"
+            return f"{failed[0]} is {what}: every path from {source} to {target} uses it"
+        return f"every path from {source} to {target} uses one of {', '.join(failed)}"
 
 
 def _joined(cables: Iterable[Cable], start: str) -> set[str]:

@@ -239,8 +239,19 @@ def unserved(scene: Scene) -> Iterator[tuple[FlowPlan, str, list[str]]]:
     """
     for flow, walk in scene.walked():
         for cloud in flow.clouds:
-            back = scene.ways_back[flow.delivery, cloud]
-            if cloud not in walk.reached:
-                yield flow, cloud, why_lost(scene, flow, walk, cloud)
-            elif back.reason:
-                yield flow, cloud, [f"its reports are not heard: {back.reason}"]
+            reasons = why_unserved(scene, flow, walk, cloud, reached=cloud in walk.reached)
+            if reasons:
+                yield flow, cloud, reasons
+
+
+def why_unserved(
+    scene: Scene, flow: FlowPlan, walk: Walk, cloud: str, *, reached: bool
+) -> list[str]:
+    """Return why a delivery does not complete for `cloud`; empty: it does.
+
+    `walk`: one of this flow that the cloud was addressed in.
+    """
+    if not reached:
+        return why_lost(scene, flow, walk, cloud)
+    reason = scene.way_back(flow, cloud).reason
+    return [f"its reports are not heard: {reason}"] if reason else []

@@ -61,6 +61,19 @@ class Loss:
 
 
 @dataclass(slots=True)
+class Trail:
+    """Where one bit of a packet over BIER went."""
+
+    links: set[str] = field(default_factory=set)
+    routers: set[str] = field(default_factory=set)
+    """What the way stands on: failures of other links and routers leave it as it is."""
+    hosts: set[str] = field(default_factory=set)
+    """Who got the packet by it."""
+    ended: bool = False
+    """It came to a BFER."""
+
+
+@dataclass(slots=True)
 class Walk:
     """Where the packets of one delivery go."""
 
@@ -73,6 +86,8 @@ class Walk:
     touched_links: set[str] = field(default_factory=set)
     touched_routers: set[str] = field(default_factory=set)
     """What the tree stands on: failures of other links and routers leave it as it is."""
+    trails: dict[int, Trail] = field(default_factory=dict)
+    """BIER: BFR-id, as it was imposed -> the way of its bit."""
 
     @property
     def reached(self) -> frozenset[str]:

@@ -8,12 +8,15 @@ they were, the derivation itself knows (`toolkit.igp.inward`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from toolkit.planes.adjacency import Failures
 from toolkit.planes.derive import Network
 from toolkit.planes.plane import Plane
 from toolkit.planes.tables import LazyTables
+from toolkit.state.model import IpAddress, IpNetwork
 
 
 class MovedPlanes(Mapping[str, Plane]):
@@ -47,3 +50,50 @@ class MovedPlanes(Mapping[str, Plane]):
 
     def __len__(self) -> int:
         return len(self._network.routers)
+
+
+class Steadiness:
+    """Whether failures leave all that is advertised about the addresses that matter: those of the
+    sources, which reports go to, and BFR-prefixes, which rows and tunnels lead to."""
+
+    def __init__(self, base: Network, sources: Iterable[IpAddress]) -> None:
+        self._base = base
+        matters = [(address.version, int(address), "") for address in sources]
+        matters += [
+            (part.bfr_prefix.version, int(part.bfr_prefix.network_address), name)
+            for name, parts in base.bfrs.by_router.items()
+            for part in parts.values()
+        ]
+        self._matters = sorted(matters)
+
+    def holds(self, down: Failures) -> bool:
+        """Say so of these failures; what they change at all is then who reaches whom."""
+        parts = (self._base.bfrs.by_router.get(name, {}) for name in down.nodes)
+        return not any(
+            part.bfr_id for of_router in parts for part in of_router.values()
+        ) and not any(
+            owner not in down.nodes for prefix in self._gone(down) for owner in self._inside(prefix)
+        )
+
+    def _gone(self, down: Failures) -> Iterator[IpNetwork]:
+        """Yield the prefixes of all interfaces that have failed."""
+        routers = self._base.state.routers
+        nodes = (routers[name] for name in down.nodes if name in routers)
+        failed = [interface for router in nodes for interface in router.interfaces.values()]
+        for cable in self._base.underlay.cables_at(down):
+            for end in (cable.a, cable.b) if down.cuts(cable) else ():
+                router = routers.get(end.node)
+                if router is not None and end.port in router.interfaces:
+                    failed.append(router.interfaces[end.port])
+        for interface in failed:
+            for address in interface.addresses:
+                yield address.network
+
+    def _inside(self, prefix: IpNetwork) -> Iterator[str]:
+        """Yield the owners of addresses that matter and that `prefix` holds; "": a source."""
+        first = int(prefix.network_address)
+        at = bisect_left(self._matters, (prefix.version, first, ""))
+        for version, number, owner in self._matters[at:]:
+            if version != prefix.version or number >= first + prefix.num_addresses:
+                return
+            yield owner

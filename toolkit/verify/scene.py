@@ -34,13 +34,17 @@ class Scene:
         inventory: Inventory | None = None,
         planes: Mapping[str, Plane] | None = None,
         network: Network | None = None,
+        intact: Scene | None = None,
     ) -> None:
         """`planes` replaces what would be derived, where devices were asked for their tables;
-        `network` is the derivation itself, where the caller already has it."""
+        `network` is the derivation itself, where the caller already has it; `intact`: the same
+        network without failures."""
         self.plan, self.state, self.down = plan, state, down
         self.intended, self.inventory = intended, inventory
         self._given = planes
         self._network = network
+        self._intact = intact
+        self._ways_back: dict[tuple[str, str], WayBack] = {}
 
     @cached_property
     def network(self) -> Network:
@@ -96,7 +100,14 @@ class Scene:
     @cached_property
     def cables(self) -> Mapping[End, Cable]:
         """Each end of a cable that is up -> the cable."""
-        return cables_up(self.state, self.down)
+        if self._intact is None:
+            return cables_up(self.state, self.down)
+        cables = dict(self._intact.cables)
+        for cable in self._intact.network.underlay.cables_at(self.down):
+            if self.down.cuts(cable):
+                cables.pop(cable.a, None)
+                cables.pop(cable.b, None)
+        return cables
 
     @cached_property
     def paths(self) -> Paths:
@@ -116,11 +127,18 @@ class Scene:
         """Delivery -> where its packets go."""
         return {flow.delivery: walk(self, flow) for flow in self.plan.flows}
 
+    def way_back(self, flow: FlowPlan, cloud: str) -> WayBack:
+        """Return how the reports of one of a flow's clouds fare."""
+        key = (flow.delivery, cloud)
+        if key not in self._ways_back:
+            self._ways_back[key] = way_back(self, flow, cloud)
+        return self._ways_back[key]
+
     @cached_property
     def ways_back(self) -> Mapping[tuple[str, str], WayBack]:
         """(delivery, cloud) -> how the cloud's reports fare."""
         return {
-            (flow.delivery, cloud): way_back(self, flow, cloud)
+            (flow.delivery, cloud): self.way_back(flow, cloud)
             for flow in self.plan.flows
             for cloud in flow.clouds
         }

@@ -6,7 +6,7 @@ a loss with its place and reason; it ends on any tables, loops included.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from toolkit.inventory.model import Transport
 from toolkit.plan.model import FlowPlan
@@ -18,6 +18,11 @@ _WALKS: Mapping[Transport, Callable[[Ground, FlowPlan], Walk]] = {
 }
 
 
-def walk(ground: Ground, flow: FlowPlan) -> Walk:
-    """Return where one packet of `flow`, addressed to all its clouds, goes."""
+def walk(ground: Ground, flow: FlowPlan, only: Collection[int] | None = None) -> Walk:
+    """Return where one packet of `flow`, addressed to all its clouds, goes.
+
+    `only`: over BIER, the BFR-ids to follow it for; the others are not imposed.
+    """
+    if only is not None and flow.transport is Transport.BIER:
+        return walk_bier(ground, flow, only)
     return _WALKS[flow.transport](ground, flow)

@@ -8,12 +8,12 @@ loss with its place and reason; it ends on any tables, loops included.  Pure.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from toolkit.bier.bift import BiftId, BiftKey, Copy
 from toolkit.bier.birt import Tunnel
-from toolkit.bier.bitstring import bfr_id_at, positions
+from toolkit.bier.bitstring import bfr_id_at, positions, sets_of
 from toolkit.bier.engine import Arrived
 from toolkit.bier.wire import FIXED, Encapsulation
 from toolkit.inet import gre, udp
@@ -22,7 +22,7 @@ from toolkit.inventory.model import Imposition
 from toolkit.plan.model import FlowPlan
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, IpAddress
-from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Walk
+from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Trail, Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,20 @@ class _Packet:
     """Router -> bits that this packet had there."""
 
 
-def walk_bier(ground: Ground, flow: FlowPlan) -> Walk:
-    """Return where one packet of `flow`, addressed to all its clouds, goes."""
-    return _Walker(ground, flow).run()
+def walk_bier(ground: Ground, flow: FlowPlan, only: Collection[int] | None = None) -> Walk:
+    """Return where one packet of `flow`, addressed to all its clouds, goes.
+
+    `only`: impose the bits of these BFR-ids, and no others.
+    """
+    return _Walker(ground, flow, only).run()
 
 
 class _Walker:
-    def __init__(self, ground: Ground, flow: FlowPlan) -> None:
-        self._ground, self._flow = ground, flow
+    def __init__(self, ground: Ground, flow: FlowPlan, only: Collection[int] | None) -> None:
+        self._ground, self._flow, self._only = ground, flow, only
         self._walk = Walk()
+        self._trails: list[Trail] = []
+        """Of the bits that are under way just now."""
         self._queue: deque[_Packet] = deque()
         self._inner = flow.payload + udp.HEADER + header_size(flow.source_address)
         self._bsl, self._encapsulation = flow.bsl, Encapsulation.MPLS
@@ -64,8 +69,10 @@ class _Walker:
         if bfir is None or end.port not in bfir.edge_interfaces:
             text = f"{host.router} is down" if bfir is None else f"{host.router} {end.port} is down"
             self._lose(host.name, "dropped", text, (), self._all_ids())
-        elif self._cross(end, self._bier if imposed else self._inner, (), self._all_ids()):
-            self._walk.touched_routers.add(host.router)
+            return self._walk
+        self._follow(self._all_ids())
+        if self._cross(end, self._bier if imposed else self._inner, (), self._all_ids()):
+            self._touch(host.router)
             if imposed:
                 self._impose_by_host(bfir, end.port)
             else:
@@ -92,7 +99,7 @@ class _Walker:
             self._lose(name, "dropped", f"{name} is no BFR", (name,), self._all_ids())
             return
         self._encapsulation = Encapsulation(part.encapsulation.value)
-        for si, bits in flow.bit_strings().items():
+        for si, bits in self._asked(flow.bit_strings(), flow.bsl).items():
             packet = _Packet(name, part.bift_id_base + si, si, bits, TTL, (name,), {})
             self._queue.append(packet)
 
@@ -112,8 +119,8 @@ class _Walker:
         self._encapsulation = bfir.encapsulations.get(
             (ingress.sub_domain_id, ingress.bsl), Encapsulation.MPLS
         )  # as the Engine does
-        missing = flow.bit_strings()
-        for si, bits in ingress.sets.items():
+        missing = dict(self._asked(flow.bit_strings(), flow.bsl))
+        for si, bits in self._asked(ingress.sets, ingress.bsl).items():
             missing[si] = missing.get(si, 0) & ~bits
             key = BiftKey(ingress.sub_domain_id, ingress.bsl, si)
             if key not in bfir.bifts:
@@ -153,8 +160,9 @@ class _Walker:
 
     def _forward(self, plane: Plane, key: BiftKey, packet: _Packet) -> None:
         name = plane.router
-        self._walk.touched_routers.add(name)
         bits = packet.bits
+        self._follow(_ids(packet.si, bits, self._bsl))
+        self._touch(name)
         again = bits & packet.seen.get(name, 0)
         if again:
             text = f"{name} sees the packet again"
@@ -169,12 +177,14 @@ class _Walker:
             if lost:
                 self._lose(name, "dropped", text, packet.path, _ids(key.si, lost, key.bsl))
         if forwarding.local:
+            self._follow(_ids(packet.si, forwarding.local, self._bsl))
             self._deliver(plane, packet.path)
         for copy in forwarding.copies:
             ids = _ids(key.si, copy.bits, key.bsl)
             if packet.ttl <= 1:
                 self._lose(name, "ttl", f"the TTL has run out at {name}", packet.path, ids)
                 continue
+            self._follow(_ids(packet.si, copy.bits, self._bsl))
             to = self._send(plane, copy, packet.path, ids)
             if to is not None:
                 seen = {**packet.seen, name: packet.seen.get(name, 0) | copy.bits}
@@ -243,12 +253,12 @@ class _Walker:
         queue, known = [plane], {plane.router}
         while queue:
             here = queue.pop()
-            self._walk.touched_routers.add(here.router)
+            self._touch(here.router)
             route = here.fib.lookup(destination)
             for hop in route.next_hops if route is not None else ():
                 cable = self._ground.cables.get(End(here.router, hop.interface))
                 if cable is not None:
-                    self._walk.touched_links.add(cable.link)
+                    self._touch_link(cable.link)
                 if hop.router and hop.router not in known:
                     known.add(hop.router)
                     following = self._ground.plane(hop.router)
@@ -257,6 +267,8 @@ class _Walker:
     def _deliver(self, plane: Plane, path: tuple[str, ...]) -> None:
         """Hand the packet to the flow overlay of a BFER."""
         flow, name = self._flow, plane.router
+        for trail in self._trails:
+            trail.ended = True
         egress = plane.egress_flows.get((flow.source_address, flow.group))
         if egress is None:
             text = f"{name} has no egress flow for ({flow.source_address}, {flow.group})"
@@ -268,6 +280,8 @@ class _Walker:
                 self._lose(name, "dropped", f"{name} {port} is down or leads to no host", path)
             elif self._cross(End(name, port), self._inner, path, frozenset()):
                 self._walk.arrivals.append(Arrival(host, path))
+                for trail in self._trails:
+                    trail.hosts.add(host)
 
     def _cross(self, end: End, size: int, path: tuple[str, ...], ids: frozenset[int]) -> bool:
         """Carry `size` bytes over the cable at `end`; False: it does not fit or there is none."""
@@ -280,13 +294,28 @@ class _Walker:
         self, cable: Cable, node: str, size: int, path: tuple[str, ...], ids: frozenset[int]
     ) -> bool:
         """Carry `size` bytes from `node` over `cable`; False: they do not fit."""
-        self._walk.touched_links.add(cable.link)
+        self._touch_link(cable.link)
         self._walk.links[cable] = max(size, self._walk.links.get(cable, 0))
         mtus = [m for m in (self._ground.mtu(cable.a), self._ground.mtu(cable.b)) if m is not None]
         if mtus and size > min(mtus):
             text = f"{size} bytes do not fit the MTU of {min(mtus)} bytes of {cable.link}"
             return self._lose(node, "mtu", text, path, ids, cable)
         return True
+
+    def _follow(self, ids: Collection[int]) -> None:
+        """Say whose bits, as they were imposed, are under way from here on."""
+        trails = self._walk.trails
+        self._trails = [trails.setdefault(bfr_id, Trail()) for bfr_id in ids]
+
+    def _touch(self, router: str) -> None:
+        self._walk.touched_routers.add(router)
+        for trail in self._trails:
+            trail.routers.add(router)
+
+    def _touch_link(self, link: str) -> None:
+        self._walk.touched_links.add(link)
+        for trail in self._trails:
+            trail.links.add(link)
 
     def _lose(
         self, router: str, reason: str, text: str, path: tuple[str, ...],
@@ -296,7 +325,15 @@ class _Walker:
         return False
 
     def _all_ids(self) -> frozenset[int]:
-        return frozenset(self._flow.bfr_ids.values())
+        ids = frozenset(self._flow.bfr_ids.values())
+        return ids if self._only is None else ids & frozenset(self._only)
+
+    def _asked(self, sets: Mapping[int, int], bsl: int) -> Mapping[int, int]:
+        """Return SI -> BitString value without the bits that are not asked for."""
+        if self._only is None:
+            return sets
+        masks = sets_of(self._only, bsl)
+        return {si: bits & masks[si] for si, bits in sets.items() if bits & masks.get(si, 0)}
 
 
 def _ids(si: int, bits: int, bsl: int) -> frozenset[int]:

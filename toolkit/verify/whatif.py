@@ -3,7 +3,10 @@
 Pure and deterministic.  Law: nothing is sampled.  A failure that does not touch what the current
 tree stands on changes nothing, so it is skipped by proof; after the first failure of a set the tree
 has moved, and the second is chosen among what the moved tree stands on.  Every smallest failing set
-is found that way, since a set that harms the delivery must touch its tree.
+is found that way, since a set that harms the delivery must touch its tree.  The same holds of each
+branch by itself: only the clouds are judged again whose way a failure touches
+(`toolkit.verify.strands`).  What takes an advertisement away that matters, a BFR-prefix on a link's
+own interface say, is judged whatever stands on it (`toolkit.verify.moved.Steadiness`).
 
 That proof needs two properties of the derivation (`toolkit.planes.birt`): next BFRs lie on shortest
 paths, and ties are broken by names; so taking away what no chosen path uses takes away only
@@ -12,21 +15,23 @@ candidates that were not chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from toolkit.inventory.model import Inventory, Policy
-from toolkit.plan.model import Plan
-from toolkit.planes.adjacency import NO_FAILURES, Failures
+from toolkit.plan.model import FlowPlan, Plan
+from toolkit.planes.adjacency import Failures
 from toolkit.planes.derive import Network
 from toolkit.state.model import NetworkState
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
-from toolkit.verify.cuts import describe_cut
-from toolkit.verify.deliveries import unserved
+from toolkit.verify.cuts import Cuts
+from toolkit.verify.deliveries import unserved, why_unserved
 from toolkit.verify.findings import Check, Finding, Report, Severity
-from toolkit.verify.moved import MovedPlanes
+from toolkit.verify.moved import MovedPlanes, Steadiness
 from toolkit.verify.scene import Scene
+from toolkit.verify.strands import Standing
+from toolkit.verify.walk import walk
 
 BUDGET = 5_000
 """Failure sets judged per policy; a policy that needs more is reported as not run."""
@@ -71,12 +76,16 @@ def core_nodes(plan: Plan, state: NetworkState) -> tuple[str, ...]:
 
 def lost_clouds(scene: Scene) -> tuple[Lost, ...]:
     """Return who is lost on this scene: not reached, or not heard."""
-    found = []
-    for flow, cloud, reasons in unserved(scene):
-        router = scene.plan.hosts[cloud].router
-        cut = describe_cut(scene.state, scene.down, flow.bfir, router)
-        found.append(Lost(flow.delivery, cloud, (cut, *reasons) if cut else (*reasons,)))
-    return tuple(found)
+    return tuple(_lost(scene, unserved(scene)))
+
+
+def _lost(scene: Scene, of: Iterable[tuple[FlowPlan, str, list[str]]]) -> Iterator[Lost]:
+    cuts: dict[str, Cuts] = {}
+    for flow, cloud, reasons in of:
+        if flow.bfir not in cuts:
+            cuts[flow.bfir] = Cuts(scene.state, scene.down, flow.bfir)
+        cut = cuts[flow.bfir].describe(scene.plan.hosts[cloud].router)
+        yield Lost(flow.delivery, cloud, (cut, *reasons) if cut else (*reasons,))
 
 
 class _Search:
@@ -87,49 +96,78 @@ class _Search:
         self._links = policy.scope == "links"
         names = core_links(network.state) if self._links else core_nodes(plan, network.state)
         self.elements = frozenset(names)
-        self._already = {(item.delivery, item.cloud) for item in self._judge(NO_FAILURES)[0]}
+        self._intact = Scene(plan, network.state, network=network)
+        self._steadiness = Steadiness(network, (flow.source_address for flow in plan.flows))
+        self._vital = {name for name in names if not self._steadiness.holds(self._down({name}))}
+        """What matters whether or not anything is seen to stand on it."""
+        standing = Standing.of(self._intact, links=self._links)
+        self._already = {(flow.delivery, cloud) for flow, cloud in standing.lost}
         self.broken: dict[frozenset[str], tuple[Lost, ...]] = {}
-        self._seen: dict[frozenset[str], None] = {}
+        self._seen: dict[frozenset[str], None] = {frozenset(): None}
         self.complete = True
-        self._search(frozenset(), policy.failures)
+        self._descend(frozenset(), policy.failures, standing)
 
     @property
     def judged(self) -> int:
         return len(self._seen) - 1  # without the empty set
 
-    def _search(self, failed: frozenset[str], left: int) -> None:
-        if failed in self._seen or any(known <= failed for known in self.broken):
+    def _descend(self, failed: frozenset[str], left: int, standing: Standing) -> None:
+        """Judge every set of one element more, where the standing of `failed` is known."""
+        if not left:
             return
-        if len(self._seen) >= self._budget:
-            self.complete = False
-            return
-        self._seen[failed] = None
-        down = Failures(links=failed) if self._links else Failures(nodes=failed)
-        lost, touched = self._judge(down)
-        news = tuple(x for x in lost if (x.delivery, x.cloud) not in self._already)
-        if news:
-            self.broken[failed] = news
-        elif left:
-            for name in sorted((touched & self.elements) - failed):
-                self._search(failed | {name}, left - 1)
+        for name in sorted(((standing.on | self._vital) & self.elements) - failed):
+            more = failed | {name}
+            if more in self._seen or any(known <= more for known in self.broken):
+                continue
+            if len(self._seen) >= self._budget:
+                self.complete = False
+                return
+            self._seen[more] = None
+            scene = self._scene(more)
+            after = (
+                standing.after(scene, name, links=self._links)
+                if self._steadiness.holds(scene.down)
+                else Standing.of(scene, links=self._links)
+            )
+            news = self._news(scene, after)
+            if news:
+                self.broken[more] = news
+            else:
+                self._descend(more, left - 1, after)
 
-    def _judge(self, down: Failures) -> tuple[tuple[Lost, ...], frozenset[str]]:
-        scene = _scene(self._plan, self._network, down)
-        touched: set[str] = set()
-        for _, walk in scene.walked():
-            touched |= walk.touched_links if self._links else walk.touched_routers
-        for back in scene.ways_back.values():
-            if back.path is not None:
-                touched |= {c.link for c in back.path.cables} if self._links else {*back.path.nodes}
-        return lost_clouds(scene), frozenset(touched)
+    def _down(self, failed: Iterable[str]) -> Failures:
+        names = frozenset(failed)
+        return Failures(links=names) if self._links else Failures(nodes=names)
 
+    def _scene(self, failed: frozenset[str]) -> Scene:
+        down = self._down(failed)
+        network = self._network.without(down, dict.fromkeys(f.bfir for f in self._plan.flows))
+        return Scene(
+            self._plan,
+            network.state,
+            down=down,
+            network=network,
+            planes=MovedPlanes(self._network, network),
+            intact=self._intact,
+        )
 
-def _scene(plan: Plan, base: Network, down: Failures) -> Scene:
-    if down == NO_FAILURES:
-        return Scene(plan, base.state, network=base)
-    network = base.without(down)
-    planes = MovedPlanes(base, network)
-    return Scene(plan, base.state, down=down, network=network, planes=planes)
+    def _news(self, scene: Scene, standing: Standing) -> tuple[Lost, ...]:
+        """Return who is lost and was not without failures, and why."""
+        reasons: list[tuple[FlowPlan, str, list[str]]] = []
+        for flow in self._plan.flows:
+            lost = [cloud for of, cloud in standing.lost if of is flow]
+            news = [cloud for cloud in lost if (flow.delivery, cloud) not in self._already]
+            if news:
+                found = walk(scene, flow, {flow.bfr_ids[c] for c in news if c in flow.bfr_ids})
+                reasons += (
+                    (
+                        flow,
+                        c,
+                        why_unserved(scene, flow, found, c, reached=standing.reached(flow, c)),
+                    )
+                    for c in news
+                )
+        return tuple(_lost(scene, reasons))
 
 
 def judge_policy(plan: Plan, state: NetworkState, policy: Policy, budget: int = BUDGET) -> Survival:
