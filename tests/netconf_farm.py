@@ -84,7 +84,8 @@ class Network:
 
 
 @contextmanager
-def network(names: tuple[str, ...] = NAMES) -> Iterator[Network]:
+def network(names: tuple[str, ...] = NAMES, **options: object) -> Iterator[Network]:
+    """Start the routers; `options` are those of every Device."""
     clock = Clock()
     refusing: set[str] = set()
 
@@ -95,6 +96,6 @@ def network(names: tuple[str, ...] = NAMES) -> Iterator[Network]:
 
         return on_commit
 
-    devices = [Device(n, reference_schema(), on_commit=data_plane(n)) for n in names]
+    devices = [Device(n, reference_schema(), on_commit=data_plane(n), **options) for n in names]
     with DeviceFarm(devices, clock=clock) as farm:
         yield Network(farm, clock, refusing)
