@@ -10,6 +10,7 @@ from typing import Final
 from toolkit.netconf import nmda, reading
 from toolkit.netconf.access import DENIED_OPERATIONS
 from toolkit.netconf.call import WITH_DEFAULTS, Call, Handler
+from toolkit.netconf.confirming import CONFIRM_TIMEOUT
 from toolkit.netconf.names import (
     BASE_NS,
     MONITORING_NS,
@@ -19,7 +20,7 @@ from toolkit.netconf.names import (
     ErrorOption,
     TestOption,
 )
-from toolkit.netconf.router import CONFIRM_TIMEOUT, Device
+from toolkit.netconf.router import Device
 from toolkit.netconf.rpcerror import refused
 from toolkit.netconf.subscribing import create_subscription
 from toolkit.netconf.tree import Node, QName

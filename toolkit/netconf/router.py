@@ -11,13 +11,13 @@ confirmed commit that nobody confirms restores the configuration before the *fir
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from toolkit.errors import ToolkitError
 from toolkit.netconf import events
 from toolkit.netconf.access import Access
 from toolkit.netconf.compare import edits
+from toolkit.netconf.confirming import CONFIRM_TIMEOUT, Pending, owned
 from toolkit.netconf.datastore import EMPTY
 from toolkit.netconf.defaults import Mode
 from toolkit.netconf.events import Ending, Peer, Step
@@ -31,19 +31,6 @@ from toolkit.netconf.servermodules import server_modules
 from toolkit.netconf.stores import Config, Stores
 from toolkit.netconf.tree import Node
 from toolkit.yang.schema import Schema
-
-CONFIRM_TIMEOUT: Final = 600
-"""Seconds; the default of confirm-timeout (RFC 6241 section 8.4.5.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A confirmed commit that waits for its confirmation (section 8.4)."""
-
-    before: Config
-    deadline: float
-    session: int
-    persist: str
 
 
 class Device:
@@ -87,7 +74,7 @@ class Device:
         self._stores = Stores(name, schema, self.index, config)
         self._stores.meddled = self.trouble.dirty_candidate
         self._locks = Locks()
-        self._pending: _Pending | None = None
+        self._pending: Pending | None = None
         self._sessions: dict[int, Peer] = {}
         self._last_session = 0
 
@@ -308,7 +295,7 @@ class Device:
     ) -> None:
         self._locks.must_not_bar(Datastore.RUNNING, session)
         self._locks.must_not_bar(Datastore.CANDIDATE, session)
-        pending = self._owned_pending(session, persist_id)
+        pending = owned(self._pending, session, persist_id)
         if persist and not confirmed:
             raise refused("bad-element", "persist needs confirmed", bad_element="persist")
         config = self._stores.validated(self._stores.candidate)
@@ -322,25 +309,13 @@ class Device:
                 self._tell(events.confirmed_commit(peer, Step.COMPLETE), now)
             return
         token = persist or (pending.persist if pending is not None else "")
-        self._pending = _Pending(before, now + timeout, session, token)
+        self._pending = Pending(before, now + timeout, session, token)
         step = Step.START if pending is None else Step.EXTEND
         self._tell(events.confirmed_commit(peer, step, timeout), now)
 
-    def _owned_pending(self, session: int, persist_id: str) -> _Pending | None:
-        """Return the confirmed commit under way, if it is this request's to touch."""
-        pending = self._pending
-        token = pending.persist if pending is not None else ""
-        if persist_id != token and persist_id:
-            raise refused("invalid-value", "no confirmed commit with this persist-id is pending")
-        if pending is not None and persist_id != token:
-            raise refused("in-use", "a persistent confirmed commit is pending: give its persist-id")
-        if pending is not None and not token and pending.session != session:
-            raise refused("in-use", f"session {pending.session} has a confirmed commit pending")
-        return pending
-
     def cancel(self, session: int, persist_id: str, now: float = 0.0) -> None:
         """<cancel-commit> (section 8.4.4.1)."""
-        pending = self._owned_pending(session, persist_id)
+        pending = owned(self._pending, session, persist_id)
         if pending is None:
             raise refused("operation-failed", "no confirmed commit is pending")
         self._roll_back(pending, now, Step.CANCEL, session)
@@ -357,7 +332,7 @@ class Device:
         self._stores.running = config
         self._stores.reset()
 
-    def _roll_back(self, pending: _Pending, now: float, step: Step, session: int = 0) -> None:
+    def _roll_back(self, pending: Pending, now: float, step: Step, session: int = 0) -> None:
         self._pending = None
         peer = self._sessions.get(session) or self._sessions.get(pending.session)
         self._tell(events.confirmed_commit(peer or Peer(0), step), now)
