@@ -43,8 +43,6 @@ class Case:
     """`6241 7.2`: RFC and section."""
     name: str
     steps: tuple[Step, ...] = field(repr=False)
-    yuma: str = ""
-    """Why it is not run against Debian's netconfd; empty: it is, and must answer alike."""
 
     @property
     def id(self) -> str:

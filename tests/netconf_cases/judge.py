@@ -21,12 +21,18 @@ def canonical(element: etree._Element) -> tuple:
     for prefix, namespace in element.nsmap.items():
         if prefix and text.startswith(f"{prefix}:"):
             text = f"{{{namespace}}}{text[len(prefix) + 1 :]}"
-    children = sorted(canonical(child) for child in element if isinstance(child.tag, str))
+    children = sorted(map(canonical, _told(element)))
     return (str(element.tag), text, tuple(sorted(element.attrib.items())), tuple(children))
 
 
+def _told(element: etree._Element) -> list[etree._Element]:
+    """Return the children; an empty container says nothing (RFC 7950 section 7.5.1)."""
+    children = [child for child in element if isinstance(child.tag, str)]
+    return [c for c in children if len(c) or c.text or etree.QName(c).localname != "interfaces"]
+
+
 def _meaning(xml: str) -> list[tuple]:
-    return sorted(canonical(child) for child in etree.fromstring(f"<data>{xml}</data>"))
+    return sorted(map(canonical, _told(etree.fromstring(f"<data>{xml}</data>"))))
 
 
 def path_of(node: etree._Element | None) -> str:
@@ -34,7 +40,9 @@ def path_of(node: etree._Element | None) -> str:
     if node is None or not node.text:
         return ""
     previous, steps = "", []
-    for step in node.text.strip().strip("/").split("/"):
+    # netconfd shows the way through the request, too (RFC 7950 section 8.3.1 has the data alone).
+    text = re.sub(r"^/nc:rpc/(nc:)?edit-config/(nc:)?config(?=/)", "", node.text.strip())
+    for step in text.strip("/").split("/"):
         name, bracket, predicates = step.partition("[")
         prefix, _, local = name.rpartition(":")
         module = NAMESPACES.get(node.nsmap.get(prefix, ""), prefix)
@@ -65,7 +73,7 @@ def problems(step: Step, reply: str, *, exact: bool) -> list[str]:
     data = next((c for c in root if etree.QName(c).localname == "data"), None)
     if data is None:
         return [f"no <data>: {reply[:300]}"]
-    got = sorted(canonical(c) for c in data if isinstance(c.tag, str))
+    got = sorted(map(canonical, _told(data)))
     return [] if got == _meaning(step.data) else [f"data: {etree.tostring(data).decode()[:600]}"]
 
 

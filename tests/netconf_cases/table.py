@@ -5,5 +5,3 @@ from __future__ import annotations
 from netconf_cases import reading, sessions, writing
 
 CASES = (*reading.CASES, *writing.CASES, *sessions.CASES)
-APPLICABLE = tuple(case for case in CASES if not case.yuma)
-"""Cases that Debian's netconfd must pass, too."""

@@ -37,5 +37,5 @@ def _time(call: Call, local: str) -> float | None:
         return unix_time(text)
     except ValueError:
         raise refused(
-            "bad-element", f"{local} {text!r} is no date and time", bad_element=local
+            "invalid-value", f"{local} {text!r} is no date and time", bad_element=local
         ) from None
