@@ -59,7 +59,7 @@ class Device:
         """
         self.name, self.schema = name, schema
         self.index = schema_tree(schema)
-        modules = (*schema.modules(), *server_modules(schema))
+        modules = (*schema.modules(), *server_modules(schema, startup=startup))
         self.modules = tuple(sorted(modules, key=lambda module: module.name))
         self.has_startup, self.access = startup, access
         self.faults: list[ToolkitError] = []

@@ -6,6 +6,7 @@ the router.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -13,6 +14,7 @@ from toolkit.yang.modulefile import ModuleInfo, base_folders, read_modules
 from toolkit.yang.schema import Schema
 
 MODULES: Final = (
+    "ietf-datastores",
     "ietf-netconf",
     "ietf-netconf-monitoring",
     "ietf-netconf-nmda",
@@ -28,10 +30,23 @@ FEATURES: Final = {
 }  # fmt: skip
 
 
-def server_modules(schema: Schema) -> tuple[ModuleInfo, ...]:
-    """Return the server's modules and what they import, without those that `schema` has."""
+def server_modules(schema: Schema, *, startup: bool) -> tuple[ModuleInfo, ...]:
+    """Return the server's modules and what they import, without those that `schema` has.
+
+    `startup`: is there a startup datastore?
+    """
     known = {module.name for module in schema.modules()}
-    return tuple(module for module in _all() if module.name not in known)
+    return tuple(
+        module if startup else _without_startup(module)
+        for module in _all()
+        if module.name not in known
+    )
+
+
+def _without_startup(module: ModuleInfo) -> ModuleInfo:
+    if module.name != "ietf-netconf":
+        return module
+    return replace(module, features=tuple(f for f in module.features if f != "startup"))
 
 
 @cache
