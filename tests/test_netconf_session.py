@@ -24,13 +24,16 @@ class Client:
 
     def __init__(self, device=None, version=BASE_1_1):
         self.device = device or Device("r1", reference_schema())
-        self.session = ServerSession(self.device)
+        self.session = self._session()
         self.incoming = Deframer()
         self.incoming.feed(self.session.greeting())
         self.hello = parse_hello(parse_xml(self.incoming.next_message()))
         self.framing = Framing.CHUNKED if version == BASE_1_1 else Framing.END_OF_MESSAGE
         assert self.send(frame(HELLO.format(version).encode(), Framing.END_OF_MESSAGE)) == []
         self.incoming.framing = self.framing
+
+    def _session(self):
+        return ServerSession(self.device)
 
     def send(self, data, now=0.0):
         self.incoming.feed(self.session.receive(data, now))

@@ -3,7 +3,7 @@
 Groups of users, each read-only or read-write; a user in no group is read-only (NACM's defaults:
 read permit, write deny, exec permit).  Read-only means:
 
-- no change of any datastore (section 3.2.3), but for what changes nothing and for running copied to
+- no change of any datastore (section 3.2.5), but for what changes nothing and for running copied to
   startup, which section 3.2.6 exempts;
 - none of the operations that ietf-netconf marks nacm:default-deny-all;
 - nodes marked nacm:default-deny-all are not there, neither for filters nor in replies (section
@@ -23,7 +23,7 @@ from toolkit.netconf.schema import SchemaNode
 from toolkit.netconf.tree import Node
 
 DENIED_OPERATIONS: Final = frozenset({"kill-session", "delete-config"})
-"""Operations that are nacm:default-deny-all in ietf-netconf (RFC 8341 section 3.2.8)."""
+"""Operations that are nacm:default-deny-all in ietf-netconf (RFC 8341 sections 3.2.7 and 3.2.10)."""
 
 
 class Level(StrEnum):

@@ -54,7 +54,7 @@ class SchemaNode:
     conditional: bool = False
     """It has a `when` or an if-feature, its own or that of an augment or uses."""
     secret: bool = False
-    """nacm:default-deny-all (RFC 8341 section 3.5.1)."""
+    """nacm:default-deny-all (RFC 8341)."""
     children: Mapping[QName, SchemaNode] = field(default_factory=dict, repr=False, compare=False)
 
     def canonical(self, node: Node) -> str:
