@@ -140,6 +140,20 @@ def test_a_reader_changes_nothing_and_learns_where(device, eve):
     assert not device.dirty
 
 
+@pytest.mark.parametrize("value", ["sesame", "wrong"])
+@pytest.mark.parametrize("operation", ["merge", "create", "delete"])
+def test_a_secret_cannot_be_guessed_by_writing_it(ann, eve, value, operation):
+    leaf = f'<password xmlns:nc="{BASE_NS}" nc:operation="{operation}">{value}</password>'
+    denied = ("application", "access-denied", "/vault:vault/password")
+    assert refusal(eve, EDIT(leaf)) == denied
+    tested = EDIT(leaf).replace("<config>", "<test-option>test-only</test-option><config>")
+    assert refusal(eve, tested) == denied
+    inline = f'<config><vault xmlns="urn:vault">{leaf}</vault></config>'
+    assert refusal(eve, f"<validate><source>{inline}</source></validate>") == denied
+    copied = f"<copy-config><target><startup/></target><source>{inline}</source></copy-config>"
+    assert refusal(eve, copied) == denied
+
+
 def test_an_edit_that_changes_nothing_is_no_write(eve):
     assert eve.ask(EDIT("<owner>ann</owner>")).errors == ()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from netconf_cases.case import IF, ISIS, Case, copy, edit
 from netconf_cases.judge import problems
@@ -14,6 +17,9 @@ from toolkit.netconf.messages import parse_reply
 from toolkit.netconf.push import Target
 from toolkit.netconf.runtime_ncclient import Connection
 
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "netconf.md"
+BEGIN = "<!-- made by tests/test_netconf_cases_interop.py; make golden rewrites it -->"
+END = "<!-- end -->"
 NOTHING = (
     f'<interfaces xmlns="{IF}" nc:operation="remove"/><isis xmlns="{ISIS}" nc:operation="remove"/>'
 )
@@ -25,6 +31,44 @@ def test_the_cases_have_names_of_their_own_and_the_exceptions_are_cases() -> Non
     assert len(names) == len(set(names))
     assert set(DIFFERENT) <= set(names)
     assert len(APPLICABLE) == len(CASES) - len(DIFFERENT)
+
+
+def listed() -> str:
+    """Return how many cases run against which server, and what netconfd does otherwise."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in DIFFERENT.items():
+        by_reason.setdefault(reason, []).append(name)
+    rows = [f"| {reason} | {'<br>'.join(names)} |" for reason, names in sorted(by_reason.items())]
+    return "\n".join(
+        [
+            "",
+            "| server | cases |",
+            "|---|---|",
+            f"| engine | {len(CASES)} |",
+            f"| embedded router over SSH | {len(CASES)} |",
+            f"| netconfd, answering alike | {len(APPLICABLE)} |",
+            f"| netconfd, not run | {len(DIFFERENT)} |",
+            "",
+            "What netconfd does otherwise in the cases that are not run against it:",
+            "",
+            "| netconfd | case |",
+            "|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def test_the_golden_page_lists_what_is_run_and_what_is_not() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin
+    assert end
+    if os.environ.get("LLMSYNC_UPDATE_GOLDEN"):
+        text = before + begin + listed() + end + after
+        PAGE.write_text(text, encoding="utf-8")
+    assert text == before + begin + listed() + end + after, "make golden rewrites it"
 
 
 @pytest.fixture(scope="module")

@@ -226,7 +226,7 @@ def test_a_fault_before_everything_runs_leaves_all_as_it_was(net, fault):
     "fault",
     [
         "drop-before:confirm", "drop-after:confirm", "drop-before:copy-config",
-        "drop-after:copy-config", "huge-reply=11",
+        "drop-after:copy-config", "huge-reply:confirmed-commit=11",
     ],
 )  # fmt: skip
 def test_a_fault_after_that_is_got_over(net, fault):

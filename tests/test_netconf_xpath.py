@@ -117,6 +117,8 @@ BIG = data("".join(f"<tag>t{n}</tag>" for n in range(20_000)))
         "//*[ancestor::*[//*]]",
         "/t:top/t:tag[/t:top/t:tag = .]",
         "//t:tag/../t:tag",
+        "//t:tag" + "[../t:tag]" * 300,
+        "//t:tag" + "[.//t:tag]" * 300,
     ],
 )
 def test_what_would_look_at_everything_for_every_node_is_denied(expression):

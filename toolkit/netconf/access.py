@@ -7,7 +7,7 @@ read permit, write deny, exec permit).  Read-only means:
   startup, which section 3.2.6 exempts;
 - none of the operations that ietf-netconf marks nacm:default-deny-all;
 - nodes marked nacm:default-deny-all are not there, neither for filters nor in replies (section
-  3.2.4).
+  3.2.4), and a request that names one is refused whatever its value, so that nobody can guess it.
 
 Rule lists, paths and rights of single operations, modules and notifications are not there.
 """
@@ -23,7 +23,7 @@ from toolkit.netconf.schema import SchemaNode
 from toolkit.netconf.tree import Node
 
 DENIED_OPERATIONS: Final = frozenset({"kill-session", "delete-config"})
-"""Operations that are nacm:default-deny-all in ietf-netconf (RFC 8341 sections 3.2.7 and 3.2.10)."""
+"""Operations that are nacm:default-deny-all (RFC 8341 sections 3.2.7 and 3.2.10)."""
 
 
 class Level(StrEnum):
@@ -78,3 +78,18 @@ def without_secrets(schema: SchemaNode, data: Node) -> Node:
     ):
         return data
     return data.with_children(kept)
+
+
+def first_secret(schema: SchemaNode, config: Node, path: str = "") -> str | None:
+    """Return the data path of the first node of an edit that is nacm:default-deny-all."""
+    for child in config.children:
+        known = schema.children.get(child.name)
+        if known is None:
+            continue
+        here = path + known.step(child, schema)
+        if known.secret:
+            return here
+        found = first_secret(known, child, here)
+        if found is not None:
+            return found
+    return None

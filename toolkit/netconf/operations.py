@@ -124,7 +124,7 @@ def _discard_changes(call: Call) -> tuple[Node, ...]:
 
 
 def _validate(call: Call) -> tuple[Node, ...]:
-    call.device.validate(call.store_or_config("source"))
+    call.device.validate(call.store_or_config("source"), call.session)
     return ()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from toolkit.errors import ToolkitError
 from toolkit.netconf import events
-from toolkit.netconf.access import Access
+from toolkit.netconf.access import Access, first_secret
 from toolkit.netconf.compare import edits
 from toolkit.netconf.confirming import CONFIRM_TIMEOUT, Pending, owned
 from toolkit.netconf.datastore import EMPTY
@@ -215,6 +215,7 @@ class Device:
         error-option decides what stays, and the result is validated by the commit.
         """
         self._locks.must_not_bar(Datastore.CANDIDATE, session)
+        self._must_not_probe(session, config)
         proposal = self._stores.proposed(
             config, default=default, test=test, error_option=error_option
         )
@@ -236,6 +237,7 @@ class Device:
     ) -> None:
         """<copy-config> to the candidate or to startup (section 7.3)."""
         self._locks.must_not_bar(target, session)
+        self._must_not_probe(session, source)
         config = self._stores.with_defaults(self._stores.read(source), mode)
         # RFC 8341 section 3.2.6: running to startup takes no right to write.
         if (source, target) != (Datastore.RUNNING, Datastore.STARTUP):
@@ -267,19 +269,30 @@ class Device:
         self._locks.must_not_bar(Datastore.CANDIDATE, session)
         self._stores.reset()
 
-    def validate(self, source: Datastore | Node) -> None:
+    def validate(self, source: Datastore | Node, session: int = 0) -> None:
         """<validate> (section 8.6.4.1)."""
+        self._must_not_probe(session, source)
         config = self._stores.read(source)
         if source is Datastore.CANDIDATE:
             self._stores.candidate = config
+
+    def _must_not_probe(self, session: int, config: Datastore | Node) -> None:
+        """Refuse a request whose answer would tell about secrets."""
+        if isinstance(config, Node) and not self.privileged(session):
+            path = first_secret(self.index.top, config)
+            if path is not None:
+                raise self._no_right(session, path)
+
+    def _no_right(self, session: int, path: str) -> RefusedError:
+        message = f"user {self.user(session)!r} may not change this"
+        return refused("access-denied", message, layer="application", path=path)
 
     def _permit(self, session: int, before: Config, after: Config) -> None:
         """Refuse a change that the session's user may not make (RFC 8341 section 3.4.5)."""
         if self.privileged(session):
             return
         for path, _ in edits(self.index, before.tree, after.tree):
-            message = f"user {self.user(session)!r} may not change this"
-            raise refused("access-denied", message, layer="application", path=path)
+            raise self._no_right(session, path)
 
     # ----- committing (sections 8.3.4.1 and 8.4)
 

@@ -143,7 +143,8 @@ class ServerSession:
             self.lost(now)
             return
         if FaultKind.HUGE_REPLY in strikes:
-            reply += b" " * round(strikes[FaultKind.HUGE_REPLY] * _MEGABYTE)
+            head, end, name = reply.rpartition(b"</")
+            reply = head + b" " * round(strikes[FaultKind.HUGE_REPLY] * _MEGABYTE) + end + name
         due = now + strikes.get(FaultKind.SLOW, 0.0)
         framed = frame(reply, framing)
         if FaultKind.SPLIT_DELIMITER in strikes:

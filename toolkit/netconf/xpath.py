@@ -27,7 +27,7 @@ MAX_LENGTH: Final = 4096
 """Characters of an expression."""
 MAX_NESTING: Final = 8
 """Predicates and parentheses inside each other."""
-MAX_STEPS: Final = 20_000_000
+MAX_STEPS: Final = 4_000_000
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<literal>"[^"]*"|'[^']*')|(?P<number>\d+(?:\.\d*)?|\.\d+)
@@ -42,10 +42,10 @@ _OPENING: Final = frozenset(
 """After these, `*` is a wildcard, `and` a name, and `/` the root (XPath 1.0 section 3.7)."""
 _CLOSING: Final = frozenset([")", "]", ".", ".."])
 _STEP: Final = re.compile(r"[A-Za-z_*.@]")
-_ABOUT: Final = frozenset(
-    ["parent", "ancestor", "ancestor-or-self", "following", "following-sibling", "preceding",
-     "preceding-sibling"]
+_BESIDE: Final = frozenset(
+    ["following", "following-sibling", "preceding", "preceding-sibling"]
 )  # fmt: skip
+_ABOUT: Final = _BESIDE | {"parent", "ancestor", "ancestor-or-self"}
 """Axes that lead out of a node's own subtree."""
 
 
@@ -54,8 +54,13 @@ class _Expression:
     """An expression with its absolute paths rewritten, and how its work grows."""
 
     text: str
-    power: int
-    """It takes about N to this power steps over N nodes."""
+    sweeps: int
+    """How often it goes through a subtree."""
+    powers: tuple[int, ...]
+    """Over N nodes it takes about N to each of these powers steps beside the sweeps."""
+
+    def steps(self, nodes: int) -> int:
+        return nodes * self.sweeps + sum(int(nodes**power) for power in self.powers)
 
 
 def select_xpath(
@@ -77,7 +82,7 @@ def select_xpath(
     paths: dict[etree._Element, tuple[int, ...]] = {}
     root = etree.Element("{urn:llmsync:xpath}data")
     _grow(root, data, (), paths)
-    if (len(paths) + 1) ** parsed.power > MAX_STEPS:
+    if parsed.steps(len(paths)) > MAX_STEPS:
         raise refused(
             "resource-denied",
             f"the expression looks at all of {len(paths)} nodes again and again",
@@ -143,8 +148,8 @@ def _parsed(expression: str) -> _Expression:
     if len(expression) > MAX_LENGTH:
         raise _invalid(f"it is longer than {MAX_LENGTH} characters")
     text: list[str] = []
-    wide, power = [0], 1
-    # For each open bracket, how often what stands in it looks beyond a node's own subtree.
+    wide, sweeps, powers = [0], 1, list[int]()
+    # `wide`: for each open bracket, how often what stands in it looks beyond a node's own subtree.
     depth, before, position = 0, "", 0
     end = len(expression.rstrip())
     while position < end:
@@ -165,12 +170,14 @@ def _parsed(expression: str) -> _Expression:
             wide.pop()
         outwards = token == ".." or (token in _ABOUT and rest.startswith("::"))
         if outwards or (absolute and len(wide) > 1):
-            wide[-1] = min(2, wide[-1] + 1)
-            power = max(power, 1 + sum(wide))
+            # What is before or after may be nearly everything, and is merged node by node.
+            wide[-1] = min(2, wide[-1] + (2 if token in _BESIDE else 1))
+            powers.append(1 + sum(wide))
+        sweeps += token in ("//", "*") or token.startswith("descendant")
         if absolute:
             written = "/*//" if token == "//" else "/*/" if _STEP.match(rest) else "/*"
         text.append(written)
         is_operator = match["symbol"] or (not operand and token in ("and", "or", "mod", "div"))
         wildcard = token == "*" and operand
         before = "name" if not is_operator or wildcard or token in _CLOSING else token
-    return _Expression("".join(text), power)
+    return _Expression("".join(text), sweeps, tuple(powers))
