@@ -43,8 +43,8 @@ def filtered(criteria: str) -> str:
 
 def xpath(select: str, store: str = "candidate") -> str:
     return (
-        f"<get-config><source><{store}/></source>"
-        f'<filter type="xpath" xmlns:if="{IF}" xmlns:i="{ISIS}" select="{select}"/></get-config>'
+        f'<get-config><source><{store}/></source><filter type="xpath" xmlns:if="{IF}" '
+        f'xmlns:lsi="{ISIS}" xmlns:q="{IF}" select="{select}"/></get-config>'
     )
 
 
@@ -147,7 +147,8 @@ XPATH = (
     Case("6241 8.9", "a union of two paths", (
         SET,
         ok(edit(isis())),
-        gives(xpath("/i:isis/i:system-id | /if:interfaces/if:interface[if:name='e0']/if:enabled"),
+        gives(xpath("/lsi:isis/lsi:system-id | "
+                    "/if:interfaces/if:interface[if:name='e0']/if:enabled"),
               interfaces(entry("e0", "<enabled>true</enabled>"))
               + f'<isis xmlns="{ISIS}"><system-id>0000.0000.0001</system-id></isis>'),
     )),
@@ -155,6 +156,11 @@ XPATH = (
         SET,
         gives(xpath("//if:description"),
               interfaces(entry("e0", described("one")), entry("e1", described("two")))),
+    )),
+    Case("6241 8.9.1", "prefixes are those of the request", (
+        SET,
+        gives(xpath("/q:interfaces/q:interface[q:name='e0']/q:enabled"),
+              interfaces(entry("e0", "<enabled>true</enabled>"))),
     )),
     Case("6241 8.9", "nothing is selected", (
         SET, gives(xpath("/if:interfaces/if:interface[if:name='e9']"), ""),

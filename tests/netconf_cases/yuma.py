@@ -18,7 +18,7 @@ MANDATORY = "answers data-missing for a parameter that is missing"
 DIFFERENT: dict[str, str] = {
     "6241 7: an operation that nobody knows": UNKNOWN,
     "6241 7.1: a parameter that is missing": MANDATORY,
-    "6241 8.9: a union of two paths": "does not know the second prefix of the expression",
+    "6241 8.9.1: prefixes are those of the request": "goes by the modules' own prefixes",
     "6241 8.9.1: an expression without a node-set": "answers with empty data",
     "6241 8.9.1: an expression that is none": "answers bad-attribute",
     "6241 8.9.1: a prefix that is not declared": "answers bad-attribute",
