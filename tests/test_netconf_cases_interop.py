@@ -10,11 +10,12 @@ from netconf_cases.case import IF, ISIS, Case, copy, edit
 from netconf_cases.judge import problems
 from netconf_cases.table import CASES
 from netconf_cases.yuma import APPLICABLE, DIFFERENT
+from netconf_farm import Payload, tree
 from netconfd_server import MISSING, netconfd
 from test_netconf_cases import numbered
 
 from toolkit.netconf.messages import parse_reply
-from toolkit.netconf.push import Target
+from toolkit.netconf.push import PushState, Target, push
 from toolkit.netconf.runtime_ncclient import Connection
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "netconf.md"
@@ -112,3 +113,13 @@ def test_netconfd_answers_alike(emptied: Target, case: Case) -> None:
     finally:
         for connection in connections.values():
             connection.leave()
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+def test_a_push_to_netconfd_ends_in_its_startup(emptied: Target) -> None:
+    assert push([emptied], {"yuma": Payload(tree(1))}).state is PushState.COMMITTED
+    connection = connect(emptied)
+    (startup,) = connection.request("<get-config><source><startup/></source></get-config>").content
+    connection.leave()
+    assert {"interfaces", "isis"} <= {node.name.local for node in startup.children}
