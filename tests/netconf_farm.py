@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -84,7 +85,13 @@ class Network:
 
 
 @contextmanager
-def network(names: tuple[str, ...] = NAMES) -> Iterator[Network]:
+def network(
+    names: tuple[str, ...] = NAMES, *, standing: bool = True, **options: object
+) -> Iterator[Network]:
+    """Start the routers; `options` are those of every Device.
+
+    Their clock stands still until it is told, unless not `standing`.
+    """
     clock = Clock()
     refusing: set[str] = set()
 
@@ -95,6 +102,6 @@ def network(names: tuple[str, ...] = NAMES) -> Iterator[Network]:
 
         return on_commit
 
-    devices = [Device(n, reference_schema(), on_commit=data_plane(n)) for n in names]
-    with DeviceFarm(devices, clock=clock) as farm:
+    devices = [Device(n, reference_schema(), on_commit=data_plane(n), **options) for n in names]
+    with DeviceFarm(devices, clock=clock if standing else time.monotonic) as farm:
         yield Network(farm, clock, refusing)

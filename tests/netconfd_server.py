@@ -28,8 +28,11 @@ MISSING = "" if SERVER and SUBSYSTEM else "netconfd is not installed (apt-get in
 
 
 @contextmanager
-def netconfd(folder: Path) -> Iterator[Target]:
-    """Run one server with its state below `folder`; yield how to reach it."""
+def netconfd(folder: Path, *flags: str) -> Iterator[Target]:
+    """Run one server with its state below `folder`; yield how to reach it.
+
+    `flags` are more of netconfd's own.
+    """
     # It looks for its state files here before it takes the user's own, which all instances share.
     (folder / "data").mkdir()
     for place in (folder, folder / "data"):
@@ -44,6 +47,7 @@ def netconfd(folder: Path) -> Iterator[Target]:
             str(SERVER), *(f"--module={name}" for name in MODULES), f"--modpath={path}",
             f"--ncxserver-sockname={socket}", f"--port={port}", f"--superuser={getpass.getuser()}",
             "--no-startup", f"--log={folder}/log", f"--home={folder}", f"--yuma-home={folder}",
+            *flags,
         ],
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

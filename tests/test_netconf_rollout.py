@@ -13,6 +13,7 @@ from toolkit.netconf.rollout import roll_out
 from toolkit.netconf.transaction import Event, Request, State
 
 C, B, D, X = State.COMMITTED, State.ROLLED_BACK, State.IN_DOUBT, State.EXPIRING
+U = State.UNSAVED
 
 
 class Device:
@@ -21,7 +22,7 @@ class Device:
     def __init__(self, name, log, **faults):
         self.device, self.log = name, log
         self.faults = {Request[k.upper()]: v for k, v in faults.items()}
-        self.running, self.pending, self.dead = "old", False, False
+        self.running, self.pending, self.dead, self.startup = "old", False, False, "old"
         self.told = []
 
     def perform(self, request):
@@ -47,6 +48,8 @@ class Device:
             self.pending = False
             if request in (Request.CANCEL, Request.RECANCEL):
                 self.running = "old"
+        elif request in (Request.SAVE, Request.RESAVE):
+            self.startup = self.running
         elif request is Request.RESOLVE:
             return Event.NEW if self.running == "new" else Event.OLD
         return Event.OK
@@ -134,6 +137,36 @@ def test_a_confirmation_that_came_too_late_is_found_out():
     assert outcomes[0].state is B
 
 
+def test_nothing_is_saved_before_everything_is_confirmed():
+    _, devices, log, *_ = run({}, {}, {})
+    assert [d.startup for d in devices] == ["new"] * 3
+    first = min(n for n, (_, request) in enumerate(log) if request is Request.SAVE)
+    assert all(request is Request.SAVE for _, request in log[first:])
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "startup"),
+    [
+        ({"save": "refused"}, U, "old"),
+        ({"save": "lost"}, C, "new"),
+        ({"save": "lost after"}, C, "new"),
+        ({"save": "dead"}, U, "old"),
+        ({"save": "lost", "resave": "refused"}, U, "old"),
+    ],
+)
+def test_a_device_that_does_not_save_says_so_and_the_others_do(fault, state, startup):
+    states, devices, *_ = run(fault, {}, {})
+    assert states == [state, C, C]
+    assert [d.startup for d in devices] == [startup, "new", "new"]
+    assert all(d.running == "new" for d in devices)
+
+
+def test_what_was_confirmed_when_another_failed_is_saved():
+    states, devices, *_ = run({}, {"confirm": "lost after", "reconfirm": "dead"}, {})
+    assert states == [C, D, B]
+    assert [d.startup for d in devices] == ["new", "old", "old"]
+
+
 def test_what_verification_does_not_like_is_given_up():
     def object_():
         raise PlanError([])
@@ -217,12 +250,14 @@ def test_no_outcome_ever_claims_what_is_not_so(plan, threads):
     else:
         states, devices, *_ = run(*plan)
     for state, device in zip(states, devices, strict=True):
-        assert state in (C, B, D, X)
-        if state is C:
+        assert state in (C, B, D, X, U)
+        if state in (C, U):
             assert device.running == "new"
+        if state is C:
+            assert device.startup == "new"
             assert not device.pending or refused_while_pending(device)
         if state is B:
-            assert device.running == "old"
+            assert (device.running, device.startup) == ("old", "old")
         if state is X:
             assert device.running == "old" or device.pending
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from toolkit.errors import PlanError, SchemaError
+from toolkit.netconf.call import Call
 from toolkit.netconf.names import Datastore, ErrorOption, TestOption
+from toolkit.netconf.reading import get
 from toolkit.netconf.router import Device
 from toolkit.netconf.rpcerror import RefusedError
 from toolkit.netconf.tree import parse_xml
@@ -287,7 +289,7 @@ def test_a_rollback_happens_even_when_the_data_plane_objects(router):
 @pytest.mark.parametrize("state", [{"llmsync-isis:nonsense": {}}, {"nobody:x": 1}])
 def test_state_that_makes_no_sense_is_an_error_and_no_crash(state):
     device = Device("r1", reference_schema(), state=lambda: state)
-    assert refusal(device.data)[0] == "operation-failed"
+    assert refusal(device.state)[0] == "operation-failed"
 
 
 def test_a_router_may_start_with_a_configuration_that_is_valid():
@@ -308,7 +310,8 @@ def test_state_joins_the_entries_of_the_configuration():
         "r1", reference_schema(), state=lambda: state,
         config={"llmsync-delivery:deliveries": {"session": [session]}},
     )  # fmt: skip
-    by_name = {node.name.local: node for node in device.data().children}
+    (data,) = get(Call(device, device.open(), parse_xml("<get/>"), 0.0))
+    by_name = {node.name.local: node for node in data.children}
     (merged,) = by_name["deliveries"].children
     assert [c.name.local for c in merged.children] == [*session, "receipt"]
     assert "isis" in by_name

@@ -6,8 +6,8 @@ import pytest
 
 from toolkit.netconf.transaction import TRANSITIONS, Event, Request, State, Transaction
 
-ENDS = {State.COMMITTED, State.ROLLED_BACK, State.EXPIRING, State.IN_DOUBT}
-WAITING = {State.IDLE, State.PREPARED, State.PROVISIONAL}
+ENDS = {State.COMMITTED, State.UNSAVED, State.ROLLED_BACK, State.EXPIRING, State.IN_DOUBT}
+WAITING = {State.IDLE, State.PREPARED, State.PROVISIONAL, State.CONFIRMED}
 """Nothing is under way on the device: the network decides what is next."""
 
 REQUESTED = {
@@ -90,7 +90,7 @@ def test_doubt_needs_a_lost_confirmation_or_a_device_that_says_what_cannot_be():
 def test_the_way_without_trouble():
     transaction = Transaction()
     requests = []
-    for _ in range(3):
+    for _ in range(4):
         request = transaction.handle(Event.PROCEED)
         while request is not None:
             requests.append(request)
@@ -98,8 +98,13 @@ def test_the_way_without_trouble():
     assert transaction.state is State.COMMITTED
     assert requests == [
         Request.LOCK, Request.EDIT, Request.VALIDATE, Request.READ_CANDIDATE,
-        Request.COMMIT, Request.READ_RUNNING, Request.CONFIRM,
+        Request.COMMIT, Request.READ_RUNNING, Request.CONFIRM, Request.SAVE,
     ]  # fmt: skip
+
+
+def test_what_is_confirmed_is_saved_whether_the_network_goes_on_or_gives_up():
+    assert TRANSITIONS[State.CONFIRMED][Event.ABORT] == TRANSITIONS[State.CONFIRMED][Event.PROCEED]
+    assert reachable(State.CONFIRMED) & ENDS == {State.COMMITTED, State.UNSAVED}
 
 
 def test_an_event_out_of_place_is_our_own_mistake():

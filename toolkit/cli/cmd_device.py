@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.cli.embedded import add_flags, make_devices, users
 from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ examples:
   llmsync device inventories/demo --write-management routers.yaml
   llmsync push inventories/demo --management routers.yaml --yes        (from another terminal)
   llmsync device inventories/demo --router ams1 --port-base 8300 --hold 60
+  llmsync device inventories/demo --startup flash --read-only-user viewer
+  llmsync device inventories/demo --fault ams1/drop-after:commit#2 --fault slow:get-config=2.5
 
 The routers speak NETCONF 1.0 and 1.1 over SSH and implement the modules of `llmsync yang`.  They
-start empty and forget everything when they stop: on Ctrl-C, SIGTERM, or after --hold.  The file of
---write-management appears when they are ready and goes when they stop; it names a password that is
-made
-for each start."""
+start empty and forget everything when they stop, but for what --startup keeps: on Ctrl-C, SIGTERM,
+or after --hold.  The file of --write-management appears when they are ready and goes when they
+stop; it names a password that is made for each start."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hold", type=float, metavar="SECONDS", help="stop after this time; without it: run on"
     )
+    add_flags(parser)
     add_output(parser, formats=("table", "json", "jsonl"))
     parser.epilog = EXAMPLE
 
@@ -66,12 +69,11 @@ def run(args: argparse.Namespace) -> int:
     if args.write_management is not None:
         _refuse_inside(args.write_management, args.inventory)
 
-    from toolkit.netconf.device import Device, DeviceFarm
-    from toolkit.yang.schema import reference_schema
+    from toolkit.netconf.device import DeviceFarm
 
-    schema = reference_schema()
+    devices = make_devices(args, names)
     ports = {name: args.port_base + n for n, name in enumerate(names)} if args.port_base else {}
-    with DeviceFarm([Device(name, schema) for name in names], ports=ports) as farm:
+    with DeviceFarm(devices, ports=ports, users=users(args)) as farm:
         _announce(farm, args)
     return ExitCode.OK
 

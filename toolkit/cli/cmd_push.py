@@ -283,6 +283,7 @@ def _remarks(report: PushReport) -> list[str]:
             PushState.COMMITTED: f"{_routers(changed)} changed",
             PushState.ROLLED_BACK: "given up: every router is as it was",
             PushState.UNREACHABLE: "nothing was changed",
+            PushState.UNSAVED: "changed, but not every startup holds it: a restart would undo it",
             PushState.IN_DOUBT: "in doubt: not all routers have the same version",
         }[report.state]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from toolkit.netconf.names import Operation
 from toolkit.netconf.schema import Identity, Kind, SchemaNode, SchemaTree
 from toolkit.netconf.tree import Node
 
@@ -55,6 +56,36 @@ def _below(schema: SchemaNode, before: Node, after: Node, path: str) -> Iterator
         if first != second:
             order = [" ".join(i[2:]) for i in first], [" ".join(i[2:]) for i in second]
             yield Change(f"{path}/{name.local}", ", ".join(order[0]), ", ".join(order[1]))
+
+
+def edits(schema: SchemaTree, before: Node, after: Node) -> Iterator[tuple[str, Operation]]:
+    """Yield what an edit from `before` to `after` does: paths of the highest nodes it touches."""
+    return _edits_below(schema.top, before, after, "")
+
+
+def _edits_below(
+    schema: SchemaNode, before: Node, after: Node, path: str
+) -> Iterator[tuple[str, Operation]]:
+    if before == after:
+        return
+    old, new = _entries(schema, before), _entries(schema, after)
+    for identity, (known, node) in old.items():
+        here = path + known.step(node, schema)
+        if identity not in new:
+            yield here, Operation.DELETE
+        elif known.kind in (Kind.CONTAINER, Kind.LIST):
+            yield from _edits_below(known, node, new[identity][1], here)
+        elif not _same_value(node, new[identity][1]):
+            yield here, Operation.REPLACE
+    for identity, (known, node) in new.items():
+        if identity not in old:
+            yield path + known.step(node, schema), Operation.CREATE
+    for name in {known.name: known for known, _ in old.values() if known.user_ordered}:
+        first = [i for i, (known, _) in old.items() if known.name == name and i in new]
+        second = [i for i, (known, _) in new.items() if known.name == name and i in old]
+        if first != second:
+            known, node = new[next(a for a, b in zip(second, first, strict=True) if a != b)]
+            yield path + known.step(node, schema), Operation.MERGE
 
 
 def _entries(schema: SchemaNode, parent: Node) -> dict[Identity, tuple[SchemaNode, Node]]:

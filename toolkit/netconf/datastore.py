@@ -1,7 +1,8 @@
 """<edit-config> on values: a configuration and an edit in, a configuration and errors out.
 
 RFC 6241 section 7.2, with RFC 7950 sections 7.5.8, 7.6.8, 7.7.9 and 7.8.6 for what each operation
-means on containers, leaves, leaf-lists and lists, and section 8.3 for the errors.  Pure: the given
+means on containers, leaves, leaf-lists and lists, section 8.3 for the errors, and RFC 6243 section
+4.5.2 for the attribute `default`.  Pure: the given
 trees are never changed.  Whether the result is valid is not asked here.
 
 An error leaves the node that it is about as it was; siblings go on unless the error-option is
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from toolkit.netconf.defaults import DEFAULT, is_default
 from toolkit.netconf.names import BASE_NS, YANG_NS, ErrorOption, Operation
 from toolkit.netconf.ordering import Placement, place
 from toolkit.netconf.rpcerror import RpcError
@@ -25,6 +27,7 @@ EMPTY: Final = Node(QName(BASE_NS, "data"))
 """An empty datastore; the top-level nodes are the children."""
 
 _ORDERING: Final = frozenset(QName(YANG_NS, local) for local in ("insert", "key", "value"))
+_TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 _INTERIOR: Final = (Kind.CONTAINER, Kind.LIST)
 _OPERATIONS: Final = frozenset(o.value for o in Operation if o is not Operation.NONE)
 
@@ -143,6 +146,10 @@ class _Editor:
                     self.fail("bad-attribute", path, f"{value!r} is no operation", **info)
                     return None
                 operation = Operation(value)
+            elif key == DEFAULT:
+                if value not in _TRUTH:
+                    self.fail("bad-attribute", path, f"{value!r} is no boolean", **info)
+                    return None
             elif key not in _ORDERING:
                 self.fail("unknown-attribute", path, f"{key.local} means nothing here", **info)
                 return None
@@ -151,6 +158,12 @@ class _Editor:
     def _well_formed(self, schema: SchemaNode, node: Node, path: str) -> bool:
         """Check what RFC 7950 section 8.3.1 wants of the element itself."""
         if schema.kind in _INTERIOR:
+            if self._tagged(node):
+                self.fail(
+                    "unknown-attribute", path, f"{node.name.local} has no default",
+                    bad_attribute="default", bad_element=node.name.local,
+                )  # fmt: skip
+                return False
             if node.text:
                 self.fail(
                     "bad-element", path, f"{node.name.local} holds nodes, not {node.text!r}",
@@ -161,6 +174,12 @@ class _Editor:
             for key in missing:
                 self.fail("missing-element", path, f"the key {key} is missing", bad_element=key)
             return not missing
+        if self._tagged(node) and not is_default(schema, node):
+            self.fail(
+                "invalid-value", path, f"{node.text!r} is not the default of {node.name.local}",
+                bad_element=node.name.local,
+            )  # fmt: skip
+            return False
         if node.children and schema.kind is not Kind.ANY:
             self.fail(
                 "bad-element", path, f"{node.name.local} holds a value, not nodes",
@@ -168,6 +187,10 @@ class _Editor:
             )  # fmt: skip
             return False
         return True
+
+    def _tagged(self, node: Node) -> bool:
+        """The client asks for the default (RFC 6243 section 4.5.2): nothing is set, then."""
+        return _TRUTH.get(node.attribute(DEFAULT) or "", False)
 
     def _one(
         self,
@@ -199,6 +222,11 @@ class _Editor:
             case Operation.NONE if existing is None and not implied:
                 self._missing(node, path)
                 return
+        if self._tagged(node):
+            slots.pop(identity, None)
+            if schema.cases:
+                self._drop_other_cases(parent, schema, slots)
+            return
         placement = self._placement(schema, node, path)
         if placement is None:
             return

@@ -63,7 +63,8 @@ class DeviceFarm:
 
         `host_keys` are private keys by device name (OpenSSH PEM); others are made.  Without `users`
         there is one, DEFAULT_USER, with a random password.  With a `clock` of one's own, call
-        `tick` after moving it.
+        `tick` after moving it; its second 0 is taken for 1970 in what routers say of times.  When
+        the farm starts, the devices boot from their startup configurations.
         """
         self.devices = {device.name: device for device in devices}
         self.users = dict(users or {DEFAULT_USER: User(password=secrets.token_urlsafe(18))})
@@ -81,6 +82,7 @@ class DeviceFarm:
         }
         self._sockets: dict[str, list[socket.socket]] = {name: [] for name in self.devices}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._vanishing: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -128,6 +130,10 @@ class DeviceFarm:
         """A stopped router is back, on the same port and with the configuration it had."""
         self._wait(self._listen(name))
 
+    def restart(self, name: str) -> None:
+        """A router loses power and boots again: what is not in its startup is gone."""
+        self._wait(self._restart(name))
+
     def call(self, function: Callable[[], T]) -> T:
         """Return what `function` returns; it runs in the farm's thread, alone with the devices."""
 
@@ -152,7 +158,9 @@ class DeviceFarm:
     # ----- inside the loop
 
     async def _listen_all(self) -> None:
-        for name in self.devices:
+        for name, device in self.devices.items():
+            device.epoch = time.time() - time.monotonic() if self._clock is time.monotonic else 0.0
+            device.boot(self._clock())
             given = self._given_keys.get(name)
             key = (
                 asyncssh.import_private_key(given)
@@ -161,9 +169,18 @@ class DeviceFarm:
             )
             self._keys[name] = key
             self.host_keys[name] = " ".join(key.export_public_key().decode().split()[:2])
+            if device.trouble.other_host_key:
+                self._keys[name] = asyncssh.generate_private_key("ssh-ed25519")
             await self._listen(name)
 
+    async def _restart(self, name: str) -> None:
+        await self._stop(name)
+        self.devices[name].boot(self._clock())
+        self._settle(name)
+        await self._listen(name)
+
     async def _listen(self, name: str) -> None:
+        self.devices[name].unreachable = False
         port = self.addresses.get(name, ("", self._ports.get(name, 0)))[1]
         try:
             acceptor = await asyncssh.listen(
@@ -225,19 +242,31 @@ class DeviceFarm:
                 raise error
 
     def _settle(self, name: str) -> None:
-        """After anything has happened to a router: drop ended sessions, keep its deadline."""
+        """After anything has happened to a router: tell its sessions, drop those that ended."""
         device = self.devices[name]
-        device.expire(self._clock())
-        for wire in [w for w in self._wires[name] if w.session.closed]:
+        now = self._clock()
+        device.expire(now)
+        for wire in self._wires[name]:
+            wire.write(wire.session.pending(now))
+        for wire in [w for w in self._wires[name] if w.session.finished]:
             wire.hang_up()
+        if device.unreachable and self._loop is not None and name in self._acceptors:
+            task = self._loop.create_task(self._stop(name))
+            self._vanishing.add(task)
+            task.add_done_callback(self._vanishing.discard)
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
-        if device.deadline is not None and self._loop is not None:
-            wait = max(0.0, device.deadline - self._clock())
+        deadlines = [device.deadline, *(wire.session.deadline for wire in self._wires[name])]
+        first = min((time for time in deadlines if time is not None), default=None)
+        if first is not None and self._loop is not None:
+            wait = max(0.0, first - now)
             self._timers[name] = self._loop.call_later(wait, self._settle, name)
 
     # ----- called by connections
+
+    def now(self) -> float:
+        return self._clock()
 
     def connected(self, name: str, connection: asyncssh.SSHServerConnection) -> None:
         still_open = [sock for sock in self._sockets[name] if sock.fileno() >= 0]
@@ -304,7 +333,9 @@ class _Server(asyncssh.SSHServer):
         if self._connection is None:
             raise RuntimeError("asyncssh asked for a session before it made a connection")
         channel = self._connection.create_server_channel(encoding=None)
-        return channel, _Wire(self._farm, self._name)
+        user = str(self._connection.get_extra_info("username") or "")
+        peer = self._connection.get_extra_info("peername")
+        return channel, _Wire(self._farm, self._name, user, str(peer[0]) if peer else "")
 
 
 class _Wire(asyncssh.SSHServerSession[bytes]):
@@ -312,8 +343,8 @@ class _Wire(asyncssh.SSHServerSession[bytes]):
 
     session: ServerSession
 
-    def __init__(self, farm: DeviceFarm, name: str) -> None:
-        self._farm, self._name = farm, name
+    def __init__(self, farm: DeviceFarm, name: str, user: str, host: str) -> None:
+        self._farm, self._name, self._user, self._host = farm, name, user, host
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._attached = False
 
@@ -324,7 +355,9 @@ class _Wire(asyncssh.SSHServerSession[bytes]):
         return subsystem == "netconf"
 
     def session_started(self) -> None:
-        self.session = ServerSession(self._farm.devices[self._name])
+        self.session = ServerSession(
+            self._farm.devices[self._name], user=self._user, host=self._host, now=self._farm.now()
+        )
         self._attached = True
         self._farm.attached(self._name, self)
         self.write(self.session.greeting())

@@ -17,7 +17,7 @@ from toolkit.errors import DeviceError, SchemaError, UnreachableError
 from toolkit.netconf.compare import Change, changes
 from toolkit.netconf.datastore import EMPTY, OPERATION
 from toolkit.netconf.messages import Reply
-from toolkit.netconf.names import BASE_NS
+from toolkit.netconf.names import BASE_NS, STARTUP
 from toolkit.netconf.profiles import Profile, Validation
 from toolkit.netconf.schema import SchemaTree
 from toolkit.netconf.transaction import Event, Request
@@ -81,6 +81,8 @@ class DeviceSession:
             Request.RECONFIRM: lambda: self._again(self._confirm),
             Request.RECANCEL: lambda: self._again(self._cancel),
             Request.RESOLVE: self._resolve,
+            Request.SAVE: self._save,
+            Request.RESAVE: lambda: self._again(self._save),
         }
 
     @property
@@ -113,6 +115,16 @@ class DeviceSession:
         act = self._confirm if confirm else self._cancel
         with suppress(DeviceError):
             self._settling(act)
+
+    def save(self) -> None:
+        """Copy running to startup where our containers in there are not those that run.
+
+        Raises DeviceError and ConnectionError.
+        """
+        if STARTUP in self._channel.capabilities and changes(
+            self._index, self._read("startup"), self._read("running")
+        ):
+            self._save()
 
     def close(self) -> None:
         self._channel.leave()
@@ -170,6 +182,13 @@ class DeviceSession:
 
     def _confirm(self) -> Event:
         return self._do(f"<commit><persist-id>{escape(self._txid)}</persist-id></commit>")
+
+    def _save(self) -> Event:
+        if STARTUP not in self._channel.capabilities:
+            return Event.OK  # what runs is what a restart finds
+        return self._do(
+            "<copy-config><target><startup/></target><source><running/></source></copy-config>"
+        )
 
     def _cancel(self) -> Event:
         operation = f"<cancel-commit><persist-id>{escape(self._txid)}</persist-id></cancel-commit>"

@@ -7,12 +7,14 @@ cases, base types) come from pyang; what is valid stays libyang's to say.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from toolkit.errors import EnvironmentProblem
+from toolkit.netconf.names import ACM
 from toolkit.netconf.schema import Kind, SchemaNode, SchemaTree
-from toolkit.netconf.tree import QName
+from toolkit.netconf.tree import Node, QName
 from toolkit.yang.schema import Schema
 
 _KINDS = {
@@ -60,7 +62,7 @@ def read_tree(texts: tuple[tuple[str, str], ...], implemented: frozenset[str]) -
     roots: dict[QName, SchemaNode] = {}
     for module in statements:
         if module.arg in implemented:
-            roots.update(_children(module, namespaces, ()))
+            roots.update(_children(module, namespaces, _Place()))
     return SchemaTree(roots, namespaces)
 
 
@@ -72,41 +74,111 @@ def _errors(pyang: Any) -> str:  # noqa: ANN401 - pyang ships no types
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The cases that a statement stands in."""
+
+    cases: tuple[tuple[str, str], ...] = ()
+    default_choices: tuple[str, ...] = ()
+    conditional: bool = False
+    secret: bool = False
+
+    def inside(self, choice: Any, case: Any) -> _Place:  # noqa: ANN401 - pyang ships no types
+        name = f"{choice.i_module.arg}:{choice.arg}"
+        default = choice.search_one("default")
+        usual = default is not None and default.arg.rpartition(":")[2] == case.arg
+        return _Place(
+            (*self.cases, (name, case.arg)),
+            (*self.default_choices, *((name,) if usual else ())),
+            self.conditional or _conditional(choice) or _conditional(case),
+            self.secret or _secret(choice),
+        )
+
+
 def _children(
     statement: Any,  # noqa: ANN401 - pyang ships no types
     namespaces: Mapping[str, str],
-    cases: tuple[tuple[str, str], ...],
+    place: _Place,
 ) -> Iterator[tuple[QName, SchemaNode]]:
     for child in getattr(statement, "i_children", ()):
         if child.keyword == "choice":
-            name = f"{child.i_module.arg}:{child.arg}"
             for case in child.i_children:
-                yield from _children(case, namespaces, (*cases, (name, case.arg)))
+                yield from _children(case, namespaces, place.inside(child, case))
         elif child.keyword in _KINDS:
-            node = _node(child, namespaces, cases)
+            node = _node(child, namespaces, place)
             yield node.name, node
 
 
 def _node(
     statement: Any,  # noqa: ANN401 - pyang ships no types
     namespaces: Mapping[str, str],
-    cases: tuple[tuple[str, str], ...],
+    place: _Place,
 ) -> SchemaNode:
     module = statement.i_module.arg
     ordered = statement.search_one("ordered-by")
     kind = _KINDS[statement.keyword]
+    name = QName(namespaces[module], statement.arg)
+    leaf = kind in (Kind.LEAF, Kind.LEAF_LIST)
     return SchemaNode(
-        name=QName(namespaces[module], statement.arg),
+        name=name,
         module=module,
         kind=kind,
         config=bool(statement.i_config),
         keys=tuple(key.arg for key in getattr(statement, "i_key", None) or ()),
         user_ordered=ordered is not None and ordered.arg == "user",
         presence=statement.search_one("presence") is not None,
-        base_type=_base_type(statement) if kind in (Kind.LEAF, Kind.LEAF_LIST) else "",
-        cases=cases,
-        children=dict(_children(statement, namespaces, ())),
+        base_type=_base_type(statement) if leaf else "",
+        cases=place.cases,
+        default_choices=place.default_choices,
+        defaults=tuple(_defaults(statement, name, namespaces)) if leaf else (),
+        conditional=place.conditional or _conditional(statement),
+        secret=place.secret or _secret(statement),
+        children=dict(_children(statement, namespaces, _Place())),
     )
+
+
+def _secret(statement: Any) -> bool:  # noqa: ANN401 - pyang ships no types
+    return statement.search_one((ACM, "default-deny-all")) is not None
+
+
+def _conditional(statement: Any) -> bool:  # noqa: ANN401 - pyang ships no types
+    """Return whether a `when`, or a feature, decides about the node; features are all on here."""
+    sources = [statement, *getattr(statement, "i_uses", ())]
+    augment = getattr(statement, "i_augment", None)
+    if augment is not None:
+        sources.append(augment)
+    return any(
+        source.search_one(keyword) is not None
+        for source in sources
+        for keyword in ("when", "if-feature")
+    )
+
+
+def _defaults(
+    statement: Any,  # noqa: ANN401 - pyang ships no types
+    name: QName,
+    namespaces: Mapping[str, str],
+) -> Iterator[Node]:
+    """Yield the default values: the leaf's own, else its type's (RFC 7950 section 7.3.4)."""
+    mandatory = statement.search_one("mandatory")
+    fewest = statement.search_one("min-elements")
+    if (mandatory is not None and mandatory.arg == "true") or (
+        fewest is not None and fewest.arg != "0"
+    ):
+        return
+    holder = statement
+    found = holder.search("default")
+    while not found:
+        kind = holder.search_one("type")
+        holder = getattr(kind, "i_typedef", None)
+        if holder is None:
+            return
+        found = holder.search("default")
+    modules = {prefix: module for prefix, (module, _) in holder.i_module.i_prefixes.items()}
+    for default in found:
+        prefix, colon, _ = default.arg.partition(":")
+        bound = ((prefix, namespaces[modules[prefix]]),) if colon and prefix in modules else ()
+        yield Node(name, default.arg, prefixes=bound)
 
 
 def _base_type(leaf: Any, seen: Collection[int] = ()) -> str:  # noqa: ANN401 - pyang ships no types

@@ -49,7 +49,7 @@ def hello(capabilities: Iterable[str], session_id: int | None = None) -> bytes:
     children = [Node(QName(BASE_NS, "capabilities"), children=uris)]
     if session_id is not None:
         children.append(Node(QName(BASE_NS, "session-id"), str(session_id)))
-    return _document(Node(QName(BASE_NS, "hello"), children=tuple(children)))
+    return document(Node(QName(BASE_NS, "hello"), children=tuple(children)))
 
 
 def parse_hello(root: Node) -> Hello:
@@ -94,7 +94,7 @@ def rpc(operation: str, message_id: str) -> str:
 def reply(content: Iterable[Node], attributes: Attributes = ()) -> bytes:
     """Return an <rpc-reply> with `content`, <ok/> when there is none."""
     children = tuple(content) or (OK,)
-    return _document(Node(QName(BASE_NS, "rpc-reply"), children=children, attributes=attributes))
+    return document(Node(QName(BASE_NS, "rpc-reply"), children=children, attributes=attributes))
 
 
 def refusal(
@@ -118,5 +118,6 @@ def parse_reply(text: str | bytes) -> Reply:
     )
 
 
-def _document(node: Node) -> bytes:
+def document(node: Node) -> bytes:
+    """Return `node` as a message of its own (a <notification>)."""
     return (_DECLARATION + to_xml([node])).encode()

@@ -1,30 +1,37 @@
 """What a server says about itself, and how state joins configuration.
 
-RFC 6241 section 8.1, RFC 6022, RFC 8525, RFC 7950 section 5.6.4.  Pure.
+RFC 6241 section 8.1, RFC 6022, RFC 8525, RFC 7950 section 5.6.4.  Pure.  All of it validates
+against the modules that it is of.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from toolkit.netconf import names
+from toolkit.netconf.events import Peer
 from toolkit.netconf.names import DATASTORES_NS, MONITORING_NS, YANG_LIBRARY_NS, Datastore
+from toolkit.netconf.notifications import date_and_time
 from toolkit.netconf.rpcerror import refused
 from toolkit.netconf.schema import Identity, Kind, SchemaNode
 from toolkit.netconf.tree import Node, QName
 from toolkit.yang.modulefile import ModuleInfo
 
-_MONITORING: Final = "ietf-netconf-monitoring"
+if TYPE_CHECKING:
+    from toolkit.netconf.router import Device
+
 _SET: Final = "all"
+_PREFIX: Final = (("ncm", MONITORING_NS),)
 
 
-def capabilities(modules: Sequence[ModuleInfo]) -> tuple[str, ...]:
+def capabilities(device: Device) -> tuple[str, ...]:
     """Return what the hello announces.
 
     Modules of YANG 1.1 are found in the yang-library, not here (RFC 7950 section 5.6.4).
     """
+    modules = device.modules
     old = tuple(_capability(m) for m in modules if m.implemented and m.yang_version == "1")
     return (
         names.BASE_1_0,
@@ -33,8 +40,11 @@ def capabilities(modules: Sequence[ModuleInfo]) -> tuple[str, ...]:
         names.CONFIRMED_COMMIT,
         names.ROLLBACK_ON_ERROR,
         names.VALIDATE,
-        f"{MONITORING_NS}?module={_MONITORING}&revision=2010-10-04",
-        f"{YANG_LIBRARY_NS}?module=ietf-yang-library&revision=2019-01-04",
+        *((names.STARTUP,) if device.has_startup else ()),
+        names.XPATH,
+        names.WITH_DEFAULTS,
+        names.NOTIFICATION,
+        names.INTERLEAVE,
         f"{names.YANG_LIBRARY}?revision=2019-01-04&content-id={content_id(modules)}",
         *old,
     )
@@ -53,30 +63,57 @@ def content_id(modules: Sequence[ModuleInfo]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def netconf_state(modules: Sequence[ModuleInfo], locks: Mapping[Datastore, int]) -> Node:
-    """Return /netconf-state: capabilities, datastores with their locks, schemas (RFC 6022)."""
-    return _inner(
-        "netconf-state",
-        _inner("capabilities", *(_leaf("capability", uri) for uri in capabilities(modules))),
-        _inner("datastores", *(_datastore(store, locks.get(store)) for store in Datastore)),
-        _inner("schemas", *map(_schema, modules)),
+def server_state(device: Device, stores: Sequence[Datastore]) -> tuple[Node, ...]:
+    """Return the server's own top-level nodes; `stores` are the datastores that it has."""
+    return (
+        netconf_state(device, stores),
+        yang_library(device.modules, stores),
+        device.stream.listed(),
     )
 
 
-def _datastore(store: Datastore, holder: int | None) -> Node:
-    if holder is None:
-        return _inner("datastore", _leaf("name", store))
-    lock = _inner("global-lock", _leaf("locked-by-session", str(holder)))
-    return _inner("datastore", _leaf("name", store), _inner("locks", lock))
+def netconf_state(device: Device, stores: Sequence[Datastore]) -> Node:
+    """Return /netconf-state: capabilities, datastores and locks, schemas, sessions (RFC 6022)."""
+
+    def moment(time: float) -> str:
+        return date_and_time(device.epoch + time)
+
+    def datastore(store: Datastore) -> Node:
+        holder = device.locks.get(store)
+        if holder is None:
+            return _inner("datastore", _leaf("name", store))
+        since = moment(device.locked_at(store))
+        lock = _inner(
+            "global-lock", _leaf("locked-by-session", str(holder)), _leaf("locked-time", since)
+        )
+        return _inner("datastore", _leaf("name", store), _inner("locks", lock))
+
+    def session(peer: Peer) -> Node:
+        return _inner(
+            "session",
+            _leaf("session-id", str(peer.session)),
+            Node(QName(MONITORING_NS, "transport"), "ncm:netconf-ssh", prefixes=_PREFIX),
+            _leaf("username", peer.user),
+            *((_leaf("source-host", peer.host),) if peer.host else ()),
+            _leaf("login-time", moment(peer.since)),
+        )
+
+    listed = [session(peer) for peer in device.sessions]
+    return _inner(
+        "netconf-state",
+        _inner("capabilities", *(_leaf("capability", uri) for uri in capabilities(device))),
+        _inner("datastores", *map(datastore, stores)),
+        _inner("schemas", *map(_schema, device.modules)),
+        *((_inner("sessions", *listed),) if listed else ()),
+    )
 
 
 def _schema(module: ModuleInfo) -> Node:
-    prefixes = (("ncm", MONITORING_NS),)
     return _inner(
         "schema",
         _leaf("identifier", module.name),
         _leaf("version", module.revision),
-        Node(QName(MONITORING_NS, "format"), "ncm:yang", prefixes=prefixes),
+        Node(QName(MONITORING_NS, "format"), "ncm:yang", prefixes=_PREFIX),
         _leaf("namespace", module.namespace),
         _leaf("location", "NETCONF"),
     )
@@ -91,7 +128,7 @@ def get_schema(modules: Sequence[ModuleInfo], identifier: str, version: str | No
     return Node(QName(MONITORING_NS, "data"), found[0].text)
 
 
-def yang_library(modules: Sequence[ModuleInfo]) -> Node:
+def yang_library(modules: Sequence[ModuleInfo], stores: Sequence[Datastore]) -> Node:
     """Return /yang-library (RFC 8525): one module set, one schema, every datastore of it."""
     entries = [
         _library(
@@ -108,13 +145,16 @@ def yang_library(modules: Sequence[ModuleInfo]) -> Node:
         "yang-library",
         _library("module-set", _text("name", _SET), *entries),
         _library("schema", _text("name", _SET), _text("module-set", _SET)),
-        *(_library("datastore", _store_name(store), _text("schema", _SET)) for store in Datastore),
+        *(
+            _library("datastore", _store_name(name), _text("schema", _SET))
+            for name in (*stores, "intended", "operational")
+        ),
         _text("content-id", content_id(modules)),
     )
 
 
-def _store_name(store: Datastore) -> Node:
-    return Node(QName(YANG_LIBRARY_NS, "name"), f"ds:{store}", prefixes=(("ds", DATASTORES_NS),))
+def _store_name(name: str) -> Node:
+    return Node(QName(YANG_LIBRARY_NS, "name"), f"ds:{name}", prefixes=(("ds", DATASTORES_NS),))
 
 
 def _library(local: str, *children: Node) -> Node:

@@ -1,4 +1,5 @@
-"""Names that RFC 6241, 6022, 7950 and 8526 fix: namespaces, capabilities, datastores."""
+"""Names that RFC 5277, 6241, 6243, 6022, 6470, 7950 and 8526 fix: namespaces, capabilities,
+datastores."""
 
 from __future__ import annotations
 
@@ -11,12 +12,32 @@ YANG_NS: Final = "urn:ietf:params:xml:ns:yang:1"
 MONITORING_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
 YANG_LIBRARY_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-yang-library"
 DATASTORES_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-datastores"
+NMDA_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
+WITH_DEFAULTS_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
+"""The parameter `with-defaults` (RFC 6243)."""
+DEFAULT_NS: Final = "urn:ietf:params:xml:ns:netconf:default:1.0"
+"""The attribute `default` of report-all-tagged (RFC 6243 section 6)."""
+NOTIFICATION_NS: Final = "urn:ietf:params:xml:ns:netconf:notification:1.0"
+"""create-subscription and <notification> (RFC 5277)."""
+STREAMS_NS: Final = "urn:ietf:params:xml:ns:netmod:notification"
+"""The list of streams, replayComplete and notificationComplete (RFC 5277 section 3)."""
+EVENTS_NS: Final = "urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"
+"""The server's own events (RFC 6470)."""
+ACM: Final = "ietf-netconf-acm"
 
 BASE_1_0: Final = "urn:ietf:params:netconf:base:1.0"
 BASE_1_1: Final = "urn:ietf:params:netconf:base:1.1"
 CANDIDATE: Final = "urn:ietf:params:netconf:capability:candidate:1.0"
 CONFIRMED_COMMIT: Final = "urn:ietf:params:netconf:capability:confirmed-commit:1.1"
 ROLLBACK_ON_ERROR: Final = "urn:ietf:params:netconf:capability:rollback-on-error:1.0"
+STARTUP: Final = "urn:ietf:params:netconf:capability:startup:1.0"
+XPATH: Final = "urn:ietf:params:netconf:capability:xpath:1.0"
+NOTIFICATION: Final = "urn:ietf:params:netconf:capability:notification:1.0"
+INTERLEAVE: Final = "urn:ietf:params:netconf:capability:interleave:1.0"
+WITH_DEFAULTS: Final = (
+    "urn:ietf:params:netconf:capability:with-defaults:1.0"
+    "?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim"
+)
 VALIDATE: Final = "urn:ietf:params:netconf:capability:validate:1.1"
 YANG_LIBRARY: Final = "urn:ietf:params:netconf:capability:yang-library:1.1"
 
@@ -26,6 +47,8 @@ class Datastore(StrEnum):
 
     RUNNING = "running"
     CANDIDATE = "candidate"
+    STARTUP = "startup"
+    """Only with the capability :startup (section 8.7)."""
 
 
 class Operation(StrEnum):

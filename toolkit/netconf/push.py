@@ -1,10 +1,12 @@
 """Bring configurations to routers in one network-wide transaction.
 
 Look first (what would change where), then prepare everywhere, commit everywhere to be confirmed,
-read back, confirm everywhere.  The promise: no device is ever half changed; when this returns
-COMMITTED all have the new configuration, when it returns ROLLED_BACK all have the old one (or
-revert to it by themselves), and otherwise the report says which device is in doubt, and the journal
-lets the push be resumed or aborted.
+read back, confirm everywhere, and copy to startup where there is one.
+
+The promise: no device is ever half changed; when this returns COMMITTED all have the new
+configuration, when it returns ROLLED_BACK all have the old one (or revert to it by themselves), and
+otherwise the report says which device is in doubt or unsaved, and the journal lets the push be
+resumed or aborted.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ class PushState(Enum):
     """It failed, and every device runs what it ran before or returns to it by itself."""
     UNREACHABLE = "unreachable"
     """Devices could not be reached; nothing was touched."""
+    UNSAVED = "unsaved"
+    """Every device runs its payload for good, but the startup of some holds the old one."""
     IN_DOUBT = "in-doubt"
     """Some devices have changed and others not, or one cannot be asked: resume or abort."""
 
@@ -77,6 +81,7 @@ _EXIT_CODES: Final = {
     PushState.COMMITTED: ExitCode.OK,
     PushState.ROLLED_BACK: ExitCode.ROLLED_BACK,
     PushState.UNREACHABLE: ExitCode.UNREACHABLE,
+    PushState.UNSAVED: ExitCode.IN_DOUBT,
     PushState.IN_DOUBT: ExitCode.IN_DOUBT,
 }
 
@@ -217,6 +222,8 @@ def summary(outcomes: Iterable[Outcome]) -> tuple[PushState, bool]:
         return PushState.ROLLED_BACK, True
     if states <= {State.ROLLED_BACK, State.EXPIRING}:
         return PushState.ROLLED_BACK, False
+    if states <= {State.COMMITTED, State.UNSAVED}:
+        return PushState.UNSAVED, False
     return PushState.IN_DOUBT, False
 
 

@@ -2,7 +2,8 @@
 
 `resume` makes every device new: what is pending is confirmed, what has reverted is pushed again.
 `abort` makes every device old: what is pending is cancelled, and where it was confirmed already,
-what ran before is pushed.  Both can be repeated until they succeed.
+what ran before is pushed.  Both end with startup as running is, and can be repeated until they
+succeed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import ToolkitError, UnreachableError, UsageError
+from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
 from toolkit.netconf.devicesession import DeviceSession
 from toolkit.netconf.journal import Entry, InterruptedPush, Standing, read_journal
 from toolkit.netconf.network import Network, side_by_side
@@ -86,8 +87,15 @@ def recover(
         left = interrupt.journal or journal
         raise InterruptedPush(Standing.DOUBT, interrupt.count, left) from None
     if report.state in (PushState.UNCHANGED, PushState.COMMITTED):
-        journal.unlink(missing_ok=True)
-        return report
+        unsaved = _save(wanted, payloads, workers, timeout, schema)
+        if not unsaved:
+            journal.unlink(missing_ok=True)
+            return report
+        outcomes = tuple(
+            Outcome(o.device, State.UNSAVED, unsaved[o.device]) if o.device in unsaved else o
+            for o in report.outcomes
+        )
+        report = replace(report, state=PushState.UNSAVED, outcomes=outcomes)
     return replace(report, journal=report.journal or journal)
 
 
@@ -129,4 +137,32 @@ def _settle(
                 network.errors[session.device] = UnreachableError(session.device, reason)
 
         run(settle, network.sessions)
+    return network.errors
+
+
+def _save(
+    targets: Sequence[Target],
+    payloads: Mapping[str, _Recorded],
+    workers: int,
+    timeout: float,
+    schema: Schema,
+) -> dict[str, ToolkitError]:
+    """Copy running to startup where they differ.  Returns the devices where that failed."""
+    run = side_by_side(workers)
+    network = Network(
+        targets, {device: payload.tree for device, payload in payloads.items()}, schema=schema,
+        txid="", confirm_timeout=CONFIRM_TIMEOUT, timeout=timeout, run=run,
+    )  # fmt: skip
+    with network:
+
+        def save(session: DeviceSession) -> None:
+            try:
+                session.save()
+            except DeviceError as error:
+                network.errors[session.device] = error
+            except ConnectionError as error:
+                reason = str(error).removeprefix(f"{session.device}: ")
+                network.errors[session.device] = UnreachableError(session.device, reason)
+
+        run(save, network.sessions)
     return network.errors

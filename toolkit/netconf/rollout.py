@@ -1,4 +1,4 @@
-"""One change on many devices: prepare everywhere, commit everywhere, confirm everywhere.
+"""One change on many devices: prepare, commit, confirm, save; each everywhere before the next.
 
 Pure: sessions, the way to run work side by side, and the journal are given.  A phase begins when
 all devices have ended the one before; the first failure gives the change up on every device that
@@ -67,7 +67,7 @@ class Member:
     def proceed(self) -> bool:
         """Go through the next phase.  True when it ended as it should."""
         self._drive(Event.PROCEED)
-        if self.transaction.state is State.COMMITTED:
+        if self.transaction.state in (State.CONFIRMED, State.COMMITTED):
             self.error = None  # a confirmation that had to be repeated is one all the same
         return self.error is None
 
@@ -125,6 +125,8 @@ def roll_out(
             except ToolkitError as error:
                 going, objection = False, error
         going = going and all(run(Member.proceed, members))
+        # Saving does not stop at a failure: what is confirmed stays, wherever it is saved.
+        going = going and all(list(run(Member.proceed, members)))
         if not going:
             all(list(run(Member.abort, members)))
     except BaseException:  # interrupted: no device may be left provisional

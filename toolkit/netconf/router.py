@@ -1,4 +1,4 @@
-"""One router's configuration: datastores, locks, commits.  RFC 6241 sections 7 and 8.
+"""One router's configuration: sessions, locks, datastores, commits.  RFC 6241 sections 7 and 8.
 
 Sans I/O: requests and `now` (seconds of any clock that never runs back) come in, the new
 configuration goes to `on_commit`; `deadline` says when `expire` wants to be called.  A request that
@@ -11,39 +11,26 @@ confirmed commit that nobody confirms restores the configuration before the *fir
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from toolkit.errors import SchemaError, ToolkitError
-from toolkit.netconf import monitoring
-from toolkit.netconf.datastore import EMPTY, edit
+from toolkit.errors import ToolkitError
+from toolkit.netconf import events
+from toolkit.netconf.access import Access, first_secret
+from toolkit.netconf.compare import edits
+from toolkit.netconf.confirming import CONFIRM_TIMEOUT, Pending, owned
+from toolkit.netconf.datastore import EMPTY
+from toolkit.netconf.defaults import Mode
+from toolkit.netconf.events import Ending, Peer, Step
+from toolkit.netconf.faults import Fault, Trouble
 from toolkit.netconf.index import schema_tree
+from toolkit.netconf.locks import Locks, denied
 from toolkit.netconf.names import Datastore, ErrorOption, Operation, TestOption
-from toolkit.netconf.rpcerror import RefusedError, from_schema_error, refused
-from toolkit.netconf.tree import Node, to_xml
+from toolkit.netconf.notifications import EventLog
+from toolkit.netconf.rpcerror import RefusedError, refused
+from toolkit.netconf.servermodules import server_modules
+from toolkit.netconf.stores import Config, Stores
+from toolkit.netconf.tree import Node
 from toolkit.yang.schema import Schema
-
-CONFIRM_TIMEOUT: Final = 600
-"""Seconds; the default of confirm-timeout (RFC 6241 section 8.4.5.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """One state of a datastore."""
-
-    tree: Node
-    document: Mapping[str, Any] | None
-    """The validated RFC 7951 tree; None while nobody has asked whether it is valid."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A confirmed commit that waits for its confirmation (section 8.4)."""
-
-    before: Config
-    deadline: float
-    session: int
-    persist: str
 
 
 class Device:
@@ -57,47 +44,88 @@ class Device:
         state: Callable[[], Mapping[str, Any]] | None = None,
         on_commit: Callable[[Mapping[str, Any]], None] | None = None,
         config: Mapping[str, Any] | None = None,
+        startup: bool = True,
+        on_startup: Callable[[Node], None] | None = None,
+        access: Access | None = None,
+        faults: tuple[Fault, ...] = (),
     ) -> None:
         """`state` returns config-false data (RFC 7951) that <get> adds to running.
 
         `on_commit` is told each new running configuration before it counts as running; a
-        ToolkitError from it refuses the commit.  `config` is what runs at first (not told);
-        SchemaError when invalid.
+        ToolkitError from it refuses the commit.  `config` is what runs at first (not told), and
+        what is in startup; SchemaError when invalid.  `startup` offers the capability :startup, and
+        `on_startup` is told each new startup configuration (a ToolkitError refuses the change).
+        `access` limits what users may do; without it everybody may do everything.
         """
         self.name, self.schema = name, schema
         self.index = schema_tree(schema)
-        self.modules = schema.modules()
-        self.locks: dict[Datastore, int] = {}
+        modules = (*schema.modules(), *server_modules(schema, startup=startup))
+        self.modules = tuple(sorted(modules, key=lambda module: module.name))
+        self.has_startup, self.access = startup, access
         self.faults: list[ToolkitError] = []
         """Refusals of the data plane that could not be answered, since a rollback asks nobody."""
-        self._state, self._on_commit = state, on_commit
-        document = schema.parse_json(config, name) if config else {}
-        self._running = Config(EMPTY.with_children(self.index.from_json(document)), document)
-        self._candidate = self._running
-        self._editor = 0
-        self._pending: _Pending | None = None
-        self._sessions: set[int] = set()
+        self.trouble = Trouble(faults)
+        self.unreachable = False
+        """A fault has taken the router off the network."""
+        self.epoch = 0.0
+        """Unix time at second 0 of the clock that `now` comes from."""
+        self.stream = EventLog()
+        self._state, self._on_commit, self._on_startup = state, on_commit, on_startup
+        self._stores = Stores(name, schema, self.index, config)
+        self._stores.meddled = self.trouble.dirty_candidate
+        self._locks = Locks()
+        self._pending: Pending | None = None
+        self._sessions: dict[int, Peer] = {}
         self._last_session = 0
 
-    # ----- sessions
+    # ----- life and sessions
 
-    def open(self) -> int:
+    def boot(self, now: float) -> None:
+        """Lose all sessions and what only they kept; run what startup holds (section 8.7.1)."""
+        for session in list(self._sessions):
+            self.close(session, now)
+        self._pending = None
+        if self.has_startup and self._stores.running != self._stores.startup:
+            self._become(self._stores.startup, now)
+        self._stores.reset()
+
+    def open(self, user: str = "", host: str = "", now: float = 0.0) -> int:
         """Return the id of a new session."""
         self._last_session += 1
-        self._sessions.add(self._last_session)
-        return self._last_session
+        peer = Peer(self._last_session, user, host, now)
+        self._sessions[peer.session] = peer
+        self._tell(events.session_start(peer), now)
+        return peer.session
 
     def is_open(self, session: int) -> bool:
         return session in self._sessions
 
-    def close(self, session: int, now: float) -> None:
+    @property
+    def sessions(self) -> tuple[Peer, ...]:
+        return tuple(self._sessions.values())
+
+    def user(self, session: int) -> str:
+        peer = self._sessions.get(session)
+        return peer.user if peer is not None else ""
+
+    def privileged(self, session: int) -> bool:
+        """May the session's user write, see secrets, and end other sessions?"""
+        return self.access is None or self.access.writes(self.user(session))
+
+    def close(
+        self, session: int, now: float, ending: Ending = Ending.CLOSED, killed_by: int = 0
+    ) -> None:
         """End a session, however: its locks, candidate and confirmed commit go with it."""
-        self._sessions.discard(session)
-        for store in [store for store, holder in self.locks.items() if holder == session]:
+        peer = self._sessions.get(session)
+        for store in self._locks.held_by(session):
             self._release(store)
         pending = self._pending
         if pending is not None and not pending.persist and pending.session == session:
-            self._roll_back(pending)
+            self._roll_back(pending, now, Step.CANCEL)
+        self._sessions.pop(session, None)
+        self.stream.subscriptions.pop(session, None)
+        if peer is not None:
+            self._tell(events.session_end(peer, ending, killed_by), now)
         self.expire(now)
 
     def kill(self, session: int, target: int, now: float) -> None:
@@ -106,24 +134,34 @@ class Device:
             raise refused("invalid-value", "a session cannot kill itself")
         if target not in self._sessions:
             raise refused("invalid-value", f"there is no session {target}")
-        self.close(target, now)
+        self.close(target, now, Ending.KILLED, session)
+
+    def _tell(self, content: Node, now: float) -> None:
+        self.stream.add(self.epoch + now, content)
 
     # ----- locks (sections 7.5 and 7.6)
 
-    def lock(self, session: int, store: Datastore) -> None:
-        holder = self.locks.get(store)
-        if holder is not None:
-            raise _denied(holder, f"session {holder} holds the lock on {store}")
+    @property
+    def locks(self) -> Mapping[Datastore, int]:
+        """Datastore -> the session that holds its lock."""
+        return self._locks.holders
+
+    def locked_at(self, store: Datastore) -> float:
+        return self._locks.times[store]
+
+    def lock(self, session: int, store: Datastore, now: float = 0.0) -> None:
+        self._locks.must_be_free(store)
         if store is Datastore.CANDIDATE and self.dirty:
-            editor = self._editor if self._editor in self._sessions else 0
-            raise _denied(
-                editor, "the candidate holds changes that were neither committed nor discarded"
+            editor = 0 if self._stores.meddled else self._stores.editor
+            raise denied(
+                editor if editor in self._sessions else 0,
+                "the candidate holds changes that were neither committed nor discarded",
             )
         pending = self._pending
         if store is Datastore.RUNNING and pending is not None and pending.session != session:
             owner = pending.session if pending.session in self._sessions else 0
-            raise _denied(owner, "a confirmed commit waits for its confirmation")
-        self.locks[store] = session
+            raise denied(owner, "a confirmed commit waits for its confirmation")
+        self._locks.take(store, session, now)
 
     def unlock(self, session: int, store: Datastore) -> None:
         if self.locks.get(store) != session:
@@ -131,48 +169,36 @@ class Device:
         self._release(store)
 
     def _release(self, store: Datastore) -> None:
-        del self.locks[store]
+        self._locks.release(store)
         if store is Datastore.CANDIDATE:
-            self._candidate = self._running
-
-    def _must_not_be_locked(self, store: Datastore, session: int) -> None:
-        holder = self.locks.get(store, session)
-        if holder != session:
-            raise refused(
-                "in-use", f"session {holder} holds the lock on {store}", layer="application"
-            )
+            self._stores.reset()
 
     # ----- reading
 
     @property
     def running(self) -> Mapping[str, Any]:
         """The running configuration, RFC 7951."""
-        return self._running.document or {}
+        return self._stores.running.document or {}
 
     @property
     def dirty(self) -> bool:
         """The candidate differs from running."""
-        return self._candidate.tree != self._running.tree
+        return self._stores.dirty
 
     def config(self, store: Datastore) -> Node:
-        return (self._running if store is Datastore.RUNNING else self._candidate).tree
+        return self._stores[store].tree
 
-    def data(self) -> Node:
-        """Return running configuration and state together (<get>)."""
-        tree = self._running.tree
-        if self._state is not None:
-            try:
-                state = EMPTY.with_children(self.index.from_json(self._state()))
-            except (ToolkitError, ValueError) as error:
-                message = f"the state of the router cannot be read: {error}"
-                raise refused("operation-failed", message, layer="application") from None
-            tree = monitoring.beside(self.index.top, tree, state)
-        library = monitoring.yang_library(self.modules)
-        return tree.with_children(
-            (*tree.children, monitoring.netconf_state(self.modules, self.locks), library)
-        )
+    def state(self) -> Node:
+        """Return what the data plane shows; empty without one."""
+        if self._state is None:
+            return EMPTY
+        try:
+            return EMPTY.with_children(self.index.from_json(self._state()))
+        except (ToolkitError, ValueError) as error:
+            message = f"the state of the router cannot be read: {error}"
+            raise refused("operation-failed", message, layer="application") from None
 
-    # ----- editing the candidate
+    # ----- writing
 
     def edit(
         self,
@@ -188,58 +214,85 @@ class Device:
         With test-then-set an error of any kind leaves the candidate as it was.  With `set` the
         error-option decides what stays, and the result is validated by the commit.
         """
-        self._must_not_be_locked(Datastore.CANDIDATE, session)
-        edited = edit(
-            self.index, self._candidate.tree, config, default=default, error_option=error_option
+        self._locks.must_not_bar(Datastore.CANDIDATE, session)
+        self._must_not_probe(session, config)
+        proposal = self._stores.proposed(
+            config, default=default, test=test, error_option=error_option
         )
-        if test is TestOption.SET:
-            if not edited.errors or error_option is not ErrorOption.ROLLBACK:
-                self._replace_candidate(session, Config(edited.tree, None))
-            if edited.errors:
-                raise RefusedError(*edited.errors)
+        if proposal is None:
             return
-        if edited.errors:
-            raise RefusedError(*edited.errors)
-        valid = self._validated(Config(edited.tree, None))
-        if test is TestOption.TEST_THEN_SET:
-            self._replace_candidate(session, valid)
+        self._permit(session, self._stores.candidate, proposal.config)
+        self._stores.set_candidate(session, proposal.config)
+        if proposal.errors:
+            raise RefusedError(*proposal.errors)
 
-    def copy(self, session: int, source: Datastore | Node) -> None:
-        """<copy-config> to the candidate (section 7.3)."""
-        if isinstance(source, Node):
-            self.edit(session, source, default=Operation.REPLACE)
+    def copy(
+        self,
+        session: int,
+        source: Datastore | Node,
+        target: Datastore = Datastore.CANDIDATE,
+        *,
+        mode: Mode = Mode.EXPLICIT,
+        now: float = 0.0,
+    ) -> None:
+        """<copy-config> to the candidate or to startup (section 7.3)."""
+        self._locks.must_not_bar(target, session)
+        self._must_not_probe(session, source)
+        config = self._stores.with_defaults(self._stores.read(source), mode)
+        # RFC 8341 section 3.2.6: running to startup takes no right to write.
+        if (source, target) != (Datastore.RUNNING, Datastore.STARTUP):
+            self._permit(session, self._stores[target], config)
+        if target is Datastore.CANDIDATE:
+            self._stores.set_candidate(session, config)
+        else:
+            self._save(config, session, now)
+
+    def delete_startup(self, session: int, now: float) -> None:
+        """<delete-config> (section 7.4): the router boots with nothing next time."""
+        self._locks.must_not_bar(Datastore.STARTUP, session)
+        self._save(Config(EMPTY, {}), session, now)
+
+    def _save(self, config: Config, session: int, now: float) -> None:
+        before = self._stores.startup
+        if config.tree == before.tree:
             return
-        self._must_not_be_locked(Datastore.CANDIDATE, session)
-        if source is Datastore.RUNNING:
-            self._replace_candidate(session, self._running)
+        if self._on_startup is not None:
+            try:
+                self._on_startup(config.tree)
+            except ToolkitError as error:
+                raise refused("operation-failed", str(error), layer="application") from None
+        self._stores.startup = config
+        self._changed(before, config, Datastore.STARTUP, session, now)
 
     def discard(self, session: int) -> None:
         """<discard-changes> (section 8.3.4.2)."""
-        self._must_not_be_locked(Datastore.CANDIDATE, session)
-        self._candidate = self._running
+        self._locks.must_not_bar(Datastore.CANDIDATE, session)
+        self._stores.reset()
 
-    def validate(self, source: Datastore | Node) -> None:
+    def validate(self, source: Datastore | Node, session: int = 0) -> None:
         """<validate> (section 8.6.4.1)."""
-        if isinstance(source, Node):
-            edited = edit(self.index, EMPTY, source)
-            if edited.errors:
-                raise RefusedError(*edited.errors)
-            self._validated(Config(edited.tree, None))
-        elif source is Datastore.CANDIDATE:
-            self._candidate = self._validated(self._candidate)
+        self._must_not_probe(session, source)
+        config = self._stores.read(source)
+        if source is Datastore.CANDIDATE:
+            self._stores.candidate = config
 
-    def _replace_candidate(self, session: int, config: Config) -> None:
-        self._candidate, self._editor = config, session
+    def _must_not_probe(self, session: int, config: Datastore | Node) -> None:
+        """Refuse a request whose answer would tell about secrets."""
+        if isinstance(config, Node) and not self.privileged(session):
+            path = first_secret(self.index.top, config)
+            if path is not None:
+                raise self._no_right(session, path)
 
-    def _validated(self, config: Config) -> Config:
-        """Return `config` in canonical form; raise RefusedError with everything that is wrong."""
-        if config.document is not None:
-            return config
-        try:
-            document = self.schema.parse_xml(to_xml(config.tree.children), self.name)
-        except SchemaError as error:
-            raise from_schema_error(error) from None
-        return Config(EMPTY.with_children(self.index.from_json(document)), document)
+    def _no_right(self, session: int, path: str) -> RefusedError:
+        message = f"user {self.user(session)!r} may not change this"
+        return refused("access-denied", message, layer="application", path=path)
+
+    def _permit(self, session: int, before: Config, after: Config) -> None:
+        """Refuse a change that the session's user may not make (RFC 8341 section 3.4.5)."""
+        if self.privileged(session):
+            return
+        for path, _ in edits(self.index, before.tree, after.tree):
+            raise self._no_right(session, path)
 
     # ----- committing (sections 8.3.4.1 and 8.4)
 
@@ -253,60 +306,81 @@ class Device:
         persist: str = "",
         persist_id: str = "",
     ) -> None:
-        self._must_not_be_locked(Datastore.RUNNING, session)
-        self._must_not_be_locked(Datastore.CANDIDATE, session)
-        pending = self._owned_pending(session, persist_id)
+        self._locks.must_not_bar(Datastore.RUNNING, session)
+        self._locks.must_not_bar(Datastore.CANDIDATE, session)
+        pending = owned(self._pending, session, persist_id)
         if persist and not confirmed:
             raise refused("bad-element", "persist needs confirmed", bad_element="persist")
-        config = self._validated(self._candidate)
-        before = self._running if pending is None else pending.before
-        self._run(config)
+        config = self._stores.validated(self._stores.candidate)
+        before = self._stores.running if pending is None else pending.before
+        self._permit(session, self._stores.running, config)
+        self._run(config, session, now)
+        peer = self._sessions.get(session)
         if not confirmed:
             self._pending = None
+            if pending is not None:
+                self._tell(events.confirmed_commit(peer, Step.COMPLETE), now)
             return
         token = persist or (pending.persist if pending is not None else "")
-        self._pending = _Pending(before, now + timeout, session, token)
+        self._pending = Pending(before, now + timeout, session, token)
+        step = Step.START if pending is None else Step.EXTEND
+        self._tell(events.confirmed_commit(peer, step, timeout), now)
 
-    def _owned_pending(self, session: int, persist_id: str) -> _Pending | None:
-        """Return the confirmed commit under way, if it is this request's to touch."""
-        pending = self._pending
-        token = pending.persist if pending is not None else ""
-        if persist_id != token and persist_id:
-            raise refused("invalid-value", "no confirmed commit with this persist-id is pending")
-        if pending is not None and persist_id != token:
-            raise refused("in-use", "a persistent confirmed commit is pending: give its persist-id")
-        if pending is not None and not token and pending.session != session:
-            raise refused("in-use", f"session {pending.session} has a confirmed commit pending")
-        return pending
-
-    def cancel(self, session: int, persist_id: str) -> None:
+    def cancel(self, session: int, persist_id: str, now: float = 0.0) -> None:
         """<cancel-commit> (section 8.4.4.1)."""
-        pending = self._owned_pending(session, persist_id)
+        pending = owned(self._pending, session, persist_id)
         if pending is None:
             raise refused("operation-failed", "no confirmed commit is pending")
-        self._roll_back(pending)
+        self._roll_back(pending, now, Step.CANCEL, session)
 
-    def _run(self, config: Config) -> None:
-        if config.tree != self._running.tree and self._on_commit is not None:
+    def _run(self, config: Config, session: int, now: float) -> None:
+        before = self._stores.running
+        if config.tree != before.tree:
+            if self._on_commit is not None:
+                try:
+                    self._on_commit(config.document or {})
+                except ToolkitError as error:
+                    raise refused("operation-failed", str(error), layer="application") from None
+            self._changed(before, config, Datastore.RUNNING, session, now)
+        self._stores.running = config
+        self._stores.reset()
+
+    def _roll_back(self, pending: Pending, now: float, step: Step, session: int = 0) -> None:
+        self._pending = None
+        peer = self._sessions.get(session) or self._sessions.get(pending.session)
+        self._tell(events.confirmed_commit(peer or Peer(0), step), now)
+        untouched = not self.dirty
+        self._become(pending.before, now, session)
+        if untouched:
+            self._stores.reset()
+
+    def _become(self, config: Config, now: float, session: int = 0) -> None:
+        """Run `config`, whatever the data plane says to it."""
+        before = self._stores.running
+        self._stores.running = config
+        if config.tree == before.tree:
+            return
+        if self._on_commit is not None:
             try:
                 self._on_commit(config.document or {})
             except ToolkitError as error:
-                raise refused("operation-failed", str(error), layer="application") from None
-        self._running = self._candidate = config
-
-    def _roll_back(self, pending: _Pending) -> None:
-        self._pending = None
-        untouched = not self.dirty
-        if pending.before.tree != self._running.tree and self._on_commit is not None:
-            try:
-                self._on_commit(pending.before.document or {})
-            except ToolkitError as error:
                 self.faults.append(error)
-        self._running = pending.before
-        if untouched:
-            self._candidate = self._running
+        self._changed(before, config, Datastore.RUNNING, session, now)
+
+    def _changed(
+        self, before: Config, after: Config, store: Datastore, session: int, now: float
+    ) -> None:
+        by = self._sessions.get(session)
+        self._tell(
+            events.config_change(self.index, before.tree, after.tree, store=store, by=by), now
+        )
 
     # ----- time
+
+    @property
+    def confirming(self) -> bool:
+        """A confirmed commit waits for its confirmation."""
+        return self._pending is not None
 
     @property
     def deadline(self) -> float | None:
@@ -316,8 +390,4 @@ class Device:
     def expire(self, now: float) -> None:
         """Restore what ran before a confirmed commit whose time is over."""
         if self._pending is not None and now >= self._pending.deadline:
-            self._roll_back(self._pending)
-
-
-def _denied(holder: int, message: str) -> RefusedError:
-    return refused("lock-denied", message, session_id=str(holder))
+            self._roll_back(self._pending, now, Step.TIMEOUT)

@@ -47,6 +47,14 @@ class SchemaNode:
     ietf-inet-types typedef on the way, whose canonical form is not its text."""
     cases: tuple[tuple[str, str], ...] = ()
     """Choice and case that the node stands in, outermost first (choices named by their path)."""
+    default_choices: tuple[str, ...] = ()
+    """Those choices of `cases` whose default case the node stands in."""
+    defaults: tuple[Node, ...] = ()
+    """The default of a leaf, the defaults of a leaf-list."""
+    conditional: bool = False
+    """It has a `when` or an if-feature, its own or that of an augment or uses."""
+    secret: bool = False
+    """nacm:default-deny-all (RFC 8341)."""
     children: Mapping[QName, SchemaNode] = field(default_factory=dict, repr=False, compare=False)
 
     def canonical(self, node: Node) -> str:

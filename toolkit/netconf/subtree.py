@@ -1,17 +1,15 @@
 """Subtree filtering.  RFC 6241 section 6.  Pure.
 
-A filter is laid over the data.  What it selects is kept as a mask (all of a node, or some of its
-children), so that several filter subtrees that touch the same data add up to one output (section
-6.3) before anything is cut.
+A filter is laid over the data; what it selects is kept as a mask.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 
-from toolkit.netconf.schema import Kind, SchemaNode, SchemaTree
-from toolkit.netconf.tree import Node, QName
+from toolkit.netconf.mask import WHOLE, Mask, cut
+from toolkit.netconf.schema import SchemaTree
+from toolkit.netconf.tree import Node
 
 
 class _Role(Enum):
@@ -22,36 +20,25 @@ class _Role(Enum):
     CONTENT_MATCH = "has a value"
 
 
-@dataclass(slots=True)
-class _Mask:
-    """What is selected of one node."""
-
-    whole: bool = False
-    children: dict[int, _Mask] = field(default_factory=dict)
-    """Masks of the selected children, by position."""
-
-    def add(self, other: _Mask) -> None:
-        self.whole = self.whole or other.whole
-        for position, mask in other.children.items():
-            self.children.setdefault(position, _Mask()).add(mask)
-
-
-_WHOLE = _Mask(whole=True)
-
-
-def select(data: Node, criteria: Node | None, schema: SchemaTree | None = None) -> Node:
+def select(
+    data: Node, criteria: Node | None, schema: SchemaTree | None = None, *, depth: int = 0
+) -> Node:
     """Return the selected part of the datastore `data`; its children are the top-level nodes.
 
     `criteria` is the <filter> element; None selects everything, an empty one nothing (section
     6.4.2). With `schema`, the keys of a list entry of which a part is selected come along, as
-    section 6.2.5 allows.
+    section 6.2.5 allows.  `depth` is that of `mask.cut`.
     """
-    if criteria is None:
+    if criteria is None and not depth:
         return data
-    mask = _Mask()
-    for part in criteria.children:
-        _lay(data, part, mask)
-    return _cut(data, mask, schema.top if schema is not None else None)
+    mask = Mask()
+    if criteria is None:
+        for position in range(len(data.children)):
+            mask.add_path((position,))
+    else:
+        for part in criteria.children:
+            _lay(data, part, mask)
+    return cut(data, mask, schema.top if schema is not None else None, depth=depth)
 
 
 def _role(node: Node) -> _Role:
@@ -70,32 +57,32 @@ def _attributes_match(part: Node, node: Node) -> bool:
     return all(node.attribute(key) == value for key, value in part.attributes)
 
 
-def _lay(data: Node, part: Node, mask: _Mask) -> None:
+def _lay(data: Node, part: Node, mask: Mask) -> None:
     """Add to `mask`, the mask of `data`, what `part` selects among `data`'s children."""
     for position, child in enumerate(data.children):
         if _named_alike(part, child) and _attributes_match(part, child):
             selected = _selected(child, part)
             if selected is not None:
-                mask.children.setdefault(position, _Mask()).add(selected)
+                mask.children.setdefault(position, Mask()).add(selected)
 
 
-def _selected(node: Node, part: Node) -> _Mask | None:
+def _selected(node: Node, part: Node) -> Mask | None:
     """Return what filter node `part` selects of `node`, which it names; None for nothing."""
     role = _role(part)
     if role is _Role.SELECTION:
-        return _WHOLE
+        return WHOLE
     if role is _Role.CONTENT_MATCH:
-        return _WHOLE if _same_value(part, node) else None
-    mask = _Mask()
+        return WHOLE if _same_value(part, node) else None
+    mask = Mask()
     matches = [p for p in part.children if _role(p) is _Role.CONTENT_MATCH]
     for match in matches:  # all of them must hold
         found = [n for n, child in enumerate(node.children) if _matches(match, child)]
         if not found:
             return None
-        mask.children.update((position, _Mask(whole=True)) for position in found)
+        mask.children.update((position, Mask(whole=True)) for position in found)
     others = [p for p in part.children if _role(p) is not _Role.CONTENT_MATCH]
     if matches and not others:
-        return _WHOLE
+        return WHOLE
     for other in others:
         _lay(node, other, mask)
     return mask if mask.children else None
@@ -112,23 +99,3 @@ def _matches(match: Node, child: Node) -> bool:
 
 def _same_value(part: Node, node: Node) -> bool:
     return part.text == node.text or part.meaning() == node.meaning()
-
-
-def _cut(node: Node, mask: _Mask, schema: SchemaNode | None) -> Node:
-    if mask.whole:
-        return node
-    keep = dict(mask.children)
-    if schema is not None and schema.kind is Kind.LIST and keep:
-        keys = {QName(schema.name.namespace, key) for key in schema.keys}
-        for position, child in enumerate(node.children):
-            if child.name in keys:
-                keep.setdefault(position, _WHOLE)
-    children = (
-        _cut(
-            node.children[n],
-            keep[n],
-            schema.children.get(node.children[n].name) if schema else None,
-        )
-        for n in sorted(keep)
-    )
-    return node.with_children(children)

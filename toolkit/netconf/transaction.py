@@ -3,10 +3,13 @@
 Law: everything that affects which request follows which is in `TRANSITIONS`; nothing else decides.
 Pure.
 
-    IDLE -> LOCKING -> EDITING -> VALIDATING -> CHECKING -> PREPARED       the candidate holds the
-    intent PREPARED -> COMMITTING -> COMPARING -> PROVISIONAL                     it runs, and
-    reverts by itself PROVISIONAL -> CONFIRMING -> COMMITTED                                 it
-    stays
+    IDLE -> LOCKING -> EDITING -> VALIDATING -> CHECKING -> PREPARED     the candidate holds it
+    PREPARED -> COMMITTING -> COMPARING -> PROVISIONAL                   it runs, and may revert
+    PROVISIONAL -> CONFIRMING -> CONFIRMED                               it stays
+    CONFIRMED -> SAVING -> COMMITTED                                     a restart finds it, too
+
+Nothing is saved before all devices are asked to confirm: confirmations have a deadline, and copying
+running to startup (section 8.7) may take long.  On a device without startup saving is nothing.
 
 A commit carries a persist-id, so it outlives its session and can be confirmed or cancelled from
 another one. What an event of each kind means:
@@ -42,6 +45,12 @@ class State(Enum):
     CONFIRMING = "confirming"
     RECONFIRMING = "reconfirming"
     """The confirmation was lost on its way; it is sent again from a new session."""
+    CONFIRMED = "confirmed"
+    """It stays, but startup does not hold it yet."""
+    SAVING = "saving"
+    """Running is copied to startup."""
+    RESAVING = "resaving"
+    """The copy was lost on its way; it is asked for again from a new session."""
     DISCARDING = "discarding"
     CANCELLING = "cancelling"
     RECANCELLING = "recancelling"
@@ -51,6 +60,8 @@ class State(Enum):
     INSPECTING = "inspecting"
     """Cancelled, or nothing was pending: what ran before should run, and is looked for."""
     COMMITTED = "committed"
+    UNSAVED = "unsaved"
+    """It has the new configuration for good, but a restart brings the old one back."""
     ROLLED_BACK = "rolled-back"
     EXPIRING = "expiring"
     """Out of reach with an unconfirmed change, which reverts by itself when its time is over."""
@@ -85,6 +96,8 @@ class Request(Enum):
     RECONFIRM = "confirm from a new session"
     RECANCEL = "cancel from a new session"
     RESOLVE = "find out what runs"
+    SAVE = "copy running to startup"
+    RESAVE = "copy running to startup from a new session"
 
 
 S, E, R = State, Event, Request
@@ -124,17 +137,29 @@ TRANSITIONS: Final[dict[State, dict[Event, tuple[State, Request | None]]]] = {
     },
     S.PROVISIONAL: {E.PROCEED: (S.CONFIRMING, R.CONFIRM), E.ABORT: (S.CANCELLING, R.CANCEL)},
     S.CONFIRMING: {
-        E.OK: (S.COMMITTED, None),
+        E.OK: (S.CONFIRMED, None),
         E.ERROR: (S.CANCELLING, R.CANCEL),
         E.LOST: (S.RECONFIRMING, R.RECONFIRM),
     },
     S.RECONFIRMING: {
-        E.OK: (S.COMMITTED, None),
+        E.OK: (S.CONFIRMED, None),
         E.ERROR: (
             S.RESOLVING,
             R.RESOLVE,
         ),  # the first one may have arrived: nothing is pending then
         E.LOST: (S.IN_DOUBT, None),
+    },
+    # It cannot be given up any more, so giving up saves it like going on.
+    S.CONFIRMED: {E.PROCEED: (S.SAVING, R.SAVE), E.ABORT: (S.SAVING, R.SAVE)},
+    S.SAVING: {
+        E.OK: (S.COMMITTED, None),
+        E.ERROR: (S.UNSAVED, None),
+        E.LOST: (S.RESAVING, R.RESAVE),
+    },
+    S.RESAVING: {
+        E.OK: (S.COMMITTED, None),
+        E.ERROR: (S.UNSAVED, None),
+        E.LOST: (S.UNSAVED, None),
     },
     # The lock goes with the session and takes the candidate along; nothing ever ran.
     S.DISCARDING: dict.fromkeys((E.OK, E.ERROR, E.LOST), (S.ROLLED_BACK, None)),
@@ -149,7 +174,7 @@ TRANSITIONS: Final[dict[State, dict[Event, tuple[State, Request | None]]]] = {
         E.LOST: (S.EXPIRING, None),
     },
     S.RESOLVING: {
-        E.NEW: (S.COMMITTED, None),
+        E.NEW: (S.CONFIRMED, None),
         E.OLD: (S.ROLLED_BACK, None),
         E.ERROR: (S.IN_DOUBT, None),
         E.LOST: (S.IN_DOUBT, None),
@@ -161,6 +186,7 @@ TRANSITIONS: Final[dict[State, dict[Event, tuple[State, Request | None]]]] = {
         E.LOST: (S.EXPIRING, None),
     },
     S.COMMITTED: {},
+    S.UNSAVED: {},
     S.ROLLED_BACK: {},
     S.EXPIRING: {},
     S.IN_DOUBT: {},

@@ -1,0 +1,133 @@
+"""The routers of `llmsync device` as its flags describe them: rights, startup files, faults."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.errors import EnvironmentProblem, Problem, SchemaError, UsageError
+
+if TYPE_CHECKING:
+    from toolkit.netconf.device import Device, User
+    from toolkit.netconf.faults import Fault
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what kind of routers these are."""
+    parser.add_argument(
+        "--startup", type=Path, metavar="PATH",
+        help="keep startup configurations: in the folder PATH, NAME.xml each; with one router PATH "
+        "may be its .xml file; routers boot from what is there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--read-only-user",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="may log in, too, with the same password, and only read; may be given again",
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT",
+        help="what goes wrong: [ROUTER/]KIND[:OPERATION][#N][=VALUE], as in drop-after:commit#2, "
+        "ams1/slow:get-config=2.5, lock-denied, dirty-candidate, huge-reply=12, split-delimiter, "
+        "gone:confirm, other-host-key; may be given again",
+    )
+
+
+def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]:
+    """Return a device for each of `names`.  Raises UsageError or SchemaError."""
+    from toolkit.netconf.access import read_only
+    from toolkit.netconf.device import DEFAULT_USER, Device
+    from toolkit.netconf.startupfile import read_startup, write_startup
+    from toolkit.yang.schema import reference_schema
+
+    faults = _faults(args.fault, names)
+    readers = _readers(args.read_only_user)
+    access = read_only(readers, [DEFAULT_USER]) if readers else None
+    files = _startup_files(args.startup, names)
+    schema = reference_schema()
+    devices, problems = [], list[Problem]()
+    for name in names:
+        file = files.get(name)
+        try:
+            config = read_startup(file, schema) if file is not None else None
+        except SchemaError as error:
+            problems += error.problems
+            continue
+        devices.append(
+            Device(
+                name, schema, config=config, access=access,
+                on_startup=partial(write_startup, file) if file is not None else None,
+                faults=tuple(f for f in faults if f.router in ("", name)),
+            )
+        )  # fmt: skip
+    if problems:
+        raise SchemaError(problems)
+    return devices
+
+
+def users(args: argparse.Namespace) -> Mapping[str, User]:
+    """Return who may log in."""
+    import secrets
+
+    from toolkit.netconf.device import DEFAULT_USER, User
+
+    user = User(password=secrets.token_urlsafe(18))
+    return dict.fromkeys((DEFAULT_USER, *args.read_only_user), user)
+
+
+def _readers(names: Sequence[str]) -> tuple[str, ...]:
+    from toolkit.netconf.device import DEFAULT_USER
+
+    for name in names:
+        if name == DEFAULT_USER:
+            raise UsageError(f"--read-only-user {name}: this is the user who may do everything")
+        if not name or not name.isprintable() or name != name.strip():
+            raise UsageError(f"--read-only-user {name!r}: this is no user name")
+    return tuple(names)
+
+
+def _faults(texts: Sequence[str], names: Sequence[str]) -> list[Fault]:
+    from toolkit.netconf.faults import parse_fault
+
+    found, wrong = [], []
+    for text in texts:
+        try:
+            fault = parse_fault(text)
+        except UsageError as error:
+            wrong.append(str(error))
+            continue
+        if fault.router and fault.router not in names:
+            wrong.append(
+                f"--fault {text}: no router {fault.router} is started; there are {', '.join(names)}"
+            )
+        found.append(fault)
+    if wrong:
+        raise UsageError("\n".join(wrong))
+    return found
+
+
+def _startup_files(path: Path | None, names: Sequence[str]) -> dict[str, Path]:
+    """Return the startup file of each router; folders are made."""
+    if path is None:
+        return {}
+    if path.suffix == ".xml" and not path.is_dir():
+        if len(names) != 1:
+            raise UsageError(
+                f"--startup {path}: one file cannot be that of {len(names)} routers "
+                "(name a folder, or one --router)"
+            )
+        folder, files = path.parent, {names[0]: path}
+    else:
+        folder, files = path, {name: path / f"{name}.xml" for name in names}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(f"{folder}: cannot be made: {error.strerror}") from None
+    return files
