@@ -17,6 +17,7 @@ from toolkit.bier.engine import Arrived, Engine
 from toolkit.bier.wire import Encapsulation
 from toolkit.planes.bfrs import Gap
 from toolkit.planes.fib import Fib
+from toolkit.planes.pim import PimPlane
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
@@ -65,6 +66,8 @@ class Plane:
     """BFR-prefixes of the BFRs that may send us BIER in GRE."""
     gaps: tuple[Gap, ...]
     """What the BIER tables leave out, as far as this router is concerned."""
+    pim: PimPlane | None = None
+    """None: the router runs no PIM."""
 
     @property
     def bfr(self) -> bool:

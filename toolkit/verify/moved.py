@@ -76,7 +76,8 @@ class MovedPlanes(Mapping[str, Plane]):
         """The shortest paths are the same, so a route is, where the same routers offer it."""
         name, fib = before.router, before.fib
         if name in self._ends:
-            return replace(before, fib=MovedFib(lambda to: self._network.underlay.route(name, to)))
+            fib = MovedFib(lambda to: self._network.underlay.route(name, to))
+            return replace(before, fib=fib, pim=self._network.pim(name))
 
         def route(destination: IpAddress) -> Route | None:
             was, now = self._base.underlay, self._network.underlay
@@ -96,6 +97,7 @@ class MovedPlanes(Mapping[str, Plane]):
             bifts=tables.bifts,
             bift_ids=tables.bift_ids,
             gaps=tables.gaps,
+            pim=self._network.pim(before.router) if before.router in self._ends else before.pim,
         )
 
     def __iter__(self) -> Iterator[str]:
