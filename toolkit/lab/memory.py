@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from toolkit.netconf.device import DEFAULT_USER, Device, DeviceFarm
+from toolkit.pim.engine import MulticastUse
 from toolkit.plan.configured import configured_state
 from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
@@ -36,6 +37,8 @@ class MemoryLab:
         self.down: Failures = NO_FAILURES
         self.counters: dict[str, Mapping[str, int]] = {}
         """Router -> counters of its engine."""
+        self.multicast: dict[str, MulticastUse] = {}
+        """Router -> what its multicast engine has come to."""
         self.receipts: dict[str, dict[str, list[dict[str, Any]]]] = {}
         """Router -> session name -> receipts (list `receipt` of llmsync-delivery)."""
         self._committed: dict[str, Tree] = {name: {} for name in plan.routers}
@@ -101,7 +104,9 @@ class MemoryLab:
         network = self.network()
         if name not in network.routers:
             return {}
-        tree: dict[str, Any] = dict(network.plane(name).state_tree(self.counters.get(name)))
+        tree: dict[str, Any] = dict(
+            network.plane(name).state_tree(self.counters.get(name), self.multicast.get(name))
+        )
         receipts = self.receipts.get(name)
         if receipts:
             tree["llmsync-delivery:deliveries"] = {

@@ -51,6 +51,17 @@ class Use:
     rpf_failures: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class MulticastUse:
+    """What an engine has come to."""
+
+    mfib: Mfib
+    uses: Mapping[Key, Use]
+    members: Mapping[str, tuple[Key, ...]]
+    """Interface -> (source or None, group) that its hosts have joined."""
+    counters: Mapping[str, int]
+
+
 class MulticastEngine:
     """One router's."""
 
@@ -99,6 +110,9 @@ class MulticastEngine:
 
     def mfib(self) -> Mfib:
         return self.router.mfib()
+
+    def use(self) -> MulticastUse:
+        return MulticastUse(self.mfib(), self.uses, self.members, self.counters)
 
     def expire(self, now: float) -> list[Output]:
         """Query, repeat joins, and forget who has not repeated his."""
