@@ -13,7 +13,7 @@ from toolkit.pim.router import PimRouter
 from toolkit.pim.surroundings import Rpf
 from toolkit.plan.model import FlowPlan, HostPlan
 from toolkit.planes.pim import membership_gap
-from toolkit.state.model import IpAddress
+from toolkit.state.model import End, IpAddress
 from toolkit.verify.ground import Ground, Loss
 
 
@@ -38,11 +38,15 @@ def chain_of(ground: Ground, domain: Domain, flow: FlowPlan, cloud: str) -> Chai
     stop = _at_edge(ground, domain, flow, host, source)
     if stop is not None:
         return Chain((host.router,), stop)
-    routers, stop = _up(domain, flow, host.router, source)
+    hub = ground.plan.hosts[flow.source]
+    first = hub.router, hub.router_port
+    routers, stop = _up(domain, flow, host.router, source, first)
     if source is None and stop is None:
-        # the shared tree stands: whoever is on the source's tree matters too
-        routers += _up(domain, flow, host.router, flow.source_address)[0]
-        routers += _up(domain, flow, routers[-1], flow.source_address)[0]
+        # the shared tree stands: does the source send to its root?
+        stop = _sends_to(ground, domain, flow, routers[-1])
+        # whoever is on the source's tree matters too
+        routers += _up(domain, flow, host.router, flow.source_address, first)[0]
+        routers += _up(domain, flow, routers[-1], flow.source_address, first)[0]
     return Chain(tuple(dict.fromkeys(routers)), stop)
 
 
@@ -89,9 +93,13 @@ def _range(router: PimRouter, flow: FlowPlan, source: IpAddress | None) -> Loss 
 
 
 def _up(
-    domain: Domain, flow: FlowPlan, start: str, source: IpAddress | None
+    domain: Domain,
+    flow: FlowPlan,
+    start: str,
+    source: IpAddress | None,
+    first: tuple[str, str] = ("", ""),
 ) -> tuple[list[str], Loss | None]:
-    """Follow RPF neighbors from `start` to the source, without one to the RP."""
+    """Follow RPF neighbors from `start` to the source (it is at `first`), without one to the RP."""
     routers = [start]
     rp: IpAddress | None = None
     while True:
@@ -108,7 +116,13 @@ def _up(
         if root is None:
             return routers, _loss("rp-missing", name, f"{name} knows no RP for {flow.group}")
         rpf = router.around.rpf(root)
-        if rpf.ours or (source is not None and rpf.connected):
+        if source is not None and (rpf.ours or rpf.connected):
+            if (name, rpf.interface) == first:
+                return routers, None
+            where = f"on {rpf.interface}" if rpf.interface else "in itself"
+            text = f"{name} looks for the source {source} {where}, where it is not"
+            return routers, _loss("rpf-failure", name, text)
+        if rpf.ours:
             return routers, None
         port = router.around.upstream(rpf)
         if port is None:
@@ -131,6 +145,24 @@ def _agrees(
     return _loss("rp-disagreement", name, text)
 
 
+def _sends_to(ground: Ground, domain: Domain, flow: FlowPlan, root: str) -> Loss | None:
+    """Return why Registers of the source's designated router do not come to this RP."""
+    hub = ground.plan.hosts[flow.source]
+    router = domain.router(hub.router)
+    port = None if router is None else router.around.ports.get(hub.router_port)
+    if router is None or port is None or not port.pim:
+        return None  # it takes no packets at all
+    rp = router.around.rp(flow.group)
+    if rp is None:
+        text = f"{hub.router} knows no RP for {flow.group}, so it registers nothing"
+        return _range(router, flow, None) or _loss("rp-missing", hub.router, text)
+    end = ground.paths.path(End(hub.router, ""), rp).arrived
+    if end is None or end.node == root:
+        return None
+    text = f"{root} is the RP of {flow.group} to its clouds, and {hub.router} registers with {rp}"
+    return _loss("rp-disagreement", hub.router, text)
+
+
 def _no_neighbor(router: PimRouter, rpf: Rpf, root: IpAddress, source: IpAddress | None) -> Loss:
     name = router.around.router
     what = f"the RP {root}" if source is None else f"the source {root}"
@@ -145,4 +177,4 @@ def _no_neighbor(router: PimRouter, rpf: Rpf, root: IpAddress, source: IpAddress
         text = f"{name} runs no PIM on {rpf.interface}, its way to {what}"
     else:
         text = f"{rpf.router}, the next router from {name} to {what}, is no PIM neighbor"
-    return _loss("rpf-neighbor-missing", name, text, rpf.interface)
+    return _loss("pim-neighbor-missing", name, text, rpf.interface)

@@ -153,7 +153,9 @@ class _Walker:
         node = "" if far is None else far.node
         if packet.ttl - 1 < threshold:
             text = f"{name} {oif} wants a TTL of {threshold}, and packets have {packet.ttl - 1}"
-            self._lose(name, "dropped", text, packet.path, kind="ttl-threshold", port=oif, to=node)
+            self._lose(
+                name, "dropped", text, packet.path, kind="ttl-threshold-high", port=oif, to=node
+            )
             return
         if not self._cross(end, self._inner, packet.path, node) or far is None:
             return
@@ -184,9 +186,8 @@ class _Walker:
         if decision.stop:
             self._stop(at, name)
         if decision.drop in ("ssm-register", "not-rp"):
-            why = f"is the RP of {rp} for {name}, and is no RP of {flow.group} by its own account"
-            self._domain.send(at, decision.sends)
-            self._lose(at, "refused", f"{at} {why}", path, kind="rp-disagreement")
+            text = f"{at} gets the Registers of {name} for {flow.group}, and is not its RP"
+            self._lose(at, "refused", text, path, kind="rp-disagreement")
             return
         self._forward(router, decision, _Packet(at, "", packet.ttl - 1, path, packet.seen))
 
