@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 from toolkit.state.model import (
@@ -11,8 +12,10 @@ from toolkit.state.model import (
     IpInterface,
     IsisInterface,
     NetworkState,
+    PimRouting,
     RouterState,
     Source,
+    StaticRp,
     SubDomain,
 )
 
@@ -38,6 +41,9 @@ def _of_router(
     other = next(r for n, r in state.routers.items() if n != router.name)
     for system_id in ("", other.system_id):
         yield f"system-id {system_id!r}", replace(router, system_id=system_id)
+    if router.pim is not None:
+        for what, routing in _of_pim(state, router.pim):
+            yield f"pim {what}", replace(router, pim=routing)
     for name, interface in router.interfaces.items():
         rest = {n: i for n, i in router.interfaces.items() if n != name}
         yield f"{name} deleted", replace(router, interfaces=rest)
@@ -58,11 +64,40 @@ def _of_router(
                 yield f"{key} {what}", replace(router, **{key: tuple(changed_flows)})
 
 
+def _of_pim(state: NetworkState, pim: PimRouting) -> Iterator[tuple[str, PimRouting | None]]:
+    yield "deleted", None
+    yield "other switchover", replace(pim, spt_switchover=not pim.spt_switchover)
+    yield "no ssm range", replace(pim, ssm_ranges=())
+    yield "no rp", replace(pim, rps=())
+    for group in (
+        IPv4Network("239.0.0.0/8"),
+        IPv4Network("239.1.0.0/24"),
+        IPv4Network("239.9.0.0/16"),
+    ):
+        yield f"ssm range {group} too", replace(pim, ssm_ranges=(*pim.ssm_ranges, group))
+        for rp in pim.rps:
+            yield f"rp of {group}", replace(pim, rps=(replace(rp, groups=group),))
+    own = pim.rps[0].groups if pim.rps else IPv4Network("232.0.0.0/8")
+    for other in state.routers.values():
+        for interface in other.interfaces.values():
+            if interface.name.startswith(("lo", "host")):
+                for address in interface.addresses:
+                    made = StaticRp(address=address.ip, groups=own)
+                    yield f"rp {address.ip}", replace(pim, rps=(made,))
+                    narrow = replace(made, groups=next(own.subnets(new_prefix=24)))
+                    yield f"rp {address.ip} too", replace(pim, rps=(*pim.rps, narrow))
+
+
 def _of_interface(
     interface: Interface, addresses: list[IpInterface]
 ) -> Iterator[tuple[str, Interface]]:
     yield "other enabled", replace(interface, enabled=not interface.enabled)
     yield "other bier", replace(interface, bier=not interface.bier)
+    yield "other pim", replace(interface, pim=not interface.pim)
+    for version in (None, 1, 2, 3):
+        yield f"membership {version}", replace(interface, membership=version)
+    for threshold in (1, 58, 60, 61, 62, 63, 64, 255):
+        yield f"threshold {threshold}", replace(interface, ttl_threshold=threshold)
     yield "other role", replace(interface, accept_host_bier=not interface.accept_host_bier)
     for mtu in MTUS:
         yield f"mtu {mtu}", replace(interface, mtu=mtu)

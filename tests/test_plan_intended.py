@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from plan_inventories import inventories, inventory
 
 from toolkit.inventory.load import load_inventory
-from toolkit.inventory.model import Imposition, Inventory, Platform
+from toolkit.inventory.model import Imposition, Inventory, Platform, Transport
 from toolkit.plan.expand import make_plan
 from toolkit.plan.intended import intended_state
 from toolkit.plan.model import Plan
+from toolkit.plan.transports import over
 from toolkit.render.payload import render_plan
 from toolkit.state.model import (
     BierEncapsulation,
@@ -129,16 +131,22 @@ def reads_back(plan: Plan) -> None:
         assert read_router(name, payload.tree) == intended.routers[name]
 
 
+PLANNED = (Transport.BIER, Transport.PIM_SSM, Transport.PIM_SM)
+
+
+@pytest.mark.parametrize("transport", PLANNED)
 @pytest.mark.parametrize("path", ["inventories/demo", "tests/inventories/ipv6"])
-def test_rendered_configuration_reads_back_as_intended(path: str) -> None:
-    reads_back(make_plan(load_inventory(ROOT / path))[0])
+def test_rendered_configuration_reads_back_as_intended(path: str, transport: Transport) -> None:
+    reads_back(make_plan(over(load_inventory(ROOT / path), transport))[0])
 
 
 @settings(max_examples=15, deadline=None)
-@given(inventories())
-def test_any_rendered_configuration_reads_back_as_intended(declared: Inventory) -> None:
+@given(inventories(), st.sampled_from(PLANNED))
+def test_any_rendered_configuration_reads_back_as_intended(
+    declared: Inventory, transport: Transport
+) -> None:
     routers = {
         name: dataclasses.replace(router, platform=Platform.REFERENCE)
         for name, router in declared.routers.items()
     }
-    reads_back(make_plan(dataclasses.replace(declared, routers=routers))[0])
+    reads_back(make_plan(over(dataclasses.replace(declared, routers=routers), transport))[0])

@@ -117,7 +117,7 @@ class Loop:
             environment={
                 "Python": platform.python_version(),
                 "system": f"{platform.system()} {platform.machine()}",
-                "laboratory": "memory: embedded NETCONF routers and BIER engines in one process",
+                "laboratory": "memory: embedded NETCONF routers and engines in one process",
                 "seed": str(scenario.seed),
                 **self._facts,
             },
@@ -236,6 +236,7 @@ class Loop:
             f"in {waited} on the lab's clock, {result.repairs} repairs"
         )
         lab.counters.update(delivered.counters)
+        lab.multicast.update(delivered.multicast)
         for cloud, row in delivered.receipts.items():
             lab.receipts.setdefault(plan.hosts[cloud].router, {}).setdefault(
                 flow.delivery, []

@@ -43,6 +43,8 @@ from toolkit.lab.hosts import CloudHost, Repository, SilentHost, Uplink
 from toolkit.lab.result import CloudResult, DeliveryResult, RouterUse
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Network
+from toolkit.pim.engine import MulticastUse
+from toolkit.pim.router import PERIOD
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.derive import Network as Planes
 from toolkit.planes.plane import Plane
@@ -52,6 +54,11 @@ LIMIT = 24 * 3600.0
 TIMEOUT = 30.0
 """Seconds of silence after which a lab's receiver is given up."""
 _CHUNK = 4 * 2**20
+_PIM_NOTES = (
+    "routers keep tree state for the delivery, and every repair goes to every cloud",
+    "IGMP or MLD, Join/Prune, Register and Register-Stop messages are packets on the wires; PIM "
+    f"neighbors are those of the configuration, and joins are repeated every {PERIOD:.0f} s",
+)
 
 
 @dataclass(slots=True)
@@ -79,6 +86,8 @@ class Delivered:
     """Router -> counters of its engine and of its IP forwarding."""
     planes: Mapping[str, Plane]
     """Router -> the tables that it forwarded by."""
+    multicast: Mapping[str, MulticastUse]
+    """Router -> what its PIM came to; those that run it."""
     failure: ToolkitError | None
     """Why the source broke the delivery off (it changed while it was sent)."""
     tensors: str
@@ -161,6 +170,8 @@ class DeliveryRun:
                 if kill.back is not None:
                     network.at(kill.back, self._starter(cloud))
         network.at(0.0, self._wake_sender)
+        for name in self._fabric.routers:
+            network.arm(name)
         try:
             network.run(LIMIT, lambda: self._sender.finished)
         finally:
@@ -261,6 +272,7 @@ class DeliveryRun:
             result, self._receipts(results),
             fabric.counters(),
             {name: node.plane for name, node in fabric.routers.items()},
+            {n: node.pim.engine.use() for n, node in fabric.routers.items() if node.pim},
             self._sender.failure,
             self._tensors.summary() if self._tensors is not None else "",
             self._network.events,
@@ -281,6 +293,7 @@ class DeliveryRun:
                 bfr=node.plane.bfr,
                 bift_rows=sum(len(bift.entries) for bift in node.plane.bifts.values()),
                 flow_rows=len(node.plane.ingress_flows) + len(node.plane.egress_flows),
+                state_rows=0 if node.pim is None else len(node.pim.engine.mfib()),
                 counters={k: v for k, v in counters[name].items() if v},
             )
             for name, node in sorted(self._fabric.routers.items())
@@ -354,7 +367,9 @@ class DeliveryRun:
             "times are the laboratory's: link capacities and delays come from the inventory, "
             "processing in routers and hosts takes none",
         ]
-        if self._flow.imposition is Imposition.ROUTER:
+        if self._flow.transport.pim:
+            notes += _PIM_NOTES
+        elif self._flow.imposition is Imposition.ROUTER:
             notes.append(
                 "the edge router imposes the BitString per (S,G): every repair goes to every cloud"
             )

@@ -19,9 +19,11 @@ from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
-from toolkit.inventory.model import Encapsulation, Imposition
+from toolkit.inventory.model import Encapsulation, Imposition, Transport
 from toolkit.lab.links import header, mac
 from toolkit.lab.wires import Emission
+from toolkit.pim.igmp import link_local
+from toolkit.pim.listener import Listener
 from toolkit.plan.model import FlowPlan, HostPlan, Plan
 
 BATCH = 16
@@ -48,6 +50,13 @@ class Uplink:
 
     def header(self, ethertype: int) -> bytes:
         return header(self.host.name, self.host.port, self.far, ethertype)
+
+    def multicast(self, packet: bytes) -> bytes:
+        """Return the frame of an IP packet to a group."""
+        outer, _ = ip.parse(packet)
+        kind = ethernet.EtherType.IPV4 if outer.source.version == 4 else ethernet.EtherType.IPV6
+        own = mac(self.host.name, self.host.port)
+        return ethernet.Header(ip.multicast_mac(outer.destination), own, kind).encode() + packet
 
     @property
     def ip_header(self) -> bytes:
@@ -189,6 +198,7 @@ class CloudHost:
         """`gateway`: the router answers for the address that our reports are handed to."""
         self.receiver: Receiver | None = None
         self._gateway = gateway
+        self._listener: Listener | None = None
         self._flow, self._uplink, self._observe = flow, uplink, observe
         self._name = uplink.host.name
         self._reports = udp.Template(
@@ -197,12 +207,31 @@ class CloudHost:
 
     @property
     def deadline(self) -> float | None:
-        return None if self.receiver is None else self.receiver.deadline
+        if self.receiver is None:
+            return None
+        asked = None if self._listener is None else self._listener.deadline
+        due = self.receiver.deadline
+        return asked if due is None else due if asked is None else min(due, asked)
 
     def start(self, receiver: Receiver | None, now: float) -> Iterable[Emission]:
         """Take this receiver from now on; None: the process is gone."""
         self.receiver = receiver
-        return () if receiver is None else self._out(receiver.expire(now), now)
+        if receiver is None:
+            return ()
+        return [*self._join(now), *self._out(receiver.expire(now), now)]
+
+    def _join(self, now: float) -> list[Emission]:
+        """Over PIM, ask the router for the group by IGMP or MLD; nobody else knows of us."""
+        flow = self._flow
+        if not flow.transport.pim:
+            return []
+        source = None if flow.transport is Transport.PIM_SM else flow.source_address
+        own = link_local(self._uplink.host.address.ip)
+        self._listener = Listener(own, flow.group, source)
+        return self._reports_of(self._listener.join(now))
+
+    def _reports_of(self, packets: Iterable[bytes]) -> list[Emission]:
+        return [(self._uplink.host.port, self._uplink.multicast(packet)) for packet in packets]
 
     def receive(self, _port: str, frame: bytes, now: float) -> Iterable[Emission]:
         if self.receiver is None:
@@ -210,13 +239,18 @@ class CloudHost:
         try:
             outer, ports, payload = datagram_of(frame)
         except WireError:
-            return ()
+            if self._listener is None:
+                return ()
+            return self._reports_of(self._listener.receive(frame[ethernet.HEADER :]))
         if outer.destination != self._flow.group or ports.destination_port != self._flow.port:
             return ()
         return self._out(self.receiver.receive(payload, now), now)
 
     def expire(self, now: float) -> Iterable[Emission]:
-        return () if self.receiver is None else self._out(self.receiver.expire(now), now)
+        if self.receiver is None:
+            return ()
+        joins = [] if self._listener is None else self._reports_of(self._listener.expire(now))
+        return [*joins, *self._out(self.receiver.expire(now), now)]
 
     def _out(self, outputs: Sequence[ReceiverOutput], now: float) -> list[Emission]:
         emissions: list[Emission] = []

@@ -15,6 +15,7 @@ from typing import Any
 
 from toolkit.netconf.device import DEFAULT_USER, Device, DeviceFarm
 from toolkit.netconf.runtime_ncclient import Target
+from toolkit.pim.engine import MulticastUse
 from toolkit.plan.configured import configured_state
 from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
@@ -37,6 +38,8 @@ class MemoryLab:
         self.down: Failures = NO_FAILURES
         self.counters: dict[str, Mapping[str, int]] = {}
         """Router -> counters of its engine."""
+        self.multicast: dict[str, MulticastUse] = {}
+        """Router -> what its multicast engine has come to."""
         self.receipts: dict[str, dict[str, list[dict[str, Any]]]] = {}
         """Router -> session name -> receipts (list `receipt` of llmsync-delivery)."""
         self._committed: dict[str, Tree] = {name: {} for name in plan.routers}
@@ -113,7 +116,9 @@ class MemoryLab:
         network = self.network()
         if name not in network.routers:
             return {}
-        tree: dict[str, Any] = dict(network.plane(name).state_tree(self.counters.get(name)))
+        tree: dict[str, Any] = dict(
+            network.plane(name).state_tree(self.counters.get(name), self.multicast.get(name))
+        )
         receipts = self.receipts.get(name)
         if receipts:
             tree["llmsync-delivery:deliveries"] = {

@@ -16,6 +16,7 @@ from toolkit.bier.bitstring import bfr_id_at
 from toolkit.errors import Place
 from toolkit.lab.deliver import Delivered
 from toolkit.lab.memory import MemoryLab
+from toolkit.lab.readback_pim import differing
 from toolkit.netconf.runtime_ncclient import Connection, Target
 from toolkit.netconf.tree import to_xml
 from toolkit.plan.model import FlowPlan
@@ -33,6 +34,7 @@ ASKED = 12
 """Edge routers asked at most: typed values of large tables take pyangbind seconds a router."""
 FILTER = (
     '<bier xmlns="urn:llmsync:bier"><bift/><counters/></bier>'
+    '<pim xmlns="urn:llmsync:pim"><mfib/><counters/></pim>'
     '<deliveries xmlns="urn:llmsync:delivery"/>'
 )
 """RFC 6241 section 6: forwarding tables, counters, sessions with their receipts."""
@@ -56,6 +58,9 @@ def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
         tree = reference_schema().parse_xml(_get(lab, name), name, state=True)
         findings += _tables(name, tree, delivered.planes[name])
         findings += _counters(name, tree, delivered.counters[name])
+        if name in delivered.multicast:
+            found = differing(name, tree, delivered.multicast[name])
+            findings += (_finding(name, path, said) for path, said in found)
         mine = {
             cloud: row
             for cloud, row in delivered.receipts.items()
@@ -63,11 +68,12 @@ def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
         }
         findings += _receipts(name, tree, flow.delivery, mine)
     rows = sum(len(b.entries) for name in routers for b in delivered.planes[name].bifts.values())
+    rows += sum(len(use.mfib) for name, use in delivered.multicast.items() if name in routers)
     check = Check(
         id="state-read-back",
-        title="Edge routers show their BIFTs, counters and receipts over NETCONF",
+        title="Edge routers show their tables, counters and receipts over NETCONF",
         status="failed" if findings else "passed",
-        reason=f"{len(routers)} of {len(up)} edge routers asked, {rows} BIFT rows compared",
+        reason=f"{len(routers)} of {len(up)} edge routers asked, {rows} rows compared",
     )
     return Report(findings=tuple(findings), checks=(check,))
 
@@ -118,7 +124,8 @@ def _counters(
     counters = bindings.counters_of(tree, name)
     shown = {leaf: getattr(counters, leaf) for leaf in SHOWN}
     shown |= {f"dropped-{reason}": packets for reason, packets in counters.dropped.items()}
-    for leaf in sorted({*shown, *counted}):
+    own = {leaf for leaf in counted if not leaf.startswith(("pim-", "dropped-pim-"))}
+    for leaf in sorted({*shown, *own}):
         if shown.get(leaf, 0) != counted.get(leaf, 0):
             path = f"/llmsync-bier:bier/counters/{leaf}"
             yield _finding(name, path, f"shows {shown.get(leaf)}, counted {counted.get(leaf)}")

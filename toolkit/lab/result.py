@@ -61,6 +61,8 @@ class RouterUse:
     bift_rows: int
     flow_rows: int
     """(S,G) entries."""
+    state_rows: int = 0
+    """Entries of its multicast table: tree state that exists because of the delivery."""
     counters: Mapping[str, int]
     """`received`, `forwarded`, `delivered`, `imposed` and `dropped-<reason>`."""
 

@@ -19,7 +19,10 @@ from toolkit.errors import WireError
 from toolkit.inet import ethernet, gre, ip
 from toolkit.inet.ethernet import EtherType
 from toolkit.lab.links import header, mac
+from toolkit.lab.pim_router import PimPart, is_multicast
 from toolkit.lab.wires import Emission
+from toolkit.pim.wire import PROTOCOL as PIM
+from toolkit.planes.pim import surroundings
 from toolkit.planes.plane import Plane
 
 _BIER = {
@@ -32,8 +35,6 @@ _IP = {EtherType.IPV4.to_bytes(2, "big"), EtherType.IPV6.to_bytes(2, "big")}
 
 class RouterNode:
     """One router; `plane` may be replaced at any time (`load`), counters go on."""
-
-    deadline: float | None = None
 
     def __init__(
         self,
@@ -57,10 +58,14 @@ class RouterNode:
         """Forward by this plane from now on."""
         self.plane = plane
         plane.reload(self.engine)
+        around = surroundings(plane)
+        self.pim = None if around is None else PimPart(around, self._out)
+        """IP multicast; None: no PIM."""
         self._arrived = {
             port: plane.arrived(port) for port in plane.core_bier | plane.accept_host_bier
         }
         self._ways: dict[tuple[Neighbor, Encapsulation], Callable[[bytes], Iterable[Emission]]] = {}
+        self._imposed = frozenset(s.packed + g.packed for s, g in plane.ingress_flows)
         self._egress = {
             source.packed + group.packed: tuple(
                 (port, ethernet.Header(
@@ -74,15 +79,20 @@ class RouterNode:
         }  # fmt: skip
 
     @property
+    def deadline(self) -> float | None:
+        return None if self.pim is None else self.pim.deadline
+
+    @property
     def counters(self) -> dict[str, int]:
         """Those of the BIER engine, and `dropped-ip-<reason>`."""
         return {
             **self.engine.counters,
             **{f"dropped-ip-{reason}": n for reason, n in sorted(self.drops.items())},
+            **({} if self.pim is None else self.pim.counters),
         }
 
-    def expire(self, _now: float) -> Iterable[Emission]:
-        return ()
+    def expire(self, now: float) -> Iterable[Emission]:
+        return () if self.pim is None else self.pim.expire(now)
 
     def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
         kind = frame[12:14]
@@ -136,6 +146,8 @@ class RouterNode:
         return [(port, front + forwarded) for port, front in ports]
 
     def _ip(self, port: str, packet: bytes, now: float) -> Iterable[Emission]:
+        if self.pim is not None and is_multicast(packet) and not self._is_ingress(packet):
+            return self.pim.receive(port, packet, now)
         try:
             outer, offset = ip.parse(packet)
         except WireError:
@@ -148,6 +160,8 @@ class RouterNode:
         return self._drop("ttl") if forwarded is None else self._out(outer.destination, forwarded)
 
     def _ours(self, port: str, outer: ip.Header, payload: bytes, now: float) -> Iterable[Emission]:
+        if outer.protocol == PIM and self.pim is not None:
+            return self.pim.ours(outer, payload, now)
         if outer.protocol != gre.PROTOCOL:
             return self._drop("protocol")
         try:
@@ -159,6 +173,11 @@ class RouterNode:
             return self._drop("gre-protocol")
         arrived = self.plane.arrived(port, outer.source)
         return self._emit(self.engine.receive(payload[offset:], encapsulation, arrived, now))
+
+    def _is_ingress(self, packet: bytes) -> bool:
+        """Say whether the packet is of an (S,G) that we impose BIER on."""
+        addresses = packet[12:20] if packet[:1] < b"\x50" else packet[8:40]
+        return addresses in self._imposed
 
     def _ingress(self, port: str, outer: ip.Header, packet: bytes) -> Iterable[Emission]:
         """As BFIR, impose the BitString of an (S,G) that came in from its own host."""

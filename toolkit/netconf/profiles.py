@@ -13,6 +13,8 @@ OWNED: Final = (
     QName("urn:ietf:params:xml:ns:yang:ietf-interfaces", "interfaces"),
     QName("urn:llmsync:isis", "isis"),
     QName("urn:llmsync:bier", "bier"),
+    QName("urn:llmsync:pim", "pim"),
+    QName("urn:llmsync:pim", "membership"),
     QName("urn:llmsync:overlay", "overlay"),
     QName("urn:llmsync:delivery", "deliveries"),
 )

@@ -21,6 +21,7 @@ from toolkit.plan.flows import check_flows, check_mtus, plan_flows
 from toolkit.plan.ids import allocate
 from toolkit.plan.lock import EMPTY_LOCK, check_lock
 from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
+from toolkit.plan.pim import check_pim, plan_pim
 from toolkit.plan.places import place_of
 from toolkit.plan.ports import Wiring, attached_hosts, wire
 from toolkit.plan.transports import in_use
@@ -41,19 +42,22 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
         *check_mtus(inventory),
         *check_flows(inventory),
         *_check_imposition(inventory),
+        *check_pim(inventory),
     ]
     grown = _allocate(inventory, lock, addresses, problems)
     problems += _check_pools(inventory, grown, addresses)
     if problems:
         raise PlanError(sorted(set(problems)))
     wiring = wire(inventory, grown.links, grown.hosts, addresses)
+    routers = _routers(inventory, grown, addresses, wiring)
     plan = Plan(
         name=inventory.name,
-        routers=_routers(inventory, grown, addresses, wiring),
+        routers=routers,
         hosts=wiring.hosts,
         cables=wiring.cables,
         flows=plan_flows(inventory, wiring.hosts, grown.bfr_ids, grown.deliveries, addresses),
         policies=inventory.policies,
+        pim=plan_pim(inventory, routers),
     )
     return plan, grown
 
@@ -135,7 +139,8 @@ def _check_pools(inventory: Inventory, lock: Lock, addresses: Addresses) -> Iter
 def _routers(
     inventory: Inventory, lock: Lock, addresses: Addresses, wiring: Wiring
 ) -> dict[str, RouterPlan]:
-    bier = Transport.BIER in in_use(inventory)
+    used = in_use(inventory)
+    bier = Transport.BIER in used
     edge = edges(inventory).names if bier else frozenset()
     bsl = inventory.bier.bsl
     max_si = max(((lock.bfr_ids[name] - 1) // bsl for name in edge), default=0)
@@ -150,6 +155,7 @@ def _routers(
             area=inventory.domains[router.domain].area,
             ports=wiring.ports[router.name],
             bfr=router.bier and bier,
+            pim=router.pim and any(transport.pim for transport in used),
             sub_domains=_sub_domains(
                 inventory,
                 router,

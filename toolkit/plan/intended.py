@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from toolkit.inventory.model import Imposition, Transport
 from toolkit.plan.members import members_of
 from toolkit.plan.model import FlowPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.pim import with_pim
 from toolkit.state.model import (
     BierEncapsulation,
     EgressFlow,
@@ -40,7 +41,9 @@ def intended_state(plan: Plan) -> NetworkState:
     return NetworkState(
         source=Source.PLAN,
         routers={
-            router.name: _router(router, ingress[router.name], egress[router.name])
+            router.name: with_pim(
+                plan, router, _router(router, ingress[router.name], egress[router.name])
+            )
             for router in plan.routers.values()
         },
         cables=plan.cables,

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.bfrs import Bfrs, read_bfrs
+from toolkit.planes.pim import PimPlane, pim_plane
 from toolkit.planes.plane import Neighbors, Plane
 from toolkit.planes.tables import LazyTables, RowMaker
 from toolkit.planes.underlay import Underlay
@@ -49,6 +50,7 @@ class Network:
                 for bfr in of_router.values()
             )
         )
+        self._far: dict[End, End] | None = None
         self._planes: dict[str, Plane] = {}
 
     @property
@@ -144,7 +146,18 @@ class Network:
             accept_host_bier=frozenset(i.name for i in interfaces if i.accept_host_bier),
             tunnel_sources=self._tunnel_sources,
             left_out=tables.gaps,
+            pim=self.pim(name),
         )
+
+    def pim(self, name: str) -> PimPlane | None:
+        """Return PIM in a router; None where it runs none."""
+        if self.state.routers[name].pim is None:
+            return None
+        if self._far is None:
+            up = [cable for cable in self.state.cables if not self.down.cuts(cable)]
+            self._far = {c.a: c.b for c in up} | {c.b: c.a for c in up}
+        interfaces = {i.name: i for i in self.underlay.interfaces(name)}
+        return pim_plane(self.state, name, interfaces, self._far.get)
 
 
 def derive(state: NetworkState, down: Failures = NO_FAILURES) -> Mapping[str, Plane]:

@@ -16,8 +16,11 @@ from toolkit.bier.birt import Row
 from toolkit.bier.bitstring import BitString, bfr_id_at
 from toolkit.bier.engine import Arrived, Engine
 from toolkit.bier.wire import Encapsulation
+from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
 from toolkit.planes.fib import Fib
+from toolkit.planes.pim import PimPlane
+from toolkit.planes.pim_shown import pim_tree
 from toolkit.planes.tables import LazyBifts
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 
@@ -67,6 +70,8 @@ class Plane:
     """BFR-prefixes of the BFRs that may send us BIER in GRE."""
     left_out: Callable[[], tuple[Gap, ...]]
     """Returns `gaps`: they are known only when all of the BIER tables are."""
+    pim: PimPlane | None = None
+    """None: the router runs no PIM."""
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -113,10 +118,13 @@ class Plane:
             return Arrived.CORE
         return Arrived.HOST_EDGE if interface in self.accept_host_bier else Arrived.EDGE
 
-    def state_tree(self, counters: Mapping[str, int] | None = None) -> dict[str, Json]:
-        """Return the config false nodes of llmsync-bier and llmsync-isis that this plane knows.
+    def state_tree(
+        self, counters: Mapping[str, int] | None = None, multicast: MulticastUse | None = None
+    ) -> dict[str, Json]:
+        """Return the config false nodes of llmsync-bier, -pim and -isis that this plane knows.
 
         `counters`: those of an engine (`Engine.counters`); without them no counters are shown.
+        `multicast`: what the multicast engine has come to; without it no multicast table.
         """
         tree: dict[str, Json] = {}
         if self.bfr:
@@ -130,6 +138,8 @@ class Plane:
             if counters is not None:
                 bier["counters"] = _counters_tree(counters)
             tree["llmsync-bier:bier"] = bier
+        if self.pim is not None:
+            tree |= pim_tree(self.pim, multicast)
         if self.system_id:
             tree["llmsync-isis:isis"] = self._isis_tree()
         return tree

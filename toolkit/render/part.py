@@ -11,7 +11,18 @@ from dataclasses import dataclass
 
 from toolkit.inventory.model import Imposition, Transport
 from toolkit.plan.intended import LOOPBACK
-from toolkit.plan.model import FlowPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.model import FlowPlan, PimPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.pim import pim_ports, static_rps
+from toolkit.state.model import IpNetwork, StaticRp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PimPart:
+    rps: tuple[StaticRp, ...]
+    ssm_ranges: tuple[IpNetwork, ...]
+    spt_switchover: bool
+    ports: tuple[tuple[PortPlan, int | None], ...]
+    """Ports that PIM runs on, and the version of IGMP or MLD there, if any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +35,8 @@ class Part:
     those clouds; with PIM it is the hosts that ask."""
     sessions: tuple[tuple[FlowPlan, str], ...]
     """Deliveries that start (`ingress`) or end (`egress`) here; the start counts where both do."""
+    pim: PimPart | None = None
+    """None: it runs no PIM."""
 
     def variables(self) -> Mapping[str, object]:
         """Return what a template may name."""
@@ -33,6 +46,7 @@ class Part:
             "imposed": self.imposed,
             "delivered": self.delivered,
             "sessions": self.sessions,
+            "pim": self.pim,
         }
 
 
@@ -61,4 +75,16 @@ def part_of(plan: Plan, name: str) -> Part:
         ),
         delivered=tuple((flow, ports) for flow, ports in delivered if not flow.transport.pim),
         sessions=tuple(sessions),
+        pim=_pim_part(plan, plan.pim, router),
+    )
+
+
+def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | None:
+    if pim is None or not router.pim:
+        return None
+    return PimPart(
+        rps=static_rps(pim),
+        ssm_ranges=pim.ssm_ranges,
+        spt_switchover=pim.spt_switchover,
+        ports=pim_ports(plan, router),
     )

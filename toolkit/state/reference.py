@@ -24,6 +24,7 @@ from toolkit.state.model import (
     Session,
     SubDomain,
 )
+from toolkit.state.pim import read_pim, with_multicast
 
 DEFAULT_METRIC = 10
 """llmsync-isis, leaf metric."""
@@ -49,7 +50,10 @@ def read_router(name: str, tree: _Node) -> RouterState:
         name=name,
         system_id=isis.get("system-id", ""),
         areas=tuple(sorted(isis.get("area-address", ()))),
-        interfaces=_interfaces(tree.get("ietf-interfaces:interfaces", {}), isis, bier),
+        interfaces=with_multicast(
+            _interfaces(tree.get("ietf-interfaces:interfaces", {}), isis, bier), tree
+        ),
+        pim=read_pim(tree),
         sub_domains=tuple(
             sorted(map(_sub_domain, _entries(bier, "sub-domain")), key=lambda s: s.sub_domain_id)
         ),

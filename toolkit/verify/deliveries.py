@@ -124,8 +124,8 @@ def ttl(scene: Scene) -> Iterator[Finding]:
                 yield finding(
                     "ttl-exceeded",
                     places.on(loss.router),
-                    f"packets of {flow.delivery} die at {loss.router}, {len(loss.path)} BFRs "
-                    f"from the source: the TTL is {TTL}",
+                    f"packets of {flow.delivery} die at {loss.router}, {len(loss.path)} "
+                    f"{_hops(flow)} from the source: the TTL is {TTL}",
                     evidence=[_path(loss.path), _ids(loss)],
                     subjects=_clouds(flow, loss),
                 )
@@ -147,11 +147,25 @@ def sizes(scene: Scene) -> Iterator[Finding]:
                 if host
                 else places.on(small.node, places.network_mtu(small.port)),
                 f"packets of {flow.delivery} do not pass {loss.link.link}: {loss.text}",
-                evidence=[
-                    f"payload {flow.payload} bytes; the rest are UDP, IP, BIER and tunnel headers"
-                ],
+                evidence=[f"payload {flow.payload} bytes; the rest are {_headers(flow)} headers"],
                 subjects=[loss.link.link, *_clouds(flow, loss)],
             )
+
+
+def _headers(flow: FlowPlan) -> str:
+    match flow.transport:
+        case Transport.BIER:
+            return "UDP, IP, BIER and tunnel"
+        case Transport.PIM_SM:
+            return "UDP, IP and Register"
+        case Transport.SR_P2MP:
+            return "UDP, IP and MPLS"
+        case Transport.PIM_SSM:
+            return "UDP and IP"
+
+
+def _hops(flow: FlowPlan) -> str:
+    return "BFRs" if flow.transport is Transport.BIER else "routers"
 
 
 def _clouds(flow: FlowPlan, loss: Loss) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from toolkit.state.model import Interface, NetworkState, RouterState, SubDomain
+from toolkit.state.model import Interface, NetworkState, PimRouting, RouterState, SubDomain
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
@@ -39,6 +39,8 @@ def layout(router: RouterState) -> dict[str, str]:
         rows[places.BIER] = PRESENT
     for sub_domain in router.sub_domains:
         rows |= _sub_domain(sub_domain)
+    if router.pim is not None:
+        rows |= _pim(router.pim)
     for ingress in router.ingress_flows:
         path = places.flow("ingress", ingress.source, ingress.group)
         rows[path] = PRESENT
@@ -79,6 +81,24 @@ def _interface(name: str, interface: Interface) -> dict[str, str]:
         entry = places.bier_interface(name)
         rows[entry] = PRESENT
         rows[f"{entry}/role"] = "host-imposition" if interface.accept_host_bier else "core"
+    if interface.pim:
+        entry = places.pim_interface(name)
+        rows[entry] = PRESENT
+        rows[f"{entry}/ttl-threshold"] = str(interface.ttl_threshold)
+    if interface.membership is not None:
+        entry = places.membership(name)
+        rows[entry] = PRESENT
+        rows[f"{entry}/version"] = str(interface.membership)
+    return rows
+
+
+def _pim(routing: PimRouting) -> dict[str, str]:
+    rows = {places.PIM: PRESENT}
+    for rp in routing.rps:
+        rows[places.static_rp(rp.address, rp.groups)] = PRESENT
+    for groups in routing.ssm_ranges:
+        rows[places.ssm_range(groups)] = PRESENT
+    rows[f"{places.PIM}/spt-switchover"] = "immediate" if routing.spt_switchover else "never"
     return rows
 
 

@@ -6,14 +6,14 @@ Pure.  The same for every transport; `toolkit.verify.walk` chooses who walks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from toolkit.inet.ip import DEFAULT_TTL
 from toolkit.plan.model import Plan
 from toolkit.planes.paths import Paths
 from toolkit.planes.plane import Plane
-from toolkit.state.model import Cable, End
+from toolkit.state.model import Cable, End, Member
 
 TTL = DEFAULT_TTL
 """What a BFIR imposes (the default of `Engine.impose`), and a host."""
@@ -31,6 +31,8 @@ class Ground(Protocol):
     def cables(self) -> Mapping[End, Cable]: ...
     @property
     def paths(self) -> Paths: ...
+    @property
+    def members(self) -> frozenset[Member]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,16 @@ class Loss:
     """Where `reason` is `mtu`."""
     clouds: frozenset[str] = frozenset()
     """Other transports: which clouds of the delivery lose the packet by it, as far as known."""
+    kind: str = ""
+    """PIM: the kind of finding that it is; empty: of none."""
+    port: str = ""
+    """PIM: the router's interface that it is about."""
+    to: str = ""
+    """PIM: the node that the packet was on its way to."""
+
+    def of(self, clouds: Iterable[str]) -> Loss:
+        """Return the loss as one that these clouds suffer by."""
+        return replace(self, clouds=frozenset(clouds))
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.plane import Plane
 from toolkit.state.model import NetworkState
-from toolkit.verify import bfrs, deliveries, neighbors, overlay, underlay
+from toolkit.verify import bfrs, deliveries, neighbors, overlay, pim, underlay
 from toolkit.verify.difference import config_findings
 from toolkit.verify.findings import Check, Finding, Report, Severity
 from toolkit.verify.scene import Scene
@@ -67,6 +67,8 @@ def _compared(scene: Scene) -> str:
 
 
 _BIER = frozenset({Transport.BIER})
+_PIM = frozenset({Transport.PIM_SSM, Transport.PIM_SM})
+_PIM_SM = frozenset({Transport.PIM_SM})
 _OVERLAY = frozenset({Transport.BIER, Transport.SR_P2MP})
 
 CHECKS: tuple[CheckKind, ...] = (
@@ -108,6 +110,18 @@ CHECKS: tuple[CheckKind, ...] = (
               ("set-missing",), bfrs.sets, over=_BIER),
     CheckKind("non-bfrs", "Routers that are no BFRs are crossed in tunnels",
               ("non-bfr-crossed",), deliveries.crossed, over=_BIER),
+    CheckKind("pim-members", "Every cloud can join at its edge router",
+              pim.MEMBERS, pim.members, over=_PIM),
+    CheckKind("pim-trees", "Every join gets to its root, and packets come back that way",
+              pim.TREES, pim.trees, over=_PIM),
+    CheckKind("pim-rp", "Routers agree on the RP, and reach it",
+              pim.RP, pim.rendezvous, over=_PIM_SM),
+    CheckKind("pim-ranges", "Groups are source-specific on all routers alike",
+              ("group-in-ssm-range", "ssm-range-missing"), pim.ranges, over=_PIM),
+    CheckKind("pim-neighbors", "PIM runs at both ends of every link between PIM routers",
+              ("pim-half-adjacency",), pim.neighbors, over=_PIM),
+    CheckKind("pim-scopes", "No TTL threshold stops packets",
+              ("ttl-threshold-high",), pim.scopes, over=_PIM),
     CheckKind("isis-adjacencies", "Every link carries an IS-IS adjacency",
               ("isis-half-adjacency",), neighbors.isis, covers=_adjacent),
     CheckKind("isis-system-ids", "IS-IS system-ids are unique",

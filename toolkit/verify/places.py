@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from toolkit.errors import Place
 from toolkit.inventory.model import Inventory
-from toolkit.state.model import IpAddress, IpInterface
+from toolkit.state.model import IpAddress, IpInterface, IpNetwork
 
 ISIS = "/llmsync-isis:isis"
 BIER = "/llmsync-bier:bier"
 OVERLAY = "/llmsync-overlay:overlay"
+PIM = "/llmsync-pim:pim"
+MEMBERSHIP = "/llmsync-pim:membership"
 DELIVERIES = "/llmsync-delivery:deliveries"
 
 
@@ -33,6 +35,23 @@ def isis_interface(name: str) -> str:
 
 def bier_interface(name: str) -> str:
     return f"{BIER}/interface[name='{name}']"
+
+
+def pim_interface(name: str) -> str:
+    return f"{PIM}/interface[name='{name}']"
+
+
+def membership(name: str) -> str:
+    """Path of IGMP or MLD on an interface."""
+    return f"{MEMBERSHIP}/interface[name='{name}']"
+
+
+def static_rp(address: IpAddress, groups: IpNetwork) -> str:
+    return f"{PIM}/static-rp[address='{address}'][group-prefix='{groups}']"
+
+
+def ssm_range(groups: IpNetwork) -> str:
+    return f"{PIM}/ssm-range[.='{groups}']"
 
 
 def sub_domain(number: int) -> str:

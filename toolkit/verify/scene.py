@@ -15,7 +15,7 @@ from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.derive import Network
 from toolkit.planes.paths import Paths, cables_up
 from toolkit.planes.plane import Plane
-from toolkit.state.model import Cable, End, IpAddress, NetworkState, SubDomain
+from toolkit.state.model import Cable, End, IpAddress, Member, NetworkState, SubDomain
 from toolkit.verify.ground import Walk
 from toolkit.verify.reports import WayBack, way_back
 from toolkit.verify.walk import walk
@@ -49,6 +49,11 @@ class Scene:
     @cached_property
     def network(self) -> Network:
         return self._network or Network(self.state, self.down)
+
+    @property
+    def members(self) -> frozenset[Member]:
+        """What the hosts have joined."""
+        return self.state.members
 
     @property
     def adjacencies(self) -> tuple[Adjacency, ...]:

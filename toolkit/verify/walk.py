@@ -12,9 +12,12 @@ from toolkit.inventory.model import Transport
 from toolkit.plan.model import FlowPlan
 from toolkit.verify.ground import Ground, Walk
 from toolkit.verify.walk_bier import walk_bier
+from toolkit.verify.walk_pim import walk_pim
 
 _WALKS: Mapping[Transport, Callable[[Ground, FlowPlan], Walk]] = {
     Transport.BIER: walk_bier,
+    Transport.PIM_SSM: walk_pim,
+    Transport.PIM_SM: walk_pim,
 }
 
 

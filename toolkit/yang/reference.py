@@ -18,6 +18,7 @@ OWN_MODULES: Final = (
     "llmsync-isis",
     "llmsync-bier",
     "llmsync-overlay",
+    "llmsync-pim",
     "llmsync-delivery",
 )
 """The modules of yang/."""
