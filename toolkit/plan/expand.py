@@ -23,6 +23,7 @@ from toolkit.plan.lock import EMPTY_LOCK, check_lock
 from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
 from toolkit.plan.places import place_of
 from toolkit.plan.ports import Wiring, attached_hosts, wire
+from toolkit.plan.replication import NO_REPLICATION, ReplicationPlan, plan_replication
 from toolkit.plan.transports import in_use
 
 
@@ -44,16 +45,22 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
     ]
     grown = _allocate(inventory, lock, addresses, problems)
     problems += _check_pools(inventory, grown, addresses)
+    sr = NO_REPLICATION
+    if Transport.SR_P2MP in used:
+        grown, sr = plan_replication(inventory, grown, problems)
     if problems:
         raise PlanError(sorted(set(problems)))
     wiring = wire(inventory, grown.links, grown.hosts, addresses)
     plan = Plan(
         name=inventory.name,
-        routers=_routers(inventory, grown, addresses, wiring),
+        routers=_routers(inventory, grown, addresses, wiring, sr),
         hosts=wiring.hosts,
         cables=wiring.cables,
-        flows=plan_flows(inventory, wiring.hosts, grown.bfr_ids, grown.deliveries, addresses),
+        flows=plan_flows(
+            inventory, wiring.hosts, grown.bfr_ids, grown.deliveries, addresses, sr.trees
+        ),
         policies=inventory.policies,
+        sr=sr.blocks,
     )
     return plan, grown
 
@@ -78,6 +85,9 @@ def _allocate(
         links=allocate(lock.links, (link.name for link in inventory.links)),
         hosts=allocate(lock.hosts, (*inventory.repositories, *inventory.clouds)),
         deliveries=allocate(lock.deliveries, inventory.deliveries),
+        trees=lock.trees,
+        instances=lock.instances,
+        digests=lock.digests,
     )
 
 
@@ -133,7 +143,7 @@ def _check_pools(inventory: Inventory, lock: Lock, addresses: Addresses) -> Iter
 
 
 def _routers(
-    inventory: Inventory, lock: Lock, addresses: Addresses, wiring: Wiring
+    inventory: Inventory, lock: Lock, addresses: Addresses, wiring: Wiring, sr: ReplicationPlan
 ) -> dict[str, RouterPlan]:
     bier = Transport.BIER in in_use(inventory)
     edge = edges(inventory).names if bier else frozenset()
@@ -159,6 +169,7 @@ def _routers(
             )
             if bier
             else (),
+            node_sid=sr.node_sids.get(router.name),
         )
         for router in inventory.routers.values()
     }

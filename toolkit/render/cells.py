@@ -14,7 +14,7 @@ from toolkit.errors import Place, Problem
 from toolkit.plan.model import Plan
 from toolkit.render.part import Part, part_of
 
-FEATURES = ("isis", "bier", "overlay", "delivery")
+FEATURES = ("isis", "bier", "sr", "overlay", "delivery")
 """In the order in which their configuration is written."""
 
 
@@ -23,6 +23,7 @@ def features_of(part: Part) -> tuple[str, ...]:
     needed = {
         "isis": True,
         "bier": part.router.bfr,
+        "sr": part.sr is not None,
         "overlay": bool(part.imposed or part.delivered),
         "delivery": bool(part.sessions),
     }

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 
 from toolkit.inventory.model import Imposition, Transport
 from toolkit.plan.intended import LOOPBACK
-from toolkit.plan.model import FlowPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.model import (
+    FlowPlan,
+    Plan,
+    PortPlan,
+    RouterPlan,
+    SrPlan,
+    TreeNodePlan,
+    TreePathPlan,
+    TreePlan,
+)
+from toolkit.state.model import IpAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +34,14 @@ class Part:
     those clouds; with PIM it is the hosts that ask."""
     sessions: tuple[tuple[FlowPlan, str], ...]
     """Deliveries that start (`ingress`) or end (`egress`) here; the start counts where both do."""
+    sr: SrPlan | None
+    """None: the router does no segment routing."""
+    policies: tuple[tuple[FlowPlan, TreePlan], ...]
+    """P2MP policies that have their root here, with their flows."""
+    segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
+    """Replication segments of this router."""
+    loopbacks: Mapping[str, IpAddress]
+    """Router -> its loopback, of the routers that policies and segments name."""
 
     def variables(self) -> Mapping[str, object]:
         """Return what a template may name."""
@@ -33,12 +51,23 @@ class Part:
             "imposed": self.imposed,
             "delivered": self.delivered,
             "sessions": self.sessions,
+            "sr": self.sr,
+            "policies": self.policies,
+            "segments": self.segments,
+            "loopbacks": self.loopbacks,
         }
 
 
 def part_of(plan: Plan, name: str) -> Part:
     """Return router `name`'s part in `plan`."""
     router = plan.routers[name]
+    segments = tuple(
+        (flow.tree, path, path.nodes[name])
+        for flow in plan.flows
+        if flow.tree is not None
+        for path in flow.tree.paths
+        if name in path.nodes
+    )
     delivered = []
     sessions = []
     for flow in plan.flows:
@@ -61,4 +90,16 @@ def part_of(plan: Plan, name: str) -> Part:
         ),
         delivered=tuple((flow, ports) for flow, ports in delivered if not flow.transport.pim),
         sessions=tuple(sessions),
+        sr=None if router.node_sid is None else plan.sr,
+        policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
+        segments=segments,
+        loopbacks=_loopbacks(plan, segments) | {name: router.loopback.ip},
     )
+
+
+def _loopbacks(
+    plan: Plan, segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
+) -> dict[str, IpAddress]:
+    named = {tree.root for tree, _, _ in segments}
+    named |= {branch.router for _, _, node in segments for branch in node.branches}
+    return {name: plan.routers[name].loopback.ip for name in sorted(named)}

@@ -24,6 +24,7 @@ from toolkit.state.model import (
     Session,
     SubDomain,
 )
+from toolkit.state.sr import mpls_interfaces, read_sr
 
 DEFAULT_METRIC = 10
 """llmsync-isis, leaf metric."""
@@ -49,7 +50,9 @@ def read_router(name: str, tree: _Node) -> RouterState:
         name=name,
         system_id=isis.get("system-id", ""),
         areas=tuple(sorted(isis.get("area-address", ()))),
-        interfaces=_interfaces(tree.get("ietf-interfaces:interfaces", {}), isis, bier),
+        interfaces=_interfaces(
+            tree.get("ietf-interfaces:interfaces", {}), isis, bier, mpls_interfaces(tree)
+        ),
         sub_domains=tuple(
             sorted(map(_sub_domain, _entries(bier, "sub-domain")), key=lambda s: s.sub_domain_id)
         ),
@@ -62,6 +65,7 @@ def read_router(name: str, tree: _Node) -> RouterState:
         sessions=tuple(
             sorted(map(_session, _entries(deliveries, "session")), key=lambda s: (s.tsi, s.name))
         ),
+        **read_sr(tree),
     )
 
 
@@ -70,7 +74,9 @@ def _entries(node: _Node, name: str) -> Iterable[_Node]:
     return entries
 
 
-def _interfaces(interfaces: _Node, isis: _Node, bier: _Node) -> dict[str, Interface]:
+def _interfaces(
+    interfaces: _Node, isis: _Node, bier: _Node, mpls: frozenset[str]
+) -> dict[str, Interface]:
     routed = {entry["name"]: _isis_interface(entry) for entry in _entries(isis, "interface")}
     roles = {
         entry["name"]: entry.get("role", DEFAULT_ROLE) for entry in _entries(bier, "interface")
@@ -84,6 +90,7 @@ def _interfaces(interfaces: _Node, isis: _Node, bier: _Node) -> dict[str, Interf
             isis=routed.get(entry["name"]),
             bier=roles.get(entry["name"]) == "core",
             accept_host_bier=roles.get(entry["name"]) == "host-imposition",
+            mpls=entry["name"] in mpls,
         )
         for entry in _entries(interfaces, "interface")
     }
