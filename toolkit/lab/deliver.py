@@ -30,7 +30,7 @@ from toolkit.delivery.sender import Sender
 from toolkit.delivery.sink import FolderSink
 from toolkit.delivery.source import FileSource, open_source
 from toolkit.errors import ToolkitError
-from toolkit.inventory.model import Imposition
+from toolkit.inventory.model import Imposition, Transport
 from toolkit.lab.fabric import (
     Fabric,
     build_fabric,
@@ -280,7 +280,8 @@ class DeliveryRun:
                 bfr=node.plane.bfr,
                 bift_rows=sum(len(bift.entries) for bift in node.plane.bifts.values()),
                 flow_rows=len(node.plane.ingress_flows) + len(node.plane.egress_flows),
-                counters={k: v for k, v in counters[name].items() if v},
+                counters={k.replace("sr-", ""): v for k, v in counters[name].items() if v},
+                state_rows=_state_rows(node.plane),
             )
             for name, node in sorted(self._fabric.routers.items())
         )
@@ -353,11 +354,22 @@ class DeliveryRun:
             "times are the laboratory's: link capacities and delays come from the inventory, "
             "processing in routers and hosts takes none",
         ]
-        if self._flow.imposition is Imposition.ROUTER:
+        if self._flow.transport is Transport.SR_P2MP:
+            notes.append(
+                "the tree is the same for every packet: every repair goes to every cloud; the root "
+                "knows at once which candidate path is valid"
+            )
+        elif self._flow.imposition is Imposition.ROUTER:
             notes.append(
                 "the edge router imposes the BitString per (S,G): every repair goes to every cloud"
             )
         return tuple(notes)
+
+
+def _state_rows(plane: Plane) -> int:
+    if plane.replication is None:
+        return 0
+    return sum(1 + len(s.branches) for s in plane.replication.segments.values())
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -63,6 +63,9 @@ class RouterUse:
     """(S,G) entries."""
     counters: Mapping[str, int]
     """`received`, `forwarded`, `delivered`, `imposed` and `dropped-<reason>`."""
+    state_rows: int = 0
+    """Multicast forwarding state of transports other than BIER.  SR-P2MP: replication segments and
+    their downstream nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ OWNED: Final = (
     QName("urn:ietf:params:xml:ns:yang:ietf-interfaces", "interfaces"),
     QName("urn:llmsync:isis", "isis"),
     QName("urn:llmsync:bier", "bier"),
+    QName("urn:llmsync:sr", "segment-routing"),
+    QName("urn:llmsync:sr", "p2mp"),
     QName("urn:llmsync:overlay", "overlay"),
     QName("urn:llmsync:delivery", "deliveries"),
 )

@@ -13,6 +13,8 @@ from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, adjacenci
 from toolkit.planes.bfrs import Bfrs, read_bfrs
 from toolkit.planes.birt import make_tables
 from toolkit.planes.plane import Neighbors, Plane
+from toolkit.planes.replication import Replication
+from toolkit.planes.srdomain import SrDomain
 from toolkit.planes.underlay import Underlay
 from toolkit.state.model import IpAddress, NetworkState
 
@@ -43,6 +45,19 @@ class Network:
             if theirs.node in state.hosts
         }
         self._planes: dict[str, Plane] = {}
+        self._sr_domain: SrDomain | None = None
+
+    @property
+    def sr_domain(self) -> SrDomain:
+        """What segment routing says throughout; failures do not change it."""
+        if self._sr_domain is None:
+            self._sr_domain = SrDomain(self.state)
+        return self._sr_domain
+
+    def replication(self, name: str) -> Replication | None:
+        """Return labels and trees of a router; None where nobody does segment routing."""
+        domain = self.sr_domain
+        return Replication(domain, self.underlay, name) if domain.in_use else None
 
     @property
     def state(self) -> NetworkState:
@@ -67,7 +82,9 @@ class Network:
 
         The adjacencies of the state without failures are filtered, not found again.
         """
-        return Network(self.state, down, self._candidates)
+        network = Network(self.state, down, self._candidates)
+        network._sr_domain = self.sr_domain
+        return network
 
     def planes(self) -> dict[str, Plane]:
         """Return the plane of every router that has not failed, by name."""
@@ -119,6 +136,7 @@ class Network:
             accept_host_bier=frozenset(i.name for i in interfaces if i.accept_host_bier),
             tunnel_sources=self._tunnel_sources,
             gaps=tables.gaps,
+            replication=self.replication(name),
         )
 
 

@@ -8,7 +8,7 @@ parts of llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry
 from toolkit.bier.birt import Row
@@ -17,9 +17,10 @@ from toolkit.bier.engine import Arrived, Engine
 from toolkit.bier.wire import Encapsulation
 from toolkit.planes.bfrs import Gap
 from toolkit.planes.fib import Fib
+from toolkit.planes.replication import Replication
+from toolkit.planes.srtree import Json, counters_tree, split, sr_tree
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 
-Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 Flow = tuple[IpAddress, IpAddress]
 """(S,G)."""
 
@@ -65,6 +66,9 @@ class Plane:
     """BFR-prefixes of the BFRs that may send us BIER in GRE."""
     gaps: tuple[Gap, ...]
     """What the BIER tables leave out, as far as this router is concerned."""
+    replication: Replication | None = field(default=None, compare=False)
+    """Labels and trees of SR-P2MP, made when they are asked for; None: nobody does segment
+    routing."""
 
     @property
     def bfr(self) -> bool:
@@ -112,10 +116,12 @@ class Plane:
                 ]
             }
             if counters is not None:
-                bier["counters"] = _counters_tree(counters)
+                bier["counters"] = counters_tree(split(counters)[1])
             tree["llmsync-bier:bier"] = bier
         if self.system_id:
             tree["llmsync-isis:isis"] = self._isis_tree()
+        if self.replication is not None:
+            tree |= sr_tree(self.replication, counters, alone=not self.bfr)
         return tree
 
     def _isis_tree(self) -> Json:
@@ -158,18 +164,4 @@ def _entry_tree(bfr_id: int, bift: Bift, entry: Entry) -> Json:
         tree["out-interface"] = entry.neighbor.interface
         tree["out-bift-id"] = entry.out_bift_id
         tree["tunnel"] = entry.neighbor.tunnel is not None
-    return tree
-
-
-def _counters_tree(counters: Mapping[str, int]) -> Json:
-    """Return the container `counters`; a counter64 is a string in JSON (RFC 7951 section 6.1)."""
-    tree: dict[str, Json] = {
-        name: str(counters.get(name, 0))
-        for name in ("received", "forwarded", "delivered", "imposed")
-    }
-    tree["dropped"] = [
-        {"reason": name.removeprefix("dropped-"), "packets": str(count)}
-        for name, count in sorted(counters.items())
-        if name.startswith("dropped-")
-    ]
     return tree

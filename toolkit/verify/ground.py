@@ -58,6 +58,10 @@ class Loss:
     """Where `reason` is `mtu`."""
     clouds: frozenset[str] = frozenset()
     """Other transports: which clouds of the delivery lose the packet by it, as far as known."""
+    finding: str = ""
+    """Other transports: kind of the finding that it is, where no general check names it."""
+    at: str = ""
+    """Where on the router it is configured: a YANG path."""
 
 
 @dataclass(slots=True)

@@ -69,7 +69,8 @@ class MovedPlanes(Mapping[str, Plane]):
         if name not in self._made:
             before = self._base.plane(name)
             unmoved = self._same and not self._is_moved(name)
-            self._made[name] = self._unmoved(before) if unmoved else self._moved(before)
+            made = self._unmoved(before) if unmoved else self._moved(before)
+            self._made[name] = replace(made, replication=self._network.replication(name))
         return self._made[name]
 
     def _unmoved(self, before: Plane) -> Plane:
