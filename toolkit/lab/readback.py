@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from toolkit.bier.bift import Bift
 from toolkit.bier.bitstring import bfr_id_at
 from toolkit.errors import Place
+from toolkit.lab import readback_sr
 from toolkit.lab.deliver import Delivered
 from toolkit.lab.memory import MemoryLab
 from toolkit.netconf.runtime_ncclient import Connection, Target
 from toolkit.netconf.tree import to_xml
 from toolkit.plan.model import FlowPlan
 from toolkit.planes.plane import Plane
+from toolkit.planes.srtree import split
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Check, Finding, Report
 from toolkit.yang.schema import reference_schema
@@ -33,7 +35,7 @@ ASKED = 12
 """Edge routers asked at most: typed values of large tables take pyangbind seconds a router."""
 FILTER = (
     '<bier xmlns="urn:llmsync:bier"><bift/><counters/></bier>'
-    '<deliveries xmlns="urn:llmsync:delivery"/>'
+    '<deliveries xmlns="urn:llmsync:delivery"/>' + readback_sr.FILTER
 )
 """RFC 6241 section 6: forwarding tables, counters, sessions with their receipts."""
 SHOWN = ("received", "forwarded", "delivered", "imposed")
@@ -55,19 +57,31 @@ def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
     for name in routers:
         tree = reference_schema().parse_xml(_get(lab, name), name, state=True)
         findings += _tables(name, tree, delivered.planes[name])
-        findings += _counters(name, tree, delivered.counters[name])
+        plane, counted = delivered.planes[name], delivered.counters[name]
+        if plane.bfr:
+            findings += _counters(name, tree, split(counted)[1])
+        if plane.replication is not None:
+            for path, text in (
+                *readback_sr.trees(name, tree, plane),
+                *readback_sr.counters(name, tree, counted, plane),
+            ):
+                findings.append(_finding(name, path, text))
         mine = {
             cloud: row
             for cloud, row in delivered.receipts.items()
             if plan.hosts[cloud].router == name
         }
         findings += _receipts(name, tree, flow.delivery, mine)
-    rows = sum(len(b.entries) for name in routers for b in delivered.planes[name].bifts.values())
+    planes = [delivered.planes[name] for name in routers]
+    rows = sum(len(bift.entries) for plane in planes for bift in plane.bifts.values())
+    segments = sum(map(readback_sr.rows, planes))
+    compared = [f"{rows} BIFT rows"] if rows or not segments else []
+    compared += [f"{segments} replication segments"] if segments else []
     check = Check(
         id="state-read-back",
-        title="Edge routers show their BIFTs, counters and receipts over NETCONF",
+        title="Edge routers show their tables, counters and receipts over NETCONF",
         status="failed" if findings else "passed",
-        reason=f"{len(routers)} of {len(up)} edge routers asked, {rows} BIFT rows compared",
+        reason=f"{len(routers)} of {len(up)} edge routers asked, {' and '.join(compared)} compared",
     )
     return Report(findings=tuple(findings), checks=(check,))
 

@@ -106,7 +106,7 @@ def loops(scene: Scene) -> Iterator[Finding]:
     """No packet meets a router twice with the same bit."""
     for flow, walk in scene.walked():
         for loss in walk.losses:
-            if loss.reason == "loop":
+            if loss.reason == "loop" and not loss.finding:
                 yield finding(
                     "forwarding-loop",
                     places.on(loss.router),
@@ -124,7 +124,8 @@ def ttl(scene: Scene) -> Iterator[Finding]:
                 yield finding(
                     "ttl-exceeded",
                     places.on(loss.router),
-                    f"packets of {flow.delivery} die at {loss.router}, {len(loss.path)} BFRs "
+                    f"packets of {flow.delivery} die at {loss.router}, {len(loss.path)} "
+                    f"{'BFRs' if flow.transport is Transport.BIER else 'routers'} "
                     f"from the source: the TTL is {TTL}",
                     evidence=[_path(loss.path), _ids(loss)],
                     subjects=_clouds(flow, loss),
@@ -147,11 +148,15 @@ def sizes(scene: Scene) -> Iterator[Finding]:
                 if host
                 else places.on(small.node, places.network_mtu(small.port)),
                 f"packets of {flow.delivery} do not pass {loss.link.link}: {loss.text}",
-                evidence=[
-                    f"payload {flow.payload} bytes; the rest are UDP, IP, BIER and tunnel headers"
-                ],
+                evidence=[f"payload {flow.payload} bytes; the rest are UDP, IP, {_added(flow)}"],
                 subjects=[loss.link.link, *_clouds(flow, loss)],
             )
+
+
+def _added(flow: FlowPlan) -> str:
+    """Return the headers that a transport adds, for people."""
+    bier = flow.transport is Transport.BIER
+    return "BIER and tunnel headers" if bier else f"and what {flow.transport} adds"
 
 
 def _clouds(flow: FlowPlan, loss: Loss) -> list[str]:
