@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from verify_edge_cases import CASES, Case
 from verify_networks import LINES, change_sub_domain, network
+from verify_sr_cases import CASES as SR_CASES
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.wire import Encapsulation
@@ -26,6 +27,7 @@ from toolkit.verify.findings import Report, Severity
 from toolkit.verify.multicast import CHECKS, verify_state
 
 GOLDEN = Path(__file__).parent / "golden" / "verify"
+assert SR_CASES is CASES  # they register themselves
 
 
 def verify(case: Case) -> Report:

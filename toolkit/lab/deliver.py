@@ -30,7 +30,7 @@ from toolkit.delivery.sender import Sender
 from toolkit.delivery.sink import FolderSink
 from toolkit.delivery.source import FileSource, open_source
 from toolkit.errors import ToolkitError
-from toolkit.inventory.model import Imposition
+from toolkit.inventory.model import Imposition, Transport
 from toolkit.lab.fabric import (
     Fabric,
     build_fabric,
@@ -41,6 +41,7 @@ from toolkit.lab.fabric import (
 from toolkit.lab.gpu import TensorTaker
 from toolkit.lab.hosts import CloudHost, Repository, SilentHost, Uplink
 from toolkit.lab.result import CloudResult, DeliveryResult, RouterUse
+from toolkit.lab.router import RouterNode
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Network
 from toolkit.pim.engine import MulticastUse
@@ -293,8 +294,8 @@ class DeliveryRun:
                 bfr=node.plane.bfr,
                 bift_rows=sum(len(bift.entries) for bift in node.plane.bifts.values()),
                 flow_rows=len(node.plane.ingress_flows) + len(node.plane.egress_flows),
-                state_rows=0 if node.pim is None else len(node.pim.engine.mfib()),
-                counters={k: v for k, v in counters[name].items() if v},
+                counters={k.replace("sr-", ""): v for k, v in counters[name].items() if v},
+                state_rows=_state_rows(node),
             )
             for name, node in sorted(self._fabric.routers.items())
         )
@@ -369,11 +370,23 @@ class DeliveryRun:
         ]
         if self._flow.transport.pim:
             notes += _PIM_NOTES
+        elif self._flow.transport is Transport.SR_P2MP:
+            notes.append(
+                "the tree is the same for every packet: every repair goes to every cloud; the root "
+                "knows at once which candidate path is valid"
+            )
         elif self._flow.imposition is Imposition.ROUTER:
             notes.append(
                 "the edge router imposes the BitString per (S,G): every repair goes to every cloud"
             )
         return tuple(notes)
+
+
+def _state_rows(node: RouterNode) -> int:
+    rows = 0 if node.pim is None else len(node.pim.engine.mfib())
+    if node.plane.replication is not None:
+        rows += sum(1 + len(s.branches) for s in node.plane.replication.segments.values())
+    return rows
 
 
 def _same(one: Path, other: Path) -> bool:

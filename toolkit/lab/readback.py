@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from toolkit.bier.bift import Bift
 from toolkit.bier.bitstring import bfr_id_at
 from toolkit.errors import Place
+from toolkit.lab import readback_sr
 from toolkit.lab.deliver import Delivered
 from toolkit.lab.memory import MemoryLab
 from toolkit.lab.readback_pim import differing
@@ -21,6 +22,7 @@ from toolkit.netconf.runtime_ncclient import Connection, Target
 from toolkit.netconf.tree import to_xml
 from toolkit.plan.model import FlowPlan
 from toolkit.planes.plane import Plane
+from toolkit.planes.srtree import split
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Check, Finding, Report
 from toolkit.yang.schema import reference_schema
@@ -35,7 +37,7 @@ ASKED = 12
 FILTER = (
     '<bier xmlns="urn:llmsync:bier"><bift/><counters/></bier>'
     '<pim xmlns="urn:llmsync:pim"><mfib/><counters/></pim>'
-    '<deliveries xmlns="urn:llmsync:delivery"/>'
+    '<deliveries xmlns="urn:llmsync:delivery"/>' + readback_sr.FILTER
 )
 """RFC 6241 section 6: forwarding tables, counters, sessions with their receipts."""
 SHOWN = ("received", "forwarded", "delivered", "imposed")
@@ -57,7 +59,15 @@ def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
     for name in routers:
         tree = reference_schema().parse_xml(_get(lab, name), name, state=True)
         findings += _tables(name, tree, delivered.planes[name])
-        findings += _counters(name, tree, delivered.counters[name])
+        plane, counted = delivered.planes[name], delivered.counters[name]
+        if plane.bfr:
+            findings += _counters(name, tree, split(counted)[1])
+        if plane.replication is not None:
+            for path, text in (
+                *readback_sr.trees(name, tree, plane),
+                *readback_sr.counters(name, tree, counted, plane),
+            ):
+                findings.append(_finding(name, path, text))
         if name in delivered.multicast:
             found = differing(name, tree, delivered.multicast[name])
             findings += (_finding(name, path, said) for path, said in found)
@@ -67,13 +77,18 @@ def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
             if plan.hosts[cloud].router == name
         }
         findings += _receipts(name, tree, flow.delivery, mine)
-    rows = sum(len(b.entries) for name in routers for b in delivered.planes[name].bifts.values())
-    rows += sum(len(use.mfib) for name, use in delivered.multicast.items() if name in routers)
+    planes = [delivered.planes[name] for name in routers]
+    compared = {
+        "BIFT rows": sum(len(bift.entries) for plane in planes for bift in plane.bifts.values()),
+        "replication segments": sum(map(readback_sr.rows, planes)),
+        "MFIB rows": sum(len(u.mfib) for name, u in delivered.multicast.items() if name in routers),
+    }
+    words = " and ".join(f"{n} {what}" for what, n in compared.items() if n) or "no rows"
     check = Check(
         id="state-read-back",
         title="Edge routers show their tables, counters and receipts over NETCONF",
         status="failed" if findings else "passed",
-        reason=f"{len(routers)} of {len(up)} edge routers asked, {rows} rows compared",
+        reason=f"{len(routers)} of {len(up)} edge routers asked, {words} compared",
     )
     return Report(findings=tuple(findings), checks=(check,))
 

@@ -62,7 +62,8 @@ class RouterUse:
     flow_rows: int
     """(S,G) entries."""
     state_rows: int = 0
-    """Entries of its multicast table: tree state that exists because of the delivery."""
+    """Tree state that exists because of the delivery: entries of its multicast table, or
+    replication segments and their downstream nodes."""
     counters: Mapping[str, int]
     """`received`, `forwarded`, `delivered`, `imposed` and `dropped-<reason>`."""
 

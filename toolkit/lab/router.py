@@ -18,6 +18,7 @@ from toolkit.bier.wire import Encapsulation, Proto
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, gre, ip
 from toolkit.inet.ethernet import EtherType
+from toolkit.lab.labels import LabelSwitch
 from toolkit.lab.links import header, mac
 from toolkit.lab.pim_router import PimPart, is_multicast
 from toolkit.lab.wires import Emission
@@ -52,6 +53,7 @@ class RouterNode:
         self.drops: Counter[str] = Counter()
         """Packets other than BIER that went no further, by reason."""
         self._far_ends = far_ends
+        self._labels = LabelSwitch(self._front, self._egress_of)
         self.load(plane)
 
     def load(self, plane: Plane) -> None:
@@ -61,6 +63,10 @@ class RouterNode:
         around = surroundings(plane)
         self.pim = None if around is None else PimPart(around, self._out)
         """IP multicast; None: no PIM."""
+        self._labels.load(plane)
+        self._bift_labels = frozenset(
+            i.number for i in plane.bift_ids if i.encapsulation is Encapsulation.MPLS
+        )
         self._arrived = {
             port: plane.arrived(port) for port in plane.core_bier | plane.accept_host_bier
         }
@@ -87,6 +93,7 @@ class RouterNode:
         """Those of the BIER engine, and `dropped-ip-<reason>`."""
         return {
             **self.engine.counters,
+            **self._labels.counters,
             **{f"dropped-ip-{reason}": n for reason, n in sorted(self.drops.items())},
             **({} if self.pim is None else self.pim.counters),
         }
@@ -97,6 +104,12 @@ class RouterNode:
     def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
         kind = frame[12:14]
         encapsulation = _BIER.get(kind)
+        if (
+            encapsulation is Encapsulation.MPLS
+            and self._labels.present
+            and int.from_bytes(frame[14:17], "big") >> 4 not in self._bift_labels
+        ):
+            return self._labels.receive(port, frame[14:], now)
         if encapsulation is not None:
             arrived = self._arrived.get(port, Arrived.EDGE)
             return self._emit(self.engine.receive(frame[14:], encapsulation, arrived, now))
@@ -182,11 +195,14 @@ class RouterNode:
     def _ingress(self, port: str, outer: ip.Header, packet: bytes) -> Iterable[Emission]:
         """As BFIR, impose the BitString of an (S,G) that came in from its own host."""
         flow = self.plane.ingress_flows.get((outer.source, outer.destination))
-        if flow is None or port not in self.plane.edge_interfaces:
+        if port not in self.plane.edge_interfaces or (flow is None and not self._labels.present):
             return self._drop("no-ingress-flow")
         forwarded = ip.forwarded(packet[: outer.end])
         if forwarded is None:
             return self._drop("ttl")
+        if flow is None:
+            imposed = self._labels.impose(outer.source, outer.destination, forwarded)
+            return self._drop(imposed) if isinstance(imposed, str) else imposed
         proto = Proto.IPV4 if outer.source.version == 4 else Proto.IPV6
         bfir_id = self.plane.bfr_ids.get(flow.sub_domain_id)
         if bfir_id is None:

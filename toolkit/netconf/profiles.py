@@ -15,6 +15,8 @@ OWNED: Final = (
     QName("urn:llmsync:bier", "bier"),
     QName("urn:llmsync:pim", "pim"),
     QName("urn:llmsync:pim", "membership"),
+    QName("urn:llmsync:sr", "segment-routing"),
+    QName("urn:llmsync:sr", "p2mp"),
     QName("urn:llmsync:overlay", "overlay"),
     QName("urn:llmsync:delivery", "deliveries"),
 )

@@ -24,6 +24,7 @@ from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
 from toolkit.plan.pim import check_pim, plan_pim
 from toolkit.plan.places import place_of
 from toolkit.plan.ports import Wiring, attached_hosts, wire
+from toolkit.plan.replication import NO_REPLICATION, ReplicationPlan, plan_replication
 from toolkit.plan.transports import in_use
 
 
@@ -46,18 +47,24 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
     ]
     grown = _allocate(inventory, lock, addresses, problems)
     problems += _check_pools(inventory, grown, addresses)
+    sr = NO_REPLICATION
+    if Transport.SR_P2MP in used:
+        grown, sr = plan_replication(inventory, grown, problems)
     if problems:
         raise PlanError(sorted(set(problems)))
     wiring = wire(inventory, grown.links, grown.hosts, addresses)
-    routers = _routers(inventory, grown, addresses, wiring)
+    routers = _routers(inventory, grown, addresses, wiring, sr)
     plan = Plan(
         name=inventory.name,
         routers=routers,
         hosts=wiring.hosts,
         cables=wiring.cables,
-        flows=plan_flows(inventory, wiring.hosts, grown.bfr_ids, grown.deliveries, addresses),
+        flows=plan_flows(
+            inventory, wiring.hosts, grown.bfr_ids, grown.deliveries, addresses, sr.trees
+        ),
         policies=inventory.policies,
         pim=plan_pim(inventory, routers),
+        sr=sr.blocks,
     )
     return plan, grown
 
@@ -82,6 +89,9 @@ def _allocate(
         links=allocate(lock.links, (link.name for link in inventory.links)),
         hosts=allocate(lock.hosts, (*inventory.repositories, *inventory.clouds)),
         deliveries=allocate(lock.deliveries, inventory.deliveries),
+        trees=lock.trees,
+        instances=lock.instances,
+        digests=lock.digests,
     )
 
 
@@ -137,7 +147,7 @@ def _check_pools(inventory: Inventory, lock: Lock, addresses: Addresses) -> Iter
 
 
 def _routers(
-    inventory: Inventory, lock: Lock, addresses: Addresses, wiring: Wiring
+    inventory: Inventory, lock: Lock, addresses: Addresses, wiring: Wiring, sr: ReplicationPlan
 ) -> dict[str, RouterPlan]:
     used = in_use(inventory)
     bier = Transport.BIER in used
@@ -165,6 +175,7 @@ def _routers(
             )
             if bier
             else (),
+            node_sid=sr.node_sids.get(router.name),
         )
         for router in inventory.routers.values()
     }

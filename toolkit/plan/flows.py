@@ -13,7 +13,7 @@ from toolkit.errors import Problem
 from toolkit.inventory.model import Delivery, Imposition, Inventory, Link, Transport
 from toolkit.plan.addresses import Addresses
 from toolkit.plan.ids import name_order
-from toolkit.plan.model import FlowPlan, HostPlan
+from toolkit.plan.model import FlowPlan, HostPlan, TreePlan
 from toolkit.plan.places import place_of
 from toolkit.plan.ports import attached_hosts
 
@@ -88,6 +88,7 @@ def plan_flows(
     bfr_ids: Mapping[str, int],
     tsis: Mapping[str, int],
     addresses: Addresses,
+    trees: Mapping[str, TreePlan],
 ) -> tuple[FlowPlan, ...]:
     """Return the flows in the order of their TSIs; `check_flows` has nothing to say."""
     core, tunnel = _narrowest(inventory), tunnel_overhead(inventory)
@@ -117,6 +118,7 @@ def plan_flows(
                 bfr_ids={c: bfr_ids[hosts[c].router] for c in clouds} if bier else {},
                 rate=delivery.rate,
                 payload=_payload(inventory, delivery, core, tunnel)[0],
+                tree=trees.get(delivery.name),
             )
         )
     return tuple(flows)

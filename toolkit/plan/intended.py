@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from toolkit.inventory.model import Imposition, Transport
+from toolkit.plan.intended_sr import policies_of, routing_of, segments_of, tree_flows_of
 from toolkit.plan.members import members_of
 from toolkit.plan.model import FlowPlan, Plan, PortPlan, RouterPlan
 from toolkit.plan.pim import with_pim
@@ -42,7 +43,7 @@ def intended_state(plan: Plan) -> NetworkState:
         source=Source.PLAN,
         routers={
             router.name: with_pim(
-                plan, router, _router(router, ingress[router.name], egress[router.name])
+                plan, router, _router(plan, router, ingress[router.name], egress[router.name])
             )
             for router in plan.routers.values()
         },
@@ -53,7 +54,7 @@ def intended_state(plan: Plan) -> NetworkState:
 
 
 def _router(
-    router: RouterPlan, ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]
+    plan: Plan, router: RouterPlan, ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]
 ) -> RouterState:
     loopback = Interface(
         name=LOOPBACK, addresses=(router.loopback,), isis=IsisInterface(passive=True)
@@ -64,7 +65,10 @@ def _router(
         areas=(router.area,),
         interfaces={
             LOOPBACK: loopback,
-            **{port.name: _interface(port, bfr=router.bfr) for port in router.ports},
+            **{
+                port.name: _interface(port, bfr=router.bfr, mpls=router.node_sid is not None)
+                for port in router.ports
+            },
         },
         sub_domains=tuple(
             SubDomain(
@@ -103,6 +107,10 @@ def _router(
             if not flow.transport.pim
         ),
         sessions=_sessions(ingress, egress),
+        sr=routing_of(plan, router),
+        replication_segments=segments_of(plan, router.name),
+        p2mp_policies=policies_of(plan, ingress),
+        tree_flows=tree_flows_of(plan, ingress),
     )
 
 
@@ -111,7 +119,7 @@ def _towards(router: RouterPlan, clouds: frozenset[str]) -> tuple[str, ...]:
     return tuple(port.name for port in router.ports if port.edge and port.peer in clouds)
 
 
-def _interface(port: PortPlan, *, bfr: bool) -> Interface:
+def _interface(port: PortPlan, *, bfr: bool, mpls: bool) -> Interface:
     return Interface(
         name=port.name,
         addresses=(port.address,),
@@ -119,6 +127,7 @@ def _interface(port: PortPlan, *, bfr: bool) -> Interface:
         isis=IsisInterface(metric=port.metric, passive=port.edge),
         bier=bfr and not port.edge,
         accept_host_bier=port.accept_host_bier,
+        mpls=mpls and not port.edge,
     )
 
 

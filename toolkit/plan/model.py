@@ -107,6 +107,8 @@ class TreePathPlan:
     """Router -> its segment, the root first, parents before children."""
     links: tuple[str, ...]
     """Names of the links that it stands on, sorted."""
+    shared: tuple[str, ...] = ()
+    """Links, routers and risks that the second path could not avoid of the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

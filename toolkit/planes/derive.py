@@ -15,6 +15,8 @@ from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.bfrs import Bfrs, read_bfrs
 from toolkit.planes.pim import PimPlane, pim_plane
 from toolkit.planes.plane import Neighbors, Plane
+from toolkit.planes.replication import Replication
+from toolkit.planes.srdomain import SrDomain
 from toolkit.planes.tables import LazyTables, RowMaker
 from toolkit.planes.underlay import Underlay
 from toolkit.state.model import End, IpAddress, NetworkState
@@ -52,6 +54,20 @@ class Network:
         )
         self._far: dict[End, End] | None = None
         self._planes: dict[str, Plane] = {}
+        self._sr_domain: SrDomain | None = None
+
+    @property
+    def sr_domain(self) -> SrDomain:
+        """What segment routing says throughout; failures do not change it."""
+        if self._sr_domain is None:
+            shared = self._intact
+            self._sr_domain = SrDomain(self.state) if shared is None else shared.sr_domain
+        return self._sr_domain
+
+    def replication(self, name: str) -> Replication | None:
+        """Return labels and trees of a router; None where nobody does segment routing."""
+        domain = self.sr_domain
+        return Replication(domain, self.underlay, name) if domain.in_use else None
 
     @property
     def state(self) -> NetworkState:
@@ -147,6 +163,7 @@ class Network:
             tunnel_sources=self._tunnel_sources,
             left_out=tables.gaps,
             pim=self.pim(name),
+            replication=self.replication(name),
         )
 
     def pim(self, name: str) -> PimPlane | None:

@@ -9,7 +9,7 @@ llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Forwarding
 from toolkit.bier.birt import Row
@@ -21,10 +21,11 @@ from toolkit.planes.bfrs import Gap
 from toolkit.planes.fib import Fib
 from toolkit.planes.pim import PimPlane
 from toolkit.planes.pim_shown import pim_tree
+from toolkit.planes.replication import Replication
+from toolkit.planes.srtree import Json, counters_tree, split, sr_tree
 from toolkit.planes.tables import LazyBifts
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 
-Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 Flow = tuple[IpAddress, IpAddress]
 """(S,G)."""
 
@@ -72,6 +73,9 @@ class Plane:
     """Returns `gaps`: they are known only when all of the BIER tables are."""
     pim: PimPlane | None = None
     """None: the router runs no PIM."""
+    replication: Replication | None = field(default=None, compare=False)
+    """Labels and trees of SR-P2MP, made when they are asked for; None: nobody does segment
+    routing."""
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -136,12 +140,14 @@ class Plane:
                 ]
             }
             if counters is not None:
-                bier["counters"] = _counters_tree(counters)
+                bier["counters"] = counters_tree(split(counters)[1])
             tree["llmsync-bier:bier"] = bier
         if self.pim is not None:
             tree |= pim_tree(self.pim, multicast)
         if self.system_id:
             tree["llmsync-isis:isis"] = self._isis_tree()
+        if self.replication is not None:
+            tree |= sr_tree(self.replication, counters, alone=not self.bfr)
         return tree
 
     def _isis_tree(self) -> Json:
@@ -184,18 +190,4 @@ def _entry_tree(bfr_id: int, bift: Bift, entry: Entry) -> Json:
         tree["out-interface"] = entry.neighbor.interface
         tree["out-bift-id"] = entry.out_bift_id
         tree["tunnel"] = entry.neighbor.tunnel is not None
-    return tree
-
-
-def _counters_tree(counters: Mapping[str, int]) -> Json:
-    """Return the container `counters`; a counter64 is a string in JSON (RFC 7951 section 6.1)."""
-    tree: dict[str, Json] = {
-        name: str(counters.get(name, 0))
-        for name in ("received", "forwarded", "delivered", "imposed")
-    }
-    tree["dropped"] = [
-        {"reason": name.removeprefix("dropped-"), "packets": str(count)}
-        for name, count in sorted(counters.items())
-        if name.startswith("dropped-")
-    ]
     return tree

@@ -14,7 +14,7 @@ from toolkit.errors import Place, Problem
 from toolkit.plan.model import Plan
 from toolkit.render.part import Part, part_of
 
-FEATURES = ("isis", "bier", "pim", "overlay", "delivery")
+FEATURES = ("isis", "bier", "pim", "sr", "overlay", "delivery")
 """In the order in which their configuration is written."""
 
 
@@ -24,6 +24,7 @@ def features_of(part: Part) -> tuple[str, ...]:
         "isis": True,
         "bier": part.router.bfr,
         "pim": part.pim is not None,
+        "sr": part.sr is not None,
         "overlay": bool(part.imposed or part.delivered),
         "delivery": bool(part.sessions),
     }

@@ -11,9 +11,19 @@ from dataclasses import dataclass
 
 from toolkit.inventory.model import Imposition, Transport
 from toolkit.plan.intended import LOOPBACK
-from toolkit.plan.model import FlowPlan, PimPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.model import (
+    FlowPlan,
+    PimPlan,
+    Plan,
+    PortPlan,
+    RouterPlan,
+    SrPlan,
+    TreeNodePlan,
+    TreePathPlan,
+    TreePlan,
+)
 from toolkit.plan.pim import pim_ports, static_rps
-from toolkit.state.model import IpNetwork, StaticRp
+from toolkit.state.model import IpAddress, IpNetwork, StaticRp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,14 @@ class Part:
     those clouds; with PIM it is the hosts that ask."""
     sessions: tuple[tuple[FlowPlan, str], ...]
     """Deliveries that start (`ingress`) or end (`egress`) here; the start counts where both do."""
+    sr: SrPlan | None
+    """None: the router does no segment routing."""
+    policies: tuple[tuple[FlowPlan, TreePlan], ...]
+    """P2MP policies that have their root here, with their flows."""
+    segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
+    """Replication segments of this router."""
+    loopbacks: Mapping[str, IpAddress]
+    """Router -> its loopback, of the routers that policies and segments name."""
     pim: PimPart | None = None
     """None: it runs no PIM."""
 
@@ -47,12 +65,23 @@ class Part:
             "delivered": self.delivered,
             "sessions": self.sessions,
             "pim": self.pim,
+            "sr": self.sr,
+            "policies": self.policies,
+            "segments": self.segments,
+            "loopbacks": self.loopbacks,
         }
 
 
 def part_of(plan: Plan, name: str) -> Part:
     """Return router `name`'s part in `plan`."""
     router = plan.routers[name]
+    segments = tuple(
+        (flow.tree, path, path.nodes[name])
+        for flow in plan.flows
+        if flow.tree is not None
+        for path in flow.tree.paths
+        if name in path.nodes
+    )
     delivered = []
     sessions = []
     for flow in plan.flows:
@@ -76,6 +105,10 @@ def part_of(plan: Plan, name: str) -> Part:
         delivered=tuple((flow, ports) for flow, ports in delivered if not flow.transport.pim),
         sessions=tuple(sessions),
         pim=_pim_part(plan, plan.pim, router),
+        sr=None if router.node_sid is None else plan.sr,
+        policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
+        segments=segments,
+        loopbacks=_loopbacks(plan, segments) | {name: router.loopback.ip},
     )
 
 
@@ -88,3 +121,11 @@ def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | 
         spt_switchover=pim.spt_switchover,
         ports=pim_ports(plan, router),
     )
+
+
+def _loopbacks(
+    plan: Plan, segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
+) -> dict[str, IpAddress]:
+    named = {tree.root for tree, _, _ in segments}
+    named |= {branch.router for _, _, node in segments for branch in node.branches}
+    return {name: plan.routers[name].loopback.ip for name in sorted(named)}

@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from toolkit import __version__
 from toolkit.errors import Place
-from toolkit.verify.catalogue import KINDS, Kind
+from toolkit.verify.catalogue import KINDS
 from toolkit.verify.findings import Check, Finding, Report
+from toolkit.verify.kind import Kind
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -15,8 +15,8 @@ from typing import Any
 from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.state.model import Source
-from toolkit.verify.coverage import Statement
 from toolkit.verify.findings import Check, Finding, Report, Severity
+from toolkit.verify.statement import Statement
 
 SCHEMA = "llmsync-verify/1"
 SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.NOTE)

@@ -25,6 +25,7 @@ from toolkit.state.model import (
     SubDomain,
 )
 from toolkit.state.pim import read_pim, with_multicast
+from toolkit.state.sr import mpls_interfaces, read_sr
 
 DEFAULT_METRIC = 10
 """llmsync-isis, leaf metric."""
@@ -51,7 +52,10 @@ def read_router(name: str, tree: _Node) -> RouterState:
         system_id=isis.get("system-id", ""),
         areas=tuple(sorted(isis.get("area-address", ()))),
         interfaces=with_multicast(
-            _interfaces(tree.get("ietf-interfaces:interfaces", {}), isis, bier), tree
+            _interfaces(
+                tree.get("ietf-interfaces:interfaces", {}), isis, bier, mpls_interfaces(tree)
+            ),
+            tree,
         ),
         pim=read_pim(tree),
         sub_domains=tuple(
@@ -66,6 +70,7 @@ def read_router(name: str, tree: _Node) -> RouterState:
         sessions=tuple(
             sorted(map(_session, _entries(deliveries, "session")), key=lambda s: (s.tsi, s.name))
         ),
+        **read_sr(tree),
     )
 
 
@@ -74,7 +79,9 @@ def _entries(node: _Node, name: str) -> Iterable[_Node]:
     return entries
 
 
-def _interfaces(interfaces: _Node, isis: _Node, bier: _Node) -> dict[str, Interface]:
+def _interfaces(
+    interfaces: _Node, isis: _Node, bier: _Node, mpls: frozenset[str]
+) -> dict[str, Interface]:
     routed = {entry["name"]: _isis_interface(entry) for entry in _entries(isis, "interface")}
     roles = {
         entry["name"]: entry.get("role", DEFAULT_ROLE) for entry in _entries(bier, "interface")
@@ -88,6 +95,7 @@ def _interfaces(interfaces: _Node, isis: _Node, bier: _Node) -> dict[str, Interf
             isis=routed.get(entry["name"]),
             bier=roles.get(entry["name"]) == "core",
             accept_host_bier=roles.get(entry["name"]) == "host-imposition",
+            mpls=entry["name"] in mpls,
         )
         for entry in _entries(interfaces, "interface")
     }

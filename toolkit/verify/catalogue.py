@@ -7,21 +7,13 @@ the catalogue cannot be reported, and docs/reference/findings.md is this table.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from toolkit.errors import Place
+from toolkit.verify.catalogue_sr import SR_KINDS
 from toolkit.verify.findings import Finding, Severity
+from toolkit.verify.kind import Kind
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    id: str
-    severity: Severity
-    meaning: str
-    remedy: str
-
 
 _KINDS = (
     # Delivery
@@ -145,6 +137,8 @@ _KINDS = (
     Kind("ttl-threshold-high", _ERROR,
          "An interface of a tree lets only packets with a larger TTL out.",
          "Lower its TTL threshold"),
+    # SR-P2MP
+    *SR_KINDS,
     # Underlay
     Kind("isis-half-adjacency", _ERROR,
          "A link forms no IS-IS adjacency because of its configuration.",

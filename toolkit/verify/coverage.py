@@ -6,22 +6,11 @@ and what that means for the result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from toolkit.inventory.model import Encapsulation, Platform
+from toolkit.inventory.model import Encapsulation, Platform, Transport
 from toolkit.plan.model import Plan
 from toolkit.state.model import NetworkState, Source
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    topic: str
-    modelled: bool
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.topic}: {self.text}"
-
+from toolkit.verify.coverage_sr import CANDIDATE_PATHS, of_transports
+from toolkit.verify.statement import Statement
 
 _ALWAYS = (
     Statement(
@@ -83,7 +72,13 @@ def coverage(
 
     `device_state_read`: routers were asked for their own tables, and these were compared.
     """
-    statements = [*_ALWAYS, _DEVICE_STATE_READ if device_state_read else _DEVICE_STATE]
+    used = frozenset(flow.transport for flow in plan.flows)
+    statements = [
+        *(of_transports(statement, used) for statement in _ALWAYS),
+        _DEVICE_STATE_READ if device_state_read else _DEVICE_STATE,
+    ]
+    if Transport.SR_P2MP in used:
+        statements += CANDIDATE_PATHS
     if state.source is Source.PLAN:
         text = "what was judged is the plan itself, not what is on routers."
         statements.append(Statement("Configurations", False, text))

@@ -106,7 +106,7 @@ def loops(scene: Scene) -> Iterator[Finding]:
     """No packet meets a router twice with the same bit."""
     for flow, walk in scene.walked():
         for loss in walk.losses:
-            if loss.reason == "loop":
+            if loss.reason == "loop" and not loss.finding:
                 yield finding(
                     "forwarding-loop",
                     places.on(loss.router),

@@ -14,9 +14,9 @@ from toolkit.state.model import Interface, NetworkState, PimRouting, RouterState
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
+from toolkit.verify.layout_sr import PRESENT, layout_sr
 
 ABSENT = "absent"
-PRESENT = "present"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def layout(router: RouterState) -> dict[str, str]:
         rows[f"{path}/source"] = str(session.source)
         rows[f"{path}/group"] = str(session.group)
         rows[f"{path}/role"] = session.role
-    return rows
+    return rows | layout_sr(router)
 
 
 def _interface(name: str, interface: Interface) -> dict[str, str]:

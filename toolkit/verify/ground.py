@@ -66,6 +66,10 @@ class Loss:
     """PIM: the router's interface that it is about."""
     to: str = ""
     """PIM: the node that the packet was on its way to."""
+    finding: str = ""
+    """Other transports: kind of the finding that it is, where no general check names it."""
+    at: str = ""
+    """Where on the router it is configured: a YANG path."""
 
     def of(self, clouds: Iterable[str]) -> Loss:
         """Return the loss as one that these clouds suffer by."""

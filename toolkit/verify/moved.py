@@ -43,6 +43,7 @@ class MovedPlanes(Mapping[str, Plane]):
             bifts=tables.bifts,
             bift_ids=tables.bift_ids,
             left_out=tables.gaps,
+            replication=network.replication(name),
         )
 
     def __iter__(self) -> Iterator[str]:
@@ -54,7 +55,8 @@ class MovedPlanes(Mapping[str, Plane]):
 
 class Steadiness:
     """Whether failures leave all that is advertised about the addresses that matter: those of the
-    sources, which reports go to, and BFR-prefixes, which rows and tunnels lead to."""
+    sources, which reports go to, BFR-prefixes, which rows and tunnels lead to, and those of RPs and
+    of node SIDs, which joins and labels do."""
 
     def __init__(self, base: Network, sources: Iterable[IpAddress]) -> None:
         self._base = base
@@ -64,6 +66,11 @@ class Steadiness:
             for name, parts in base.bfrs.by_router.items()
             for part in parts.values()
         ]
+        for name, router in base.state.routers.items():
+            rps = () if router.pim is None else router.pim.rps
+            matters += [(rp.address.version, int(rp.address), "") for rp in rps]
+            sids = () if router.sr is None else router.sr.node_sids
+            matters += [(s.prefix.version, int(s.prefix.network_address), name) for s in sids]
         self._matters = sorted(matters)
 
     def holds(self, down: Failures) -> bool:

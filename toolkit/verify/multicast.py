@@ -15,7 +15,7 @@ from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.plane import Plane
 from toolkit.state.model import NetworkState
-from toolkit.verify import bfrs, deliveries, neighbors, overlay, pim, underlay
+from toolkit.verify import bfrs, deliveries, neighbors, overlay, pim, trees, underlay
 from toolkit.verify.difference import config_findings
 from toolkit.verify.findings import Check, Finding, Report, Severity
 from toolkit.verify.scene import Scene
@@ -69,6 +69,7 @@ def _compared(scene: Scene) -> str:
 _BIER = frozenset({Transport.BIER})
 _PIM = frozenset({Transport.PIM_SSM, Transport.PIM_SM})
 _PIM_SM = frozenset({Transport.PIM_SM})
+_SR = frozenset({Transport.SR_P2MP})
 _OVERLAY = frozenset({Transport.BIER, Transport.SR_P2MP})
 
 CHECKS: tuple[CheckKind, ...] = (
@@ -122,6 +123,16 @@ CHECKS: tuple[CheckKind, ...] = (
               ("pim-half-adjacency",), pim.neighbors, over=_PIM),
     CheckKind("pim-scopes", "No TTL threshold stops packets",
               ("ttl-threshold-high",), pim.scopes, over=_PIM),
+    CheckKind("tree-root", "The root puts every delivery on its tree",
+              trees.IMPOSITION, trees.root, over=_SR),
+    CheckKind("tree-segments", "The tree leads once to a leaf of every cloud",
+              trees.SEGMENTS, trees.segments, over=_SR),
+    CheckKind("tree-branches", "Every copy has a way to the next node of the tree",
+              trees.BRANCHES, trees.branches, over=_SR),
+    CheckKind("tree-paths", "Every candidate path could carry its delivery",
+              ("candidate-path-invalid", "candidate-path-broken"), trees.candidate_paths, over=_SR),
+    CheckKind("labels", "Label blocks, node SIDs and MPLS agree throughout",
+              ("srgb-mismatch", "node-sid-unused", "mpls-half-adjacency"), trees.labels, over=_SR),
     CheckKind("isis-adjacencies", "Every link carries an IS-IS adjacency",
               ("isis-half-adjacency",), neighbors.isis, covers=_adjacent),
     CheckKind("isis-system-ids", "IS-IS system-ids are unique",

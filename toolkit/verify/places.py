@@ -11,6 +11,8 @@ from toolkit.state.model import IpAddress, IpInterface, IpNetwork
 
 ISIS = "/llmsync-isis:isis"
 BIER = "/llmsync-bier:bier"
+SR = "/llmsync-sr:segment-routing"
+P2MP = "/llmsync-sr:p2mp"
 OVERLAY = "/llmsync-overlay:overlay"
 PIM = "/llmsync-pim:pim"
 MEMBERSHIP = "/llmsync-pim:membership"
@@ -65,6 +67,27 @@ def encapsulation(number: int, bsl: int, kind: str) -> str:
 def flow(direction: str, source: IpAddress, group: IpAddress) -> str:
     """Path of an overlay flow; `direction` is `ingress` or `egress`."""
     return f"{OVERLAY}/{direction}-flow[source='{source}'][group='{group}']"
+
+
+def node_sid(prefix: IpNetwork) -> str:
+    return f"{SR}/node-sid[prefix='{prefix}']"
+
+
+def mpls_interface(name: str) -> str:
+    return f"{SR}/interface[name='{name}']"
+
+
+def policy(root: IpAddress, tree_id: int) -> str:
+    return f"{P2MP}/policy[root='{root}'][tree-id='{tree_id}']"
+
+
+def segment(root: IpAddress, tree_id: int, instance_id: int) -> str:
+    keys = f"[root='{root}'][tree-id='{tree_id}'][instance-id='{instance_id}']"
+    return f"{P2MP}/replication-segment{keys}"
+
+
+def tree_flow(source: IpAddress, group: IpAddress) -> str:
+    return f"{P2MP}/flow[source='{source}'][group='{group}']"
 
 
 def session(name: str) -> str:

@@ -13,9 +13,11 @@ from toolkit.plan.model import FlowPlan
 from toolkit.verify.ground import Ground, Walk
 from toolkit.verify.walk_bier import walk_bier
 from toolkit.verify.walk_pim import walk_pim
+from toolkit.verify.walk_sr import walk_sr
 
 _WALKS: Mapping[Transport, Callable[[Ground, FlowPlan], Walk]] = {
     Transport.BIER: walk_bier,
+    Transport.SR_P2MP: walk_sr,
     Transport.PIM_SSM: walk_pim,
     Transport.PIM_SM: walk_pim,
 }

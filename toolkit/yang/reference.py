@@ -17,6 +17,7 @@ OWN_MODULES: Final = (
     "llmsync-types",
     "llmsync-isis",
     "llmsync-bier",
+    "llmsync-sr",
     "llmsync-overlay",
     "llmsync-pim",
     "llmsync-delivery",

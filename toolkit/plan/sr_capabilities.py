@@ -1,0 +1,59 @@
+"""What each platform can do for SR-P2MP, and whether the label blocks that are asked for fit.
+
+Pure.  RFC 9524 (replication segments), RFC 9960 (P2MP policies), RFC 8660 section 2 (SRGB, SRLB).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toolkit.errors import Place, Problem
+from toolkit.inventory.model import Encapsulation, Inventory, Platform, Transport
+from toolkit.plan.capabilities import BIER, bfrs
+from toolkit.plan.places import place_of
+from toolkit.plan.transports import in_use
+
+SR_P2MP = frozenset(
+    {Platform.REFERENCE, Platform.IETF, Platform.SROS, Platform.IOSXR, Platform.FRR}
+)
+"""Platforms with replication segments.  Nokia: nokia-conf-router-p2mp-sr-tree; Cisco: Tree-SID,
+Cisco-IOS-XR-infra-xtc-cfg; ietf and frr by our own module.  Junos and VRP have none."""
+NO_REPLICATION = (
+    "set `replication: false` on it: trees then cross it by a node SID and replicate elsewhere"
+)
+TREE_IDS = range(8193, 16287)
+"""What Nokia's tree-id takes (nokia-conf-router-p2mp-sr-tree); the others take any 32 bits."""
+SLOTS = 4
+"""Replication SIDs of one tree: two candidate paths, each with the instance in use and its heir."""
+
+
+def check_replication(inventory: Inventory) -> Iterator[Problem]:
+    """Name routers that cannot replicate, and label blocks that meet others."""
+    for router in inventory.routers.values():
+        if router.replication and router.platform not in SR_P2MP:
+            yield Problem(
+                place_of(router),
+                f"platform {router.platform} has no SR-P2MP, but {router.name} is to replicate",
+                NO_REPLICATION,
+            )
+    yield from _check_blocks(inventory)
+
+
+def _check_blocks(inventory: Inventory) -> Iterator[Problem]:
+    srgb, srlb = inventory.sr.srgb, inventory.sr.srlb
+    if srgb.lower <= srlb.upper and srlb.lower <= srgb.upper:
+        what = f"the SRLB {srlb} overlaps the SRGB {srgb}"
+        yield Problem(Place(path="sr.srlb"), what, "move one of them")
+    mpls = inventory.bier.encapsulation is Encapsulation.MPLS
+    if Transport.BIER not in in_use(inventory) or not mpls:
+        return
+    for name, block in (("srgb", srgb), ("srlb", srlb)):
+        for platform in sorted({router.platform for router in bfrs(inventory)} & BIER.keys()):
+            labels = BIER[platform].labels
+            if block.lower < labels.stop and labels.start <= block.upper:
+                yield Problem(
+                    Place(path=f"sr.{name}"),
+                    f"{block} overlaps {labels.start}-{labels.stop - 1}, where BIFT-ids on "
+                    f"{platform} come from",
+                    "move the block",
+                )
