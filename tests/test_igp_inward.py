@@ -70,6 +70,9 @@ def test_failures_leave_what_a_computation_from_nothing_gives(
     for target in rest.index:
         moved = inward_paths(graph, target).without(rest, lost)
         assert moved.distance == inward_paths(fresh, target).distance
+        back = [Edge(e.target, e.source, e.metric, e.port) for e in lost]
+        moved = inward_paths(graph.turned(), target).without(rest.turned(), back)
+        assert moved.distance == shortest_paths(fresh, target).distance
 
 
 @given(GRAPHS, st.data())
@@ -79,7 +82,7 @@ def test_paths_on_the_way_are_parts_of_the_paths_from_where_packets_start(
     size, edges = case
     graph = Graph.of(map(str, range(size)), edges)
     starts = data.draw(st.sets(st.sampled_from(graph.names), min_size=1, max_size=2))
-    origins = [shortest_paths(graph, name) for name in sorted(starts)]
+    origins = [inward_paths(graph.turned(), name) for name in sorted(starts)]
     for target in graph.names:
         whole = inward_paths(graph, target)
         asked: list[str] = []
@@ -88,7 +91,7 @@ def test_paths_on_the_way_are_parts_of_the_paths_from_where_packets_start(
             asked.append(target)
             return inward_paths(graph, target)
 
-        paths = PathsOnTheWay(whole.root, origins, inward)
+        paths = PathsOnTheWay(whole.root, graph, origins, inward)
         on_the_way = [paths.root for paths in origins]
         for number in on_the_way:  # grows
             assert paths.far(number) == whole.far(number)

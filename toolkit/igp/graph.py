@@ -31,8 +31,8 @@ class Graph:
     names: tuple[str, ...]
     """By number; a node that was taken out keeps its own and has no edges."""
     out: tuple[tuple[tuple[int, int, str], ...], ...]
-    into: tuple[tuple[tuple[int, int], ...], ...]
-    """For each node, its incoming (source, metric)."""
+    into: tuple[tuple[tuple[int, int, str], ...], ...]
+    """For each node, its incoming (source, metric, port of the source)."""
     index: dict[str, int]
     """Name -> number, in the order of names; without those taken out."""
 
@@ -45,7 +45,7 @@ class Graph:
         names = tuple(sorted(set(nodes)))
         index = {name: number for number, name in enumerate(names)}
         out: list[list[tuple[int, int, str]]] = [[] for _ in names]
-        into: list[list[tuple[int, int]]] = [[] for _ in names]
+        into: list[list[tuple[int, int, str]]] = [[] for _ in names]
         for source, target, metric, port in edges:
             if metric < 1:
                 raise ValueError(f"edge {source} -> {target}: metric {metric} is less than 1")
@@ -53,13 +53,17 @@ class Graph:
                 raise ValueError(f"edge {source} -> {target}: no such node")
             if metric < MAX_METRIC:
                 out[index[source]].append((index[target], metric, port))
-                into[index[target]].append((index[source], metric))
+                into[index[target]].append((index[source], metric, port))
         return cls(
             names,
             tuple(tuple(sorted(edges_of)) for edges_of in out),
             tuple(tuple(sorted(edges_of)) for edges_of in into),
             index,
         )
+
+    def turned(self) -> Graph:
+        """Return the graph with every edge turned round."""
+        return Graph(self.names, self.into, self.out, self.index)
 
     def without(self, nodes: Collection[str], edges: Iterable[Edge]) -> tuple[Graph, list[Edge]]:
         """Return the graph without these nodes and edges, and every edge that it has lost.
@@ -72,21 +76,12 @@ class Graph:
         for number in gone:
             name = self.names[number]
             lost |= {Edge(name, self.names[t], m, p) for t, m, p in self.out[number]}
-            lost |= {
-                Edge(self.names[source], name, m, port)
-                for source, _ in self.into[number]
-                for target, m, port in self.out[source]
-                if target == number
-            }
+            lost |= {Edge(self.names[s], name, m, p) for s, m, p in self.into[number]}
         out, into = list(self.out), list(self.into)
         for source, target, metric, port in lost:
             tail, head = index[source], index[target]
-            before = len(out[tail])
             out[tail] = tuple(e for e in out[tail] if e != (head, metric, port))
-            sources = list(into[head])
-            for _ in range(before - len(out[tail])):
-                sources.remove((tail, metric))
-            into[head] = tuple(sources)
+            into[head] = tuple(e for e in into[head] if e != (tail, metric, port))
         if gone:
             index = {name: number for name, number in index.items() if number not in gone}
         return Graph(self.names, tuple(out), tuple(into), index), sorted(lost)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 from toolkit.igp.graph import Edge, Graph
-from toolkit.igp.spf import UNREACHABLE, ShortestPaths
+from toolkit.igp.spf import UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class InwardPaths:
             ):
                 continue
             moved.add(node)
-            for source, metric in graph.into[node]:
+            for source, metric, _port in graph.into[node]:
                 if distance[source] == far + metric:
                     heappush(heap, distance[source] * size + source)
         if not moved:
@@ -104,21 +104,32 @@ class PathsOnTheWay:
     __slots__ = ("_all", "_between", "_graph")
 
     def __init__(
-        self, target: int, origins: Iterable[ShortestPaths], inward: Callable[[], InwardPaths]
+        self,
+        target: int,
+        graph: Graph,
+        origins: Iterable[InwardPaths],
+        inward: Callable[[], InwardPaths],
     ) -> None:
-        """`inward`: the paths from all nodes, where they are needed."""
-        self._all = inward
+        """`origins`: the paths towards each of these nodes in the graph turned round; `inward`: the
+        paths from all nodes, where they are needed."""
+        self._all, self._graph = inward, graph
         self._between: dict[int, int] = {}
         """Node -> its distance."""
         for paths in origins:
-            self._graph = paths.graph
-            whole = paths.distance[target]
+            distance = paths.distance
+            whole = distance[target]
             self._between[paths.root] = whole
             waiting = [] if whole == UNREACHABLE else [target]
             while waiting:
                 number = waiting.pop()
-                self._between[number] = whole - paths.distance[number]
-                waiting += (p for p in paths.parents[number] if p not in self._between)
+                self._between[number] = whole - distance[number]
+                waiting += (
+                    source
+                    for source, metric, _port in graph.into[number]
+                    if distance[source] + metric == distance[number]
+                    and distance[source] != UNREACHABLE
+                    and source not in self._between
+                )
 
     def far(self, number: int) -> int:
         known = self._between.get(number)
@@ -151,7 +162,7 @@ def _settle(graph: Graph, distance: list[int], heap: list[int]) -> None:
         far, node = divmod(heappop(heap), size)
         if far != distance[node]:
             continue  # found nearer since
-        for source, metric in into[node]:
+        for source, metric, _port in into[node]:
             through = far + metric
             if through < distance[source] or distance[source] == UNREACHABLE:
                 distance[source] = through

@@ -14,6 +14,7 @@ from functools import cached_property
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Copy, Forwarding
 from toolkit.bier.birt import Neighbor, Row
 from toolkit.bier.bitstring import bfr_id_at, positions, set_and_bit
+from toolkit.bier.wire import Encapsulation
 from toolkit.igp.spf import UNREACHABLE
 from toolkit.planes.bfrs import Bfr, Bfrs, Binding, Gap
 from toolkit.planes.birt import Tables, make_tables, ways_to
@@ -27,6 +28,9 @@ class RowMaker:
         """`intact`: that of the network without failures."""
         self.underlay, self.bfrs = underlay, bfrs
         self._intact = intact
+        self._bound: dict[tuple[int, int, Encapsulation], dict[str, Binding]] = (
+            intact._bound if intact is not None and intact.bfrs is bfrs else {}
+        )
         self._direct: dict[str, dict[tuple[str, int], list[Neighbor]]] = {}
 
     def row(self, own: Bfr, bsl: int, bfr_id: int) -> Row | None:
@@ -41,7 +45,7 @@ class RowMaker:
         if len(known) != 1:
             return None
         ((bfer, distance),) = known
-        theirs = self._peer(bfer.router, own, bsl)
+        theirs = self._peers(own, bsl).get(bfer.router)
         si, _bit = set_and_bit(bfr_id, bsl)
         if theirs is None or si > min(ours.max_si, theirs.max_si):
             return None
@@ -58,15 +62,20 @@ class RowMaker:
             metric=distance,
         )
 
-    def _peer(self, router: str, own: Bfr, bsl: int) -> Binding | None:
-        encapsulation = own.bindings[bsl].encapsulation
-        return self.bfrs.binding(router, own.sub_domain_id, bsl, encapsulation)
+    def _peers(self, own: Bfr, bsl: int) -> Mapping[str, Binding]:
+        """Return the BIFT-ids of every BFR with our sub-domain, BSL and encapsulation."""
+        number, encapsulation = own.sub_domain_id, own.bindings[bsl].encapsulation
+        key = (number, bsl, encapsulation)
+        if key not in self._bound:
+            found = ((r, self.bfrs.binding(r, *key)) for r in self.bfrs.by_router)
+            self._bound[key] = {router: binding for router, binding in found if binding}
+        return self._bound[key]
 
     def _neighbors(self, own: Bfr, bsl: int, si: int, bfer: str) -> tuple[Neighbor, ...]:
         """The first BFRs with our set on shortest paths to `bfer`, and the ways there, best first
         (sections 6.9 and 6.10)."""
         to, graph = self.underlay.toward(bfer), self.underlay.graph
-        here = graph.index[own.router]
+        here, peers = graph.index[own.router], self._peers(own, bsl)
         first: set[int] = set()
         bare, seen = [here], {here}
         while bare:
@@ -74,7 +83,7 @@ class RowMaker:
                 if number in seen:
                     continue
                 seen.add(number)
-                theirs = self._peer(graph.names[number], own, bsl)
+                theirs = peers.get(graph.names[number])
                 if theirs is not None and si <= theirs.max_si:
                     first.add(number)
                 else:
@@ -111,7 +120,7 @@ class RowMaker:
 
     def out_bift_id(self, own: Bfr, key: BiftKey, neighbor: Neighbor) -> int | None:
         """Return the BIFT-id that a neighbor has bound to one of our sets."""
-        theirs = self._peer(neighbor.router, own, key.bsl)
+        theirs = self._peers(own, key.bsl).get(neighbor.router)
         return None if theirs is None else theirs.bift_id(key.si)
 
 

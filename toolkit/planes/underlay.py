@@ -63,6 +63,7 @@ class Underlay:
             self.graph, self._lost = intact.graph.without(down.nodes, lost)
         self._origins = [name for name in origins if name in self.graph.index]
         self._paths: dict[str, ShortestPaths] = {}
+        self._outward: dict[str, InwardPaths] = {}
         self._toward: dict[str, PathsOnTheWay] = {}
         self._inward: dict[str, InwardPaths] = {}
         self._prefixes: dict[str, tuple[Prefix, ...]] = {}
@@ -136,9 +137,22 @@ class Underlay:
         if not self._origins or router in self._inward:
             return self.inward(router)
         if router not in self._toward:
-            number, origins = self.graph.index[router], map(self.paths, self._origins)
-            self._toward[router] = PathsOnTheWay(number, origins, lambda: self.inward(router))
+            number, origins = self.graph.index[router], map(self.outward, self._origins)
+            self._toward[router] = PathsOnTheWay(
+                number, self.graph, origins, lambda: self.inward(router)
+            )
         return self._toward[router]
+
+    def outward(self, router: str) -> InwardPaths:
+        """Return the distances from a router: those towards it in the graph turned round."""
+        if router not in self._outward:
+            turned = self.graph.turned()
+            if self._intact is None:
+                self._outward[router] = inward_paths(turned, router)
+            else:
+                lost = [Edge(e.target, e.source, e.metric, e.port) for e in self._lost]
+                self._outward[router] = self._intact.outward(router).without(turned, lost)
+        return self._outward[router]
 
     def interfaces(self, router: str) -> Iterator[Interface]:
         """Yield the interfaces that are up: enabled, and not at the end of a failed cable."""
