@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.cli.console import add_output, print_data, say
 from toolkit.cli.transport import add_transport
 from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
-    from toolkit.plan.document import SetMember
-    from toolkit.plan.model import FlowPlan, Lock, Plan, RouterPlan
+    from toolkit.plan.model import Lock
 
 EXAMPLE = """\
 examples:
@@ -58,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
     elif new:
         say(f"llmsync: {lock_path(args.path)}: not locked yet: {new} (run with --write-lock)")
     if args.format == "table":
-        print("\n\n".join(_sections(plan)))
+        from toolkit.cli.plan_tables import sections
+
+        print("\n\n".join(sections(plan)))
     else:
         from toolkit.plan.document import plan_document
 
@@ -75,60 +75,3 @@ def _new_names(old: Lock, new: Lock) -> str:
         for field in fields(new)
     }
     return ", ".join(f"{section} {count}" for section, count in gained.items() if count)
-
-
-def _sections(plan: Plan) -> Iterator[str]:
-    from toolkit.plan.document import sets_in_use
-
-    header = ("router", "platform", "region", "loopback", "system-id", "role", "BFR-id", "BIFT-ids")
-    yield "Routers\n" + table(header, [_router(router) for router in plan.routers.values()])
-    rows = [
-        (si, len(members), f"{members[0]['bfr_id']}-{members[-1]['bfr_id']}", _regions(members))
-        for si, members in sets_in_use(plan).items()
-    ]
-    yield "Sets\n" + table(("SI", "BFR-ids", "range", "regions"), rows)
-    header = ("delivery", "from", "(S,G)", "TSI", "imposed by", "clouds", "copies", "payload")
-    yield "Flows\n" + table(header, [_flow(flow) for flow in plan.flows])
-    bits = [
-        (flow.delivery, si, value.bit_count(), f"{value:x}")
-        for flow in plan.flows
-        for si, value in sorted(flow.bit_strings().items())
-    ]
-    yield "BitStrings\n" + table(("delivery", "SI", "bits", "hexadecimal"), bits)
-
-
-def _router(router: RouterPlan) -> tuple[object, ...]:
-    role = "transit" if router.bfr else "no BIER"
-    bfr_id, block = "", ""
-    for sub_domain in router.sub_domains:
-        last = sub_domain.bift_id_base + sub_domain.max_si
-        block = f"{sub_domain.bift_id_base}" + (f"-{last}" if sub_domain.max_si else "")
-        if sub_domain.bfr_id is not None:
-            role, bfr_id = "edge", str(sub_domain.bfr_id)
-    return (
-        router.name,
-        router.platform,
-        router.region,
-        router.loopback,
-        router.system_id,
-        role,
-        bfr_id,
-        block,
-    )
-
-
-def _regions(members: list[SetMember]) -> str:
-    return ", ".join(dict.fromkeys(m["region"] or "-" for m in members))
-
-
-def _flow(flow: FlowPlan) -> tuple[object, ...]:
-    return (
-        flow.delivery,
-        flow.source,
-        f"({flow.source_address},{flow.group})",
-        flow.tsi,
-        flow.imposition,
-        len(flow.clouds),
-        len(flow.bit_strings()),
-        flow.payload,
-    )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from toolkit.errors import PlanError
 from toolkit.inventory.model import Inventory, Transport
+from toolkit.inventory.quantity import LOWEST_RATE
 from toolkit.plan.expand import make_plan
 from toolkit.plan.intended import intended_state
 from toolkit.plan.model import FlowPlan, Lock, Plan
@@ -32,11 +33,13 @@ class Moment:
     state: NetworkState
     network: Network
 
+    @property
+    def scene(self) -> Scene:
+        return Scene(self.plan, self.state, down=self.network.down, network=self.network)
+
     def unserved(self, delivery: str) -> tuple[str, ...]:
         """Return the clouds of a delivery that it does not complete for, sorted."""
-        down = self.network.down
-        scene = Scene(self.plan, self.state, down=down, network=self.network)
-        return tuple(sorted(c for flow, c, _ in unserved(scene) if flow.delivery == delivery))
+        return tuple(sorted(c for flow, c, _ in unserved(self.scene) if flow.delivery == delivery))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +100,24 @@ class Study:
             )
             yield Event(cloud, before, self._grown(before))
 
-    def further(self) -> Moment:
-        """Return the network with one more delivery from the same source to the same clouds."""
-        delivery = self._inventory.deliveries[self.delivery]
+    def further(self) -> tuple[Moment, Moment]:
+        """Return the network with the delivery, and with another one from the same source to the
+        same clouds.
+
+        Both are slow: what is asked is the state that they take, not whether links have room.
+        """
+        delivery = replace(self._inventory.deliveries[self.delivery], rate=LOWEST_RATE)
         name = f"{self.delivery}-2"
-        deliveries = {self.delivery: delivery, name: replace(delivery, name=name)}
-        return self._planned(replace(self._inventory, deliveries=deliveries))
+        one = {self.delivery: delivery}
+        two = {**one, name: replace(delivery, name=name)}
+        return (
+            self._planned(replace(self._inventory, deliveries=one)),
+            self._planned(replace(self._inventory, deliveries=two)),
+        )
 
     def link_failures(self) -> Iterator[Event]:
         """Each link between routers that the tree stands on fails."""
-        walk = Scene(self.plan, self.base.state, network=self.base.network).walks[self.delivery]
+        walk = self.base.scene.walks[self.delivery]
         hosts = self.base.state.hosts
         core = sorted(
             {c.link for c in self.base.state.cables if not {c.a.node, c.b.node} & hosts}
@@ -117,7 +128,7 @@ class Study:
 
     def node_failures(self) -> Iterator[Event]:
         """Each router without a host that the tree stands on fails."""
-        walk = Scene(self.plan, self.base.state, network=self.base.network).walks[self.delivery]
+        walk = self.base.scene.walks[self.delivery]
         edges = {host.router for host in self.plan.hosts.values()}
         for name in sorted(walk.touched_routers - edges):
             yield Event(name, self.base, self._failed(Failures(nodes=frozenset({name}))))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 
-from toolkit.compare.events import Event, Study, configured
+from toolkit.compare.events import Event, Moment, Study, configured
 from toolkit.compare.messages import messages
 from toolkit.compare.model import Cost, EventFigures, StateFigures
 from toolkit.compare.tables import Entries, all_entries, difference
-from toolkit.planes.derive import Network
 
 _COSTS = tuple(field.name for field in fields(Cost))
 
@@ -19,21 +18,21 @@ class Ledger:
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._base = all_entries(study.base.network, study.transport)
+        self._base = all_entries(study.base, study.transport)
 
-    def of(self, network: Network) -> dict[str, Entries]:
-        if network is self._study.base.network:
+    def of(self, moment: Moment) -> dict[str, Entries]:
+        if moment is self._study.base:
             return self._base
-        return all_entries(network, self._study.transport)
+        return all_entries(moment, self._study.transport)
 
 
 def state_figures(study: Study) -> StateFigures:
     """Return how many forwarding entries one delivery, and one more, take."""
-    tables = all_entries(study.base.network, study.transport)
-    more = all_entries(study.further().network, study.transport)
+    tables = all_entries(study.base, study.transport)
+    one, two = (all_entries(moment, study.transport) for moment in study.further())
     sizes = {name: len(rows) for name, rows in tables.items()}
     most_on = min(sizes, key=lambda name: (-sizes[name], name), default="")
-    added = {name: len(rows) - sizes[name] for name, rows in more.items()}
+    added = {name: len(rows) - len(one[name]) for name, rows in two.items()}
     return StateFigures(
         entries=sum(sizes.values()),
         most=sizes.get(most_on, 0),
@@ -82,10 +81,10 @@ def _figures(name: str, study: Study, ledger: Ledger, events: Iterable[Event]) -
 
 def _cost(study: Study, ledger: Ledger, event: Event) -> Cost:
     before, after = event.before, event.after
-    changed = difference(ledger.of(before.network), ledger.of(after.network))
+    changed = difference(ledger.of(before), ledger.of(after))
     return Cost(
         configured=len(configured(before.state, after.state)),
-        messages=messages(study.transport, before.network, after.network),
+        messages=messages(study, event),
         rows=changed.rows,
         routers=changed.routers,
     )

@@ -8,21 +8,54 @@ whose value differs had to be written again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from toolkit.compare.events import Moment
 from toolkit.inventory.model import Transport
-from toolkit.planes.derive import Network
 from toolkit.planes.plane import Plane
+from toolkit.state.model import TreeFlow
+from toolkit.verify.walk_pim import Trees
 
 Entries = Mapping[tuple[object, ...], object]
 
 
-def entries(plane: Plane, transport: Transport) -> Entries:
-    """Return the forwarding entries of one router for one transport."""
+def all_entries(moment: Moment, transport: Transport) -> dict[str, Entries]:
+    """Return router -> its forwarding entries for one transport, of routers that are up."""
+    network = moment.network
+    if transport.pim:
+        return _multicast(moment)
+    planes = network.planes()
     if transport is Transport.BIER:
-        return {**_bier(plane), **_flows(plane)}
-    raise NotImplementedError
+        return {name: {**_bier(plane), **_flows(plane)} for name, plane in planes.items()}
+    return {
+        name: {**_replication(plane, moment.state.routers[name].tree_flows), **_flows(plane)}
+        for name, plane in planes.items()
+    }
+
+
+def _multicast(moment: Moment) -> dict[str, Entries]:
+    """Multicast routes when every member has joined and packets flow."""
+    tables: dict[str, dict[tuple[object, ...], object]] = {n: {} for n in moment.network.routers}
+    for flow in moment.plan.flows:
+        for name, mfib in Trees(moment.scene, flow).domain.mfibs().items():
+            tables[name] |= {("route", *key): entry for key, entry in mfib.items()}
+    return dict(tables)
+
+
+def _replication(plane: Plane, flows: Iterable[TreeFlow]) -> Entries:
+    """Replication segments, and at a root the segment that its flows are put on.
+
+    The labels of node SIDs are left out, as unicast routes are: they serve all that is on the
+    network.
+    """
+    here = plane.replication
+    if here is None:
+        return {}
+    return {
+        **{("segment", sid): segment for sid, segment in here.segments.items()},
+        **{("tree-flow", f.source, f.group): here.imposed(f.source, f.group) for f in flows},
+    }
 
 
 def _bier(plane: Plane) -> Entries:
@@ -47,11 +80,6 @@ class Difference:
 
     rows: int
     routers: int
-
-
-def all_entries(network: Network, transport: Transport) -> dict[str, Entries]:
-    """Return router -> its entries, of every router that has not failed."""
-    return {name: entries(network.plane(name), transport) for name in network.routers}
 
 
 def difference(before: Mapping[str, Entries], after: Mapping[str, Entries]) -> Difference:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TypedDict
 
-from toolkit.plan.model import FlowPlan, HostPlan, Plan, PortPlan, RouterPlan
+from toolkit.inventory.model import Transport
+from toolkit.plan.model import FlowPlan, HostPlan, Plan, PortPlan, RouterPlan, TreePlan
 
 Document = dict[str, object]
 
@@ -51,6 +52,7 @@ def plan_document(plan: Plan) -> Document:
         ],
         "sets": [{"si": si, "members": members} for si, members in sets_in_use(plan).items()],
         "flows": [_flow(flow) for flow in plan.flows],
+        **_settings(plan),
         "policies": [
             {
                 "name": policy.name,
@@ -59,6 +61,50 @@ def plan_document(plan: Plan) -> Document:
                 **({"clouds": list(policy.clouds)} if policy.clouds else {}),
             }
             for policy in plan.policies
+        ],
+    }
+
+
+def _settings(plan: Plan) -> Document:
+    """Return what holds throughout, of the transports that are in use."""
+    settings: Document = {}
+    if plan.pim is not None:
+        settings["pim"] = {
+            "rp": plan.pim.rp,
+            "rp_address": str(plan.pim.rp_address or ""),
+            "any_source_groups": str(plan.pim.groups),
+            "ssm_ranges": [str(network) for network in plan.pim.ssm_ranges],
+            "spt_switchover": plan.pim.spt_switchover,
+        }
+    if plan.sr is not None:
+        settings["sr"] = {"srgb": str(plan.sr.srgb), "srlb": str(plan.sr.srlb)}
+    return settings
+
+
+def _tree(tree: TreePlan) -> Document:
+    return {
+        "root": tree.root,
+        "tree_id": tree.tree_id,
+        "candidate_paths": [
+            {
+                "name": path.name,
+                "preference": path.preference,
+                "instance_id": path.instance_id,
+                "links": list(path.links),
+                "segments": [
+                    {
+                        "router": node.router,
+                        "sid": node.sid,
+                        "leaf": node.leaf,
+                        "downstream": [
+                            {"router": b.router, "sid": b.sid, "port": b.port}
+                            for b in node.branches
+                        ],
+                    }
+                    for node in path.nodes.values()
+                ],
+            }
+            for path in tree.paths
         ],
     }
 
@@ -83,6 +129,8 @@ def _router(router: RouterPlan) -> Document:
             }
             for sub_domain in router.sub_domains
         ],
+        **({"pim": True} if router.pim else {}),
+        **({"node_sid": router.node_sid} if router.node_sid is not None else {}),
         "ports": [_port(port) for port in router.ports],
     }
 
@@ -135,11 +183,18 @@ def _flow(flow: FlowPlan) -> Document:
         "bfir": flow.bfir,
         "sub_domain_id": flow.sub_domain_id,
         "bsl": flow.bsl,
-        "clouds": {cloud: flow.bfr_ids[cloud] for cloud in flow.clouds},
-        "bit_strings": [
-            {"si": si, "bits": hex_bits(bits, flow.bsl)}
-            for si, bits in sorted(flow.bit_strings().items())
-        ],
+        **(
+            {"clouds": list(flow.clouds)}
+            if flow.transport is not Transport.BIER
+            else {
+                "clouds": {cloud: flow.bfr_ids[cloud] for cloud in flow.clouds},
+                "bit_strings": [
+                    {"si": si, "bits": hex_bits(bits, flow.bsl)}
+                    for si, bits in sorted(flow.bit_strings().items())
+                ],
+            }
+        ),
+        **({"tree": _tree(flow.tree)} if flow.tree is not None else {}),
         "rate": flow.rate,
         "payload": flow.payload,
     }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from toolkit.pim.domain import Domain
+from toolkit.pim.domain import Around, Domain
 from toolkit.pim.igmp import SOURCE_SPECIFIC, link_local
 from toolkit.pim.surroundings import Port, Rpf, Surroundings
 from toolkit.state.model import (
@@ -124,11 +124,17 @@ def trees(plane: Callable[[str], Plane | None]) -> Domain:
     `plane`: router -> its plane, None where it has failed.
     """
 
-    def around(name: str) -> Surroundings | None:
+    return Domain(around(plane))
+
+
+def around(plane: Callable[[str], Plane | None]) -> Around:
+    """Return what PIM knows of each router of a network."""
+
+    def of(name: str) -> Surroundings | None:
         found = plane(name)
         return None if found is None else surroundings(found)
 
-    return Domain(around)
+    return of
 
 
 def joined(network: Network) -> Domain:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from toolkit.inet import udp
 from toolkit.inet.ip import header_size
 from toolkit.inventory.model import Transport
+from toolkit.pim.domain import Domain
 from toolkit.pim.router import Decision, PimRouter
 from toolkit.pim.wire import REGISTER_HEADER
 from toolkit.plan.model import FlowPlan, HostPlan
-from toolkit.planes.pim import join, trees
+from toolkit.planes.pim import around, join, trees
 from toolkit.state.model import Cable, End, IpAddress
 from toolkit.verify.chain_pim import Chain, chain_of
 from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Walk
@@ -55,11 +56,40 @@ def rounds(ground: Ground, flow: FlowPlan) -> list[tuple[Arrival, ...]]:
     return _Walker(ground, flow).rounds()
 
 
+class Trees:
+    """The trees of one delivery when its members have joined and nothing moves any more."""
+
+    def __init__(self, ground: Ground, flow: FlowPlan) -> None:
+        self._walker = _Walker(ground, flow)
+        self._walker.rounds()
+
+    @property
+    def domain(self) -> Domain:
+        return self._walker.domain
+
+    def join(self, ground: Ground, host: str) -> int:
+        """Let one more host join, send packets until nothing moves; return the Join/Prune messages
+        that it took.  `ground`: the same network with the host as its member."""
+        walker = self._walker
+        before = walker.domain.messages
+        walker.join(ground, only=host)
+        walker.speak()
+        return walker.domain.messages - before
+
+    def move(self, ground: Ground) -> int:
+        """Take the same network after failures; return the Join/Prune messages that it took."""
+        walker = self._walker
+        before = walker.domain.messages
+        walker.move(ground)
+        walker.speak()
+        return walker.domain.messages - before
+
+
 class _Walker:
     def __init__(self, ground: Ground, flow: FlowPlan) -> None:
         self._ground, self._flow = ground, flow
         self._walk = Walk()
-        self._domain = trees(ground.plane)
+        self.domain = trees(ground.plane)
         self._host: HostPlan = ground.plan.hosts[flow.source]
         self._inner = flow.payload + udp.HEADER + header_size(flow.source_address)
         self._queue: deque[_Packet] = deque()
@@ -73,7 +103,7 @@ class _Walker:
         lost = [cloud for cloud in self._flow.clouds if cloud not in walk.reached]
         if lost:
             chains = {
-                cloud: chain_of(self._ground, self._domain, self._flow, cloud) for cloud in lost
+                cloud: chain_of(self._ground, self.domain, self._flow, cloud) for cloud in lost
             }
             walk.losses = _blamed(walk.losses, chains)
         else:
@@ -81,19 +111,34 @@ class _Walker:
         return walk
 
     def rounds(self) -> list[tuple[Arrival, ...]]:
-        for member in sorted(self._ground.members):
-            host = self._ground.plan.hosts.get(member.host)
+        self.join(self._ground)
+        return self.speak()
+
+    def join(self, ground: Ground, only: str = "") -> None:
+        """Let the members join, or one host of them."""
+        for member in sorted(ground.members):
+            host = ground.plan.hosts.get(member.host)
             if member.group == self._flow.group and host is not None:
                 end = End(host.router, host.router_port)
-                if self._ground.far(end) == End(host.name, host.port):
-                    join(self._domain, end, member.group, member.source)
-        self._domain.settle()
+                here = not only or host.name == only
+                if here and ground.far(end) == End(host.name, host.port):
+                    join(self.domain, end, member.group, member.source)
+        self.domain.settle()
+
+    def move(self, ground: Ground) -> None:
+        """Stand on another network from now on; what was joined stays joined where it can."""
+        self._ground = ground
+        self.domain.move(around(ground.plane))
+        self.domain.settle()
+
+    def speak(self) -> list[tuple[Arrival, ...]]:
+        """Send packets until nothing moves; return the arrivals of each."""
         found: list[tuple[Arrival, ...]] = []
         for _ in range(ROUNDS):
-            before = self._domain.version, self._domain.messages
+            before = self.domain.version, self.domain.messages
             self._send()
             found.append(tuple(self._walk.arrivals))
-            if (self._domain.version, self._domain.messages) == before:
+            if (self.domain.version, self.domain.messages) == before:
                 break
         return found
 
@@ -110,11 +155,11 @@ class _Walker:
         while self._queue:
             self._arrive(self._queue.popleft())
         for stop in self._stops:
-            router = self._domain.router(stop.to)
+            router = self.domain.router(stop.to)
             if router is not None:
                 router.register_stop(self._flow.source_address, self._flow.group)
         self._stops.clear()
-        self._domain.settle()
+        self.domain.settle()
 
     def _arrive(self, packet: _Packet) -> None:
         name = packet.router
@@ -122,7 +167,7 @@ class _Walker:
         if (name, packet.port) in packet.seen:
             self._lose(name, "loop", f"{name} sees the packet again", packet.path)
             return
-        router = self._domain.router(name)
+        router = self.domain.router(name)
         if router is None:
             text = f"{name} runs no PIM" if self._ground.plane(name) else f"{name} is down"
             self._lose(name, "refused", text, packet.path, kind="pim-missing")
@@ -133,7 +178,7 @@ class _Walker:
 
     def _forward(self, router: PimRouter, decision: Decision, packet: _Packet) -> None:
         name = packet.router
-        self._domain.send(name, decision.sends)
+        self.domain.send(name, decision.sends)
         if decision.drop:
             kind, text = _dropped(name, packet.port, decision.drop)
             self._lose(name, "dropped", text, packet.path, kind=kind)
@@ -174,7 +219,7 @@ class _Walker:
         for cable, at in zip(way.cables, way.nodes, strict=False):
             if not self._carry(cable, at, size, packet.path, register=True):
                 return
-        router = None if way.arrived is None else self._domain.router(way.at)
+        router = None if way.arrived is None else self.domain.router(way.at)
         if router is None:
             why = way.reason or f"{way.at} runs no PIM"
             text = f"Registers of {name} do not come to the RP {rp}: {why}"
@@ -226,7 +271,7 @@ class _Walker:
     def _touch_state(self) -> None:
         """Joins stand on the links that they crossed, and on the routes that they followed."""
         walk = self._walk
-        for name, router in self._domain.routers.items():
+        for name, router in self.domain.routers.items():
             walk.touched_routers.add(name)
             for state in router.groups.values():
                 ways = [state.root, *(known.rpf for known in state.sources.values())]
