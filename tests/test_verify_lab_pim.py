@@ -132,8 +132,8 @@ def compare(plan: Plan, state: NetworkState, down: Failures = NO_FAILURES) -> No
     scene = Scene(plan, state, down=down)
     said = rounds(scene, flow)
     copies, heard = delivered(plan, state, down, len(said))
-    for arrivals, got in zip(said, copies, strict=True):
-        assert {a.host for a in arrivals} == set(got)
+    for told, got in zip(said, copies, strict=True):
+        assert {a.host for a in told.arrivals} == set(got)
     steady = copies[-1]
     walk = scene.walks[flow.delivery]
     assert Counter(arrival.host for arrival in walk.arrivals) == steady

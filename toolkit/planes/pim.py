@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from toolkit.pim.domain import Domain
+from toolkit.pim.domain import Around, Domain
 from toolkit.pim.igmp import SOURCE_SPECIFIC, link_local
 from toolkit.pim.surroundings import Port, Rpf, Surroundings
 from toolkit.state.model import (
@@ -118,17 +118,19 @@ def _rpf(plane: Plane, address: IpAddress) -> Rpf:
     return Rpf(interface=hop.interface, router=hop.router)
 
 
-def trees(plane: Callable[[str], Plane | None]) -> Domain:
-    """Return the PIM domain of a network, before anybody has joined.
-
-    `plane`: router -> its plane, None where it has failed.
-    """
+def around_of(plane: Callable[[str], Plane | None]) -> Around:
+    """Return what a domain asks for; `plane`: router -> its plane, None where it has failed."""
 
     def around(name: str) -> Surroundings | None:
         found = plane(name)
         return None if found is None else surroundings(found)
 
-    return Domain(around)
+    return around
+
+
+def trees(plane: Callable[[str], Plane | None]) -> Domain:
+    """Return the PIM domain of a network, before anybody has joined."""
+    return Domain(around_of(plane))
 
 
 def joined(network: Network) -> Domain:

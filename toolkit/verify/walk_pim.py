@@ -44,13 +44,22 @@ class _Stop:
     to: str
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What became of one packet."""
+
+    arrivals: tuple[Arrival, ...]
+    losses: tuple[Loss, ...]
+    """Copies that were dropped, whether or not a cloud misses them."""
+
+
 def walk_pim(ground: Ground, flow: FlowPlan) -> Walk:
     """Return where one packet of `flow` goes when the trees have settled."""
     return _Walker(ground, flow).run()
 
 
-def rounds(ground: Ground, flow: FlowPlan) -> list[tuple[Arrival, ...]]:
-    """Return the arrivals of each packet until nothing moves: with PIM-SM those by Register first,
+def rounds(ground: Ground, flow: FlowPlan) -> list[Round]:
+    """Return what becomes of each packet until nothing moves: with PIM-SM those by Register first,
     those by the source's trees last."""
     return _Walker(ground, flow).rounds()
 
@@ -80,7 +89,7 @@ class _Walker:
             walk.losses = [loss for loss in walk.losses if loss.reason == "loop"]
         return walk
 
-    def rounds(self) -> list[tuple[Arrival, ...]]:
+    def rounds(self) -> list[Round]:
         for member in sorted(self._ground.members):
             host = self._ground.plan.hosts.get(member.host)
             if member.group == self._flow.group and host is not None:
@@ -88,11 +97,11 @@ class _Walker:
                 if self._ground.far(end) == End(host.name, host.port):
                     join(self._domain, end, member.group, member.source)
         self._domain.settle()
-        found: list[tuple[Arrival, ...]] = []
+        found: list[Round] = []
         for _ in range(ROUNDS):
             before = self._domain.version, self._domain.messages
             self._send()
-            found.append(tuple(self._walk.arrivals))
+            found.append(Round(tuple(self._walk.arrivals), tuple(self._walk.losses)))
             if (self._domain.version, self._domain.messages) == before:
                 break
         return found
