@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutations
+from verify_edge_cases import CASES
 
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
@@ -132,8 +133,8 @@ def compare(plan: Plan, state: NetworkState, down: Failures = NO_FAILURES) -> No
     scene = Scene(plan, state, down=down)
     said = rounds(scene, flow)
     copies, heard = delivered(plan, state, down, len(said))
-    for arrivals, got in zip(said, copies, strict=True):
-        assert {a.host for a in arrivals} == set(got)
+    for told, got in zip(said, copies, strict=True):
+        assert {a.host for a in told.arrivals} == set(got)
     steady = copies[-1]
     walk = scene.walks[flow.delivery]
     assert Counter(arrival.host for arrival in walk.arrivals) == steady
@@ -169,6 +170,15 @@ def test_the_plan_delivers_once_to_every_cloud(transport: Transport) -> None:
     plan = demo(transport)
     compare(plan, intended_state(plan))
     assert lost_clouds(Scene(plan, intended_state(plan))) == ()
+
+
+PIM_CASES = [name for name, make in CASES.items() if make().plan.pim is not None]
+
+
+@pytest.mark.parametrize("name", PIM_CASES)
+def test_a_bad_network_fares_as_verification_says(name: str) -> None:
+    bad = CASES[name]()
+    compare(bad.plan, bad.state)
 
 
 @settings(max_examples=60, deadline=None)

@@ -176,7 +176,7 @@ class PimRouter:
         known = state.sources.get(source)
         if known is not None and iif == rpf.interface and state.join_desired(known):
             # Update_SPTbit: on point-to-point links its other conditions hold by themselves.
-            self._set(known, spt=True)
+            self._set(known, spt=True, alive=not state.ssm and bool(state.inherited(known)))
         spt = known is not None and known.spt
         if known is not None and spt and iif == rpf.interface:
             return state.inherited(known), ""

@@ -118,23 +118,19 @@ def _rpf(plane: Plane, address: IpAddress) -> Rpf:
     return Rpf(interface=hop.interface, router=hop.router)
 
 
-def trees(plane: Callable[[str], Plane | None]) -> Domain:
-    """Return the PIM domain of a network, before anybody has joined.
+def around_of(plane: Callable[[str], Plane | None]) -> Around:
+    """Return what a domain asks for; `plane`: router -> its plane, None where it has failed."""
 
-    `plane`: router -> its plane, None where it has failed.
-    """
-
-    return Domain(around(plane))
-
-
-def around(plane: Callable[[str], Plane | None]) -> Around:
-    """Return what PIM knows of each router of a network."""
-
-    def of(name: str) -> Surroundings | None:
+    def around(name: str) -> Surroundings | None:
         found = plane(name)
         return None if found is None else surroundings(found)
 
-    return of
+    return around
+
+
+def trees(plane: Callable[[str], Plane | None]) -> Domain:
+    """Return the PIM domain of a network, before anybody has joined."""
+    return Domain(around_of(plane))
 
 
 def joined(network: Network) -> Domain:

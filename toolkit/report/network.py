@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from toolkit.lab.result import DeliveryResult, LinkUse
 from toolkit.plan.model import Plan, PortPlan
+from toolkit.report.words_pim import node_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,10 @@ class Node:
     router: str = ""
     """A host's edge router; empty for a router."""
     bfr: bool = True
+    """It replicates: a BFR, or a router that runs PIM."""
     bfr_id: int | None = None
+    label: str = ""
+    """What stands under its name; empty: what BIER says of it."""
     gpus: int = 0
 
 
@@ -44,7 +48,9 @@ def nodes(plan: Plan) -> tuple[Node, ...]:
     """Return routers, then hosts, in the plan's order; a host without a region has its router's."""
     routers = tuple(
         Node(
-            name=router.name, kind="router", region=router.region, bfr=router.bfr,
+            name=router.name, kind="router", region=router.region,
+            bfr=router.bfr or (plan.pim is not None and router.pim),
+            label=node_label(plan, router),
             bfr_id=next((s.bfr_id for s in router.sub_domains if s.bfr_id is not None), None),
         )
         for router in plan.routers.values()

@@ -17,6 +17,7 @@ from toolkit.report.record import RunRecord, has_it
 from toolkit.report.routes import Curve, route
 from toolkit.report.svg import Svg, element, group, number, picture, text_width
 from toolkit.report.symbols import COMPACT, arrows, cross, draw_node, item, second_line
+from toolkit.report.words_pim import is_pim
 
 _TREE_WIDTH = 4.0
 _LEGEND = 34.0
@@ -206,7 +207,9 @@ def _node_title(node: Node, result: DeliveryResult | None) -> str:
             if cloud.cloud == node.name
         ]
         text += [
-            plural(router.bift_rows, "BIFT row")
+            plural(router.state_rows, "multicast row")
+            if is_pim(result)
+            else plural(router.bift_rows, "BIFT row")
             for router in result.routers
             if router.router == node.name
         ]
@@ -241,7 +244,8 @@ def _legend(
     record: RunRecord, *, tree: bool, failed: bool, states: Mapping[str, str]
 ) -> tuple[Svg, float]:
     """Explain the signs that this picture uses, and no others; return it with its width."""
-    plain = any(not router.bfr for router in record.plan.routers.values())
+    plain = any(node.kind == "router" and not node.bfr for node in nodes(record.plan))
+    lacks = "cannot do BIER" if record.plan.pim is None else "runs no PIM"
     entries: list[tuple[str, Svg]] = []
     if tree:
         curve = Curve((0, 0), (13, 0), (26, 0))
@@ -260,7 +264,7 @@ def _legend(
             ("failed", group(element("path", d="M0 0H26", class_="broken"), cross(13, 0, 6)))
         )
     boxes = {
-        "plain": "router that cannot do BIER" if plain else "",
+        "plain": f"router that {lacks}" if plain else "",
         "served": "has the model, byte for byte" if "served" in states.values() else "",
         "unserved": "does not have it" if "unserved" in states.values() else "",
     }

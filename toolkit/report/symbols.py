@@ -38,6 +38,8 @@ def second_line(node: Node) -> str:
         return f"{count(node.gpus)} GPUs" if node.gpus != 1 else "1 GPU"
     if node.kind == "repository":
         return "repository"
+    if node.label:
+        return node.label
     if not node.bfr:
         return "non-BFR"
     return "transit" if node.bfr_id is None else f"BFR-id {node.bfr_id}"

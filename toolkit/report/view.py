@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from toolkit.lab.result import CloudResult, DeliveryResult, LinkUse, RouterUse
+from toolkit.report import words_pim
 from toolkit.report.charts import busiest, link_bytes, timeline
 from toolkit.report.network import carried, nodes
 from toolkit.report.pictures import topology
@@ -24,7 +25,7 @@ DROPPED = "dropped-"
 _ONE_COPY = 1.5
 """Below this many times the model's size, headers and repairs explain what exceeds one copy."""
 
-_TRANSPORTS = {"bier": "BIER"}
+_TRANSPORTS = {"bier": "BIER", **words_pim.TRANSPORTS}
 _IMPOSITIONS = {
     "host": "the sending host imposes the BitString",
     "router": "the edge router imposes the BitString",
@@ -172,7 +173,9 @@ def _headline(result: DeliveryResult, without: tuple[CloudResult, ...]) -> str:
 
 def _lead(result: DeliveryResult, longest: CloudResult | None) -> str:
     transport = _TRANSPORTS.get(result.transport, result.transport)
-    how = _IMPOSITIONS.get(result.imposition, result.imposition)
+    how = words_pim.HOW.get(result.transport) or _IMPOSITIONS.get(
+        result.imposition, result.imposition
+    )
     once = " once" if result.egress < _ONE_COPY * result.size else ""
     text = [
         f"Sent{once} from {result.source} over {transport} ({how}): {size(result.size)} in "
@@ -213,6 +216,8 @@ def _routers_words(result: DeliveryResult, roles: Mapping[str, str]) -> str:
     flows = sum(use.flow_rows for use in result.routers)
     inside = sum(u.flow_rows for u in result.routers if "transit" in roles.get(u.router, ""))
     dropped = sum(number for use in result.routers for _, number in drops(use))
+    if words_pim.is_pim(result):
+        return words_pim.routers_words(result, dict(roles), dropped)
     words = f"{plural(rows, 'BIFT row')} in {plural(len(bfrs), 'BFR')}, whatever the number of "
     words += f"deliveries; {plural(flows, '(S,G) row')} of this one, {count(inside)} of them in "
     words += "transit routers. "
@@ -230,6 +235,9 @@ def _roles(record: RunRecord, result: DeliveryResult) -> dict[str, str]:
     roles = {}
     for router in record.plan.routers.values():
         names = []
+        if words_pim.is_pim(result):
+            roles[router.name] = words_pim.role(record.plan, flow, router, egress)
+            continue
         if flow is not None and router.name == flow.bfir:
             names.append("BFIR")
         if router.name in egress:

@@ -157,9 +157,11 @@ def _sends_to(ground: Ground, domain: Domain, flow: FlowPlan, root: str) -> Loss
         text = f"{hub.router} knows no RP for {flow.group}, so it registers nothing"
         return _range(router, flow, None) or _loss("rp-missing", hub.router, text)
     end = ground.paths.path(End(hub.router, ""), rp).arrived
-    if end is None or end.node == root:
+    there = domain.router(root)
+    own = None if there is None else there.around.rp(flow.group)
+    if end is None or (end.node == root and own == rp):
         return None
-    text = f"{root} is the RP of {flow.group} to its clouds, and {hub.router} registers with {rp}"
+    text = f"{root} is the RP {own} of {flow.group}, and {hub.router} registers with {rp}"
     return _loss("rp-disagreement", hub.router, text)
 
 

@@ -96,6 +96,10 @@ def coverage(
         statements.append(
             Statement("Labels of others", False, text + "segment routing may have taken.")
         )
+    if plan.pim is not None:
+        text = "neighbors follow from configuration; links are point-to-point, so no router is "
+        text += "elected and no Assert is sent; state does not run out while nothing changes."
+        statements.append(Statement("PIM Hellos, Asserts and timers", False, text))
     return tuple(statements)
 
 

@@ -19,7 +19,7 @@ from toolkit.pim.domain import Domain
 from toolkit.pim.router import Decision, PimRouter
 from toolkit.pim.wire import REGISTER_HEADER
 from toolkit.plan.model import FlowPlan, HostPlan
-from toolkit.planes.pim import around, join, trees
+from toolkit.planes.pim import around_of, join, trees
 from toolkit.state.model import Cable, End, IpAddress
 from toolkit.verify.chain_pim import Chain, chain_of
 from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Walk
@@ -45,13 +45,22 @@ class _Stop:
     to: str
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What became of one packet."""
+
+    arrivals: tuple[Arrival, ...]
+    losses: tuple[Loss, ...]
+    """Copies that were dropped, whether or not a cloud misses them."""
+
+
 def walk_pim(ground: Ground, flow: FlowPlan) -> Walk:
     """Return where one packet of `flow` goes when the trees have settled."""
     return _Walker(ground, flow).run()
 
 
-def rounds(ground: Ground, flow: FlowPlan) -> list[tuple[Arrival, ...]]:
-    """Return the arrivals of each packet until nothing moves: with PIM-SM those by Register first,
+def rounds(ground: Ground, flow: FlowPlan) -> list[Round]:
+    """Return what becomes of each packet until nothing moves: with PIM-SM those by Register first,
     those by the source's trees last."""
     return _Walker(ground, flow).rounds()
 
@@ -110,7 +119,7 @@ class _Walker:
             walk.losses = [loss for loss in walk.losses if loss.reason == "loop"]
         return walk
 
-    def rounds(self) -> list[tuple[Arrival, ...]]:
+    def rounds(self) -> list[Round]:
         self.join(self._ground)
         return self.speak()
 
@@ -128,16 +137,16 @@ class _Walker:
     def move(self, ground: Ground) -> None:
         """Stand on another network from now on; what was joined stays joined where it can."""
         self._ground = ground
-        self.domain.move(around(ground.plane))
+        self.domain.move(around_of(ground.plane))
         self.domain.settle()
 
-    def speak(self) -> list[tuple[Arrival, ...]]:
-        """Send packets until nothing moves; return the arrivals of each."""
-        found: list[tuple[Arrival, ...]] = []
+    def speak(self) -> list[Round]:
+        """Send packets until nothing moves; return how each fared."""
+        found: list[Round] = []
         for _ in range(ROUNDS):
             before = self.domain.version, self.domain.messages
             self._send()
-            found.append(tuple(self._walk.arrivals))
+            found.append(Round(tuple(self._walk.arrivals), tuple(self._walk.losses)))
             if (self.domain.version, self.domain.messages) == before:
                 break
         return found
