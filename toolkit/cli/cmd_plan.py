@@ -14,7 +14,7 @@ from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
     from toolkit.plan.document import SetMember
-    from toolkit.plan.model import FlowPlan, Lock, Plan, RouterPlan
+    from toolkit.plan.model import FlowPlan, Lock, Plan, RouterPlan, TreePathPlan
 
 EXAMPLE = """\
 examples:
@@ -86,7 +86,8 @@ def _sections(plan: Plan) -> Iterator[str]:
         (si, len(members), f"{members[0]['bfr_id']}-{members[-1]['bfr_id']}", _regions(members))
         for si, members in sets_in_use(plan).items()
     ]
-    yield "Sets\n" + table(("SI", "BFR-ids", "range", "regions"), rows)
+    if rows or plan.sr is None:
+        yield "Sets\n" + table(("SI", "BFR-ids", "range", "regions"), rows)
     header = ("delivery", "from", "(S,G)", "TSI", "imposed by", "clouds", "copies", "payload")
     yield "Flows\n" + table(header, [_flow(flow) for flow in plan.flows])
     bits = [
@@ -94,11 +95,17 @@ def _sections(plan: Plan) -> Iterator[str]:
         for flow in plan.flows
         for si, value in sorted(flow.bit_strings().items())
     ]
-    yield "BitStrings\n" + table(("delivery", "SI", "bits", "hexadecimal"), bits)
+    if bits or plan.sr is None:
+        yield "BitStrings\n" + table(("delivery", "SI", "bits", "hexadecimal"), bits)
+    if trees := [_tree(flow, path) for flow in plan.flows for path in _paths(flow)]:
+        titles = ("delivery", "tree-id", "path", "instance", "routers", "links", "shared")
+        yield "Trees\n" + table(titles, trees)
 
 
 def _router(router: RouterPlan) -> tuple[object, ...]:
     role = "transit" if router.bfr else "no BIER"
+    if router.node_sid is not None and not router.bfr:
+        role = f"node SID {router.node_sid}"
     bfr_id, block = "", ""
     for sub_domain in router.sub_domains:
         last = sub_domain.bift_id_base + sub_domain.max_si
@@ -117,6 +124,19 @@ def _router(router: RouterPlan) -> tuple[object, ...]:
     )
 
 
+def _paths(flow: FlowPlan) -> tuple[TreePathPlan, ...]:
+    return () if flow.tree is None else flow.tree.paths
+
+
+def _tree(flow: FlowPlan, path: TreePathPlan) -> tuple[object, ...]:
+    tree_id = "" if flow.tree is None else flow.tree.tree_id
+    name = f"{path.name} ({path.preference})"
+    shared = ", ".join(path.shared) or "-"
+    return (
+        flow.delivery, tree_id, name, path.instance_id, len(path.nodes), len(path.links), shared
+    )  # fmt: skip
+
+
 def _regions(members: list[SetMember]) -> str:
     return ", ".join(dict.fromkeys(m["region"] or "-" for m in members))
 
@@ -129,6 +149,6 @@ def _flow(flow: FlowPlan) -> tuple[object, ...]:
         flow.tsi,
         flow.imposition,
         len(flow.clouds),
-        len(flow.bit_strings()),
+        len(flow.bit_strings()) if flow.bfr_ids else 1,
         flow.payload,
     )

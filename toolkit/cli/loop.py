@@ -116,7 +116,7 @@ class Loop:
             environment={
                 "Python": platform.python_version(),
                 "system": f"{platform.system()} {platform.machine()}",
-                "laboratory": "memory: embedded NETCONF routers and BIER engines in one process",
+                "laboratory": "memory: embedded NETCONF routers and engines in one process",
                 "seed": str(scenario.seed),
                 **self._facts,
             },

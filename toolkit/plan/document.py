@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TypedDict
 
 from toolkit.plan.model import FlowPlan, HostPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.treedocument import blocks_document, tree_document
 
 Document = dict[str, object]
 
@@ -55,6 +56,7 @@ def plan_document(plan: Plan) -> Document:
             {"name": policy.name, "scope": policy.scope, "failures": policy.failures}
             for policy in plan.policies
         ],
+        **({} if plan.sr is None else {"sr": blocks_document(plan.sr)}),
     }
 
 
@@ -79,6 +81,7 @@ def _router(router: RouterPlan) -> Document:
             for sub_domain in router.sub_domains
         ],
         "ports": [_port(port) for port in router.ports],
+        **({} if router.node_sid is None else {"node_sid": router.node_sid}),
     }
 
 
@@ -130,11 +133,12 @@ def _flow(flow: FlowPlan) -> Document:
         "bfir": flow.bfir,
         "sub_domain_id": flow.sub_domain_id,
         "bsl": flow.bsl,
-        "clouds": {cloud: flow.bfr_ids[cloud] for cloud in flow.clouds},
+        "clouds": {cloud: flow.bfr_ids.get(cloud) for cloud in flow.clouds},
         "bit_strings": [
             {"si": si, "bits": hex_bits(bits, flow.bsl)}
             for si, bits in sorted(flow.bit_strings().items())
         ],
         "rate": flow.rate,
         "payload": flow.payload,
+        **({} if flow.tree is None else {"tree": tree_document(flow.tree)}),
     }

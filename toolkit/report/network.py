@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from toolkit.lab.result import DeliveryResult, LinkUse
 from toolkit.plan.model import Plan, PortPlan
+from toolkit.report.treewords import second_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Node:
     bfr: bool = True
     bfr_id: int | None = None
     gpus: int = 0
+    label: str = ""
+    """What a router is where its transport is not BIER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,7 @@ def nodes(plan: Plan) -> tuple[Node, ...]:
         Node(
             name=router.name, kind="router", region=router.region, bfr=router.bfr,
             bfr_id=next((s.bfr_id for s in router.sub_domains if s.bfr_id is not None), None),
+            label=second_line(plan, router),
         )
         for router in plan.routers.values()
     )  # fmt: skip

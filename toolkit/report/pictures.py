@@ -206,7 +206,9 @@ def _node_title(node: Node, result: DeliveryResult | None) -> str:
             if cloud.cloud == node.name
         ]
         text += [
-            plural(router.bift_rows, "BIFT row")
+            plural(router.state_rows, "replication row")
+            if router.state_rows
+            else plural(router.bift_rows, "BIFT row")
             for router in result.routers
             if router.router == node.name
         ]
@@ -241,7 +243,7 @@ def _legend(
     record: RunRecord, *, tree: bool, failed: bool, states: Mapping[str, str]
 ) -> tuple[Svg, float]:
     """Explain the signs that this picture uses, and no others; return it with its width."""
-    plain = any(not router.bfr for router in record.plan.routers.values())
+    plain = any(n.kind == "router" and not (n.bfr or n.label) for n in nodes(record.plan))
     entries: list[tuple[str, Svg]] = []
     if tree:
         curve = Curve((0, 0), (13, 0), (26, 0))

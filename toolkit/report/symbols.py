@@ -38,6 +38,8 @@ def second_line(node: Node) -> str:
         return f"{count(node.gpus)} GPUs" if node.gpus != 1 else "1 GPU"
     if node.kind == "repository":
         return "repository"
+    if node.label:
+        return node.label
     if not node.bfr:
         return "non-BFR"
     return "transit" if node.bfr_id is None else f"BFR-id {node.bfr_id}"
@@ -50,7 +52,7 @@ def draw_node(node: Node, box: Box, state: str, title: str, *, compact: bool) ->
     `idle` (a cloud that nothing was sent to) or `failed`.
     """
     left, top = box.x - box.width / 2, box.y - box.height / 2
-    dashed = " plain" if node.kind == "router" and not node.bfr else ""
+    dashed = " plain" if node.kind == "router" and not (node.bfr or node.label) else ""
     radius = min(box.height / 2, 9 if node.kind == "router" else 8)
     frame = element(
         "rect", x=left, y=top, width=box.width, height=box.height, rx=radius,

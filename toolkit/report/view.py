@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
+from toolkit.inventory.model import Transport
 from toolkit.lab.result import CloudResult, DeliveryResult, LinkUse, RouterUse
+from toolkit.report import treewords
 from toolkit.report.charts import busiest, link_bytes, timeline
 from toolkit.report.network import carried, nodes
 from toolkit.report.pictures import topology
@@ -24,7 +26,7 @@ DROPPED = "dropped-"
 _ONE_COPY = 1.5
 """Below this many times the model's size, headers and repairs explain what exceeds one copy."""
 
-_TRANSPORTS = {"bier": "BIER"}
+_TRANSPORTS = {"bier": "BIER", Transport.SR_P2MP.value: treewords.NAME}
 _IMPOSITIONS = {
     "host": "the sending host imposes the BitString",
     "router": "the edge router imposes the BitString",
@@ -64,6 +66,8 @@ class DeliveryView:
     unicast_bytes: int
     busiest: tuple[LinkUse, ...]
     roles: Mapping[str, str]
+    bier: bool
+    """Columns of BIER have a place."""
     bfr_ids: Mapping[str, int]
     counters: tuple[str, ...]
     topology: Svg
@@ -108,6 +112,7 @@ def delivery_view(record: RunRecord, result: DeliveryResult, key: str) -> Delive
         unicast_bytes=sum(u.unicast for u in result.links),
         busiest=tuple(busiest(result.links)),
         roles=roles,
+        bier=not treewords.is_tree(result),
         bfr_ids={n.name: n.bfr_id for n in every_node if n.bfr_id is not None},
         counters=_counters(result),
         topology=topology(record, result.delivery, name=f"{key}-map"),
@@ -173,6 +178,8 @@ def _headline(result: DeliveryResult, without: tuple[CloudResult, ...]) -> str:
 def _lead(result: DeliveryResult, longest: CloudResult | None) -> str:
     transport = _TRANSPORTS.get(result.transport, result.transport)
     how = _IMPOSITIONS.get(result.imposition, result.imposition)
+    if treewords.is_tree(result):
+        how = treewords.HOW
     once = " once" if result.egress < _ONE_COPY * result.size else ""
     text = [
         f"Sent{once} from {result.source} over {transport} ({how}): {size(result.size)} in "
@@ -213,6 +220,8 @@ def _routers_words(result: DeliveryResult, roles: Mapping[str, str]) -> str:
     flows = sum(use.flow_rows for use in result.routers)
     inside = sum(u.flow_rows for u in result.routers if "transit" in roles.get(u.router, ""))
     dropped = sum(number for use in result.routers for _, number in drops(use))
+    if treewords.is_tree(result):
+        return treewords.routers_words(result, roles, dropped)
     words = f"{plural(rows, 'BIFT row')} in {plural(len(bfrs), 'BFR')}, whatever the number of "
     words += f"deliveries; {plural(flows, '(S,G) row')} of this one, {count(inside)} of them in "
     words += "transit routers. "
@@ -229,6 +238,9 @@ def _roles(record: RunRecord, result: DeliveryResult) -> dict[str, str]:
     }
     roles = {}
     for router in record.plan.routers.values():
+        if flow is not None and flow.transport is Transport.SR_P2MP:
+            roles[router.name] = treewords.role(flow, router.name, frozenset(egress))
+            continue
         names = []
         if flow is not None and router.name == flow.bfir:
             names.append("BFIR")
