@@ -73,7 +73,8 @@ def sent_by_source(plan: Plan, flow: FlowPlan, far: tuple[str, str]) -> list[byt
         bytes(flow.payload)
     )
     if flow.imposition is Imposition.ROUTER:
-        kind = ethernet.EtherType.IPV4
+        v4 = flow.group.version == 4
+        kind = ethernet.EtherType.IPV4 if v4 else ethernet.EtherType.IPV6
         group = ip.multicast_mac(flow.group)
         return [ethernet.Header(group, bytes(6), kind).encode() + packet]
     part = plan.routers[flow.bfir].sub_domains[0]

@@ -35,8 +35,9 @@ examples:
 
 All routers are prepared (locked, edited, validated, read back); then they commit, egress before
 transit before ingress, are read back, and are confirmed.  The first failure gives the change up
-everywhere.  A push that is killed or ends in doubt leaves a journal; an unconfirmed change reverts
-by itself after --confirm-timeout."""
+everywhere.  Where P2MP trees change that are in use, this is done in three stages: the new trees
+are made beside the old, the roots switch to them, the old ones go.  A push that is killed or ends
+in doubt leaves a journal; an unconfirmed change reverts by itself after --confirm-timeout."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -188,10 +189,10 @@ def _push(
         from toolkit.netconf.recovery import recover
 
         return recover(journal, targets, resume=args.resume is not None, **common)
-    from toolkit.netconf.push import push
+    from toolkit.cli.staging import push_in_stages
     from toolkit.plan.order import order
 
-    return push(
+    return push_in_stages(
         targets,
         payloads_of(plan, args.payloads, chosen),
         check=args.check,
@@ -276,6 +277,11 @@ def _remarks(report: PushReport) -> list[str]:
         if o.state is State.EXPIRING
     ]
     changed = sum(map(bool, report.changes.values()))
+    if report.state is PushState.PENDING:
+        lines += [
+            f"stage {number} of {len(report.stages)}, {words}: {_routers(count)}"
+            for number, (words, count) in enumerate(report.stages, 1)
+        ]
     lines.append(
         {
             PushState.UNCHANGED: "nothing to change",
@@ -309,6 +315,7 @@ def _document(report: PushReport) -> dict[str, Any]:
             }
             for outcome in report.outcomes
         ],
+        "stages": [{"stage": words, "routers": count} for words, count in report.stages],
         "objection": str(report.objection) if report.objection is not None else None,
         "journal": str(report.journal) if report.journal is not None else None,
     }

@@ -119,11 +119,14 @@ def _of_trees(plan: Plan) -> Iterator[tuple[FlowPlan, TreePlan]]:
 
 
 def _trees(plan: Plan) -> str:
-    header = ("delivery", "path", "preference", "root", "tree-id", "instance", "nodes", "links")
+    header = (
+        "delivery", "path", "preference", "root", "tree-id", "instance", "nodes", "links",
+        "shared with the primary",
+    )  # fmt: skip
     rows = [
         (
             flow.delivery, path.name, path.preference, tree.root, tree.tree_id,
-            path.instance_id, len(path.nodes), len(path.links),
+            path.instance_id, len(path.nodes), len(path.links), ", ".join(path.shared) or "-",
         )
         for flow, tree in _of_trees(plan)
         for path in tree.paths

@@ -180,6 +180,15 @@ class DeliveryRun:
                 sink.close()
         return self._delivered()
 
+    def at(self, time: float, call: Callable[[float], None]) -> None:
+        """Call `call(now)` when the lab's clock gets to `time`; before `run`."""
+        self._network.at(time, call)
+
+    def reload(self, planes: Planes) -> None:
+        """Forward by these planes from now on, as routers do whose configuration has changed."""
+        for name, node in self._fabric.routers.items():
+            node.load(planes.plane(name))
+
     def _wake_sender(self, now: float) -> None:
         self._network.send(self._flow.source, self._repository.expire(now))
         self._network.arm(self._flow.source)

@@ -99,6 +99,8 @@ class PushReport:
     """Why `verify` gave the change up."""
     journal: Path | None = None
     """The journal, where something is left to resume or abort."""
+    stages: tuple[tuple[str, int], ...] = ()
+    """What each stage does and how many devices it changes, where it takes more than one."""
 
     @property
     def exit_code(self) -> ExitCode:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TypedDict
 
-from toolkit.inventory.model import Transport
-from toolkit.plan.model import FlowPlan, HostPlan, Plan, PortPlan, RouterPlan, TreePlan
+from toolkit.plan.model import FlowPlan, HostPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.treedocument import blocks_document, tree_document
 
 Document = dict[str, object]
 
@@ -77,36 +77,8 @@ def _settings(plan: Plan) -> Document:
             "spt_switchover": plan.pim.spt_switchover,
         }
     if plan.sr is not None:
-        settings["sr"] = {"srgb": str(plan.sr.srgb), "srlb": str(plan.sr.srlb)}
+        settings["sr"] = blocks_document(plan.sr)
     return settings
-
-
-def _tree(tree: TreePlan) -> Document:
-    return {
-        "root": tree.root,
-        "tree_id": tree.tree_id,
-        "candidate_paths": [
-            {
-                "name": path.name,
-                "preference": path.preference,
-                "instance_id": path.instance_id,
-                "links": list(path.links),
-                "segments": [
-                    {
-                        "router": node.router,
-                        "sid": node.sid,
-                        "leaf": node.leaf,
-                        "downstream": [
-                            {"router": b.router, "sid": b.sid, "port": b.port}
-                            for b in node.branches
-                        ],
-                    }
-                    for node in path.nodes.values()
-                ],
-            }
-            for path in tree.paths
-        ],
-    }
 
 
 def _router(router: RouterPlan) -> Document:
@@ -183,18 +155,12 @@ def _flow(flow: FlowPlan) -> Document:
         "bfir": flow.bfir,
         "sub_domain_id": flow.sub_domain_id,
         "bsl": flow.bsl,
-        **(
-            {"clouds": list(flow.clouds)}
-            if flow.transport is not Transport.BIER
-            else {
-                "clouds": {cloud: flow.bfr_ids[cloud] for cloud in flow.clouds},
-                "bit_strings": [
-                    {"si": si, "bits": hex_bits(bits, flow.bsl)}
-                    for si, bits in sorted(flow.bit_strings().items())
-                ],
-            }
-        ),
-        **({"tree": _tree(flow.tree)} if flow.tree is not None else {}),
+        "clouds": {cloud: flow.bfr_ids.get(cloud) for cloud in flow.clouds},
+        "bit_strings": [
+            {"si": si, "bits": hex_bits(bits, flow.bsl)}
+            for si, bits in sorted(flow.bit_strings().items())
+        ],
         "rate": flow.rate,
         "payload": flow.payload,
+        **({} if flow.tree is None else {"tree": tree_document(flow.tree)}),
     }

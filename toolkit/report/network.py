@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from toolkit.lab.result import DeliveryResult, LinkUse
 from toolkit.plan.model import Plan, PortPlan
-from toolkit.report.words_pim import node_label
+from toolkit.report import words_pim, words_sr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def nodes(plan: Plan) -> tuple[Node, ...]:
         Node(
             name=router.name, kind="router", region=router.region,
             bfr=router.bfr or (plan.pim is not None and router.pim),
-            label=node_label(plan, router),
+            label=words_pim.node_label(plan, router) or words_sr.node_label(plan, router),
             bfr_id=next((s.bfr_id for s in router.sub_domains if s.bfr_id is not None), None),
         )
         for router in plan.routers.values()

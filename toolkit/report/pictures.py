@@ -17,7 +17,6 @@ from toolkit.report.record import RunRecord, has_it
 from toolkit.report.routes import Curve, route
 from toolkit.report.svg import Svg, element, group, number, picture, text_width
 from toolkit.report.symbols import COMPACT, arrows, cross, draw_node, item, second_line
-from toolkit.report.words_pim import is_pim
 
 _TREE_WIDTH = 4.0
 _LEGEND = 34.0
@@ -207,9 +206,9 @@ def _node_title(node: Node, result: DeliveryResult | None) -> str:
             if cloud.cloud == node.name
         ]
         text += [
-            plural(router.state_rows, "multicast row")
-            if is_pim(result)
-            else plural(router.bift_rows, "BIFT row")
+            plural(router.bift_rows, "BIFT row")
+            if router.bfr
+            else plural(router.state_rows, "row of tree state", "rows of tree state")
             for router in result.routers
             if router.router == node.name
         ]
@@ -244,8 +243,11 @@ def _legend(
     record: RunRecord, *, tree: bool, failed: bool, states: Mapping[str, str]
 ) -> tuple[Svg, float]:
     """Explain the signs that this picture uses, and no others; return it with its width."""
-    plain = any(node.kind == "router" and not node.bfr for node in nodes(record.plan))
-    lacks = "cannot do BIER" if record.plan.pim is None else "runs no PIM"
+    pim = record.plan.pim is not None
+    plain = any(
+        n.kind == "router" and not n.bfr and (pim or not n.label) for n in nodes(record.plan)
+    )
+    lacks = "runs no PIM" if pim else "cannot do BIER"
     entries: list[tuple[str, Svg]] = []
     if tree:
         curve = Curve((0, 0), (13, 0), (26, 0))

@@ -52,7 +52,7 @@ def draw_node(node: Node, box: Box, state: str, title: str, *, compact: bool) ->
     `idle` (a cloud that nothing was sent to) or `failed`.
     """
     left, top = box.x - box.width / 2, box.y - box.height / 2
-    dashed = " plain" if node.kind == "router" and not node.bfr else ""
+    dashed = " plain" if node.kind == "router" and not (node.bfr or node.label) else ""
     radius = min(box.height / 2, 9 if node.kind == "router" else 8)
     frame = element(
         "rect", x=left, y=top, width=box.width, height=box.height, rx=radius,

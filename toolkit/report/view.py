@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
+from toolkit.inventory.model import Transport
 from toolkit.lab.result import CloudResult, DeliveryResult, LinkUse, RouterUse
-from toolkit.report import words_pim
+from toolkit.report import words_pim, words_sr
 from toolkit.report.charts import busiest, link_bytes, timeline
 from toolkit.report.network import carried, nodes
 from toolkit.report.pictures import topology
@@ -25,7 +26,7 @@ DROPPED = "dropped-"
 _ONE_COPY = 1.5
 """Below this many times the model's size, headers and repairs explain what exceeds one copy."""
 
-_TRANSPORTS = {"bier": "BIER", **words_pim.TRANSPORTS}
+_TRANSPORTS = {"bier": "BIER", **words_pim.TRANSPORTS, **words_sr.TRANSPORTS}
 _IMPOSITIONS = {
     "host": "the sending host imposes the BitString",
     "router": "the edge router imposes the BitString",
@@ -65,6 +66,12 @@ class DeliveryView:
     unicast_bytes: int
     busiest: tuple[LinkUse, ...]
     roles: Mapping[str, str]
+    bier: bool
+    rows: str
+    """What entries of its table are called, over other transports."""
+    overlay: bool
+    """Edge routers hand packets to clouds by flows that are configured."""
+    """Columns of BIER have a place."""
     bfr_ids: Mapping[str, int]
     counters: tuple[str, ...]
     topology: Svg
@@ -109,6 +116,9 @@ def delivery_view(record: RunRecord, result: DeliveryResult, key: str) -> Delive
         unicast_bytes=sum(u.unicast for u in result.links),
         busiest=tuple(busiest(result.links)),
         roles=roles,
+        bier=result.transport == Transport.BIER.value,
+        rows=words_sr.ROWS if words_sr.is_tree(result) else words_pim.ROWS,
+        overlay=not words_pim.is_pim(result),
         bfr_ids={n.name: n.bfr_id for n in every_node if n.bfr_id is not None},
         counters=_counters(result),
         topology=topology(record, result.delivery, name=f"{key}-map"),
@@ -173,8 +183,8 @@ def _headline(result: DeliveryResult, without: tuple[CloudResult, ...]) -> str:
 
 def _lead(result: DeliveryResult, longest: CloudResult | None) -> str:
     transport = _TRANSPORTS.get(result.transport, result.transport)
-    how = words_pim.HOW.get(result.transport) or _IMPOSITIONS.get(
-        result.imposition, result.imposition
+    how = {**words_pim.HOW, **words_sr.HOW}.get(
+        result.transport, _IMPOSITIONS.get(result.imposition, result.imposition)
     )
     once = " once" if result.egress < _ONE_COPY * result.size else ""
     text = [
@@ -218,6 +228,8 @@ def _routers_words(result: DeliveryResult, roles: Mapping[str, str]) -> str:
     dropped = sum(number for use in result.routers for _, number in drops(use))
     if words_pim.is_pim(result):
         return words_pim.routers_words(result, dict(roles), dropped)
+    if words_sr.is_tree(result):
+        return words_sr.routers_words(result, roles, dropped)
     words = f"{plural(rows, 'BIFT row')} in {plural(len(bfrs), 'BFR')}, whatever the number of "
     words += f"deliveries; {plural(flows, '(S,G) row')} of this one, {count(inside)} of them in "
     words += "transit routers. "
@@ -234,6 +246,9 @@ def _roles(record: RunRecord, result: DeliveryResult) -> dict[str, str]:
     }
     roles = {}
     for router in record.plan.routers.values():
+        if flow is not None and flow.transport is Transport.SR_P2MP:
+            roles[router.name] = words_sr.role(flow, router.name, frozenset(egress))
+            continue
         names = []
         if words_pim.is_pim(result):
             roles[router.name] = words_pim.role(record.plan, flow, router, egress)

@@ -6,6 +6,7 @@ from toolkit.lab.result import DeliveryResult
 from toolkit.plan.model import FlowPlan, Plan, RouterPlan
 from toolkit.report.quantity import count, plural
 
+ROWS = "multicast rows"
 TRANSPORTS = {"pim-ssm": "PIM-SSM", "pim-sm": "PIM-SM"}
 HOW = {
     "pim-ssm": "routers join the source's tree, hop by hop",
