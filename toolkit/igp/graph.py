@@ -49,3 +49,11 @@ class Graph:
             if metric < MAX_METRIC:
                 out[index[source]].append((index[target], metric, port))
         return cls(names, tuple(tuple(sorted(edges_of)) for edges_of in out), index)
+
+    def reversed(self) -> Graph:
+        """Return the graph with every edge turned round: distances from a node are those to it."""
+        into: list[list[tuple[int, int, str]]] = [[] for _ in self.names]
+        for source, edges in enumerate(self.out):
+            for target, metric, port in edges:
+                into[target].append((source, metric, port))
+        return Graph(self.names, tuple(tuple(sorted(edges)) for edges in into), self.index)

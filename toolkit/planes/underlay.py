@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from toolkit.igp.graph import Edge, Graph
-from toolkit.igp.spf import ShortestPaths, shortest_paths
+from toolkit.igp.spf import UNREACHABLE, ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
 from toolkit.planes.fib import Fib, NextHop, Route
 from toolkit.state.model import Interface, IpAddress, IpNetwork, NetworkState
@@ -55,6 +55,8 @@ class Underlay:
             ),
         )
         self._paths: dict[str, ShortestPaths] = {}
+        self._reversed: Graph | None = None
+        self._to: dict[str, tuple[int, ...]] = {}
         self._prefixes: dict[str, tuple[Prefix, ...]] = {}
         self._holders: dict[IpAddress, tuple[tuple[str, Prefix], ...]] = {}
         self._next_hops: dict[str, dict[int, tuple[NextHop, ...]]] = {}
@@ -133,7 +135,14 @@ class Underlay:
         return self._holders[destination]
 
     def route(self, router: str, destination: IpAddress) -> Route | None:
-        """Return what `fib(router).lookup(destination)` would, without making the whole table."""
+        """Return what `fib(router).lookup(destination)` would, without making the whole table.
+
+        Where one router alone offers the destination, the distances of all others to it are
+        computed once, for whoever asks: one run serves a whole tree.
+        """
+        offered = self.holders(destination)
+        if router not in self._paths and len(offered) == 1 and offered[0][0] != router:
+            return self._route_to(router, destination, *offered[0])
         paths = self.paths(router)
         connected = {n: r for n, r in self._connected(router).items() if destination in n}
         advertised = (
@@ -143,6 +152,38 @@ class Underlay:
         )
         routes = self._routes(router, connected, advertised)
         return max(routes, key=lambda route: route.prefix.prefixlen, default=None)
+
+    def _route_to(
+        self, router: str, destination: IpAddress, holder: str, prefix: Prefix
+    ) -> Route | None:
+        """Return the route to what `holder` alone offers, from distances to it."""
+        connected = max(
+            (r for n, r in self._connected(router).items() if destination in n),
+            key=lambda route: route.prefix.prefixlen,
+            default=None,
+        )
+        if connected is not None and connected.prefix.prefixlen >= prefix.network.prefixlen:
+            return connected
+        distance = self._distances_to(holder)
+        own = distance[self.graph.index[router]]
+        if own == UNREACHABLE:
+            return connected
+        hops = []
+        ways = self.ways(router)
+        for number, metric, port in self.graph.out[self.graph.index[router]]:
+            if distance[number] != UNREACHABLE and distance[number] + metric == own:
+                name = self.graph.names[number]
+                key = (self.state.routers[name].system_id, name, port)
+                hops.append((key, NextHop(port, name, ways[port][1].address.ip)))
+        hops.sort(key=lambda hop: hop[0])
+        return Route(prefix.network, own + prefix.metric, tuple(hop for _key, hop in hops))
+
+    def _distances_to(self, router: str) -> tuple[int, ...]:
+        if router not in self._to:
+            if self._reversed is None:
+                self._reversed = self.graph.reversed()
+            self._to[router] = shortest_paths(self._reversed, router).distance
+        return self._to[router]
 
     def _connected(self, router: str) -> dict[IpNetwork, Route]:
         return {
