@@ -46,6 +46,43 @@ def test_the_demonstration_is_complete_identical_and_exits_0(
     assert not [p for p in (tmp_path / "out").iterdir() if p.name.startswith(".")], "left behind"
 
 
+@pytest.mark.parametrize("transport", ["pim-ssm", "pim-sm"])
+def test_the_demonstration_over_pim_is_complete_and_its_tables_are_read_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, transport: str
+) -> None:
+    options = ("--model", str(model), "--loss", "1%", "--transport", transport)
+    code, out, err = run(capsys, tmp_path, *options)
+    assert code == ExitCode.OK, err
+    assert f"over {transport}" in out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Multicast rows" in page
+    assert "BIFT rows" not in page
+    checks = report(tmp_path)["checks"]
+    assert isinstance(checks, list)
+    (back,) = [check for check in checks if check["id"] == "state-read-back"]
+    assert back["status"] == "passed"
+    assert " 0 rows" not in back["reason"]
+
+
+def test_a_pim_payload_broken_by_hand_cuts_its_cloud_off_and_verification_says_so_first(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    folder = tmp_path / "payloads"
+    options = ("--transport", "pim-ssm")
+    assert main(["render", str(DEMO), "-o", str(folder), *options]) == ExitCode.OK
+    file = folder / "waw1.xml"
+    text = file.read_text()
+    assert "<version>3</version>" in text
+    file.write_text(text.replace("<version>3</version>", "<version>2</version>"))
+    code, out, err = run(
+        capsys, tmp_path, "--model", str(model), "--payloads", str(folder), *options
+    )
+    assert code == ExitCode.FINDINGS
+    assert "5 of 6" in out
+    assert "membership-version: IGMPv2 on waw1 host-cloud-warsaw cannot name a source" in err
+    assert err.index("membership-version") < err.index("delivered")
+
+
 def test_a_pair_of_links_that_cuts_a_cloud_off_exits_1_names_it_and_serves_the_others(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
 ) -> None:

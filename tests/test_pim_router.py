@@ -195,6 +195,21 @@ def test_every_packet_that_goes_no_further_is_counted_with_its_reason() -> None:
     assert engine.counters["received"] == 4
 
 
+def test_a_router_without_hosts_repeats_its_joins_and_forgets_those_of_others() -> None:
+    engine = MulticastEngine(around(LEAF, ports=tuple(PORTS[:3])))
+    assert engine.deadline is None
+    to_rp = ip.Template(IPv4Address("10.0.3.1"), IPv4Address("224.0.0.13"), 103, ttl=1)
+    join = wire.encode(heard(G, [STAR]), to_rp.source, to_rp.destination)
+    (first,) = engine.receive("east", to_rp.packet(join), 0.0)
+    assert engine.deadline == PERIOD
+    assert engine.expire(PERIOD) == [first]
+    for number in range(2, 5):
+        last = engine.expire(number * PERIOD)
+    assert len(last) == 1
+    assert last != [first]  # a prune: nobody has joined for 3.5 periods
+    assert not engine.mfib()
+
+
 def test_noise_to_the_engine_is_dropped_and_nothing_is_raised() -> None:
     engine = joined_engine()
     template = ip.Template(IPv4Address("10.0.3.1"), IPv4Address("224.0.0.13"), 103, ttl=1)

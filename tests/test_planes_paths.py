@@ -145,7 +145,7 @@ MUTANTS = [state for _, state in mutations(DEMO_STATE)]
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(MUTANTS), st.data())
 def test_one_route_is_what_the_whole_table_says(state: NetworkState, data: st.DataObject) -> None:
-    underlay = Network(state).underlay
+    underlay, fresh = Network(state).underlay, Network(state).underlay
     router = data.draw(st.sampled_from(underlay.graph.names))
     fib = underlay.fib(router)
     addresses = [host.address.ip for host in DEMO_PLAN.hosts.values()]
@@ -153,3 +153,5 @@ def test_one_route_is_what_the_whole_table_says(state: NetworkState, data: st.Da
     addresses += [IPv4Address("192.0.2.1"), *(r.loopback.ip for r in DEMO_PLAN.routers.values())]
     for address in addresses:
         assert underlay.route(router, address) == fib.lookup(address)
+        # one that has not computed the paths of this router, but distances to the address
+        assert fresh.route(router, address) == fib.lookup(address)

@@ -103,8 +103,8 @@ class MulticastEngine:
     @property
     def deadline(self) -> float | None:
         """When `expire` wants to be called."""
-        if not self._started:
-            return 0.0 if self._queriers else None
+        if self._queriers and not self._started:
+            return 0.0
         times = [q.deadline for q in self._queriers.values()]
         return min((t for t in (*times, self._refresh) if t is not None), default=None)
 
