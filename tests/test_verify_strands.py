@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutations
+from mutations_sr import sr_mutations
 from test_verify_whatif import connected
 from verify_networks import SQUARE, change_port, network, planned
 
 from toolkit.inventory.load import load_inventory
-from toolkit.inventory.model import Imposition, Inventory, Policy
+from toolkit.inventory.model import Imposition, Inventory, Policy, Transport
 from toolkit.plan.model import Plan
+from toolkit.plan.transports import over
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network, derive
 from toolkit.state.model import IsisInterface, NetworkState
@@ -36,6 +39,20 @@ MUTANTS = [
     (plan, mutant)
     for plan, state in map(planned, (DEMO_INVENTORY, ROUTER_INVENTORY))
     for _, mutant in mutations(state)
+]
+
+
+def mutants_over(transport: Transport) -> list[tuple[Plan, NetworkState]]:
+    """Every mutation of the demonstration network over another transport than BIER."""
+    plan, state = planned(over(DEMO_INVENTORY, transport))
+    found = sr_mutations(state) if transport is Transport.SR_P2MP else mutations(state)
+    return [(plan, mutant) for _, mutant in found]
+
+
+OTHERS = [
+    mutant
+    for transport in (Transport.PIM_SSM, Transport.PIM_SM, Transport.SR_P2MP)
+    for mutant in mutants_over(transport)
 ]
 
 
@@ -68,6 +85,21 @@ def test_a_mutated_network_loses_the_same_clouds_for_the_same_reasons(
     plan, state = of
     survival = judge_policy(plan, state, Policy(name="one", scope=scope))
     assert survival.broken == plainly(plan, state, scope, 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(OTHERS), st.sampled_from(["links", "nodes"]))
+def test_over_other_transports_a_mutated_network_loses_the_same_clouds(
+    of: tuple[Plan, NetworkState], scope: str
+) -> None:
+    plan, state = of
+    survival = judge_policy(plan, state, Policy(name="one", scope=scope))
+    assert who(survival.broken) == who(plainly(plan, state, scope, 1))
+
+
+def who(broken: Mapping[tuple[str, ...], tuple[Lost, ...]]) -> dict[tuple[str, ...], set[str]]:
+    """Which clouds are lost without what; the reason of one cloud may be that of several."""
+    return {failed: {item.cloud for item in lost} for failed, lost in broken.items()}
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, cached_property
 from ipaddress import ip_network
 
 from toolkit.state.model import IpAddress, IpNetwork, NetworkState, ReplicationSegment, RouterState
@@ -48,6 +49,7 @@ class SrGap:
         return self.reason is SrGapReason.NODE_SID_CLASH
 
 
+@cache
 def host_prefix(address: IpAddress) -> IpNetwork:
     """Return the prefix that is this address alone."""
     return ip_network(address)
@@ -92,7 +94,7 @@ class SrDomain:
         self._read_node_sids()
         self._read_segments()
 
-    @property
+    @cached_property
     def in_use(self) -> bool:
         """False: there is no segment routing at all."""
         return bool(self.installed) or any(r.sr for r in self.state.routers.values())

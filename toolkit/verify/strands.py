@@ -1,7 +1,9 @@
 """The strands that deliveries hang by: what fares by itself, and what each of them stands on.
 
-Pure.  Over BIER the bit of one BFER is a strand; over other transports all packets of a delivery
-are; and so are the reports of each cloud.  Law: a failure of nothing that a strand stands on leaves
+Pure.  Over BIER the bit of one BFER is a strand, over PIM the packets of one cloud where without
+failures each cloud is served, alone or with all others: who else joins then only adds to the same
+trees.  All packets of a delivery are one strand over SR-P2MP, and over PIM where clouds hang by
+each other; and so are the reports of each cloud.  Law: a failure of nothing that a strand stands on leaves
 it as it is, since of equal-cost ways the first is taken and a failure only takes ways away; so only
 the other strands are judged again.  A strand that came nowhere is always judged again, since what
 it would stand on is not known; and all are where a failure changes what is advertised about an
@@ -18,6 +20,7 @@ from toolkit.inventory.model import Transport
 from toolkit.plan.model import FlowPlan
 from toolkit.verify.scene import Scene
 from toolkit.verify.walk import walk
+from toolkit.verify.walk_bier import walk_bier
 
 
 class Strand(NamedTuple):
@@ -28,6 +31,8 @@ class Strand(NamedTuple):
     """Of the BFER whose bit it is; 0: packets over another transport, or reports."""
     cloud: str = ""
     """Whose reports it is; empty: packets."""
+    member: str = ""
+    """PIM: whose packets it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,8 @@ class Standing:
         for flow in self._flows:
             of_flow = [strand for strand in moved if strand.delivery == flow.delivery]
             clouds = [strand.cloud for strand in of_flow if strand.cloud]
-            if len(clouds) < len(of_flow):
-                ids = {strand.bfr_id for strand in of_flow if not strand.cloud}
-                stands |= _packets(scene, flow, ids, links=links)
+            if packets := [strand for strand in of_flow if not strand.cloud]:
+                stands |= _packets(scene, flow, packets, links=links)
             stands |= _reports(scene, flow, clouds, links=links)
         doubtful = {(s.delivery, host) for s in moved for host in self._stands[s].serves}
         doubtful |= {(flow.delivery, cloud) for flow, cloud in self.lost}
@@ -94,7 +98,12 @@ class Standing:
 
     def reached(self, flow: FlowPlan, cloud: str) -> bool:
         """Say whether a cloud gets the packets of a flow."""
-        own = self._stands.get(Strand(flow.delivery, flow.bfr_ids.get(cloud, 0)))
+        bier = flow.transport is Transport.BIER
+        own = self._stands.get(
+            Strand(flow.delivery, flow.bfr_ids.get(cloud, 0))
+            if bier
+            else Strand(flow.delivery, member=cloud)
+        )
         if own is not None and cloud in own.serves:
             return True
         return any(  # another bit than the plan's may lead to it
@@ -109,22 +118,41 @@ class Standing:
 
 
 def _packets(
-    scene: Scene, flow: FlowPlan, ids: Collection[int] | None, *, links: bool
+    scene: Scene, flow: FlowPlan, strands: Collection[Strand] | None, *, links: bool
 ) -> Iterator[tuple[Strand, Stand]]:
-    """Yield the strands of a flow's packets; `ids`: of these BFR-ids, over BIER."""
-    if flow.transport is not Transport.BIER:
-        found = walk(scene, flow)
-        touched = found.touched_links if links else found.touched_routers
-        whole = found.reached >= set(flow.clouds)
-        yield Strand(flow.delivery), Stand(frozenset(touched), found.reached, whole)
+    """Yield how the strands of a flow's packets fare; None: all."""
+    if flow.transport is Transport.BIER:
+        yield from _bits(scene, flow, strands, links=links)
         return
-    trails = walk(scene, flow, ids).trails
+    if strands is not None:
+        for strand in strands:
+            yield strand, _stand(scene, flow, strand.member, links=links)
+        return
+    together = _stand(scene, flow, "", links=links)
+    if flow.transport.pim and together.whole:
+        alone = {cloud: _stand(scene, flow, cloud, links=links) for cloud in flow.clouds}
+        if all(stand.whole for stand in alone.values()):
+            yield from ((Strand(flow.delivery, member=c), stand) for c, stand in alone.items())
+            return
+    yield Strand(flow.delivery), together
+
+
+def _stand(scene: Scene, flow: FlowPlan, member: str, *, links: bool) -> Stand:
+    """Return how a flow's packets fare; `member`: for one cloud alone, empty for all together."""
+    found = walk(scene, flow, {member} if member else None)
+    touched = found.touched_links if links else found.touched_routers
+    whole = found.reached >= ({member} if member else set(flow.clouds))
+    return Stand(frozenset(touched), found.reached, whole)
+
+
+def _bits(
+    scene: Scene, flow: FlowPlan, strands: Collection[Strand] | None, *, links: bool
+) -> Iterator[tuple[Strand, Stand]]:
+    ids = None if strands is None else {strand.bfr_id for strand in strands}
+    trails = walk_bier(scene, flow, ids).trails
     nothing = Stand(frozenset(), frozenset(), whole=False)
-    yield from (
-        (Strand(flow.delivery, bfr_id), nothing)
-        for bfr_id in (flow.bfr_ids.values() if ids is None else ids)
-        if bfr_id not in trails
-    )
+    asked = flow.bfr_ids.values() if ids is None else ids
+    yield from ((Strand(flow.delivery, i), nothing) for i in asked if i not in trails)
     for bfr_id, trail in trails.items():
         on = frozenset(trail.links if links else trail.routers)
         yield Strand(flow.delivery, bfr_id), Stand(on, frozenset(trail.hosts), trail.ended)

@@ -23,11 +23,16 @@ _WALKS: Mapping[Transport, Callable[[Ground, FlowPlan], Walk]] = {
 }
 
 
-def walk(ground: Ground, flow: FlowPlan, only: Collection[int] | None = None) -> Walk:
-    """Return where one packet of `flow`, addressed to all its clouds, goes.
+def walk(ground: Ground, flow: FlowPlan, clouds: Collection[str] | None = None) -> Walk:
+    """Return where one packet of `flow` goes.
 
-    `only`: over BIER, the BFR-ids to follow it for; the others are not imposed.
+    `clouds`: those to follow it for, None for all.  Over BIER the bits of others are not imposed,
+    over PIM others do not join; over SR-P2MP a tree is always followed whole.
     """
-    if only is not None and flow.transport is Transport.BIER:
-        return walk_bier(ground, flow, only)
-    return _WALKS[flow.transport](ground, flow)
+    if clouds is None:
+        return _WALKS[flow.transport](ground, flow)
+    if flow.transport is Transport.BIER:
+        return walk_bier(ground, flow, {flow.bfr_ids[cloud] for cloud in clouds})
+    if flow.transport.pim:
+        return walk_pim(ground, flow, clouds)
+    return walk_sr(ground, flow)

@@ -10,6 +10,7 @@ the way there are few, and repaired.  Pure.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from toolkit.inet import udp
@@ -54,9 +55,12 @@ class Round:
     """Copies that were dropped, whether or not a cloud misses them."""
 
 
-def walk_pim(ground: Ground, flow: FlowPlan) -> Walk:
-    """Return where one packet of `flow` goes when the trees have settled."""
-    return _Walker(ground, flow).run()
+def walk_pim(ground: Ground, flow: FlowPlan, members: Collection[str] | None = None) -> Walk:
+    """Return where one packet of `flow` goes when the trees have settled.
+
+    `members`: the clouds that join; None: all.
+    """
+    return _Walker(ground, flow, members).run()
 
 
 def rounds(ground: Ground, flow: FlowPlan) -> list[Round]:
@@ -81,7 +85,7 @@ class Trees:
         that it took.  `ground`: the same network with the host as its member."""
         walker = self._walker
         before = walker.domain.messages
-        walker.join(ground, only=host)
+        walker.join(ground, {host})
         walker.speak()
         return walker.domain.messages - before
 
@@ -95,8 +99,10 @@ class Trees:
 
 
 class _Walker:
-    def __init__(self, ground: Ground, flow: FlowPlan) -> None:
-        self._ground, self._flow = ground, flow
+    def __init__(
+        self, ground: Ground, flow: FlowPlan, members: Collection[str] | None = None
+    ) -> None:
+        self._ground, self._flow, self._members = ground, flow, members
         self._walk = Walk()
         self.domain = trees(ground.plane)
         self._host: HostPlan = ground.plan.hosts[flow.source]
@@ -109,7 +115,8 @@ class _Walker:
         self.rounds()
         walk = self._walk
         self._touch_state()
-        lost = [cloud for cloud in self._flow.clouds if cloud not in walk.reached]
+        wanted = self._flow.clouds if self._members is None else sorted(self._members)
+        lost = [cloud for cloud in wanted if cloud not in walk.reached]
         if lost:
             chains = {
                 cloud: chain_of(self._ground, self.domain, self._flow, cloud) for cloud in lost
@@ -120,16 +127,16 @@ class _Walker:
         return walk
 
     def rounds(self) -> list[Round]:
-        self.join(self._ground)
+        self.join(self._ground, self._members)
         return self.speak()
 
-    def join(self, ground: Ground, only: str = "") -> None:
-        """Let the members join, or one host of them."""
+    def join(self, ground: Ground, hosts: Collection[str] | None) -> None:
+        """Let the members join that are among `hosts`; None: all."""
         for member in sorted(ground.members):
             host = ground.plan.hosts.get(member.host)
             if member.group == self._flow.group and host is not None:
                 end = End(host.router, host.router_port)
-                here = not only or host.name == only
+                here = hosts is None or host.name in hosts
                 if here and ground.far(end) == End(host.name, host.port):
                     join(self.domain, end, member.group, member.source)
         self.domain.settle()

@@ -162,7 +162,7 @@ class _Search:
             lost = [c for of, c in standing.lost if of is flow and self._promised(c)]
             news = [cloud for cloud in lost if (flow.delivery, cloud) not in self._already]
             if news:
-                found = walk(scene, flow, {flow.bfr_ids[c] for c in news if c in flow.bfr_ids})
+                found = walk(scene, flow, news)
                 reasons += (
                     (
                         flow,
