@@ -88,6 +88,10 @@ def _sections(plan: Plan) -> Iterator[str]:
     ]
     yield "Sets\n" + table(("SI", "BFR-ids", "range", "regions"), rows)
     header = ("delivery", "from", "(S,G)", "TSI", "imposed by", "clouds", "copies", "payload")
+    if plan.pim is not None:
+        ranges = " ".join(map(str, plan.pim.ssm_ranges))
+        pim = (plan.pim.rp or "none", plan.pim.rp_address or "", plan.pim.groups, ranges)
+        yield "PIM\n" + table(("RP", "address", "any-source groups", "SSM ranges"), [pim])
     yield "Flows\n" + table(header, [_flow(flow) for flow in plan.flows])
     bits = [
         (flow.delivery, si, value.bit_count(), f"{value:x}")
@@ -98,7 +102,7 @@ def _sections(plan: Plan) -> Iterator[str]:
 
 
 def _router(router: RouterPlan) -> tuple[object, ...]:
-    role = "transit" if router.bfr else "no BIER"
+    role = "transit" if router.bfr else "PIM" if router.pim else "no BIER"
     bfr_id, block = "", ""
     for sub_domain in router.sub_domains:
         last = sub_domain.bift_id_base + sub_domain.max_si

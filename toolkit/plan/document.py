@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TypedDict
 
-from toolkit.plan.model import FlowPlan, HostPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.model import FlowPlan, HostPlan, PimPlan, Plan, PortPlan, RouterPlan
 
 Document = dict[str, object]
 
@@ -55,6 +55,18 @@ def plan_document(plan: Plan) -> Document:
             {"name": policy.name, "scope": policy.scope, "failures": policy.failures}
             for policy in plan.policies
         ],
+        **({} if plan.pim is None else {"pim": _pim(plan, plan.pim)}),
+    }
+
+
+def _pim(plan: Plan, pim: PimPlan) -> Document:
+    return {
+        "rp": pim.rp or None,
+        "rp_address": None if pim.rp_address is None else str(pim.rp_address),
+        "groups": str(pim.groups),
+        "ssm_ranges": [str(held) for held in pim.ssm_ranges],
+        "spt_switchover": "immediate" if pim.spt_switchover else "never",
+        "routers": [router.name for router in plan.routers.values() if router.pim],
     }
 
 
@@ -130,7 +142,7 @@ def _flow(flow: FlowPlan) -> Document:
         "bfir": flow.bfir,
         "sub_domain_id": flow.sub_domain_id,
         "bsl": flow.bsl,
-        "clouds": {cloud: flow.bfr_ids[cloud] for cloud in flow.clouds},
+        "clouds": {cloud: flow.bfr_ids.get(cloud) for cloud in flow.clouds},
         "bit_strings": [
             {"si": si, "bits": hex_bits(bits, flow.bsl)}
             for si, bits in sorted(flow.bit_strings().items())
