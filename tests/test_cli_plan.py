@@ -46,6 +46,18 @@ def test_the_plan_is_the_golden_one(
     assert told == golden.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("form", ["json", "table"])
+def test_the_plan_of_pim_is_the_golden_one(
+    form: str, demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan(demo, "-o", form, "--transport", "pim-sm") == ExitCode.OK
+    told = capsys.readouterr().out
+    golden = GOLDEN / f"demo-pim-sm.{'table.txt' if form == 'table' else form}"
+    if os.environ.get("LLMSYNC_UPDATE_GOLDEN"):
+        golden.write_text(told, encoding="utf-8")
+    assert told == golden.read_text(encoding="utf-8")
+
+
 def test_json_and_yaml_say_the_same() -> None:
     import yaml
 

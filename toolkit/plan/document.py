@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TypedDict
 
-from toolkit.plan.model import FlowPlan, HostPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.model import FlowPlan, HostPlan, PimPlan, Plan, PortPlan, RouterPlan
 from toolkit.plan.treedocument import blocks_document, tree_document
 
 Document = dict[str, object]
@@ -65,17 +65,22 @@ def plan_document(plan: Plan) -> Document:
     }
 
 
+def _pim(plan: Plan, pim: PimPlan) -> Document:
+    return {
+        "rp": pim.rp or None,
+        "rp_address": None if pim.rp_address is None else str(pim.rp_address),
+        "groups": str(pim.groups),
+        "ssm_ranges": [str(held) for held in pim.ssm_ranges],
+        "spt_switchover": "immediate" if pim.spt_switchover else "never",
+        "routers": [router.name for router in plan.routers.values() if router.pim],
+    }
+
+
 def _settings(plan: Plan) -> Document:
     """Return what holds throughout, of the transports that are in use."""
     settings: Document = {}
     if plan.pim is not None:
-        settings["pim"] = {
-            "rp": plan.pim.rp,
-            "rp_address": str(plan.pim.rp_address or ""),
-            "any_source_groups": str(plan.pim.groups),
-            "ssm_ranges": [str(network) for network in plan.pim.ssm_ranges],
-            "spt_switchover": plan.pim.spt_switchover,
-        }
+        settings["pim"] = _pim(plan, plan.pim)
     if plan.sr is not None:
         settings["sr"] = blocks_document(plan.sr)
     return settings
@@ -101,7 +106,6 @@ def _router(router: RouterPlan) -> Document:
             }
             for sub_domain in router.sub_domains
         ],
-        **({"pim": True} if router.pim else {}),
         **({"node_sid": router.node_sid} if router.node_sid is not None else {}),
         "ports": [_port(port) for port in router.ports],
     }
