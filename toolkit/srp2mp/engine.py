@@ -56,8 +56,12 @@ class _Copies(NamedTuple):
     """A segment as the hot path wants it."""
 
     leaf: bool
-    branches: tuple[tuple[str, tuple[int, ...]], ...]
-    """Port, and the words of the labels without TC and TTL."""
+    copies: int
+    """How many leave."""
+    single: tuple[tuple[str, int], ...]
+    """Port and word of the label without TC and TTL, where there is one label."""
+    deep: tuple[tuple[str, tuple[int, ...]], ...]
+    """The same where a node SID goes before the replication SID."""
     lost: int
     """Branches that no copy can be sent to."""
 
@@ -152,19 +156,19 @@ class Engine:
             output.append(Deliver(payload))
         if entry.lost:
             self._drop(Reason.NO_BRANCH, packet, entry.lost)
-        if not entry.branches:
+        copies = entry.copies
+        if not copies:
             return output
         if ttl == 1:
             self._drop(Reason.TTL_EXPIRED, packet)
             return output
         rest = tc | ttl - 1
-        for port, words in entry.branches:
-            if len(words) == 1:
-                copy = (words[0] | rest).to_bytes(ENTRY, "big") + payload
-            else:
-                copy = b"".join((*((w | rest).to_bytes(ENTRY, "big") for w in words), payload))
-            output.append(Send(port, copy))
-        self.forwarded += len(entry.branches)
+        for port, word in entry.single:
+            output.append(Send(port, (word | rest).to_bytes(ENTRY, "big") + payload))
+        for port, words in entry.deep:
+            labels = b"".join((word | rest).to_bytes(ENTRY, "big") for word in words)
+            output.append(Send(port, labels + payload))
+        self.forwarded += copies
         return output
 
     def _swap(self, entry: _Swap, word: int, packet: bytes) -> list[Output]:
@@ -194,7 +198,7 @@ class Engine:
 
 
 def _copies(segment: Segment) -> _Copies:
-    branches = tuple(
+    words = [
         (
             branch.port,
             tuple(
@@ -203,6 +207,12 @@ def _copies(segment: Segment) -> _Copies:
             ),
         )
         for branch in segment.branches
+    ]
+    idle = not words and not segment.leaf and not segment.lost
+    return _Copies(
+        leaf=segment.leaf,
+        copies=len(words),
+        single=tuple((port, labels[0]) for port, labels in words if len(labels) == 1),
+        deep=tuple((port, labels) for port, labels in words if len(labels) > 1),
+        lost=len(segment.lost) + idle,
     )
-    idle = not branches and not segment.leaf and not segment.lost
-    return _Copies(segment.leaf, branches, len(segment.lost) + idle)

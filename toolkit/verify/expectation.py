@@ -49,6 +49,12 @@ def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectati
         for name, router in state.routers.items()
         for sub_domain in router.sub_domains
     }
+    prefixes |= {
+        sid.prefix: name
+        for name, router in state.routers.items()
+        if router.sr is not None
+        for sid in router.sr.node_sids
+    }  # what node SIDs lead to is reached as BFR-prefixes are
     next_hops = {}
     for name in network.routers:
         fib = network.plane(name).fib

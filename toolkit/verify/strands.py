@@ -3,10 +3,10 @@
 Pure.  Over BIER the bit of one BFER is a strand, over PIM the packets of one cloud where without
 failures each cloud is served, alone or with all others: who else joins then only adds to the same
 trees.  All packets of a delivery are one strand over SR-P2MP, and over PIM where clouds hang by
-each other; and so are the reports of each cloud.  Law: a failure of nothing that a strand stands on leaves
-it as it is, since of equal-cost ways the first is taken and a failure only takes ways away; so only
-the other strands are judged again.  A strand that came nowhere is always judged again, since what
-it would stand on is not known; and all are where a failure changes what is advertised about an
+each other; and so are the reports of each cloud.  Law: a failure of nothing that a strand stands on
+leaves it as it is, since of equal-cost ways the first is taken and a failure only takes ways away;
+so only the other strands are judged again.  A strand that came nowhere is always judged again,
+since what it would stand on is not known; and all are where a failure changes what is advertised about an
 address that matters (`toolkit.verify.moved.Steadiness`).
 """
 
