@@ -13,6 +13,7 @@ from plan_inventories import inventories, inventory, reordered
 from toolkit.errors import PlanError
 from toolkit.inventory.model import Inventory, Link, PimSettings, Pools, Router, Transport
 from toolkit.plan.expand import make_plan
+from toolkit.plan.lock import format_lock, parse_lock
 from toolkit.plan.model import PimPlan
 from toolkit.plan.pim import pim_ports
 from toolkit.plan.transports import over
@@ -56,6 +57,28 @@ def test_the_rp_is_where_the_clouds_are_nearest_or_where_the_operator_says() -> 
     assert plan.pim is not None
     assert plan.pim.rp_address == plan.routers["c"].loopback.ip
     assert plan.flows[0].group in plan.pim.groups
+
+
+def test_a_planned_rp_stays_when_clouds_come_and_moves_only_when_it_runs_no_pim() -> None:
+    _, lock = make_plan(line(SM))
+    assert lock.rps == {"c": 1}
+    near = inventory(
+        "abcd", [("a", "b"), ("b", "c"), ("c", "d")],
+        clouds={"x": "c", "y": "d", "u": "a", "v": "a", "w": "a"}, repositories={"hub": "a"},
+    )  # fmt: skip
+    assert make_plan(over(near, SM))[0].pim != make_plan(over(near, SM), lock)[0].pim
+    plan, again = make_plan(over(near, SM), lock)
+    assert plan.pim is not None
+    assert (plan.pim.rp, again.rps) == ("c", {"c": 1})
+    without = {**near.routers, "c": Router(name="c", domain="d", pim=False)}
+    clouds = {name: cloud for name, cloud in near.clouds.items() if cloud.router != "c"}
+    wanted = {"model": replace(near.deliveries["model"], to=tuple(clouds))}
+    moved = replace(near, routers=without, clouds=clouds, deliveries=wanted)
+    plan, again = make_plan(over(moved, SM), lock)
+    assert plan.pim is not None
+    assert plan.pim.rp != "c"
+    assert again.rps == {plan.pim.rp: 1}
+    assert parse_lock(format_lock(again)) == again
 
 
 def test_routers_without_pim_are_no_rp_and_have_no_port_that_leads_to_them() -> None:

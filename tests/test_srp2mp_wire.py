@@ -94,7 +94,7 @@ def test_tshark_reads_what_a_root_imposes(tmp_path: Path) -> None:
     )  # fmt: skip
     layers = [packet["_source"]["layers"] for packet in json.loads(run.stdout)]
     assert [[int(x) for x in p["mpls.label"]] for p in layers] == [[15001], [16003, 15002]]
-    assert [[int(x) for x in p["mpls.ttl"]] for p in layers] == [[64], [64, 64]]
+    assert [[int(x) for x in p["mpls.ttl"]] for p in layers] == [[255], [255, 255]]
     assert [p["mpls.bottom"][-1] for p in layers] in (["1", "1"], ["True", "True"])
     assert {p["ip.dst"][0] for p in layers} == {"232.1.0.1"}
     assert {p["udp.dstport"][0] for p in layers} == {"61001"}

@@ -21,7 +21,7 @@ from toolkit.plan.flows import check_flows, check_mtus, plan_flows
 from toolkit.plan.ids import allocate
 from toolkit.plan.lock import EMPTY_LOCK, check_lock
 from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
-from toolkit.plan.pim import check_pim, plan_pim
+from toolkit.plan.pim import check_pim, lock_rp, plan_pim
 from toolkit.plan.places import place_of
 from toolkit.plan.ports import Wiring, attached_hosts, wire
 from toolkit.plan.replication import NO_REPLICATION, ReplicationPlan, plan_replication
@@ -46,6 +46,7 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
         *check_pim(inventory),
     ]
     grown = _allocate(inventory, lock, addresses, problems)
+    grown = lock_rp(inventory, grown)
     problems += _check_pools(inventory, grown, addresses)
     sr = NO_REPLICATION
     if Transport.SR_P2MP in used:
@@ -63,7 +64,7 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
             inventory, wiring.hosts, grown.bfr_ids, grown.deliveries, addresses, sr.trees
         ),
         policies=inventory.policies,
-        pim=plan_pim(inventory, routers),
+        pim=plan_pim(inventory, routers, grown),
         sr=sr.blocks,
     )
     return plan, grown
@@ -92,6 +93,7 @@ def _allocate(
         trees=lock.trees,
         instances=lock.instances,
         digests=lock.digests,
+        rps=lock.rps,
     )
 
 

@@ -21,9 +21,9 @@ from toolkit.plan.places import lock_place
 VERSION = 1
 _REMEDY = "restore the file from version control, or remove the entry"
 _SECTIONS = tuple(field.name for field in fields(Lock))
-_OPTIONAL = frozenset({"trees", "instances", "digests"})
-"""Sections that a lock without SR-P2MP does not have."""
-_SHARED = frozenset({"instances", "digests"})
+_OPTIONAL = frozenset({"trees", "instances", "digests", "rps"})
+"""Sections that a lock without SR-P2MP and PIM-SM does not have."""
+_SHARED = frozenset({"instances", "digests", "rps"})
 """Sections whose numbers need not differ from each other."""
 
 EMPTY_LOCK = Lock(bfr_ids={}, routers={}, links={}, hosts={}, deliveries={})

@@ -248,3 +248,5 @@ class Lock:
     digests: Mapping[str, int] = field(default_factory=dict)
     """`<delivery> <candidate path>` -> digest of the tree that has this instance-id: another tree
     gets another instance."""
+    rps: Mapping[str, int] = field(default_factory=dict)
+    """Router that was planned to be the rendezvous point -> 1: a new cloud moves it no more."""

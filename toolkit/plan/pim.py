@@ -1,7 +1,7 @@
 """PIM throughout the network: where it runs, where hosts may join, and the rendezvous point.
 
 Pure.  RFC 7761 section 3.7 (static RP), RFC 4607 (SSM), RFC 3376 and RFC 3810 (hosts).  Law: the
-RP follows from the inventory alone, whatever the order of its lines.
+RP follows from the inventory, whatever the order of its lines, until the lock holds one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from toolkit.inventory.model import (
     Transport,
 )
 from toolkit.plan.ids import name_order
-from toolkit.plan.model import PimPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.model import Lock, PimPlan, Plan, PortPlan, RouterPlan
 from toolkit.plan.places import place_of
 from toolkit.state.model import PimRouting, RouterState, StaticRp
 
@@ -95,10 +95,24 @@ def _overlap(one: IpNetwork, other: IpNetwork) -> bool:
     return _inside(one, other) or _inside(other, one)
 
 
-def plan_pim(inventory: Inventory, routers: Mapping[str, RouterPlan]) -> PimPlan | None:
+def lock_rp(inventory: Inventory, lock: Lock) -> Lock:
+    """Return `lock` with the planned rendezvous point, where a delivery needs one.
+
+    One that was planned before stays while it runs PIM: to move it is to configure every router.
+    """
+    used = {delivery.transport for delivery in inventory.deliveries.values()}
+    if Transport.PIM_SM not in used or inventory.pim.rp:
+        return lock
+    if not any(router.pim for router in inventory.routers.values()):
+        return lock  # said by `check_pim`
+    held = [n for n in lock.rps if n in inventory.routers and inventory.routers[n].pim]
+    return lock if held else replace(lock, rps={nearest_rp(inventory): 1})
+
+
+def plan_pim(inventory: Inventory, routers: Mapping[str, RouterPlan], lock: Lock) -> PimPlan | None:
     """Return the settings of PIM; None where no delivery goes over it.
 
-    `check_pim` has nothing to say.
+    `check_pim` has nothing to say, and the lock is that of `lock_rp`.
     """
     used = {delivery.transport for delivery in inventory.deliveries.values()}
     if not any(transport.pim for transport in used):
@@ -106,7 +120,7 @@ def plan_pim(inventory: Inventory, routers: Mapping[str, RouterPlan]) -> PimPlan
     version = inventory.pools.loopbacks.version
     rp = ""
     if Transport.PIM_SM in used:
-        rp = inventory.pim.rp or nearest_rp(inventory)
+        rp = inventory.pim.rp or next(n for n in lock.rps if n in routers and routers[n].pim)
     return PimPlan(
         rp=rp,
         rp_address=routers[rp].loopback.ip if rp else None,

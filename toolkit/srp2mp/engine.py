@@ -23,8 +23,9 @@ from toolkit.srp2mp.wire import BOTTOM, ENTRY
 
 EVIDENCE: Final = 44
 """Octets kept of the packet last dropped for each reason."""
-TTL: Final = 64
-"""What a root imposes."""
+TTL: Final = 255
+"""What a root imposes: with the pipe model the largest, as label switching routers do (RFC 3443
+section 3.2)."""
 _TC: Final = 0xE00
 
 

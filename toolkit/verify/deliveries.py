@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from toolkit.inventory.model import Transport
 from toolkit.plan.model import FlowPlan
+from toolkit.srp2mp import engine as srp2mp
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
@@ -125,7 +126,7 @@ def ttl(scene: Scene) -> Iterator[Finding]:
                     "ttl-exceeded",
                     places.on(loss.router),
                     f"packets of {flow.delivery} die at {loss.router}, {len(loss.path)} "
-                    f"{_hops(flow)} from the source: the TTL is {TTL}",
+                    f"{_hops(flow)} from the source: the TTL is {_ttl(flow)}",
                     evidence=[_path(loss.path), _ids(loss)],
                     subjects=_clouds(flow, loss),
                 )
@@ -162,6 +163,10 @@ def _headers(flow: FlowPlan) -> str:
             return "UDP, IP and MPLS"
         case Transport.PIM_SSM:
             return "UDP and IP"
+
+
+def _ttl(flow: FlowPlan) -> int:
+    return srp2mp.TTL if flow.transport is Transport.SR_P2MP else TTL
 
 
 def _hops(flow: FlowPlan) -> str:

@@ -6,8 +6,8 @@ trees.  All packets of a delivery are one strand over SR-P2MP, and over PIM wher
 each other; and so are the reports of each cloud.  Law: a failure of nothing that a strand stands on
 leaves it as it is, since of equal-cost ways the first is taken and a failure only takes ways away;
 so only the other strands are judged again.  A strand that came nowhere is always judged again,
-since what it would stand on is not known; and all are where a failure changes what is advertised about an
-address that matters (`toolkit.verify.moved.Steadiness`).
+since what it would stand on is not known; and all are where a failure changes what is advertised
+about an address that matters (`toolkit.verify.moved.Steadiness`).
 """
 
 from __future__ import annotations
