@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import fields
 
 from toolkit.compare.events import Event, Moment, Study, configured
 from toolkit.compare.messages import messages
 from toolkit.compare.model import Cost, EventFigures, StateFigures
+from toolkit.compare.shape import reshaped
 from toolkit.compare.tables import Entries, all_entries, difference
+from toolkit.inventory.model import Transport
 
 _COSTS = tuple(field.name for field in fields(Cost))
 
@@ -58,8 +60,10 @@ def event_figures(study: Study) -> tuple[EventFigures, ...]:
 def _figures(name: str, study: Study, ledger: Ledger, events: Iterable[Event]) -> EventFigures:
     costs: dict[str, Cost] = {}
     unserved: dict[str, tuple[str, ...]] = {}
+    in_place: list[int] = []
     for event in events:
         costs[event.subject] = _cost(study, ledger, event)
+        in_place.append(len(reshaped(event.before.state, event.after.state)))
         if name.endswith("failure") and (lost := event.after.unserved(study.delivery)):
             unserved[event.subject] = lost
     return EventFigures(
@@ -76,6 +80,15 @@ def _figures(name: str, study: Study, ledger: Ledger, events: Iterable[Event]) -
             }
         ),
         unserved=unserved,
+        note=_in_place(in_place) if study.transport is Transport.SR_P2MP else "",
+    )
+
+
+def _in_place(routers: Collection[int]) -> str:
+    mean = sum(routers) / max(1, len(routers))
+    return (
+        "every router of the tree gets a new instance (make before break); changed in place, "
+        f"{mean:.1f} routers would be configured"
     )
 
 

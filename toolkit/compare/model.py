@@ -72,6 +72,7 @@ class EventFigures:
     unserved: Mapping[str, tuple[str, ...]]
     """Failures that no protection and no new path repairs: subject -> clouds that it cuts off."""
     note: str = ""
+    """What the figures do not say by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

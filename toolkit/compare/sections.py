@@ -115,7 +115,11 @@ def _events(figures: Sequence[TransportFigures]) -> Iterator[Section]:
         ]
         if failure:
             rows.append(_row("cases that cut a cloud off", figures, _cut(number)))
-        yield Section(name, EVENTS[name], _NOTES[name].format(all=many), tuple(rows))
+        notes = [
+            f"{f.transport}: {f.events[number].note}" for f in figures if f.events[number].note
+        ]
+        note = "; ".join([_NOTES[name].format(all=many), *notes])
+        yield Section(name, EVENTS[name], note, tuple(rows))
 
 
 def _cost(number: int, field: str, *, worst: bool) -> Callable[[TransportFigures], str]:

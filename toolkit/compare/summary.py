@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 from toolkit.compare.model import Comparison
 from toolkit.compare.sections import Section, sections
@@ -36,7 +37,11 @@ def table(comparison: Comparison) -> str:
 
     lines = [headline(comparison), "", line("", names)]
     for section in shown:
-        lines += ["", f"{section.title} ({section.note})"]
+        lines += [
+            "",
+            section.title,
+            *wrap(section.note, 100, initial_indent="  ", subsequent_indent="  "),
+        ]
         lines += [line(f"  {row.label}", row.cells, row.source.value) for row in section.rows]
     lines += _refused(comparison)
     return "\n".join(_plain(text) for text in lines)
@@ -51,7 +56,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _markdown(section: Section, names: list[str]) -> Iterator[str]:
-    yield f"**{section.title}** ({_plain(section.note)})"
+    yield f"**{section.title}**: {_plain(section.note)}"
     yield ""
     yield "| | " + " | ".join(names) + " | |"
     yield "|---|" + "---:|" * len(names) + "---|"
