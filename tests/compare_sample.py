@@ -21,6 +21,7 @@ def event(name: str, subjects: tuple[str, ...], base: int) -> EventFigures:
         subjects=subjects,
         mean={"configured": base / 2, "messages": base, "rows": base + 0.25, "routers": 1.0},
         worst=worst,
+        note="said of it" if base == 22 else "",
         unserved={"l1": ("cloud-b",)} if name == "link-failure" and base > 20 else {},
     )
 

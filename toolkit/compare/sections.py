@@ -47,6 +47,8 @@ class Section:
     title: str
     note: str
     rows: tuple[Row, ...]
+    remarks: tuple[str, ...] = ()
+    """What the rows do not say by themselves."""
 
 
 def sections(comparison: Comparison) -> tuple[Section, ...]:
@@ -115,11 +117,14 @@ def _events(figures: Sequence[TransportFigures]) -> Iterator[Section]:
         ]
         if failure:
             rows.append(_row("cases that cut a cloud off", figures, _cut(number)))
-        notes = [
-            f"{f.transport}: {f.events[number].note}" for f in figures if f.events[number].note
-        ]
-        note = "; ".join([_NOTES[name].format(all=many), *notes])
-        yield Section(name, EVENTS[name], note, tuple(rows))
+        remarks = [(f.transport, f.events[number].note) for f in figures]
+        yield Section(
+            name,
+            EVENTS[name],
+            _NOTES[name].format(all=many),
+            tuple(rows),
+            tuple(f"{transport}: {said}" for transport, said in remarks if said),
+        )
 
 
 def _cost(number: int, field: str, *, worst: bool) -> Callable[[TransportFigures], str]:

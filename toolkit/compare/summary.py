@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import wrap
 
 from toolkit.compare.model import Comparison
 from toolkit.compare.sections import Section, sections
@@ -37,12 +36,9 @@ def table(comparison: Comparison) -> str:
 
     lines = [headline(comparison), "", line("", names)]
     for section in shown:
-        lines += [
-            "",
-            section.title,
-            *wrap(section.note, 100, initial_indent="  ", subsequent_indent="  "),
-        ]
+        lines += ["", f"{section.title} ({section.note})"]
         lines += [line(f"  {row.label}", row.cells, row.source.value) for row in section.rows]
+        lines += [f"  {remark}" for remark in section.remarks]
     lines += _refused(comparison)
     return "\n".join(_plain(text) for text in lines)
 
@@ -56,12 +52,15 @@ def markdown(comparison: Comparison) -> str:
 
 
 def _markdown(section: Section, names: list[str]) -> Iterator[str]:
-    yield f"**{section.title}**: {_plain(section.note)}"
+    yield f"**{section.title}** ({_plain(section.note)})"
     yield ""
     yield "| | " + " | ".join(names) + " | |"
     yield "|---|" + "---:|" * len(names) + "---|"
     for row in section.rows:
         yield _plain(f"| {row.label} | {' | '.join(row.cells)} | {row.source.value} |")
+    for remark in section.remarks:
+        yield ""
+        yield f"{remark}."
 
 
 def _refused(comparison: Comparison) -> list[str]:
