@@ -18,6 +18,7 @@ STYLE = """\
 .bar.computed{fill:var(--tree-soft);stroke:var(--bar);stroke-width:1}
 .picture .bar-name{fill:var(--surface);font-weight:600}
 td.cell{text-align:right;white-space:nowrap}
+p.muted{margin-top:10px;font-size:13px}
 table.compared{table-layout:fixed;min-width:760px}
 .compared th:first-child{width:34%}
 .compared th:last-child{width:104px}
