@@ -165,3 +165,17 @@ def test_both_times_of_a_receiver_are_of_the_senders_clock() -> None:
     assert result.completed is not None
     assert result.receipt is not None
     assert result.receipt.verified < 3.0 < result.joined < result.completed
+
+
+@pytest.mark.parametrize("rate", [64_000, 1_000_000])
+@pytest.mark.parametrize("targeted", [True, False])
+def test_a_slow_sender_asks_for_signs_of_life_before_it_gives_anybody_up(
+    rate: int, targeted: bool
+) -> None:
+    # 600 kB at 64 kbit/s: 75 s for one segment, and a receiver may be silent for 30 s.
+    files = {"slow.bin": random.Random(2).randbytes(600_000)}
+    coding = Coding(symbol=1000, block=200, parity=32)
+    net = Net(files, ["fra", "par"], coding=coding, rate=rate, targeted=targeted, timeout=TIMEOUT)
+    net.run()
+    assert [r.standing for r in net.sender.results()] == [Standing.COMPLETE] * 2
+    assert net.sender.repairs == 0

@@ -27,6 +27,8 @@ class Member:
     standing: Standing = Standing.ABSENT
     incarnation: int = 0
     heard: float = 0.0
+    asked: float = 0.0
+    """When it was last asked for a sign of life."""
     joined: float | None = None
     completed: float | None = None
     reason: str = ""

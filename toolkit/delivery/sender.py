@@ -331,6 +331,22 @@ class Sender:
                     self._gather(self._hold)
         for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
             self._dispatch.repeat(poll, now)
+        self._ask_the_silent(now)
+
+    def _ask_the_silent(self, now: float) -> None:
+        """Ask for a sign of life where nobody would be asked for long: a slow sender takes longer
+        for one segment than a receiver may be silent."""
+        patience = self.session.timeout / 4
+        mask = asked = 0
+        for poll in self._dispatch.polls.values():
+            asked |= poll.awaited
+        for member in self._members:
+            quiet = min(now - member.heard, now - member.asked) >= patience
+            if member.active and quiet and not asked >> member.bit & 1:
+                member.asked = now
+                mask |= 1 << member.bit
+        if mask:
+            self._dispatch.urge(mask, MANIFEST_TOI, INTRODUCE_YOURSELF)
 
     # ----- the end of it
 
