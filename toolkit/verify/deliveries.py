@@ -107,7 +107,7 @@ def loops(scene: Scene) -> Iterator[Finding]:
     """No packet meets a router twice with the same bit."""
     for flow, walk in scene.walked():
         for loss in walk.losses:
-            if loss.reason == "loop" and not loss.finding:
+            if loss.reason == "loop" and not loss.kind:
                 yield finding(
                     "forwarding-loop",
                     places.on(loss.router),
