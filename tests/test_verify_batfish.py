@@ -128,7 +128,7 @@ def test_what_we_expect_of_the_triangle() -> None:
     reports = expectation.reachable["reports of model"]
     assert reports.starts == {"cloud-c"}
     assert reports.destinations == {plan.hosts["hub"].address.ip}
-    assert expectation.reachable["unicast between BFRs"].starts == {"a", "b", "c"}
+    assert expectation.reachable["unicast between routers"].starts == {"a", "b", "c"}
 
 
 def test_everything_as_expected_passes_through_a_real_pybatfish_session() -> None:
