@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -20,6 +20,8 @@ from toolkit.state.model import (
 )
 
 MTUS = (None, 100, 150, 576, 1000, 1500, 8950, 9216)
+SHARDS = 8
+"""A sweep over all mutations is made in so many parts."""
 METRICS = (1, 25, 1000, 16_777_214)
 
 
@@ -33,6 +35,23 @@ def mutations(state: NetworkState) -> Iterator[tuple[str, NetworkState]]:
         for what, changed in _of_router(state, router, addresses):
             routers = {**state.routers, name: changed}
             yield f"{name}: {what}", replace(state, source=Source.RENDERED, routers=routers)
+
+
+def misjudged(
+    states: Iterable[tuple[str, NetworkState]], shard: int, compare: Callable[[NetworkState], None]
+) -> list[str]:
+    """Return what `compare` asserts in vain of the states of one shard, which are more than 100."""
+    judged, wrong = 0, []
+    for number, (name, state) in enumerate(states):
+        if number % SHARDS != shard:
+            continue
+        judged += 1
+        try:
+            compare(state)
+        except AssertionError as error:
+            wrong.append(f"{name}: {error}")
+    assert judged > 100
+    return wrong
 
 
 def _of_router(

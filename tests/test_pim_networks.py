@@ -10,12 +10,14 @@ from plan_inventories import inventories
 from test_verify_lab_pim import compare
 
 from toolkit.inventory.model import Inventory, PimSettings, SptSwitchover, Transport
+from toolkit.pim.domain import Domain
 from toolkit.plan.expand import make_plan
 from toolkit.plan.intended import intended_state
 from toolkit.plan.transports import over
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network
-from toolkit.planes.pim import around_of, joined
+from toolkit.planes.pim import around_of, join, trees
+from toolkit.state.model import End, NetworkState
 from toolkit.verify.ground import hosts_of
 from toolkit.verify.moved import MovedPlanes
 from toolkit.verify.scene import Scene
@@ -102,6 +104,30 @@ def test_a_failure_that_touches_nothing_changes_nothing(case: tuple[Inventory, F
         if node not in walk.touched_routers:
             scene = Scene(plan, state, down=Failures(nodes=frozenset({node})))
             assert scene.walks[flow.delivery].arrivals == walk.arrivals
+
+
+def joined(network: Network) -> Domain:
+    """Return the domain of a network in which all its members have joined, before any packet."""
+    state = network.state
+    known = frozenset(network.routers)
+    domain = trees(lambda name: network.plane(name) if name in known else None)
+    at = {theirs: ours for ours, theirs in _edges(state)}
+    for member in sorted(state.members, key=lambda m: (m.host, int(m.group))):
+        for end, router in at.items():
+            if end.node == member.host:
+                join(domain, router, member.group, member.source)
+    domain.settle()
+    return domain
+
+
+def _edges(state: NetworkState) -> list[tuple[End, End]]:
+    pairs = [(cable.a, cable.b) for cable in state.cables]
+    return [
+        (ours, theirs)
+        for a, b in pairs
+        for ours, theirs in ((a, b), (b, a))
+        if theirs.node in state.hosts and ours.node not in state.hosts
+    ]
 
 
 @settings(max_examples=60, deadline=None)

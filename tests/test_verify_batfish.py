@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 from batfish_replay import replaying
-from verify_networks import change_port, change_router, network
+from verify_networks import change_port, change_router, inventory, network, planned
 
 from toolkit.errors import UsageError
-from toolkit.inventory.model import Link
+from toolkit.inventory.model import Link, Transport
 from toolkit.plan.model import Plan
+from toolkit.plan.transports import over
 from toolkit.state.model import NetworkState
 from toolkit.verify import batfish
 from toolkit.verify.expectation import expect
@@ -128,7 +129,15 @@ def test_what_we_expect_of_the_triangle() -> None:
     reports = expectation.reachable["reports of model"]
     assert reports.starts == {"cloud-c"}
     assert reports.destinations == {plan.hosts["hub"].address.ip}
-    assert expectation.reachable["unicast between BFRs"].starts == {"a", "b", "c"}
+    assert expectation.reachable["unicast between routers"].starts == {"a", "b", "c"}
+
+
+def test_no_question_is_asked_about_nobody() -> None:
+    """An empty list of starts would be all of them to Batfish."""
+    plan, state = planned(over(inventory(TRIANGLE, clouds="c"), Transport.PIM_SSM))
+    reachable = expect(plan, state, ()).reachable
+    assert set(reachable) == {"reports of model"}
+    assert all(reach.starts and reach.destinations for reach in reachable.values())
 
 
 def test_everything_as_expected_passes_through_a_real_pybatfish_session() -> None:

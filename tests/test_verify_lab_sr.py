@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutations import mutations
+from mutations import SHARDS, misjudged, mutations
 from mutations_sr import sr_mutations
 from sr_networks import demo_sr_plan
 from test_verify_lab import forwarded
@@ -92,23 +92,10 @@ def test_several_wrong_leaves_and_a_failure_are_judged_alike_too(data: st.DataOb
     compare(plan, state, Failures(links=frozenset(links), nodes=frozenset(nodes)))
 
 
-SHARDS = 8
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_every_single_mutation_of_the_demonstration_is_judged_as_its_packets_fare(
     shard: int,
 ) -> None:
     plan = demo_sr_plan()
-    judged, wrong = 0, []
-    for number, (name, state) in enumerate(mutants().items()):
-        if number % SHARDS != shard:
-            continue
-        judged += 1
-        try:
-            compare(plan, state)
-        except AssertionError as error:
-            wrong.append(f"{name}: {error}")
-    assert judged > 100
-    assert wrong == []
+    assert misjudged(mutants().items(), shard, lambda state: compare(plan, state)) == []

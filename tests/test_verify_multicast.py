@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 from verify_edge_cases import CASES, Case
-from verify_networks import LINES, change_sub_domain, network
+from verify_networks import LINES, change_sub_domain, inventory, network, planned
 from verify_sr_cases import CASES as SR_CASES
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.wire import Encapsulation
+from toolkit.inventory.model import Transport
 from toolkit.plan.intended import intended_state
+from toolkit.plan.transports import over
 from toolkit.planes.derive import derive
 from toolkit.report.verification import Verification, document, text
 from toolkit.state.model import BierEncapsulation
@@ -172,3 +174,22 @@ def test_what_devices_show_counts_as_modelled_only_where_it_was_read() -> None:
     )
     assert read.modelled
     assert "compared" in read.text
+
+
+def test_what_is_modelled_is_said_of_each_transport_that_is_used() -> None:
+    declared = inventory(LINES)
+    model = declared.deliveries["model"]
+    told = {}
+    for transport in Transport:
+        plan, state = planned(over(declared, transport))
+        (statement,) = (s for s in coverage(plan, state) if s.topic == "Packets")
+        told[transport] = statement.text
+    assert "BIFTs" in told[Transport.BIER]
+    assert "replication segments" in told[Transport.SR_P2MP]
+    assert "joins" in told[Transport.PIM_SM]
+    assert told[Transport.PIM_SM] == told[Transport.PIM_SSM]
+    both = {"model": model, "other": replace(model, name="other", transport=Transport.PIM_SM)}
+    (statement,) = (
+        s for s in coverage(*planned(replace(declared, deliveries=both))) if s.topic == "Packets"
+    )
+    assert statement.text == f"BIER: {told[Transport.BIER]} PIM: {told[Transport.PIM_SM]}"

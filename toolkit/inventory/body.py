@@ -13,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from toolkit.inventory import model
 from toolkit.inventory.quantity import format_delay, format_rate
 
-Json = dict[str, Any]
-
 
 def default_of(kind: type, name: str) -> Any:  # noqa: ANN401 - of the field's own type
     return next(f.default for f in dataclasses.fields(kind) if f.name == name)

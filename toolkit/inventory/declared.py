@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from toolkit.inventory import field, model
-from toolkit.inventory.body import Body, Json, default_of, delay_of, mtu_of, rate_of
+from toolkit.inventory.body import Body, default_of, delay_of, mtu_of, rate_of
 from toolkit.inventory.settings import BierBody, PimBody, PoolsBody, SrBody, TreeBody
 from toolkit.inventory.target import Choice, Target
 
@@ -207,7 +207,7 @@ class PolicyBody(Body, title="Policy"):
     )
 
 
-def _names(description: str, example: Json) -> Any:  # noqa: ANN401 - as pydantic.Field
+def _names(description: str, example: field.Json) -> Any:  # noqa: ANN401 - as pydantic.Field
     return Field(
         default=None,
         description=description,
@@ -279,7 +279,7 @@ BODIES: dict[str, type[Body]] = {
 """Section -> what stands in it, or in each of its entries."""
 
 
-def file_schema() -> Json:
+def file_schema() -> field.Json:
     """Return the JSON Schema (draft 2020-12) of one inventory file."""
     schema = InventoryFile.model_json_schema(by_alias=True)
     properties = [body["properties"] for body in schema["$defs"].values()]
@@ -291,7 +291,7 @@ def file_schema() -> Json:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _tidy(value: Json) -> None:
+def _tidy(value: field.Json) -> None:
     """Make a key's schema say that it is left out or has a value, but is never null or empty."""
     if value.get("default", ...) in (None, ""):
         del value["default"]

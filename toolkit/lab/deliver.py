@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from toolkit.delivery.events import (
-    Completed,
-    Failed,
-    FileVerified,
-    FirstByte,
     ReceiverOutput,
     TensorReady,
 )
@@ -43,6 +39,7 @@ from toolkit.lab.hosts import CloudHost, Repository, SilentHost, Uplink
 from toolkit.lab.result import CloudResult, DeliveryResult, RouterUse
 from toolkit.lab.router import RouterNode
 from toolkit.lab.scenario import Scenario
+from toolkit.lab.timeline import Timeline
 from toolkit.lab.wires import Network
 from toolkit.pim.engine import MulticastUse
 from toolkit.pim.router import PERIOD
@@ -60,22 +57,6 @@ _PIM_NOTES = (
     "IGMP or MLD, Join/Prune, Register and Register-Stop messages are packets on the wires; PIM "
     f"neighbors are those of the configuration, and joins are repeated every {PERIOD:.0f} s",
 )
-
-
-@dataclass(slots=True)
-class _Timeline:
-    """What one cloud's receiver said, and when."""
-
-    joined: float = 0.0
-    first_byte: float | None = None
-    last_byte: float | None = None
-    verified: float | None = None
-    first_tensor: float | None = None
-    tensors: set[tuple[str, str]] = field(default_factory=set)
-    files: set[str] = field(default_factory=set)
-    reason: str = ""
-    repaired: int = 0
-    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +124,7 @@ class DeliveryRun:
             for name in flow.clouds
         }
         self._sinks: dict[str, Sink] = {}
-        self._times = {name: _Timeline() for name in flow.clouds}
+        self._times = {name: Timeline() for name in flow.clouds}
         self._incarnation = 0
         self._network = Network(
             {
@@ -223,26 +204,9 @@ class DeliveryRun:
         return kill
 
     def _observe(self, cloud: str, output: ReceiverOutput, now: float) -> None:
-        times = self._times[cloud]
-        match output:
-            case FirstByte():
-                times.first_byte = now if times.first_byte is None else times.first_byte
-            case TensorReady():
-                if times.first_tensor is None:
-                    times.first_tensor = now
-                times.tensors.add((output.path, output.tensor.name))
-                if self._tensors is not None:
-                    self._tensors.take(cloud, output)
-            case FileVerified(path=path):
-                times.files.add(path)
-            case Completed(receipt=receipt):
-                times.last_byte = now - (receipt.verified - receipt.last_byte)
-                times.verified = now
-                times.repaired, times.duplicates = receipt.repaired, receipt.duplicates
-            case Failed(reason=reason):
-                times.reason = reason
-            case _:
-                pass
+        self._times[cloud].observe(output, now)
+        if self._tensors is not None and isinstance(output, TensorReady):
+            self._tensors.take(cloud, output)
 
     def _delivered(self) -> Delivered:
         results = {r.receiver: r for r in self._sender.results()}
@@ -279,7 +243,7 @@ class DeliveryRun:
             notes=self._notes(),
         )
         return Delivered(
-            result, self._receipts(results),
+            result, {name: self._times[name].receipt(known) for name, known in results.items()},
             fabric.counters(),
             {name: node.plane for name, node in fabric.routers.items()},
             {n: node.pim.engine.use() for n, node in fabric.routers.items() if node.pim},
@@ -351,26 +315,6 @@ class DeliveryRun:
             _same(folder / entry.path, path)
             for entry, path in zip(entries, self.source.paths, strict=True)
         )
-
-    def _receipts(self, results: Mapping[str, ReceiverResult]) -> dict[str, dict[str, object]]:
-        receipts: dict[str, dict[str, object]] = {}
-        for name, known in results.items():
-            times = self._times[name]
-            row: dict[str, object] = {"receiver": name, "complete": times.verified is not None}
-            if known.receipt is not None:
-                row["bytes"] = str(known.receipt.bytes)
-                row["manifest-digest"] = known.receipt.manifest.hex()
-            for leaf, value in (
-                ("first-byte", times.first_byte),
-                ("last-byte", times.last_byte),
-                ("verified", times.verified),
-            ):
-                if value is not None:
-                    row[leaf] = str(round(value * 1e6))
-            row["packets-lost"] = str(known.lost)
-            row["packets-duplicate"] = str(times.duplicates)
-            receipts[name] = row
-        return receipts
 
     def _notes(self) -> tuple[str, ...]:
         notes = [

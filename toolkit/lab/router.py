@@ -1,9 +1,10 @@
-"""A router of a laboratory: what its plane and its BIER engine make of a frame.
+"""A router of a laboratory: what its plane and its engines make of a frame.
 
 It forwards IP by its FIB (RFC 1812 section 5.2), BIER by its BIFTs (RFC 8279 section 6.5), crosses
 routers that are no BFRs by GRE (RFC 8279 section 6.9, RFC 2784), imposes BIER on (S,G) flows as
-their BFIR and hands delivered packets to its edge interfaces as their BFER.  Every packet that it
-does not pass on is counted with its reason. Pure: frames in, frames out.
+their BFIR and hands delivered packets to its edge interfaces as their BFER.  Labels that are not
+BIER's go to `toolkit.lab.labels`, IP multicast over PIM to `toolkit.lab.pim_router`.  Every packet
+that it does not pass on is counted with its reason. Pure: frames in, frames out.
 """
 
 from __future__ import annotations

@@ -20,9 +20,6 @@ from toolkit.netconf.subtree import select
 from toolkit.netconf.tree import Node
 from toolkit.netconf.xpath import check_xpath, matches_xpath, select_xpath
 
-Filter = Callable[[Node], Node]
-"""Datastore -> the selected part of it."""
-
 
 def get(call: Call) -> tuple[Node, ...]:
     """<get> (section 7.7): running and state."""

@@ -16,7 +16,7 @@ from typing import Any
 from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
 from toolkit.netconf.devicesession import DeviceSession
 from toolkit.netconf.journal import Entry, InterruptedPush, Standing, read_journal
-from toolkit.netconf.network import Network, side_by_side
+from toolkit.netconf.network import Network, Run, side_by_side
 from toolkit.netconf.push import (
     CONFIRM_TIMEOUT,
     TIMEOUT,
@@ -107,6 +107,21 @@ def _targets(entry: Entry, targets: Sequence[Target]) -> list[Target]:
     return [known[device] for device in entry.after]
 
 
+def _network(
+    targets: Sequence[Target],
+    payloads: Mapping[str, _Recorded],
+    run: Run,
+    timeout: float,
+    schema: Schema,
+    txid: str = "",
+) -> Network:
+    trees = {device: payload.tree for device, payload in payloads.items()}
+    return Network(
+        targets, trees, schema=schema, txid=txid, confirm_timeout=CONFIRM_TIMEOUT,
+        timeout=timeout, run=run,
+    )  # fmt: skip
+
+
 def _settle(
     entry: Entry,
     targets: Sequence[Target],
@@ -118,11 +133,7 @@ def _settle(
 ) -> dict[str, ToolkitError]:
     """Confirm or cancel whatever is still pending.  Returns the devices that could not be asked."""
     run = side_by_side(workers)
-    network = Network(
-        targets, {device: payload.tree for device, payload in payloads.items()}, schema=schema,
-        txid=entry.txid, confirm_timeout=CONFIRM_TIMEOUT, timeout=timeout, run=run,
-    )  # fmt: skip
-    with network:
+    with _network(targets, payloads, run, timeout, schema, txid=entry.txid) as network:
         found = network.look()
         if network.errors and resume:
             return network.errors  # confirm everywhere or nowhere
@@ -149,11 +160,7 @@ def _save(
 ) -> dict[str, ToolkitError]:
     """Copy running to startup where they differ.  Returns the devices where that failed."""
     run = side_by_side(workers)
-    network = Network(
-        targets, {device: payload.tree for device, payload in payloads.items()}, schema=schema,
-        txid="", confirm_timeout=CONFIRM_TIMEOUT, timeout=timeout, run=run,
-    )  # fmt: skip
-    with network:
+    with _network(targets, payloads, run, timeout, schema) as network:
 
         def save(session: DeviceSession) -> None:
             try:

@@ -8,7 +8,7 @@ every link of all of them; constraints must hold on each.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from toolkit.igp.graph import Edge, Graph
@@ -128,7 +128,3 @@ def _span(
     if not between:
         return None
     return Span(names[root], target, tuple(hops), tuple(between), tuple(way))
-
-
-Free = Callable[[Hop], int]
-"""Direction of a link -> bit/s that no tree has reserved."""

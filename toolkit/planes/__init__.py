@@ -1,4 +1,4 @@
-"""From network state to forwarding planes: adjacencies, routes, BIRT and BIFT of every router.
+"""From network state to forwarding planes: adjacencies, routes and tables of every router.
 
 Pure.  Everything here follows from what routers are configured to do and from what has failed.
 """

@@ -23,7 +23,6 @@ from toolkit.state.model import (
 )
 
 if TYPE_CHECKING:
-    from toolkit.planes.derive import Network
     from toolkit.planes.plane import Plane
 
 
@@ -131,30 +130,6 @@ def around_of(plane: Callable[[str], Plane | None]) -> Around:
 def trees(plane: Callable[[str], Plane | None]) -> Domain:
     """Return the PIM domain of a network, before anybody has joined."""
     return Domain(around_of(plane))
-
-
-def joined(network: Network) -> Domain:
-    """Return the domain of a network in which all its members have joined, before any packet."""
-    state = network.state
-    known = frozenset(network.routers)
-    domain = trees(lambda name: network.plane(name) if name in known else None)
-    at = {theirs: ours for ours, theirs in _edges(state)}
-    for member in sorted(state.members, key=lambda m: (m.host, int(m.group))):
-        for end, router in at.items():
-            if end.node == member.host:
-                join(domain, router, member.group, member.source)
-    domain.settle()
-    return domain
-
-
-def _edges(state: NetworkState) -> list[tuple[End, End]]:
-    pairs = [(cable.a, cable.b) for cable in state.cables]
-    return [
-        (ours, theirs)
-        for a, b in pairs
-        for ours, theirs in ((a, b), (b, a))
-        if theirs.node in state.hosts and ours.node not in state.hosts
-    ]
 
 
 def join(domain: Domain, end: End, group: IpAddress, source: IpAddress | None) -> str:

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 
 from toolkit.pim.engine import MulticastUse, Use
 from toolkit.pim.mfib import Entry, Key
+from toolkit.planes.jsonvalue import Json
 from toolkit.planes.pim import PimPlane
 from toolkit.state.model import IpAddress
-
-Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 COUNTED = (
     "received", "forwarded", "registered", "decapsulated", "joins-sent", "register-stops-sent",

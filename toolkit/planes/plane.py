@@ -19,10 +19,11 @@ from toolkit.bier.wire import Encapsulation
 from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
 from toolkit.planes.fib import Fib
+from toolkit.planes.jsonvalue import Json
 from toolkit.planes.pim import PimPlane
 from toolkit.planes.pim_shown import pim_tree
 from toolkit.planes.replication import Replication
-from toolkit.planes.srtree import Json, counters_tree, split, sr_tree
+from toolkit.planes.srtree import counters_tree, split, sr_tree
 from toolkit.planes.tables import LazyBifts
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 

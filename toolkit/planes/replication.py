@@ -30,9 +30,6 @@ from toolkit.state.model import (
     ReplicationSegment,
 )
 
-Flow = tuple[IpAddress, IpAddress]
-"""(S,G)."""
-
 
 class Replication:
     """One router of a network with some failures."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from toolkit.planes.jsonvalue import Json
 from toolkit.planes.replication import Replication
 from toolkit.srp2mp.table import Hop, Segment
 from toolkit.state.model import IpAddress, P2mpPolicy
-
-Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 DROPPED = "dropped-"
 _SR, _SR_DROPPED = "sr-", "dropped-sr-"

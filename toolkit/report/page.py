@@ -63,7 +63,7 @@ _FIGURES = (
         "capacities, without losses.",
     ),
     (
-        "Topology, BFR-ids, roles", "planned",
+        "Topology, identifiers, roles", "planned",
         "From the plan; the tree upon it is where the main flow was counted.",
     ),
 )  # fmt: skip

@@ -67,11 +67,11 @@ class DeliveryView:
     busiest: tuple[LinkUse, ...]
     roles: Mapping[str, str]
     bier: bool
+    """Columns of BIER have a place."""
     rows: str
     """What entries of its table are called, over other transports."""
     overlay: bool
     """Edge routers hand packets to clouds by flows that are configured."""
-    """Columns of BIER have a place."""
     bfr_ids: Mapping[str, int]
     counters: tuple[str, ...]
     topology: Svg
@@ -227,15 +227,15 @@ def _routers_words(result: DeliveryResult, roles: Mapping[str, str]) -> str:
     inside = sum(u.flow_rows for u in result.routers if "transit" in roles.get(u.router, ""))
     dropped = sum(number for use in result.routers for _, number in drops(use))
     if words_pim.is_pim(result):
-        return words_pim.routers_words(result, dict(roles), dropped)
-    if words_sr.is_tree(result):
-        return words_sr.routers_words(result, roles, dropped)
-    words = f"{plural(rows, 'BIFT row')} in {plural(len(bfrs), 'BFR')}, whatever the number of "
-    words += f"deliveries; {plural(flows, '(S,G) row')} of this one, {count(inside)} of them in "
-    words += "transit routers. "
-    return words + (
-        f"{plural(dropped, 'packet')} dropped." if dropped else "No router dropped any."
-    )
+        words = words_pim.routers_words(result, roles)
+    elif words_sr.is_tree(result):
+        words = words_sr.routers_words(result, roles)
+    else:
+        words = f"{plural(rows, 'BIFT row')} in {plural(len(bfrs), 'BFR')}, whatever the number of "
+        words += f"deliveries; {plural(flows, '(S,G) row')} of this one, {count(inside)} of them "
+        words += "in transit routers."
+    told = f"{plural(dropped, 'packet')} dropped." if dropped else "No router dropped any."
+    return f"{words} {told}"
 
 
 def _roles(record: RunRecord, result: DeliveryResult) -> dict[str, str]:

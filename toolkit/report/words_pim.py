@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from toolkit.lab.result import DeliveryResult
 from toolkit.plan.model import FlowPlan, Plan, RouterPlan
 from toolkit.report.quantity import count, plural
@@ -39,13 +41,10 @@ def role(plan: Plan, flow: FlowPlan | None, router: RouterPlan, egress: set[str]
     return ", ".join(names) or ("transit" if router.pim else "transit, no PIM")
 
 
-def routers_words(result: DeliveryResult, roles: dict[str, str], dropped: int) -> str:
-    """Return the sentence above the table of routers."""
+def routers_words(result: DeliveryResult, roles: Mapping[str, str]) -> str:
+    """Return what all routers together hold."""
     rows = sum(use.state_rows for use in result.routers)
     holding = [use for use in result.routers if use.state_rows]
     inside = sum("transit" in roles.get(use.router, "") for use in holding)
     words = f"{plural(rows, 'multicast row')} in {plural(len(holding), 'router')} because of this "
-    words += f"delivery, {count(inside)} of them in transit; every delivery adds its own. "
-    return words + (
-        f"{plural(dropped, 'packet')} dropped." if dropped else "No router dropped any."
-    )
+    return words + f"delivery, {count(inside)} of them in transit; every delivery adds its own."

@@ -44,14 +44,11 @@ def node_label(plan: Plan, router: RouterPlan) -> str:
     return "replicates" if on else "node SIDs"
 
 
-def routers_words(result: DeliveryResult, roles: Mapping[str, str], dropped: int) -> str:
-    """Return what all routers together hold, and what they dropped."""
+def routers_words(result: DeliveryResult, roles: Mapping[str, str]) -> str:
+    """Return what all routers together hold."""
     holders = [use for use in result.routers if use.state_rows]
     rows = sum(use.state_rows for use in holders)
     transit = [use for use in holders if roles.get(use.router, "").startswith("replicates")]
     words = f"{plural(rows, 'row')} of replication state (segments and their downstream nodes, of "
     words += f"both candidate paths) in {plural(len(holders), 'router')}, {count(len(transit))} of "
-    words += "them with no receiver; more with every delivery. "
-    return words + (
-        f"{plural(dropped, 'packet')} dropped." if dropped else "No router dropped any."
-    )
+    return words + "them with no receiver; more with every delivery."

@@ -2,8 +2,8 @@
 
 Touches the network and a temporary folder.  Law: a service that does not answer means "not run",
 never "passed"; every disagreement with our own adjacencies and next hops is a finding, whoever is
-wrong.  Batfish models unicast only: reachability of BFR-prefixes and sources is asked, groups are
-not.
+wrong.  Batfish models unicast only: reachability of routers (BFR-prefixes, prefixes of
+node SIDs) and of sources is asked, groups are not.
 """
 
 from __future__ import annotations
@@ -225,13 +225,13 @@ CHECKS = (
     ),
     _Check(
         "batfish-routes",
-        "Batfish routes to every BFR-prefix as we do",
+        "Batfish routes between routers as we do",
         ("batfish-route-missing", "batfish-route-differs"),
         _routes,
     ),
     _Check(
         "batfish-reachability",
-        "Batfish delivers reports to their sources, and unicast between all BFRs",
+        "Batfish delivers reports to their sources, and unicast between routers",
         ("batfish-unreachable",),
         _reachability,
     ),

@@ -76,7 +76,7 @@ def edge_findings(rows: Iterable[Row], expectation: Expectation) -> Iterator[Fin
 
 
 def route_findings(rows: Iterable[Row], expectation: Expectation) -> Iterator[Finding]:
-    """`routes`: a route to each BFR-prefix, over the same neighbors."""
+    """`routes`: a route to each prefix that stands for a router, over the same neighbors."""
     owners = {str(address): name for address, name in expectation.owners.items()}
     neighbors = {_lower(end): name for end, name in expectation.neighbors.items()}
     found: dict[tuple[str, str], set[str]] = {}
@@ -99,7 +99,7 @@ def route_findings(rows: Iterable[Row], expectation: Expectation) -> Iterator[Fi
         yield finding(
             kind,
             places.on(router),
-            f"{message} (to the BFR-prefix {prefix})",
+            f"{message} (to {prefix})",
             evidence=[f"Batfish: {_names(hops)}", f"ours: {_names(wanted)}"],
             subjects=[router],
         )

@@ -76,16 +76,14 @@ class Below:
         at = places.P2MP if self._key is None else places.segment(*self._key)
         if router in visited:
             text = f"{router} is no leaf of the tree, and {cloud} is behind it"
-            finding = "leaf-not-covered"
-            return Loss(
-                router, "dropped", text, (), clouds=clouds, finding=finding, at=f"{at}/leaf"
-            )
+            kind = "leaf-not-covered"
+            return Loss(router, "dropped", text, (), clouds=clouds, kind=kind, at=f"{at}/leaf")
         chain = self._chain(router)
         last = next((name for name in reversed(chain) if name in visited), flow.bfir)
         after = chain[chain.index(last) + 1] if last in chain[:-1] else router
         text = f"{last} has no branch to {after} on the way to {cloud}"
         return Loss(
-            last, "dropped", text, (), clouds=clouds, finding="leaf-not-covered",
+            last, "dropped", text, (), clouds=clouds, kind="leaf-not-covered",
             at=f"{at}/downstream",
         )  # fmt: skip
 

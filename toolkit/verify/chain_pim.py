@@ -14,6 +14,7 @@ from toolkit.pim.surroundings import Rpf
 from toolkit.plan.model import FlowPlan, HostPlan
 from toolkit.planes.pim import membership_gap
 from toolkit.state.model import End, IpAddress
+from toolkit.verify import places
 from toolkit.verify.ground import Ground, Loss
 
 
@@ -50,8 +51,8 @@ def chain_of(ground: Ground, domain: Domain, flow: FlowPlan, cloud: str) -> Chai
     return Chain(tuple(dict.fromkeys(routers)), stop)
 
 
-def _loss(kind: str, router: str, text: str, port: str = "") -> Loss:
-    return Loss(router, "dropped", text, (), kind=kind, port=port)
+def _loss(kind: str, router: str, text: str, at: str = places.PIM) -> Loss:
+    return Loss(router, "dropped", text, (), kind=kind, at=at if kind else "")
 
 
 def _at_edge(
@@ -69,18 +70,18 @@ def _at_edge(
         return _loss("", name, f"{name} {port_name} is down")
     if not port.pim:
         text = f"{name} runs no PIM on {port_name}, so {host.name} has no designated router"
-        return _loss("pim-interface-missing", name, text, port_name)
+        return _loss("pim-interface-missing", name, text, places.pim_interface(port_name))
     gap = membership_gap(port, source)
     protocol = "IGMP" if flow.group.version == 4 else "MLD"
     if gap == "missing":
         text = f"{name} runs no {protocol} on {port_name}, so {host.name} cannot join {flow.group}"
-        return _loss("membership-missing", name, text, port_name)
+        return _loss("membership-missing", name, text, places.membership(port_name))
     if gap:
         text = (
             f"{protocol}v{port.membership} on {name} {port_name} cannot name a source, and "
             f"{host.name} joins ({flow.source_address}, {flow.group})"
         )
-        return _loss("membership-version", name, text, port_name)
+        return _loss("membership-version", name, text, places.membership(port_name))
     return _range(router, flow, source)
 
 
@@ -88,7 +89,7 @@ def _range(router: PimRouter, flow: FlowPlan, source: IpAddress | None) -> Loss 
     if source is None and router.around.is_ssm(flow.group):
         name = router.around.router
         text = f"{name} has {flow.group} in an SSM range, so it takes no join of any source"
-        return _loss("group-in-ssm-range", name, text)
+        return _loss("group-in-ssm-range", name, text, places.SSM_RANGES)
     return None
 
 
@@ -114,7 +115,8 @@ def _up(
                 return routers, stop
             root = rp = router.around.rp(flow.group)
         if root is None:
-            return routers, _loss("rp-missing", name, f"{name} knows no RP for {flow.group}")
+            text = f"{name} knows no RP for {flow.group}"
+            return routers, _loss("rp-missing", name, text, places.STATIC_RPS)
         rpf = router.around.rpf(root)
         if source is not None and (rpf.ours or rpf.connected):
             if (name, rpf.interface) == first:
@@ -142,7 +144,7 @@ def _agrees(
         return None
     has = "knows no RP" if own is None else f"has the RP {own}"
     text = f"{name} {has} for {flow.group}, and {routers[-2]} joins towards {rp}"
-    return _loss("rp-disagreement", name, text)
+    return _loss("rp-disagreement", name, text, places.STATIC_RPS)
 
 
 def _sends_to(ground: Ground, domain: Domain, flow: FlowPlan, root: str) -> Loss | None:
@@ -155,28 +157,31 @@ def _sends_to(ground: Ground, domain: Domain, flow: FlowPlan, root: str) -> Loss
     rp = router.around.rp(flow.group)
     if rp is None:
         text = f"{hub.router} knows no RP for {flow.group}, so it registers nothing"
-        return _range(router, flow, None) or _loss("rp-missing", hub.router, text)
+        missing = _loss("rp-missing", hub.router, text, places.STATIC_RPS)
+        return _range(router, flow, None) or missing
     end = ground.paths.path(End(hub.router, ""), rp).arrived
     there = domain.router(root)
     own = None if there is None else there.around.rp(flow.group)
     if end is None or (end.node == root and own == rp):
         return None
     text = f"{root} is the RP {own} of {flow.group}, and {hub.router} registers with {rp}"
-    return _loss("rp-disagreement", hub.router, text)
+    return _loss("rp-disagreement", hub.router, text, places.STATIC_RPS)
 
 
 def _no_neighbor(router: PimRouter, rpf: Rpf, root: IpAddress, source: IpAddress | None) -> Loss:
     name = router.around.router
     what = f"the RP {root}" if source is None else f"the source {root}"
     if not rpf.interface:
-        kind = "rp-unreachable" if source is None else "rpf-failure"
-        return _loss(kind, name, f"{name} has no route to {what}")
+        text = f"{name} has no route to {what}"
+        if source is None:
+            return _loss("rp-unreachable", name, text, places.STATIC_RPS)
+        return _loss("rpf-failure", name, text)
     if not rpf.router:
         text = f"{name} looks for {what} on {rpf.interface}, where it is not"
-        return _loss("rp-unreachable", name, text, rpf.interface)
+        return _loss("rp-unreachable", name, text, places.STATIC_RPS)
     port = router.around.ports.get(rpf.interface)
     if port is None or not port.pim:
         text = f"{name} runs no PIM on {rpf.interface}, its way to {what}"
     else:
         text = f"{rpf.router}, the next router from {name} to {what}, is no PIM neighbor"
-    return _loss("pim-neighbor-missing", name, text, rpf.interface)
+    return _loss("pim-neighbor-missing", name, text, places.pim_interface(rpf.interface))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from toolkit.inventory.model import Encapsulation, Platform, Transport
 from toolkit.plan.model import Plan
 from toolkit.state.model import NetworkState, Source
-from toolkit.verify.coverage_sr import CANDIDATE_PATHS, of_transports
+from toolkit.verify.coverage_transports import CANDIDATE_PATHS, of_transports
 from toolkit.verify.statement import Statement
 
 _ALWAYS = (

@@ -104,10 +104,10 @@ def duplicates(scene: Scene) -> Iterator[Finding]:
 
 
 def loops(scene: Scene) -> Iterator[Finding]:
-    """No packet meets a router twice with the same bit."""
+    """No packet meets a router twice, over BIER with the same bit."""
     for flow, walk in scene.walked():
         for loss in walk.losses:
-            if loss.reason == "loop" and not loss.finding:
+            if loss.reason == "loop" and not loss.kind:
                 yield finding(
                     "forwarding-loop",
                     places.on(loss.router),
@@ -118,7 +118,7 @@ def loops(scene: Scene) -> Iterator[Finding]:
 
 
 def ttl(scene: Scene) -> Iterator[Finding]:
-    """No path has more BFR hops than the TTL allows."""
+    """No path has more hops than the TTL allows."""
     for flow, walk in scene.walked():
         for loss in walk.losses:
             if loss.reason == "ttl":

@@ -32,7 +32,7 @@ class Expectation:
     edges: frozenset[Edge] = frozenset()
     """IS-IS adjacencies, one for each direction."""
     next_hops: Mapping[tuple[str, IpNetwork], frozenset[str]] = field(default_factory=dict)
-    """(router, BFR-prefix) -> neighbors that we send to."""
+    """(router, BFR-prefix or prefix of a node SID) -> neighbors that we send to."""
     owners: Mapping[IpAddress, str] = field(default_factory=dict)
     """Address -> router."""
     neighbors: Mapping[End, str] = field(default_factory=dict)
@@ -55,6 +55,16 @@ def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectati
         if router.sr is not None
         for sid in router.sr.node_sids
     }  # what node SIDs lead to is reached as BFR-prefixes are
+    reachable = {
+        f"reports of {flow.delivery}": Reach(
+            frozenset(flow.clouds), frozenset({flow.source_address})
+        )
+        for flow in plan.flows
+    }
+    if prefixes:  # a question about nobody is one about everybody
+        reachable["unicast between routers"] = Reach(
+            frozenset(prefixes.values()), frozenset(prefix.network_address for prefix in prefixes)
+        )
     next_hops = {}
     for name in network.routers:
         fib = network.plane(name).fib
@@ -77,16 +87,5 @@ def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectati
         neighbors={
             ours.end: theirs.end.node for a in network.adjacencies for ours, theirs in a.sides()
         },
-        reachable={
-            **{
-                f"reports of {flow.delivery}": Reach(
-                    frozenset(flow.clouds), frozenset({flow.source_address})
-                )
-                for flow in plan.flows
-            },
-            "unicast between BFRs": Reach(
-                frozenset(prefixes.values()),
-                frozenset(prefix.network_address for prefix in prefixes),
-            ),
-        },
+        reachable=reachable,
     )

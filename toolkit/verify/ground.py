@@ -61,15 +61,11 @@ class Loss:
     clouds: frozenset[str] = frozenset()
     """Other transports: which clouds of the delivery lose the packet by it, as far as known."""
     kind: str = ""
-    """PIM: the kind of finding that it is; empty: of none."""
-    port: str = ""
-    """PIM: the router's interface that it is about."""
+    """Other transports: kind of the finding that it is; empty: a general check names it."""
+    at: str = ""
+    """Where on the router that is configured: a YANG path; of a loss that has a `kind`."""
     to: str = ""
     """PIM: the node that the packet was on its way to."""
-    finding: str = ""
-    """Other transports: kind of the finding that it is, where no general check names it."""
-    at: str = ""
-    """Where on the router it is configured: a YANG path."""
 
     def of(self, clouds: Iterable[str]) -> Loss:
         """Return the loss as one that these clouds suffer by."""

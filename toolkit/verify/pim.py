@@ -35,7 +35,7 @@ def _told(scene: Scene, kinds: Iterable[str]) -> Iterator[Finding]:
         path = " > ".join(loss.path)
         yield finding(
             loss.kind,
-            places.on(loss.router, _where(loss)),
+            places.on(loss.router, loss.at),
             f"{loss.text}: {_names(loss.clouds)} get no {flow.delivery}",
             evidence=[path] if path else [],
             subjects=sorted(loss.clouds),
@@ -46,20 +46,6 @@ def _names(clouds: frozenset[str]) -> str:
     named = sorted(clouds)
     more = f" and {len(named) - 4} more" if len(named) > 4 else ""
     return ", ".join(named[:4]) + more
-
-
-def _where(loss: Loss) -> str:
-    match loss.kind:
-        case "pim-interface-missing" | "pim-neighbor-missing" | "ttl-threshold-high":
-            return places.pim_interface(loss.port)
-        case "membership-missing" | "membership-version":
-            return places.membership(loss.port)
-        case "rp-missing" | "rp-disagreement" | "rp-unreachable":
-            return f"{places.PIM}/static-rp"
-        case "group-in-ssm-range":
-            return f"{places.PIM}/ssm-range"
-        case _:
-            return places.PIM
 
 
 def trees(scene: Scene) -> Iterator[Finding]:
@@ -94,7 +80,7 @@ def ranges(scene: Scene) -> Iterator[Finding]:
             if not any(g.version == flow.group.version and flow.group in g for g in held):
                 yield finding(
                     "ssm-range-missing",
-                    places.on(name, f"{places.PIM}/ssm-range"),
+                    places.on(name, places.SSM_RANGES),
                     f"{name} does not take {flow.group} of {flow.delivery} for source-specific: "
                     "it would look for an RP",
                     subjects=[name],

@@ -15,6 +15,8 @@ SR = "/llmsync-sr:segment-routing"
 P2MP = "/llmsync-sr:p2mp"
 OVERLAY = "/llmsync-overlay:overlay"
 PIM = "/llmsync-pim:pim"
+STATIC_RPS = f"{PIM}/static-rp"
+SSM_RANGES = f"{PIM}/ssm-range"
 MEMBERSHIP = "/llmsync-pim:membership"
 DELIVERIES = "/llmsync-delivery:deliveries"
 
@@ -49,11 +51,11 @@ def membership(name: str) -> str:
 
 
 def static_rp(address: IpAddress, groups: IpNetwork) -> str:
-    return f"{PIM}/static-rp[address='{address}'][group-prefix='{groups}']"
+    return f"{STATIC_RPS}[address='{address}'][group-prefix='{groups}']"
 
 
 def ssm_range(groups: IpNetwork) -> str:
-    return f"{PIM}/ssm-range[.='{groups}']"
+    return f"{SSM_RANGES}[.='{groups}']"
 
 
 def sub_domain(number: int) -> str:

@@ -1,8 +1,8 @@
 """The way back: whether what a GPU cloud reports comes to the source of its delivery, by unicast.
 
 Pure.  A cloud joins, asks for what it lacks and says that it is done in UDP datagrams to the
-source's address (docs/reference/delivery.md); all that the source sends, repairs too, comes in
-BIER.  So a delivery needs unicast in this one direction, and a cloud that is not heard never
+source's address (docs/reference/delivery.md); all that the source sends, repairs too, comes by
+multicast.  So a delivery needs unicast in this one direction, and a cloud that is not heard never
 completes.
 """
 

@@ -44,12 +44,12 @@ def branches(scene: Scene) -> Iterator[Finding]:
 def _of_walk(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Finding]:
     for flow, walk in scene.walked():
         for loss in walk.losses:
-            if loss.finding not in kinds:
+            if loss.kind not in kinds:
                 continue
             harmless = loss.reason not in ("loop", "joined") and not loss.clouds
             if not harmless:  # nobody loses by what no cloud is below of
                 yield finding(
-                    loss.finding,
+                    loss.kind,
                     places.on(loss.router, loss.at),
                     f"{flow.delivery}: {loss.text}",
                     evidence=[" > ".join(loss.path)] if loss.path else (),

@@ -22,6 +22,7 @@ from toolkit.pim.wire import REGISTER_HEADER
 from toolkit.plan.model import FlowPlan, HostPlan
 from toolkit.planes.pim import around_of, join, trees
 from toolkit.state.model import Cable, End, IpAddress
+from toolkit.verify import places
 from toolkit.verify.chain_pim import Chain, chain_of
 from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Walk
 
@@ -186,7 +187,7 @@ class _Walker:
         router = self.domain.router(name)
         if router is None:
             text = f"{name} runs no PIM" if self._ground.plane(name) else f"{name} is down"
-            self._lose(name, "refused", text, packet.path, kind="pim-missing")
+            self._lose(name, "refused", text, packet.path, kind="pim-missing", at=places.PIM)
             return
         flow = self._flow
         decision = router.packet(packet.port, flow.source_address, flow.group)
@@ -196,8 +197,8 @@ class _Walker:
         name = packet.router
         self.domain.send(name, decision.sends)
         if decision.drop:
-            kind, text = _dropped(name, packet.port, decision.drop)
-            self._lose(name, "dropped", text, packet.path, kind=kind)
+            kind, text, at = _dropped(name, packet.port, decision.drop)
+            self._lose(name, "dropped", text, packet.path, kind=kind, at=at)
             return
         if packet.ttl <= 1:
             self._lose(name, "ttl", f"the TTL has run out at {name}", packet.path)
@@ -214,9 +215,8 @@ class _Walker:
         node = "" if far is None else far.node
         if packet.ttl - 1 < threshold:
             text = f"{name} {oif} wants a TTL of {threshold}, and packets have {packet.ttl - 1}"
-            self._lose(
-                name, "dropped", text, packet.path, kind="ttl-threshold-high", port=oif, to=node
-            )
+            kind, at = "ttl-threshold-high", places.pim_interface(oif)
+            self._lose(name, "dropped", text, packet.path, kind=kind, at=at, to=node)
             return
         if not self._cross(end, self._inner, packet.path, node) or far is None:
             return
@@ -239,7 +239,8 @@ class _Walker:
         if router is None:
             why = way.reason or f"{way.at} runs no PIM"
             text = f"Registers of {name} do not come to the RP {rp}: {why}"
-            self._lose(name, "dropped", text, packet.path, kind="rp-unreachable")
+            kind = "rp-unreachable"
+            self._lose(name, "dropped", text, packet.path, kind=kind, at=places.STATIC_RPS)
             return
         flow, at = self._flow, way.at
         path = (*packet.path, *way.nodes[1:])
@@ -248,7 +249,8 @@ class _Walker:
             self._stop(at, name)
         if decision.drop in ("ssm-register", "not-rp"):
             text = f"{at} gets the Registers of {name} for {flow.group}, and is not its RP"
-            self._lose(at, "refused", text, path, kind="rp-disagreement")
+            kind = "rp-disagreement"
+            self._lose(at, "refused", text, path, kind=kind, at=places.STATIC_RPS)
             return
         self._forward(router, decision, _Packet(at, "", packet.ttl - 1, path, packet.seen))
 
@@ -299,23 +301,25 @@ class _Walker:
 
     def _lose(
         self, router: str, reason: str, text: str, path: tuple[str, ...],
-        *, kind: str = "", port: str = "", to: str = "", link: Cable | None = None,
+        *, kind: str = "", at: str = "", to: str = "", link: Cable | None = None,
     ) -> None:  # fmt: skip
-        loss = Loss(router, reason, text, path, link=link, kind=kind, port=port, to=to)
+        loss = Loss(router, reason, text, path, link=link, kind=kind, at=at, to=to)
         self._walk.losses.append(loss)
 
 
-def _dropped(name: str, port: str, drop: str) -> tuple[str, str]:
-    """Return (kind of finding, words) of a drop."""
+def _dropped(name: str, port: str, drop: str) -> tuple[str, str, str]:
+    """Return (kind of finding, words, place of its configuration) of a drop."""
     match drop:
         case "no-pim":
-            return "pim-interface-missing", f"{name} runs no PIM on {port}, so it takes no packets"
+            text = f"{name} runs no PIM on {port}, so it takes no packets"
+            return "pim-interface-missing", text, places.pim_interface(port)
         case "rpf":
-            return "rpf-failure", f"{name} expects these packets elsewhere than on {port}"
+            text = f"{name} expects these packets elsewhere than on {port}"
+            return "rpf-failure", text, places.PIM
         case "no-entry":
-            return "", f"nobody has joined at {name}"
+            return "", f"nobody has joined at {name}", ""
         case _:
-            return "", f"{name} has no interface to send the packets out of ({drop})"
+            return "", f"{name} has no interface to send the packets out of ({drop})", ""
 
 
 def _blamed(losses: list[Loss], chains: dict[str, Chain]) -> list[Loss]:

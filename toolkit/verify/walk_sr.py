@@ -112,7 +112,7 @@ class _Walker:
         if isinstance(segment, str):
             kind, words = _IMPOSITION[segment]
             text = f"{name} {words.format(flow=flow.delivery)}"
-            self._lose(name, "dropped", text, (name,), finding=kind, at=at)
+            self._lose(name, "dropped", text, (name,), kind=kind, at=at)
             return
         self._key = _key(segment)
         self._touch_tree(self._key)
@@ -127,9 +127,7 @@ class _Walker:
         if plane is None or replication is None or packet.end.port not in replication.accepts:
             text = f"{name} {packet.end.port} takes no labelled packets"
             at = places.mpls_interface(packet.end.port)
-            self._lose(
-                name, "refused", text, packet.path, packet.node, finding="mpls-missing", at=at
-            )
+            self._lose(name, "refused", text, packet.path, packet.node, kind="mpls-missing", at=at)
             return
         self._walk.touched_routers.add(name)
         if (name, packet.stack) in packet.seen and not packet.looping:
@@ -143,7 +141,7 @@ class _Walker:
             self._follow(plane, entry, packet)
         elif len(packet.stack) > 1:
             text = f"label {label} of a node SID is a replication SID at {name}"
-            self._lose(name, "dropped", text, packet.path, packet.node, finding="segment-missing")
+            self._lose(name, "dropped", text, packet.path, packet.node, kind="segment-missing")
         else:
             if not packet.looping:
                 self._parents.setdefault(name, []).append(packet.parent)
@@ -154,7 +152,7 @@ class _Walker:
         name, label = plane.router, packet.stack[0]
         if len(packet.stack) > 1:
             text = f"{name} knows no node SID with label {label}"
-            self._lose(name, "dropped", text, packet.path, packet.node, finding="node-sid-missing")
+            self._lose(name, "dropped", text, packet.path, packet.node, kind="node-sid-missing")
             return
         kind, text, at = "segment-missing", f"{name} has no segment with SID {label}", places.P2MP
         replication = plane.replication
@@ -163,7 +161,7 @@ class _Walker:
                 kind = _GAPS.get(gap.reason, kind)
                 text = f"{name} does not install replication SID {label}: {gap.reason}"
                 at = f"{places.segment(*gap.key)}/replication-sid"
-        self._lose(name, "dropped", text, packet.path, packet.node, finding=kind, at=at)
+        self._lose(name, "dropped", text, packet.path, packet.node, kind=kind, at=at)
 
     def _follow(self, plane: Plane, hop: Hop, packet: _Packet) -> None:
         """Swap or take off a node SID."""
@@ -174,7 +172,7 @@ class _Walker:
         rest = packet.stack[1:]
         if hop.label is None and not rest:
             text = f"{name} takes label {packet.stack[0]} off, and there is none beneath"
-            self._lose(name, "dropped", text, packet.path, packet.node, finding="segment-missing")
+            self._lose(name, "dropped", text, packet.path, packet.node, kind="segment-missing")
             return
         stack = rest if hop.label is None else (hop.label, *rest)
         self._send(
@@ -201,7 +199,7 @@ class _Walker:
             kind = _CAUSES[lost.cause]
             at = places.mpls_interface(lost.port) if lost.port else places.segment(*_key(segment))
             text = f"no copy leaves {name} for {lost.node}: {lost.why}"
-            self._lose(name, "dropped", text, path, lost.node, finding=kind, at=at)
+            self._lose(name, "dropped", text, path, lost.node, kind=kind, at=at)
         for branch in segment.branches:
             if ttl <= 1:
                 self._expire(name, path, branch.node, looping=looping)
@@ -293,9 +291,9 @@ class _Walker:
 
     def _lose(
         self, router: str, reason: str, text: str, path: tuple[str, ...],
-        below: str | None = None, link: Cable | None = None, *, finding: str = "", at: str = "",
+        below: str | None = None, link: Cable | None = None, *, kind: str = "", at: str = "",
     ) -> bool:  # fmt: skip
-        loss = Loss(router, reason, text, path, link=link, finding=finding, at=at)
+        loss = Loss(router, reason, text, path, link=link, kind=kind, at=at)
         self._lost.append((loss, below))
         return False
 
@@ -304,7 +302,7 @@ class _Walker:
         text = f"{name} sees the packet again"
         at = places.P2MP if self._key is None else places.segment(*self._key)
         self._lost.append(
-            (Loss(name, "loop", text, packet.path, finding="replication-loop", at=at), "")
+            (Loss(name, "loop", text, packet.path, kind="replication-loop", at=at), "")
         )
 
     def _expire(self, name: str, path: tuple[str, ...], node: str, *, looping: bool) -> None:
@@ -328,7 +326,7 @@ class _Walker:
                 text = f"{name} gets the packets from {' and '.join(sorted(parents))}"
                 at = places.P2MP if self._key is None else places.segment(*self._key)
                 self._walk.losses.append(
-                    Loss(name, "joined", text, (), finding="tree-two-parents", at=at)
+                    Loss(name, "joined", text, (), kind="tree-two-parents", at=at)
                 )
 
 

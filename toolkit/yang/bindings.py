@@ -164,7 +164,10 @@ def counters_of(tree: Mapping[str, Any], device: str = "") -> Counters:
     module = load(_only(tree, "llmsync-bier:bier", "counters"), device).get("llmsync-bier")
     if module is None:
         return Counters(dropped={})
-    counters = module.bier.counters
+    return _counters(module.bier.counters)
+
+
+def _counters(counters: Any) -> Counters:  # noqa: ANN401 - a generated class
     return Counters(
         received=int(counters.received),
         forwarded=int(counters.forwarded),

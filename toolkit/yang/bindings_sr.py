@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.yang.bindings import Counters, _number, _only, _text, _values, load
+from toolkit.yang.bindings import Counters, _counters, _number, _only, _text, _values, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +70,4 @@ def sr_counters_of(tree: Mapping[str, Any], device: str = "") -> Counters:
     module = load(_only(tree, "llmsync-sr:p2mp", "counters"), device).get("llmsync-sr")
     if module is None:
         return Counters(dropped={})
-    counters = module.p2mp.counters
-    return Counters(
-        received=int(counters.received),
-        forwarded=int(counters.forwarded),
-        delivered=int(counters.delivered),
-        imposed=int(counters.imposed),
-        dropped={str(drop.reason): int(drop.packets) for drop in counters.dropped.values()},
-    )
+    return _counters(module.p2mp.counters)
