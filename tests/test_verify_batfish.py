@@ -312,3 +312,11 @@ def test_answers_are_about_the_state_and_not_the_plan() -> None:
     broken = change_port(state, "b", "to-c", isis=None)
     report = ask(answers(), plan, replace(broken))
     assert {"batfish-edge-unexpected", "batfish-route-differs"} <= {f.id for f in report.findings}
+
+
+def test_over_pim_routes_to_sources_and_to_the_rp_are_asked_for() -> None:
+    for transport, roots in ((Transport.PIM_SSM, 1), (Transport.PIM_SM, 2)):
+        plan, state = planned(over(inventory(TRIANGLE, clouds="c"), transport))
+        asked = {prefix for _, prefix in expect(plan, state, ()).next_hops}
+        assert plan.hosts["hub"].address.network in asked
+        assert len(asked) == roots

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from toolkit.inventory.model import Transport
 from toolkit.plan.model import Plan
 from toolkit.planes.derive import Network
 from toolkit.state.model import End, IpAddress, IpNetwork, NetworkState
@@ -32,13 +33,24 @@ class Expectation:
     edges: frozenset[Edge] = frozenset()
     """IS-IS adjacencies, one for each direction."""
     next_hops: Mapping[tuple[str, IpNetwork], frozenset[str]] = field(default_factory=dict)
-    """(router, BFR-prefix or prefix of a node SID) -> neighbors that we send to."""
+    """(router, prefix that packets or joins go to) -> neighbors that we send to."""
     owners: Mapping[IpAddress, str] = field(default_factory=dict)
     """Address -> router."""
     neighbors: Mapping[End, str] = field(default_factory=dict)
     """Interface -> router at the other end."""
     reachable: Mapping[str, Reach] = field(default_factory=dict)
     """In words what is asked -> who must reach what."""
+
+
+def _roots(plan: Plan, state: NetworkState) -> dict[IpNetwork, str]:
+    """Return what joins of PIM go towards: prefix of a source, or of an RP -> its router."""
+    flows = plan.flows_over(Transport.PIM_SSM, Transport.PIM_SM)
+    roots = {plan.hosts[flow.source].address.network: flow.bfir for flow in flows}
+    rps = {rp.address for r in state.routers.values() if r.pim is not None for rp in r.pim.rps}
+    for name, router in state.routers.items():
+        addresses = (a for i in router.interfaces.values() for a in i.addresses)
+        roots |= {a.network: name for a in addresses if a.ip in rps}
+    return roots
 
 
 def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectation:
@@ -68,7 +80,7 @@ def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectati
     next_hops = {}
     for name in network.routers:
         fib = network.plane(name).fib
-        for prefix, owner in prefixes.items():
+        for prefix, owner in (prefixes | _roots(plan, state)).items():
             route = None if owner == name else fib.lookup(prefix.network_address)
             if route is not None and not route.connected:
                 next_hops[name, prefix] = frozenset(hop.router for hop in route.next_hops)
