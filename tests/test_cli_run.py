@@ -46,6 +46,26 @@ def test_the_demonstration_is_complete_identical_and_exits_0(
     assert not [p for p in (tmp_path / "out").iterdir() if p.name.startswith(".")], "left behind"
 
 
+def test_all_transports_side_by_side_in_one_network_deliver(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    mixed = tmp_path / "mixed"
+    shutil.copytree(DEMO, mixed, ignore=shutil.ignore_patterns("*.json"))
+    extra = "".join(
+        f"  over-{name}: {{model: demo, from: hub, to: all, transport: {name}}}\n"
+        for name in ("sr-p2mp", "pim-ssm", "pim-sm")
+    )
+    file = mixed / "deliveries.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("\npolicies:", f"{extra}\npolicies:"), encoding="utf-8")
+    out = tmp_path / "out"
+    code = main(["run", str(mixed), "--model", str(model), "--output", str(out)])
+    err = capsys.readouterr().err
+    assert code == ExitCode.OK, err
+    for transport in ("bier", "sr-p2mp", "pim-ssm", "pim-sm"):
+        assert f"over {transport} to 6 of 6 clouds" in err
+
+
 @pytest.mark.parametrize("transport", ["pim-ssm", "pim-sm"])
 def test_the_demonstration_over_pim_is_complete_and_its_tables_are_read_back(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, transport: str

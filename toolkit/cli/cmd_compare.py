@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     from toolkit.compare.model import document
     from toolkit.compare.summary import markdown, table
 
+    if args.output is not None:
+        _make(args.output)  # before anything is computed for it
     comparison = _compare(args)
     if args.output is not None:
         _write(args.output, comparison)
@@ -194,6 +196,13 @@ def _delivery(args: argparse.Namespace, inventory: Inventory) -> str:
     return name
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentProblem(f"{folder}: cannot be made: {error.strerror}") from None
+
+
 def _write(folder: Path, comparison: Comparison) -> None:
     import json
 
@@ -202,7 +211,5 @@ def _write(folder: Path, comparison: Comparison) -> None:
     from toolkit.render.folder import write_files
 
     text = json.dumps(document(comparison), indent=2, ensure_ascii=False) + "\n"
-    if folder.is_file():
-        raise EnvironmentProblem(f"{folder}: is a file, a folder is expected")
     write_files(folder, {"compare.html": page(comparison), "compare.json": text})
     say(f"→ {folder / 'compare.html'}")

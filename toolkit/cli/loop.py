@@ -105,7 +105,7 @@ class Loop:
                     )  # fmt: skip
                     results.append(self._delivered(lab, plan, flow, run.run(), output))
         record = RunRecord(
-            title=f"{plan.name}: one model to {sum(len(f.clouds) for f in flows)} GPU clouds",
+            title=_title(plan, flows),
             created=datetime.now(UTC).astimezone(),
             command=shlex.join(["llmsync", *sys.argv[1:]]),
             version=__version__,
@@ -295,3 +295,9 @@ class Loop:
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise EnvironmentProblem(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _title(plan: Plan, flows: tuple[FlowPlan, ...]) -> str:
+    clouds = len({cloud for flow in flows for cloud in flow.clouds})
+    models = "one model" if len(flows) == 1 else f"{len(flows)} deliveries"
+    return f"{plan.name}: {models} to {clouds} GPU clouds"

@@ -20,7 +20,7 @@ from toolkit import __version__
 from toolkit.errors import ExitCode, ProblemsError, ToolkitError
 
 COMMANDS: dict[str, str] = {
-    "inventory": "Check an inventory; print its JSON Schema",
+    "inventory": "Check, import or draw an inventory; print its JSON Schema",
     "plan": "Plan the multicast network that an inventory asks for",
     "render": "Write each router's configuration, checked against its YANG schema",
     "yang": "Show and lint the YANG modules of the reference platform",

@@ -77,7 +77,7 @@ def push_in_stages(
         done = report.state is PushState.COMMITTED
         say(
             f"llmsync: stage {number} of {len(stages)}, {words}: "
-            f"{f'{count} routers' if done else report.state.value}"
+            f"{_routers(count) if done else report.state.value}"
         )
         if report.state not in (PushState.COMMITTED, PushState.UNCHANGED):
             break
@@ -108,3 +108,7 @@ def _counted(update: Update) -> tuple[tuple[str, int], ...]:
 
 def _words(stage: Stage) -> str:
     return f"{stage.name} ({stage.title})"
+
+
+def _routers(count: int) -> str:
+    return f"{count} router{'s' if count != 1 else ''}"

@@ -14,6 +14,7 @@ from toolkit.compare.summary import headline
 from toolkit.report.page import environment
 from toolkit.report.style import COLOURS, PICTURES
 
+NAMES = {"bier": "BIER", "sr-p2mp": "SR-P2MP", "pim-ssm": "PIM-SSM", "pim-sm": "PIM-SM"}
 STYLE = """\
 .bar.computed{fill:var(--tree-soft);stroke:var(--bar);stroke-width:1}
 .picture .bar-name{fill:var(--surface);font-weight:600}
@@ -32,6 +33,7 @@ def page(comparison: Comparison) -> str:
         version=__version__,
         headline=headline(comparison),
         names=[f.transport for f in comparison.figures],
+        title=", ".join(NAMES.get(f.transport, f.transport) for f in comparison.figures),
         sections=sections(comparison),
         bars=bars(comparison),
         completion=completion(comparison),

@@ -193,11 +193,15 @@ def _traffic(comparison: Comparison) -> Iterator[Section]:
     yield Section(
         "completion",
         "Time until the model is there",
-        "seconds on the lab's clock; link capacities, delays and rate are the inventory's",
+        "on the lab's clock, with joining, manifest and losses, which the computed line has not",
         (
             *(row(cloud.cloud, _time(number)) for number, cloud in enumerate(clouds)),
             row("the last cloud", lambda t: duration(t.duration)),
-            row("unicast, the last cloud", lambda t: duration(t.unicast_duration), Source.COMPUTED),
+            row(
+                "N unicast copies, bytes alone",
+                lambda t: duration(t.unicast_duration),
+                Source.COMPUTED,
+            ),
             row(
                 f"{first.late} joins half way: to its first byte",
                 lambda t: duration(t.late_wait),

@@ -54,8 +54,8 @@ TIMEOUT = 30.0
 _CHUNK = 4 * 2**20
 _PIM_NOTES = (
     "routers keep tree state for the delivery, and every repair goes to every cloud",
-    "IGMP or MLD, Join/Prune, Register and Register-Stop messages are packets on the wires; PIM "
-    f"neighbors are those of the configuration, and joins are repeated every {PERIOD:.0f} s",
+    "messages of IGMP or MLD and of PIM are packets on the wires; PIM neighbors are those of the "
+    f"configuration, and joins are repeated every {PERIOD:.0f} s",
 )
 
 

@@ -72,7 +72,10 @@ class RouterNode:
             port: plane.arrived(port) for port in plane.core_bier | plane.accept_host_bier
         }
         self._ways: dict[tuple[Neighbor, Encapsulation], Callable[[bytes], Iterable[Emission]]] = {}
-        self._imposed = frozenset(s.packed + g.packed for s, g in plane.ingress_flows)
+        flows = set(plane.ingress_flows)
+        if plane.replication is not None:
+            flows |= plane.replication.flows
+        self._imposed = frozenset(source.packed + group.packed for source, group in flows)
         self._egress = {
             source.packed + group.packed: tuple(
                 (port, ethernet.Header(
@@ -189,7 +192,7 @@ class RouterNode:
         return self._emit(self.engine.receive(payload[offset:], encapsulation, arrived, now))
 
     def _is_ingress(self, packet: bytes) -> bool:
-        """Say whether the packet is of an (S,G) that we impose BIER on."""
+        """Say whether the packet is of an (S,G) that we impose BIER on, or put on a tree."""
         addresses = packet[12:20] if packet[:1] < b"\x50" else packet[8:40]
         return addresses in self._imposed
 

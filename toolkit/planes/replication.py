@@ -210,6 +210,11 @@ class Replication:
             return True
         return owner != parent and self._underlay.paths(parent).reaches(owner)
 
+    @property
+    def flows(self) -> frozenset[tuple[IpAddress, IpAddress]]:
+        """Every (S,G) that is configured to go on a tree here."""
+        return frozenset((flow.source, flow.group) for flow in self._state.tree_flows)
+
     def imposed(self, source: IpAddress, group: IpAddress) -> Segment | str:
         """Return the segment that an (S,G) starts at, or why it starts at none."""
         flow = next(

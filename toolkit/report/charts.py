@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from toolkit.lab.result import CloudResult, DeliveryResult, LinkUse
-from toolkit.report.quantity import duration, factor, size, tick_labels, ticks
+from toolkit.report.quantity import NONE, duration, factor, size, tick_labels, ticks
 from toolkit.report.record import has_it, waited
 from toolkit.report.svg import Svg, element, group, number, picture, shortened, text_width
 
@@ -229,7 +229,8 @@ def _link_row(use: LinkUse, y: float, left: float, scale: float) -> Svg:
         parts.append(_bar(left, left + use.unicast * scale, y, 16, "ghost"))
     if counted:
         parts.append(_bar(left, left + counted * scale, y, 9, "bar"))
-    saved = factor(use.unicast, counted)
+    # What is far below what unicast would be is no main flow, but reports.
+    saved = factor(use.unicast, counted) if use.unicast < 100 * counted else NONE
     parts += [
         element("text", x=WIDTH - 132, y=y + 4, class_="right", text=size(counted)),
         element("text", x=WIDTH - 52, y=y + 4, class_="right muted", text=size(use.unicast)),

@@ -99,7 +99,9 @@ def _totals(result: DeliveryResult) -> list[str]:
     first = f"{served} of {plural(len(result.clouds), 'GPU cloud')} have it, byte for byte"
     if longest is not None:
         first += f"; the slowest, {longest.cloud}, waited {duration(waited(longest))} (lab clock)"
-    late = f", {plural(result.late, 'packet')} again for late clouds" if result.late else ""
+    late = (
+        f", {plural(result.late, 'packet')} again for clouds that came later" if result.late else ""
+    )
     return [
         first,
         f"{result.source} sent {size(result.egress)} "

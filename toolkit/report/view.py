@@ -234,7 +234,7 @@ def _routers_words(result: DeliveryResult, roles: Mapping[str, str]) -> str:
         words = f"{plural(rows, 'BIFT row')} in {plural(len(bfrs), 'BFR')}, whatever the number of "
         words += f"deliveries; {plural(flows, '(S,G) row')} of this one, {count(inside)} of them "
         words += "in transit routers."
-    told = f"{plural(dropped, 'packet')} dropped." if dropped else "No router dropped any."
+    told = f"{plural(dropped, 'packet')} dropped." if dropped else "No router dropped a packet."
     return f"{words} {told}"
 
 

@@ -22,7 +22,7 @@ def is_pim(result: DeliveryResult) -> bool:
 
 def node_label(plan: Plan, router: RouterPlan) -> str:
     """Return what stands under a router's name; empty where it is for BIER to say."""
-    if plan.pim is None or router.bfr:
+    if plan.pim is None or any(not flow.transport.pim for flow in plan.flows):
         return ""
     if not router.pim:
         return "no PIM"

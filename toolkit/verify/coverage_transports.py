@@ -17,6 +17,8 @@ _SR: Mapping[str, str] = {
     "sizes.",
     "Equal-cost paths": "a node SID leads along one of several equal-cost paths, as on the "
     "reference router; a router that spreads over them uses other links as well.",
+    "Link loads": "trees reserve the rate of their delivery on planned capacities, in this plan "
+    "alone; what else is on the links was not looked at.",
     "Hardware limits": "table sizes, replication rates, label stack depths and line-card support "
     "of SR-P2MP are not known from a configuration.",
 }
