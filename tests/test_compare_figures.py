@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from toolkit.compare.events import Study
 from toolkit.compare.figures import event_figures, state_figures
 from toolkit.compare.trial import shortest_tree, stand_in
 from toolkit.inventory.load import load_inventory
-from toolkit.inventory.model import Inventory, Transport
+from toolkit.inventory.model import Imposition, Inventory, Transport
 
 DEMO = Path(__file__).parent.parent / "inventories" / "demo"
 
@@ -47,6 +48,14 @@ def test_bier_takes_in_a_provisioned_receiver_without_any_router_knowing() -> No
     join = events(study())["join"]
     assert join.subjects == ("cloud-b", "cloud-c", "cloud-d")
     assert (join.worst.configured, join.worst.messages, join.worst.rows) == (0, 0, 0)
+
+
+def test_where_the_edge_router_imposes_it_alone_learns_of_a_receiver() -> None:
+    net = square()
+    model = replace(net.deliveries["model"], imposition=Imposition.ROUTER)
+    join = events(study(net=replace(net, deliveries={"model": model})))["join"]
+    worst = join.worst
+    assert (worst.configured, worst.messages, worst.rows, worst.routers) == (1, 0, 1, 1)
 
 
 def test_a_new_cloud_is_one_configuration_and_one_row_on_every_bfr() -> None:

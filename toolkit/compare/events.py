@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from toolkit.errors import PlanError
-from toolkit.inventory.model import Inventory, Transport
+from toolkit.inventory.model import Imposition, Inventory, Transport
 from toolkit.inventory.quantity import LOWEST_RATE
 from toolkit.plan.expand import make_plan
 from toolkit.plan.intended import intended_state
@@ -74,7 +74,7 @@ class Study:
         """
         for cloud in self.flow.clouds:
             if self.transport is Transport.BIER:
-                before = self.base  # its bit is set by the source; no router learns of it
+                before = self._bit_unset(cloud)
             elif self.transport.pim:
                 members = frozenset(m for m in self.base.state.members if m.host != cloud)
                 state = replace(self.base.state, members=members)
@@ -86,6 +86,22 @@ class Study:
                 wanted = replace(self._inventory.deliveries[self.delivery], to=others)
                 before = self._planned(replace(self._inventory, deliveries={self.delivery: wanted}))
             yield Event(cloud, before, self._grown(before))
+
+    def _bit_unset(self, cloud: str) -> Moment:
+        """Return the network before the bit of a cloud is set.
+
+        Where the source sets it, no router learns of it; else the BFIR's ingress flow lacks it.
+        """
+        others = tuple(c for c in self.flow.clouds if c != cloud)
+        if self.flow.imposition is Imposition.HOST or not others:
+            return self.base
+        wanted = replace(self._inventory.deliveries[self.delivery], to=others)
+        planned = self._planned(replace(self._inventory, deliveries={self.delivery: wanted}))
+        bfir = self.base.state.routers[self.flow.bfir]
+        flows = planned.state.routers[self.flow.bfir].ingress_flows
+        routers = {**self.base.state.routers, bfir.name: replace(bfir, ingress_flows=flows)}
+        state = replace(self.base.state, routers=routers)
+        return replace(self.base, state=state, network=Network(state))
 
     def new_clouds(self) -> Iterator[Event]:
         """Each cloud in turn is new: before, nothing of it was configured."""
