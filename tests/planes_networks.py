@@ -8,6 +8,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from toolkit.bier.engine import Arrived, Deliver, Engine
 from toolkit.bier.wire import Encapsulation, Header
+from toolkit.planes.adjacency import NO_FAILURES, Failures
+from toolkit.planes.derive import Network as Planes
 from toolkit.planes.plane import Plane
 from toolkit.state.model import (
     BierEncapsulation,
@@ -167,3 +169,13 @@ class Engines:
 
 
 ENCAPSULATIONS = {"mpls": Encapsulation.MPLS, "non-mpls": Encapsulation.NON_MPLS}
+
+
+def derive(net: NetworkState, down: Failures = NO_FAILURES) -> Mapping[str, Plane]:
+    """Return the plane of every router that has not failed, by name."""
+    return Planes(net, down).planes()
+
+
+def derive_one(net: NetworkState, router: str, down: Failures = NO_FAILURES) -> Plane:
+    """Return one router's plane; KeyError where the router does not exist or has failed."""
+    return Planes(net, down).plane(router)

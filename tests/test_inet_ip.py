@@ -154,8 +154,7 @@ def test_garbage_is_a_packet_or_a_wire_error(data: bytes) -> None:
 )
 def test_groups_map_to_macs(group: str, mac: str) -> None:
     """RFC 1112 section 6.4 (23 bits), RFC 2464 section 7 (32 bits)."""
-    assert ethernet.format_mac(ip.multicast_mac(ip_address(group))) == mac
-    assert ethernet.is_group(ethernet.parse_mac(mac))
+    assert ip.multicast_mac(ip_address(group)).hex(":") == mac
 
 
 def test_what_does_not_fit_cannot_be_made() -> None:
@@ -170,7 +169,6 @@ def test_what_does_not_fit_cannot_be_made() -> None:
         lambda: ip.multicast_mac(a),
         lambda: ethernet.Header(b"", bytes(6), 0x0800),
         lambda: ethernet.Header(bytes(6), bytes(6), 100),
-        lambda: ethernet.parse_mac("02:00"),
         lambda: gre.header(0x10000),
     ):
         with pytest.raises(ValueError):

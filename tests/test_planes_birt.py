@@ -6,13 +6,12 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from planes_networks import loopback, state, with_interface, with_sub_domain
+from planes_networks import derive, derive_one, loopback, state, with_interface, with_sub_domain
 
 from toolkit.bier.bift import BiftId, BiftKey
 from toolkit.bier.birt import Neighbor, Tunnel
 from toolkit.bier.wire import Encapsulation
 from toolkit.planes.bfrs import Gap, GapReason
-from toolkit.planes.derive import derive, derive_one
 from toolkit.planes.plane import Plane
 from toolkit.state.model import BierEncapsulation, NetworkState
 

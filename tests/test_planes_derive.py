@@ -6,12 +6,12 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 
 import pytest
-from planes_networks import prefix, state, with_interface
+from planes_networks import derive, derive_one, prefix, state, with_interface
 
 from toolkit.bier.engine import Arrived
 from toolkit.bier.wire import Encapsulation
 from toolkit.planes.adjacency import Failures
-from toolkit.planes.derive import Network, derive, derive_one
+from toolkit.planes.derive import Network
 from toolkit.planes.plane import Plane
 from toolkit.state.model import EgressFlow, IngressFlow
 from toolkit.yang.schema import reference_schema

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planes_networks import ENCAPSULATIONS, Engines, state, with_interface
+from planes_networks import ENCAPSULATIONS, Engines, derive, state, with_interface
 
 from toolkit.bier.bitstring import BitString, Bsl, sets_of
 from toolkit.bier.wire import Header, Proto
 from toolkit.planes.adjacency import Failures
-from toolkit.planes.derive import Network, derive
+from toolkit.planes.derive import Network
 from toolkit.planes.plane import Plane
 from toolkit.state.model import NetworkState
 

@@ -18,15 +18,19 @@ from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import Failures
 from toolkit.planes.derive import Network
 from toolkit.planes.fib import Fib, NextHop, Route
-from toolkit.planes.paths import Paths, cables_up, gateway_answers, unicast_path
+from toolkit.planes.paths import Path, Paths, cables_up, gateway_answers
 from toolkit.planes.plane import Plane
-from toolkit.state.model import End, NetworkState
+from toolkit.state.model import End, IpAddress, NetworkState
 
 DEMO = File(__file__).parent.parent / "inventories" / "demo"
 
 
 def host_end(plan: Plan, name: str) -> End:
     return End(name, plan.hosts[name].port)
+
+
+def unicast_path(network: Network, source: End, destination: IpAddress) -> Path:
+    return Paths.of(network).path(source, destination)
 
 
 def by_tables(state: NetworkState, planes: Mapping[str, Plane]) -> Paths:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from planes_networks import derive
 from verify_edge_cases import CASES, Case
 from verify_networks import LINES, change_sub_domain, inventory, network, planned
 from verify_sr_cases import CASES as SR_CASES
@@ -20,7 +21,6 @@ from toolkit.bier.wire import Encapsulation
 from toolkit.inventory.model import Transport
 from toolkit.plan.intended import intended_state
 from toolkit.plan.transports import over
-from toolkit.planes.derive import derive
 from toolkit.report.verification import Verification, document, text
 from toolkit.state.model import BierEncapsulation
 from toolkit.verify.catalogue import KINDS

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutations
 from mutations_sr import sr_mutations
+from planes_networks import derive
 from test_verify_whatif import connected
 from verify_networks import SQUARE, change_port, network, planned
 
@@ -19,7 +20,7 @@ from toolkit.inventory.model import Imposition, Inventory, Policy, Transport
 from toolkit.plan.model import Plan
 from toolkit.plan.transports import over
 from toolkit.planes.adjacency import NO_FAILURES, Failures
-from toolkit.planes.derive import Network, derive
+from toolkit.planes.derive import Network
 from toolkit.state.model import IsisInterface, NetworkState
 from toolkit.verify.moved import Steadiness
 from toolkit.verify.scene import Scene

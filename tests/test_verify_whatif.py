@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planes_networks import derive
 from verify_networks import LINES, SQUARE, change_port, inventory, network, planned, port_to
 
 from toolkit.errors import UsageError
@@ -17,7 +18,7 @@ from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import Inventory, Link, Policy
 from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import Failures
-from toolkit.planes.derive import Network, derive
+from toolkit.planes.derive import Network
 from toolkit.state.model import IsisInterface, NetworkState
 from toolkit.verify.failures import named_failures
 from toolkit.verify.moved import MovedPlanes

@@ -55,20 +55,3 @@ def parse(frame: bytes) -> tuple[Header, int]:
     if ethertype < 0x0600:
         raise WireError(f"Ethernet: {ethertype:#06x} is a length, not an EtherType")
     return Header(bytes(frame[:6]), bytes(frame[6:12]), ethertype), HEADER
-
-
-def is_group(mac: bytes) -> bool:
-    """True for multicast and broadcast: the I/G bit is the lowest of the first octet."""
-    return bool(mac[0] & 1)
-
-
-def parse_mac(text: str) -> bytes:
-    """Return the 6 octets of `02:00:5e:10:00:01`; ValueError on anything else."""
-    parts = text.split(":")
-    if len(parts) != 6 or any(len(part) != 2 for part in parts):
-        raise ValueError(f"{text!r} is no MAC address")
-    return bytes(int(part, 16) for part in parts)
-
-
-def format_mac(mac: bytes) -> str:
-    return mac.hex(":")

@@ -175,13 +175,3 @@ class Network:
             self._far = {c.a: c.b for c in up} | {c.b: c.a for c in up}
         interfaces = {i.name: i for i in self.underlay.interfaces(name)}
         return pim_plane(self.state, name, interfaces, self._far.get)
-
-
-def derive(state: NetworkState, down: Failures = NO_FAILURES) -> Mapping[str, Plane]:
-    """Return the plane of every router that has not failed, by name."""
-    return Network(state, down).planes()
-
-
-def derive_one(state: NetworkState, router: str, down: Failures = NO_FAILURES) -> Plane:
-    """Return one router's plane; KeyError where the router does not exist or has failed."""
-    return Network(state, down).plane(router)

@@ -167,8 +167,3 @@ class Paths:
             return f"{router} has no route to {destination}"
         hop = route.next_hops[0]
         return _Step(End(router, hop.interface), hop.router, connected=not hop.router)
-
-
-def unicast_path(network: Network, source: End, destination: IpAddress) -> Path:
-    """Return the way of one packet (`Paths.path`)."""
-    return Paths.of(network).path(source, destination)
