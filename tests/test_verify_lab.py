@@ -17,6 +17,7 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lab_reports import send_reports
 from mutations import SHARDS, misjudged, mutations
 from test_lab_router import demo_plan
 
@@ -27,7 +28,7 @@ from toolkit.delivery.receiver import MAX_POLL
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
 from toolkit.inventory.model import Encapsulation, Imposition
-from toolkit.lab.fabric import build_fabric, has_gateway
+from toolkit.lab.fabric import build_fabric
 from toolkit.lab.hosts import Uplink, bier_header, datagram_of
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Emission, Network
@@ -103,14 +104,7 @@ def forwarded(
     hub = plan.hosts[flow.source]
     frames = sent_by_source(plan, flow, fabric.far[hub.name, hub.port])
     network.send(hub.name, [(hub.port, frame) for frame in frames])
-    for cloud in flow.clouds:
-        host = plan.hosts[cloud]
-        if has_gateway(plan, planes, cloud):
-            report = udp.Template(
-                host.address.ip, flow.control_port, flow.source_address, flow.control_port
-            ).packet(bytes(89 + len(cloud)))
-            uplink = Uplink(host, fabric.far[host.name, host.port])
-            network.send(cloud, [(host.port, uplink.ip_header + report)])
+    send_reports(network, fabric, plan, planes)
     network.run(1e6, lambda: network.events > EVENTS)
     copies = Counter({name: host.got[flow.group] for name, host in hosts.items()})
     heard = {c for c in flow.clouds if hosts[hub.name].got[plan.hosts[c].address.ip]}

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lab_reports import send_reports
 from mutations import SHARDS, misjudged, mutations
 from verify_edge_cases import CASES
 
@@ -23,7 +24,7 @@ from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
 from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import Transport
-from toolkit.lab.fabric import build_fabric, has_gateway
+from toolkit.lab.fabric import build_fabric
 from toolkit.lab.hosts import Uplink, datagram_of
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Emission, Network
@@ -111,14 +112,7 @@ def delivered(
 
     for number in range(count):
         network.at((number + 1) * APART, sender(number))
-    for cloud in flow.clouds:
-        host = plan.hosts[cloud]
-        if has_gateway(plan, planes, cloud):
-            report = udp.Template(
-                host.address.ip, flow.control_port, flow.source_address, flow.control_port
-            ).packet(bytes(89 + len(cloud)))
-            uplink = Uplink(host, fabric.far[host.name, host.port])
-            network.send(cloud, [(host.port, uplink.ip_header + report)])
+    send_reports(network, fabric, plan, planes)
     network.run((count + 1) * APART, lambda: False)
     copies: list[Counter[str]] = [Counter() for _ in range(count)]
     for name, node in hosts.items():
