@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
 settings.register_profile("quick", deadline=None, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("LLMSYNC_HYPOTHESIS", "quick"))
+
+# A shell starts background jobs with SIGINT ignored, and children inherit that: tests that
+# interrupt a process would then wait for an end that never comes.
+signal.signal(signal.SIGINT, signal.default_int_handler)
