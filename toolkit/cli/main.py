@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "push": "Bring all routers to the plan in one network-wide transaction",
     "verify": "Check that every GPU cloud is served exactly once, also when links fail",
     "run": "The whole loop in the memory lab: plan, push, verify, deliver, report",
+    "bier": "The BIER data plane by hand: conformance vectors, packets, live networks, a forwarder",
     "compare": "PIM, SR-P2MP and BIER side by side on your network: state, events, traffic",
     "send": "Send a model over UDP",
     "receive": "Receive a model over UDP",
