@@ -7,19 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.bier import engine as engine_module
-from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry
+from toolkit.bier import lookup
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Hop, Way
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import Bsl, sets_of
 from toolkit.bier.engine import Arrived, Deliver, Engine, Forward
 from toolkit.bier.reason import Reason
+from toolkit.bier.routes import Routes, Ways
 from toolkit.bier.wire import Encapsulation
 
 RECEIVED = bier_vectors.vectors("header", "refused", "forwarding", "rfc8279_figures")
 IMPOSED = bier_vectors.vectors("imposition")
 KEY = BiftKey(0, 64, 0)
 LABEL = BiftId(Encapsulation.MPLS, 18)
-N = Neighbor("N", "to-N")
+N, C, E = Neighbor("N", "to-N"), Neighbor("C", "to-C"), Neighbor("E", "to-E")
 
 
 def programmed(vector: bier_vectors.Vector) -> Engine:
@@ -81,7 +82,8 @@ def test_an_imposed_packet_does_what_the_vector_says(vector: bier_vectors.Vector
 
 
 def test_every_reason_has_a_vector() -> None:
-    assert {r for v in RECEIVED + IMPOSED for r in v["dropped"]} == {str(r) for r in Reason}
+    elsewhere = {Reason.NOT_PERMITTED, Reason.UNKNOWN_BFIR}  # in this file
+    assert {r for v in RECEIVED + IMPOSED for r in v["dropped"]} == set(Reason) - elsewhere
 
 
 def test_figures_1_to_5_deliver_end_to_end() -> None:
@@ -135,7 +137,7 @@ def test_one_number_is_a_label_and_a_non_mpls_bift_id_side_by_side() -> None:
 
 
 def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "REMEMBERED", 4)
+    monkeypatch.setattr(lookup, "REMEMBERED", 4)
     engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, N, 99)})}, {LABEL: KEY})
     for value in range(1, 100, 2):
         out = engine.impose(0, 64, {0: value}, 4, b"x", 1)
@@ -197,3 +199,96 @@ def test_ttl_falls_by_one_and_never_wraps(ttl: int, bits: int) -> None:
     packet = bytes.fromhex(f"000121{ttl:02x} 50100007 00040003 {bits:016x}")
     out = engine.receive(packet, Encapsulation.MPLS, Arrived.CORE, 0.0)
     assert [o.packet[3] for o in out if isinstance(o, Forward)] == ([ttl - 1] if ttl > 1 else [])
+
+
+def bier(bits: int, entropy: int = 0, bfir_id: int = 3) -> bytes:
+    return bytes.fromhex(f"00012140 501{entropy:05x} 0004{bfir_id:04x} {bits:016x} c0ffee00")
+
+
+def test_bits_that_a_host_may_not_address_are_cleared_and_counted() -> None:
+    engine = Engine({KEY: Bift(Bsl.B64, {p: Entry(7, N, 99) for p in (1, 2, 3)})}, {LABEL: KEY})
+    [out] = engine.receive(bier(7), Encapsulation.MPLS, Arrived.HOST_EDGE, 0.0, {KEY: 5})
+    assert isinstance(out, Forward)
+    assert out.packet[12:20] == bytes.fromhex("0000000000000005")
+    assert engine.receive(bier(2), Encapsulation.MPLS, Arrived.HOST_EDGE, 0.0, {KEY: 5}) == []
+    assert engine.receive(bier(1), Encapsulation.MPLS, Arrived.HOST_EDGE, 0.0, {}) == []
+    assert dropped(engine) == {"bit-not-permitted": 3}
+
+
+def test_a_bfir_without_context_is_not_delivered() -> None:
+    engine = Engine({KEY: Bift(Bsl.B64, {1: Entry(1, local=True)})}, {LABEL: KEY}, bfirs={(0, 99)})
+    assert engine.receive(bier(1, bfir_id=77), Encapsulation.MPLS, Arrived.CORE, 0.0) == []
+    assert len(engine.receive(bier(1, bfir_id=99), Encapsulation.MPLS, Arrived.CORE, 0.0)) == 1
+    assert dropped(engine) == {"unknown-bfir": 1}
+
+
+def test_entropy_chooses_among_bifts_and_the_path_of_a_bit_does_not_depend_on_others() -> None:
+    """RFC 8279 section 6.7.2: F has two paths, C and E; D only C."""
+    routes = Routes(Bsl.B64, {1: Ways((Hop(C, 30),)), 2: Ways((Hop(C, 30), Hop(E, 50)))})
+    engine = Engine({KEY: routes.tables}, {LABEL: KEY})
+    seen = set()
+    for entropy in range(64):
+        alone, both = (
+            {
+                o.neighbor.router
+                for o in engine.receive(bier(bits, entropy), Encapsulation.MPLS, Arrived.CORE, 0.0)
+                if isinstance(o, Forward) and o.packet[19] & 2
+            }
+            for bits in (2, 3)
+        )
+        assert alone == both
+        seen |= alone
+    assert seen == {"C", "E"}
+
+
+def test_figure_6_chooses_by_row() -> None:
+    """RFC 8279 section 6.7.1: {D,F} always goes by C alone; {F} by C or by E, as entropy says."""
+    figure = Bift(
+        Bsl.B64,
+        {1: Entry(0b0011, C, 30), 2: Entry(0b0011, C, 30, others=(Way(0b0110, Hop(E, 50)),)),
+         3: Entry(0b0110, E, 50)},
+    )  # fmt: skip
+    engine = Engine({KEY: figure}, {LABEL: KEY})
+    seen: dict[int, set[tuple[str, ...]]] = {0b11: set(), 0b10: set(), 0b111: set()}
+    for bits, ways in seen.items():
+        for entropy in range(32):
+            out = engine.receive(bier(bits, entropy), Encapsulation.MPLS, Arrived.CORE, 0.0)
+            ways.add(tuple(f"{o.neighbor.router}{o.packet[19]:b}" for o in out))  # type: ignore[union-attr]
+    assert seen == {0b11: {("C11",)}, 0b10: {("C10",), ("E10",)}, 0b111: {("C11", "E100")}}
+
+
+def test_backups_are_used_at_once_and_given_back() -> None:
+    routes = Routes(Bsl.B64, {1: Ways((Hop(C, 30),), backup=(Hop(E, 50),)), 2: Ways((Hop(C, 30),))})
+    backups = {i: {KEY: routes.without({i})} for i in routes.interfaces}
+    engine = Engine({KEY: routes.tables}, {LABEL: KEY}, backups=backups)
+
+    def way() -> list[str]:
+        out = engine.receive(bier(3), Encapsulation.MPLS, Arrived.CORE, 0.0)
+        return [f"{o.neighbor.router}{o.packet[19]}" for o in out if isinstance(o, Forward)]
+
+    assert way() == ["C3"]
+    assert engine.switch_over("to-C")
+    assert (engine.failed, way()) == ("to-C", ["E1"])
+    assert dropped(engine) == {"null-neighbor": 1}
+    assert not engine.switch_over("no such interface")
+    assert engine.switch_over(None)
+    assert way() == ["C3"]
+
+
+def test_one_table_is_replaced_alone() -> None:
+    other = BiftKey(0, 64, 1)
+    engine = Engine(
+        {KEY: Bift(Bsl.B64, {1: Entry(1, C, 30)}), other: Bift(Bsl.B64, {1: Entry(1, C, 31)})},
+        {LABEL: KEY, BiftId(Encapsulation.MPLS, 19): other},
+    )
+    engine.replace(KEY, Bift(Bsl.B64, {1: Entry(1, E, 50)}))
+    [out] = engine.receive(bier(1), Encapsulation.MPLS, Arrived.CORE, 0.0)
+    assert isinstance(out, Forward)
+    assert out.neighbor is E
+    [out] = engine.impose(0, 64, {1: 1}, 4, b"", 1)
+    assert isinstance(out, Forward)
+    assert out.neighbor is C
+    with pytest.raises(ValueError, match="128 bits"):
+        engine.replace(KEY, Bift(Bsl.B128, {}))
+    with pytest.raises(KeyError):
+        engine.replace(BiftKey(9, 64, 0), Bift(Bsl.B64, {}))

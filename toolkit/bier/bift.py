@@ -4,16 +4,16 @@ RFC 8279 section 6.4 (F-BM = OR of the bits that share <SI, BFR-NBR>) and 6.5 (t
 bit that comes in ends in exactly one place: one copy, here, or one of the counted losses; the loop
 takes at most as many turns as there are bits, whatever the rows say.  Pure.
 
-Of section 6.7 (ECMP) one half is here: F-BMs of different neighbors may overlap, as in its figure
-6, and still no BFER gets two copies.  The choice is not: a row has one neighbor, so neither several
-entries for one BFER (6.7.1) nor several BIFTs (6.7.2) are chosen from by entropy, which passes
-through unread.
+ECMP (section 6.7): F-BMs of different neighbors may overlap, as in its figure 6, and still no BFER
+gets two copies.  A row may hold several entries for one BFER (`Entry.others`, section 6.7.1), of
+which entropy chooses; several BIFTs of which entropy chooses one (section 6.7.2) are a sequence of
+tables to `toolkit.bier.engine` and made by `toolkit.bier.routes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from toolkit.bier.birt import Neighbor, Row
@@ -42,6 +42,21 @@ class BiftId(NamedTuple):
     """20 bits."""
 
 
+class Hop(NamedTuple):
+    """Where copies go: a BFR-NBR, and the BIFT-id that it has bound to its own BIFT."""
+
+    neighbor: Neighbor
+    bift_id: int
+    """20 bits."""
+
+
+class Way(NamedTuple):
+    """One more entry of a row for the same BFER (RFC 8279 section 6.7.1)."""
+
+    f_bm: int
+    hop: Hop
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One row: what happens to one bit.  Exactly one of local, a neighbor, and neither."""
@@ -54,6 +69,8 @@ class Entry:
     """The BIFT-id that the neighbor has bound to its own BIFT."""
     local: bool = False
     """The bit is this BFR's own."""
+    others: tuple[Way, ...] = ()
+    """Non-deterministic ECMP (section 6.7.1): further entries, chosen from by entropy."""
 
     def __post_init__(self) -> None:
         if self.local and self.neighbor is not None:
@@ -62,8 +79,10 @@ class Entry:
             raise ValueError("an entry has a neighbor and its BIFT-id, or neither")
         if self.out_bift_id is not None and not 0 <= self.out_bift_id < 1 << 20:
             raise ValueError(f"BIFT-id {self.out_bift_id} does not fit its 20 bits")
-        if self.f_bm < 0:
+        if self.f_bm < 0 or any(way.f_bm < 0 for way in self.others):
             raise ValueError("an F-BM is not negative")
+        if self.others and self.neighbor is None:
+            raise ValueError("an entry without a neighbor has no others")
 
 
 class Copy(NamedTuple):
@@ -94,8 +113,11 @@ class Bift:
 
     bsl: Bsl
     entries: Mapping[int, Entry]
+    chooses: bool = field(init=False, compare=False)
+    """Some row has several entries: what `forward` answers depends on entropy."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "chooses", any(e.others for e in self.entries.values()))
         for position, entry in self.entries.items():
             if not 1 <= position <= self.bsl.bits:
                 raise ValueError(f"bit positions run from 1 to {self.bsl.bits}, not {position}")
@@ -108,8 +130,8 @@ class Bift:
 
         `bift_ids`: name of a neighbor -> the BIFT-id it has bound to this <sub-domain, BSL, SI>.
         Rows of other sets are left out.  Of several equal-cost neighbors the first is taken, for
-        every entropy.  A row without a neighbor, or whose neighbor gives no BIFT-id, becomes a null
-        neighbor.
+        every entropy (`toolkit.bier.routes` takes them all).  A row without a neighbor, or whose
+        neighbor gives no BIFT-id, becomes a null neighbor.
         """
         local: set[int] = set()
         via: dict[int, Neighbor | None] = {}
@@ -131,8 +153,12 @@ class Bift:
             entries[position] = Entry(f_bm[neighbor], neighbor, out)
         return cls(bsl, dict(sorted(entries.items())))
 
-    def forward(self, bits: int) -> Forwarding:
-        """Follow the procedure of RFC 8279 section 6.5 for a BitString value; never loops."""
+    def forward(self, bits: int, entropy: int = 0) -> Forwarding:
+        """Follow the procedure of RFC 8279 section 6.5 for a BitString value; never loops.
+
+        `entropy`: of the packet, already mixed (`toolkit.bier.ecmp`); chooses where a row has
+        several entries.
+        """
         copies: list[Copy] = []
         local = unknown = null = broken = 0
         entries = self.entries
@@ -145,14 +171,20 @@ class Bift:
             elif entry.local:
                 local |= lowest
                 bits ^= lowest
-            elif not entry.f_bm & lowest:
-                broken |= lowest
-                bits ^= lowest
             else:
-                taken = bits & entry.f_bm
+                f_bm, neighbor, bift_id = entry.f_bm, entry.neighbor, entry.out_bift_id
+                if entry.others:
+                    choice = entropy % (1 + len(entry.others))
+                    if choice:
+                        f_bm, (neighbor, bift_id) = entry.others[choice - 1]
+                if not f_bm & lowest:
+                    broken |= lowest
+                    bits ^= lowest
+                    continue
+                taken = bits & f_bm
                 bits ^= taken  # AND-NOT after each copy: overlapping F-BMs give no duplicates
-                if entry.neighbor is None or entry.out_bift_id is None:
+                if neighbor is None or bift_id is None:
                     null |= taken
                 else:
-                    copies.append(Copy(entry.neighbor, entry.out_bift_id, taken))
+                    copies.append(Copy(neighbor, bift_id, taken))
         return Forwarding(tuple(copies), local, unknown, null, broken)

@@ -3,7 +3,7 @@
 RFC 8279 section 6.5 (forwarding), 4.3 (to and from the flow overlay); RFC 8296 sections 2 (header
 rules) and 3 (imposing).  Law: an engine answers, it never does: no I/O, no clock, no chance; it
 never raises on what a peer sent; everything that is not forwarded or delivered is counted under its
-Reason.  Entropy is imposed and passed on, and chooses nothing: a BFER has one neighbor (`bift`).
+Reason.  Where several BIFTs stand for one <sub-domain, BSL, SI>, entropy chooses (section 6.7.2).
 
 Hot path: no Header object per packet.  The three words are peeked, and what RFC 8279's procedure
 makes of a BitString is remembered per BIFT until the tables change.
@@ -15,14 +15,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from toolkit.bier.bift import Bift, BiftId, BiftKey
+from toolkit.bier.bift import BiftId, BiftKey
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import MAX_BFR_ID, Bsl
+from toolkit.bier.lookup import Bifts, Decision, Table, Tables, make_table, make_tables
 from toolkit.bier.reason import Reason
 from toolkit.bier.wire import (
-    BOTTOM,
     FIXED,
-    VERSION,
     WORDS,
     Encapsulation,
     HeaderError,
@@ -30,8 +29,6 @@ from toolkit.bier.wire import (
     check,
 )
 
-REMEMBERED: Final = 4096
-"""BitStrings remembered per BIFT; the oldest goes first."""
 EVIDENCE: Final = 44
 """Octets kept of the packet last dropped for each reason: a header with 256 bits."""
 IP: Final = frozenset({int(Proto.IPV4), int(Proto.IPV6)})
@@ -78,121 +75,104 @@ class Dropped(NamedTuple):
     """Its first octets, EVIDENCE at most."""
 
 
-class _Decision(NamedTuple):
-    copies: tuple[tuple[Neighbor, int, bytes], ...]
-    """Neighbor, first word without TC and TTL, BitString."""
-    local: bool
-    losses: tuple[tuple[Reason, int], ...]
-    """Reason and number of bits."""
-
-
-class _Table:
-    """A BIFT with what the hot path wants to know about it, and its memory."""
-
-    __slots__ = (
-        "bift",
-        "bottom",
-        "decisions",
-        "encapsulation",
-        "end",
-        "field",
-        "key",
-        "mask",
-        "tc",
-    )
-
-    def __init__(self, key: BiftKey, bift: Bift, encapsulation: Encapsulation) -> None:
-        mpls = encapsulation is Encapsulation.MPLS
-        self.key, self.bift, self.encapsulation = key, bift, encapsulation
-        self.end = FIXED + bift.bsl.octets
-        # the top 12 bits of the second word: nibble (ignored without MPLS), Ver, BSL
-        self.mask = 0xFFF if mpls else 0x0FF
-        self.field = encapsulation.nibble << 8 | VERSION << 4 | bift.bsl
-        self.bottom = BOTTOM if mpls else 0
-        self.tc = 0xE00 if mpls else 0
-        self.decisions: dict[bytes, _Decision] = {}
-
-    def decide(self, bits: bytes) -> _Decision:
-        copies, local, unknown, null, broken = self.bift.forward(int.from_bytes(bits, "big"))
-        octets = self.bift.bsl.octets
-        lost = (
-            (Reason.UNKNOWN_BIT, unknown),
-            (Reason.NULL_NEIGHBOR, null),
-            (Reason.BROKEN_ROW, broken),
-        )
-        losses = tuple((reason, value.bit_count()) for reason, value in lost if value)
-        if not copies and not local and not losses:
-            losses = ((Reason.EMPTY, 1),)
-        decision = _Decision(
-            tuple((c.neighbor, c.bift_id << 12 | BOTTOM, c.bits.to_bytes(octets)) for c in copies),
-            local != 0,
-            losses,
-        )
-        if len(self.decisions) >= REMEMBERED:
-            del self.decisions[next(iter(self.decisions))]
-        self.decisions[bits] = decision
-        return decision
-
-
 class Engine:
     """Feed it packets; do what it returns.
 
     `bifts`: the tables.  `bift_ids`: <encapsulation, BIFT-id> -> key of the table it selects.
     `encapsulations`: (sub-domain, BSL in bits) -> encapsulation, MPLS where nothing is said.
+    `backups`: what has failed (an interface, as a rule) -> the tables that then replace those of
+    `bifts` (`switch_over`).
     `protos`: what the flow overlay of this BFER takes; other Protos are dropped here and forwarded
-    unseen elsewhere.
+    unseen elsewhere.  `bfirs`: <sub-domain, BFIR-id> that the overlay has a context for; None: all.
+    `salt`: of this router, for its choice among equal-cost ways (`toolkit.bier.ecmp`).
     """
 
     def __init__(
         self,
-        bifts: Mapping[BiftKey, Bift],
+        bifts: Mapping[BiftKey, Bifts],
         bift_ids: Mapping[BiftId, BiftKey],
         *,
         encapsulations: Mapping[tuple[int, int], Encapsulation] | None = None,
+        backups: Mapping[str, Mapping[BiftKey, Bifts]] | None = None,
         protos: Iterable[int] = IP,
+        bfirs: Iterable[tuple[int, int]] | None = None,
+        salt: int = 0,
     ) -> None:
         self.received = self.forwarded = self.delivered = self.imposed = 0
         self.drops = dict.fromkeys(Reason, 0)
         self.last_drop: dict[Reason, Dropped] = {}
         self._protos = frozenset(protos)
+        self._bfirs = None if bfirs is None else frozenset(bfirs)
+        self._salt = salt
         self._now = 0.0
-        self.load(bifts, bift_ids, encapsulations=encapsulations)
+        self.load(bifts, bift_ids, encapsulations=encapsulations, backups=backups)
 
     def load(
         self,
-        bifts: Mapping[BiftKey, Bift],
+        bifts: Mapping[BiftKey, Bifts],
         bift_ids: Mapping[BiftId, BiftKey],
         *,
         encapsulations: Mapping[tuple[int, int], Encapsulation] | None = None,
+        backups: Mapping[str, Mapping[BiftKey, Bifts]] | None = None,
     ) -> None:
-        """Replace all tables at once; counters go on.  ValueError where the tables do not fit."""
+        """Replace all tables at once; counters go on, no backup is in use.
+
+        ValueError where the tables do not fit; then the old ones stay.
+        """
         said = encapsulations or {}
-        tables: dict[BiftKey, _Table] = {}
-        for raw, bift in bifts.items():
-            key = BiftKey(*raw)
-            if bift.bsl.bits != key.bsl:
-                raise ValueError(f"BIFT {key}: its table has {bift.bsl.bits} bits")
-            encapsulation = said.get((key.sub_domain, key.bsl), Encapsulation.MPLS)
-            tables[key] = _Table(key, bift, encapsulation)
-        by_id: dict[Encapsulation, dict[int, _Table]] = {space: {} for space in Encapsulation}
-        for (space, number), raw in bift_ids.items():
-            table = tables.get(BiftKey(*raw))
-            selects = f"{space} BIFT-id {number} selects BIFT {tuple(raw)}"
-            if table is None:
-                raise ValueError(f"{selects}, which does not exist")
-            if table.encapsulation is not space:
-                raise ValueError(f"{selects}, whose encapsulation is {table.encapsulation}")
-            by_id[space][number] = table
+        normal = make_tables(bifts, bift_ids, said)
+        standby = {
+            failed: make_tables({**bifts, **instead}, bift_ids, said)
+            for failed, instead in (backups or {}).items()
+        }
         lengths = {
             space: {number: table.bift.bsl for number, table in known.items()}
-            for space, known in by_id.items()
+            for space, known in normal.by_id.items()
         }
-        self._tables, self._by_id = tables, by_id
+        self._encapsulations = dict(said)
+        self._normal, self._standby = normal, standby
+        self._use(normal)
+        self.failed: str | None = None
+        """What the backups in use are for."""
         self._lengths: dict[Encapsulation, dict[int, Bsl]] = {
             Encapsulation.MPLS: lengths[Encapsulation.NON_MPLS] | lengths[Encapsulation.MPLS],
             Encapsulation.NON_MPLS: lengths[Encapsulation.MPLS] | lengths[Encapsulation.NON_MPLS],
         }
         """Of either space, its own first: what `_reason` wants."""
+
+    def replace(self, key: BiftKey, bifts: Bifts) -> None:
+        """Replace the tables of one known key, between two packets; the others keep their memory.
+
+        Backups do not change by it.  KeyError without such a key, ValueError where the new tables
+        have another length.
+        """
+        old = self._normal.by_key[key]
+        new = make_table(key, bifts, self._encapsulations)
+        if new.bift.bsl is not old.bift.bsl:
+            raise ValueError(f"BIFT {tuple(key)}: its table has {new.bift.bsl.bits} bits")
+        self._normal.by_key[key] = new
+        for known in self._normal.by_id.values():
+            for number, table in known.items():
+                if table is old:
+                    known[number] = new
+
+    def switch_over(self, failed: str | None) -> bool:
+        """Forward by the backups for what has failed, or by the normal tables (None).
+
+        One assignment: no route is computed (draft-ietf-bier-frr).  False where there is no backup
+        for it; then nothing changes.
+        """
+        if failed is None:
+            self._use(self._normal)
+        elif failed in self._standby:
+            self._use(self._standby[failed])
+        else:
+            return False
+        self.failed = failed
+        return True
+
+    def _use(self, tables: Tables) -> None:
+        self._tables, self._by_id = tables
 
     @property
     def counters(self) -> dict[str, int]:
@@ -206,9 +186,17 @@ class Engine:
         }
 
     def receive(
-        self, packet: bytes, encapsulation: Encapsulation, arrived: Arrived, now: float
+        self,
+        packet: bytes,
+        encapsulation: Encapsulation,
+        arrived: Arrived,
+        now: float,
+        permitted: Mapping[BiftKey, int] | None = None,
     ) -> list[Output]:
         """Forward one packet that came in; it starts at the BIFT-id (its BIER-MPLS label).
+
+        `permitted`: the bits that whoever is behind the interface may address, by BIFT (none where
+        there is no entry); others are cleared and counted.  None: all.
 
         TTL (RFC 8296 section 2.1.1): 0 has expired; 1 is delivered here and goes no further;
         otherwise copies leave with one less.
@@ -233,7 +221,15 @@ class Engine:
             return self._drop(Reason.TTL_EXPIRED, packet)
         end = table.end
         bits = packet[FIXED:end]
-        decision = table.decisions.get(bits) or table.decide(bits)
+        if permitted is not None:
+            allowed = self._permit(table, bits, permitted, packet)
+            if allowed is None:
+                return []
+            bits = allowed
+        if table.chooses:
+            decision = table.chosen(bits, second & 0xFFFFF, self._salt)
+        else:
+            decision = table.decisions.get(bits) or table.decide(bits)
         if decision.losses:
             self._lose(decision, packet)
         payload = packet[end:]
@@ -284,7 +280,10 @@ class Engine:
                 self._drop(Reason.NO_BIFT, payload)
                 continue
             bits = value.to_bytes(bsl // 8)
-            decision = table.decisions.get(bits) or table.decide(bits)
+            if table.chooses:
+                decision = table.chosen(bits, entropy, self._salt)
+            else:
+                decision = table.decisions.get(bits) or table.decide(bits)
             if decision.losses:
                 self._lose(decision, payload)
             if decision.local:
@@ -297,8 +296,8 @@ class Engine:
 
     def _forward(
         self,
-        table: _Table,
-        decision: _Decision,
+        table: Table,
+        decision: Decision,
         rest: int,
         middle: bytes,
         payload: bytes,
@@ -314,19 +313,33 @@ class Engine:
     def _deliver(
         self, third: int, sub_domain: int, payload: bytes, packet: bytes
     ) -> tuple[Deliver, ...]:
-        proto = third >> 16 & 0x3F
+        proto, bfir_id = third >> 16 & 0x3F, third & 0xFFFF
         if proto not in self._protos:
             self._drop(Reason.UNKNOWN_PROTO, packet)
             return ()
+        if self._bfirs is not None and (sub_domain, bfir_id) not in self._bfirs:
+            self._drop(Reason.UNKNOWN_BFIR, packet)
+            return ()
         self.delivered += 1
-        return (Deliver(proto, third & 0xFFFF, sub_domain, payload),)
+        return (Deliver(proto, bfir_id, sub_domain, payload),)
+
+    def _permit(
+        self, table: Table, bits: bytes, permitted: Mapping[BiftKey, int], packet: bytes
+    ) -> bytes | None:
+        """Clear and count the bits that the sender may not address; None: none are left of some."""
+        value = int.from_bytes(bits, "big")
+        refused = value & ~permitted.get(table.key, 0)
+        if not refused:
+            return bits
+        self._drop(Reason.NOT_PERMITTED, packet, refused.bit_count())
+        return None if refused == value else (value ^ refused).to_bytes(len(bits))
 
     def _drop(self, reason: Reason, packet: bytes, count: int = 1) -> list[Output]:
         self.drops[reason] += count
         self.last_drop[reason] = Dropped(self._now, bytes(packet[:EVIDENCE]))
         return []
 
-    def _lose(self, decision: _Decision, packet: bytes) -> None:
+    def _lose(self, decision: Decision, packet: bytes) -> None:
         for reason, count in decision.losses:
             self._drop(reason, packet, count)
 
