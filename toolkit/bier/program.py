@@ -1,0 +1,116 @@
+"""Everything one BFR is told: tables, interfaces, and the flows at the edge of the domain.
+
+RFC 8279 sections 4.3 (overlay), 6 (tables); the same value programs the reference engine, the
+socket runtime and the kernel plane.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
+
+from toolkit.bier.bift import Bift, BiftId, BiftKey
+from toolkit.bier.engine import IP, Arrived, Engine
+from toolkit.bier.masks import Masks
+from toolkit.bier.routes import Routes
+from toolkit.bier.wire import Encapsulation
+
+IpAddress = IPv4Address | IPv6Address
+
+
+class Flow(NamedTuple):
+    """An (S,G)."""
+
+    source: IpAddress
+    group: IpAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One interface of the BFR."""
+
+    arrived: Arrived = Arrived.EDGE
+    """What BIER that comes in by it is."""
+    mac: bytes | None = None
+    """6 octets, its own; None: whatever the host says."""
+    permitted: Mapping[BiftKey, int] | None = None
+    """Bits that the host behind it may address; None: all.  Only where hosts may impose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imposition:
+    """What a BFIR does with an (S,G) packet (RFC 8279 section 4.3, RFC 8296 section 3)."""
+
+    sub_domain: int
+    bsl: int
+    """In bits."""
+    sets: Mapping[int, int]
+    """SI -> BitString value."""
+    ttl: int = 64
+    tc: int = 0
+    dscp: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disposition:
+    """What a BFER does with an (S,G) packet that was delivered to it."""
+
+    interfaces: tuple[str, ...]
+    bfirs: frozenset[int] | None = None
+    """BFIR-ids that may send it; None: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A whole BFR."""
+
+    name: str = ""
+    bfr_ids: Mapping[int, int] = field(default_factory=dict)
+    """Sub-domain -> our BFR-id: what a BFIR writes into the header."""
+    salt: int = 0
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
+    routes: Mapping[BiftKey, Routes] = field(default_factory=dict)
+    rows: Mapping[BiftKey, Bift] = field(default_factory=dict)
+    """Tables given row by row, with F-BMs of their own: what `routes` cannot say (RFC 8279 section
+    6.7.1, and tables that are wrong)."""
+    bift_ids: Mapping[BiftId, BiftKey] = field(default_factory=dict)
+    encapsulations: Mapping[tuple[int, int], Encapsulation] = field(default_factory=dict)
+    protos: frozenset[int] = IP
+    bfirs: frozenset[tuple[int, int]] | None = None
+    """<sub-domain, BFIR-id> that the overlay has a context for; None: all."""
+    ingress: Mapping[Flow, Imposition] = field(default_factory=dict)
+    egress: Mapping[Flow, Disposition] = field(default_factory=dict)
+
+    @property
+    def bifts(self) -> dict[BiftKey, Bift | tuple[Masks, ...]]:
+        """The tables in use while nothing has failed."""
+        return {**{key: routes.tables for key, routes in self.routes.items()}, **self.rows}
+
+    @property
+    def backups(self) -> dict[str, dict[BiftKey, tuple[Masks, ...]]]:
+        """Interface -> the tables that its failure changes."""
+        found: dict[str, dict[BiftKey, tuple[Masks, ...]]] = {}
+        for key, routes in self.routes.items():
+            for interface in routes.interfaces:
+                found.setdefault(interface, {})[key] = routes.without({interface})
+        return found
+
+    def engine(self) -> Engine:
+        """Return the reference engine with these tables and all counters at 0."""
+        return Engine(
+            self.bifts,
+            self.bift_ids,
+            encapsulations=self.encapsulations,
+            backups=self.backups,
+            protos=self.protos,
+            bfirs=self.bfirs,
+            salt=self.salt,
+        )
+
+    def reload(self, engine: Engine) -> None:
+        """Give these tables to an engine that already counts."""
+        engine.load(
+            self.bifts, self.bift_ids, encapsulations=self.encapsulations, backups=self.backups
+        )
