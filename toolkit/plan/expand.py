@@ -26,6 +26,7 @@ from toolkit.plan.places import place_of
 from toolkit.plan.ports import Wiring, attached_hosts, wire
 from toolkit.plan.replication import NO_REPLICATION, ReplicationPlan, plan_replication
 from toolkit.plan.transports import in_use
+from toolkit.state.model import PLAIN_BIER, BierRouting
 
 
 def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock]:
@@ -155,6 +156,11 @@ def _routers(
     bier = Transport.BIER in used
     edge = edges(inventory).names if bier else frozenset()
     bsl = inventory.bier.bsl
+    routing = BierRouting(
+        maximum_paths=inventory.bier.maximum_paths,
+        fast_reroute=inventory.bier.fast_reroute.value,
+        tunnel=inventory.bier.tunnel.value,
+    )
     max_si = max(((lock.bfr_ids[name] - 1) // bsl for name in edge), default=0)
     return {
         router.name: RouterPlan(
@@ -177,6 +183,7 @@ def _routers(
             )
             if bier
             else (),
+            bier=routing if router.bier and bier else PLAIN_BIER,
             node_sid=sr.node_sids.get(router.name),
         )
         for router in inventory.routers.values()
