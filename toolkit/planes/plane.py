@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Forwarding
 from toolkit.bier.birt import Row
 from toolkit.bier.bitstring import BitString, bfr_id_at
+from toolkit.bier.ecmp import salt_of
 from toolkit.bier.engine import Arrived, Engine
+from toolkit.bier.lookup import Bifts
 from toolkit.bier.wire import Encapsulation
 from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
@@ -25,6 +27,7 @@ from toolkit.planes.pim_shown import pim_tree
 from toolkit.planes.replication import Replication
 from toolkit.planes.srtree import counters_tree, split, sr_tree
 from toolkit.planes.tables import LazyBifts
+from toolkit.planes.ways import Ways
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 
 Flow = tuple[IpAddress, IpAddress]
@@ -72,6 +75,9 @@ class Plane:
     """BFR-prefixes of the BFRs that may send us BIER in GRE."""
     left_out: Callable[[], tuple[Gap, ...]]
     """Returns `gaps`: they are known only when all of the BIER tables are."""
+    ways: Ways | None = field(default=None, compare=False)
+    """Tables for every choice of entropy, of which `bifts` is the first, and for failures; None:
+    `bifts` is all there is."""
     pim: PimPlane | None = None
     """None: the router runs no PIM."""
     replication: Replication | None = field(default=None, compare=False)
@@ -92,22 +98,28 @@ class Plane:
         """That of the lowest <sub-domain, BSL>; None where the router is no BFR."""
         return self.encapsulations[min(self.encapsulations)] if self.encapsulations else None
 
-    def forward(self, key: BiftKey, bits: int) -> Forwarding:
+    def forward(self, key: BiftKey, bits: int, entropy: int = 0) -> Forwarding:
         """Return what the BIFT `key` does with a BitString value; KeyError without such a BIFT.
 
         Of tables that are made when asked for, only the rows of these bits are.
         """
         if isinstance(self.bifts, LazyBifts):
-            return self.bifts.forward(key, bits)
+            return self.bifts.forward(key, bits, entropy)
         return self.bifts[key].forward(bits)
 
     def engine(self) -> Engine:
         """Return a BIER engine with these tables and all counters at 0."""
-        return Engine(self.bifts, self.bift_ids, encapsulations=self.encapsulations)
+        engine = Engine({}, {}, salt=salt_of(self.router))
+        self.reload(engine)
+        return engine
 
     def reload(self, engine: Engine) -> None:
         """Give these tables to an engine that already counts."""
-        engine.load(self.bifts, self.bift_ids, encapsulations=self.encapsulations)
+        bifts: Mapping[BiftKey, Bifts] = self.bifts
+        backups: Mapping[str, Mapping[BiftKey, Bifts]] = {}
+        if self.ways is not None:
+            bifts, backups = self.ways.tables, self.ways.backups
+        engine.load(bifts, self.bift_ids, encapsulations=self.encapsulations, backups=backups)
 
     def arrived(self, interface: str, tunnel_source: IpAddress | None = None) -> Arrived:
         """Say what BIER that came in by `interface` is, for `Engine.receive`.

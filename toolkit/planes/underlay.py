@@ -18,6 +18,7 @@ from toolkit.igp.spf import UNREACHABLE, ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
 from toolkit.planes.fib import Fib, LazyFib, NextHop, Route
 from toolkit.planes.prefixes import Prefixes
+from toolkit.planes.srdomain import SrDomain
 from toolkit.state.model import Cable, Interface, IpAddress, IpNetwork, NetworkState
 
 
@@ -70,6 +71,11 @@ class Underlay:
         self._holders: dict[IpAddress, tuple[tuple[str, Prefix], ...]] = {}
         self._next_hops: dict[str, dict[int, tuple[NextHop, ...]]] = {}
         self._own: dict[str, dict[IpNetwork, Route]] = {}
+
+    @cached_property
+    def sr_domain(self) -> SrDomain:
+        """What segment routing says throughout; failures do not change it."""
+        return SrDomain(self.state) if self._intact is None else self._intact.sr_domain
 
     @cached_property
     def adjacencies(self) -> tuple[Adjacency, ...]:
