@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from toolkit.errors import PlanError, Problem
-from toolkit.inventory.model import Imposition, Inventory, Router, Transport
+from toolkit.inventory.model import BierTunnel, Imposition, Inventory, Router, Transport
 from toolkit.plan.addresses import Addresses, system_id
 from toolkit.plan.bfr_ids import allocate_bfr_ids, edges
 from toolkit.plan.bift_ids import bift_id_base
@@ -24,7 +24,12 @@ from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
 from toolkit.plan.pim import check_pim, lock_rp, plan_pim
 from toolkit.plan.places import place_of
 from toolkit.plan.ports import Wiring, attached_hosts, wire
-from toolkit.plan.replication import NO_REPLICATION, ReplicationPlan, plan_replication
+from toolkit.plan.replication import (
+    NO_REPLICATION,
+    ReplicationPlan,
+    plan_node_sids,
+    plan_replication,
+)
 from toolkit.plan.transports import in_use
 from toolkit.state.model import PLAIN_BIER, BierRouting
 
@@ -52,6 +57,8 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
     sr = NO_REPLICATION
     if Transport.SR_P2MP in used:
         grown, sr = plan_replication(inventory, grown, problems)
+    elif Transport.BIER in used and inventory.bier.tunnel is BierTunnel.SR:
+        sr = plan_node_sids(inventory, grown, problems)
     if problems:
         raise PlanError(sorted(set(problems)))
     wiring = wire(inventory, grown.links, grown.hosts, addresses)

@@ -8,12 +8,12 @@ llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Forwarding
 from toolkit.bier.birt import Row
-from toolkit.bier.bitstring import BitString, bfr_id_at
+from toolkit.bier.bitstring import BitString, bfr_id_at, positions
 from toolkit.bier.ecmp import salt_of
 from toolkit.bier.engine import Arrived, Engine
 from toolkit.bier.lookup import Bifts
@@ -106,6 +106,17 @@ class Plane:
         if isinstance(self.bifts, LazyBifts):
             return self.bifts.forward(key, bits, entropy)
         return self.bifts[key].forward(bits)
+
+    def destinations(self, key: BiftKey, bits: int) -> Iterator[tuple[int, IpAddress]]:
+        """Yield (bit position, BFR-prefix) of the rows of these bits."""
+        if isinstance(self.bifts, LazyBifts):
+            yield from self.bifts.destinations(key, bits)
+            return
+        rows = self.birt.get((key.sub_domain, key.bsl), {})
+        for position in positions(bits):
+            row = rows.get(bfr_id_at(key.si, position, key.bsl))
+            if row is not None:
+                yield position, row.bfr_prefix.network_address
 
     def engine(self) -> Engine:
         """Return a BIER engine with these tables and all counters at 0."""

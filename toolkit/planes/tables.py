@@ -21,6 +21,7 @@ from toolkit.planes.bfrs import Bfr, Bfrs, Binding, Gap
 from toolkit.planes.birt import Tables, make_tables, ways_to
 from toolkit.planes.underlay import Underlay
 from toolkit.planes.ways import Ways
+from toolkit.state.model import IpAddress
 
 
 class RowMaker:
@@ -223,6 +224,15 @@ class LazyBifts(Mapping[BiftKey, Bift]):
                 others = together[which].bits if which in together else 0
                 together[which] = Copy(neighbor, bift_id, others | bit)
         return Forwarding(tuple(together.values()), local, unknown, null, 0)
+
+    def destinations(self, key: BiftKey, bits: int) -> Iterator[tuple[int, IpAddress]]:
+        """Yield (bit position, BFR-prefix) of the rows of these bits."""
+        own = self._tables.own[key.sub_domain]
+        for position in positions(bits):
+            bfr_id = bfr_id_at(key.si, position, key.bsl)
+            row = self._tables.rows.row(own, key.bsl, bfr_id)
+            if row is not None:
+                yield position, row.bfr_prefix.network_address
 
     def _ways(self, own: Bfr, key: BiftKey, position: int) -> tuple[Hop, ...] | bool:
         """Where one bit may go; True: it is ours, False: it has no row."""
