@@ -149,7 +149,8 @@ def test_a_run_says_what_was_lost_with_and_without(
     ("options", "said"),
     [
         (["--fail-at", "fra1-par1"], "--fail-at fra1-par1: not LINK=SECONDS or NODE=SECONDS"),
-        (["--fail-at", "fra1-par2=1"], "--fail-at: there is no link or node fra1-par2; did you mean fra1-par1?"),
+        (["--fail-at", "fra1-par2=1"],
+         "--fail-at: there is no link or node fra1-par2; did you mean fra1-par1?"),
         (["--fail-at", "par1=x"], "--fail-at: 'x' is not a number of seconds (0 to 86400)"),
         (["--fail-at", "par1=2:1"], "--fail-at par1=2:1: it comes back before it fails"),
         (["--detect", "never"], "--detect: 'never' is not a number of seconds (0 to 86400)"),

@@ -227,7 +227,7 @@ def ways_to(
     if direct:
         return direct
     bfr = bfrs.of(router, own.sub_domain_id)
-    tunnel = (
-        None if bfr is None else unicast_tunnel(underlay, own, bfr, first_hops(), encapsulation)
-    )
-    return [] if tunnel is None else [tunnel]
+    if bfr is None:
+        return []
+    tunnel = unicast_tunnel(underlay, own, bfr, first_hops(), encapsulation)
+    return [] if isinstance(tunnel, str) else [tunnel]

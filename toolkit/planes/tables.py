@@ -75,8 +75,28 @@ class RowMaker:
         return self._bound[key]
 
     def _neighbors(self, own: Bfr, bsl: int, si: int, bfer: str) -> tuple[Neighbor, ...]:
-        """The first BFRs with our set on shortest paths to `bfer`, and the ways there, best first
-        (sections 6.9 and 6.10)."""
+        """The ways to the first BFRs with our set on shortest paths to `bfer`, best first."""
+        to = self.underlay.toward(bfer)
+        here = self.underlay.graph.index[own.router]
+        first = self.first_bfrs(own, bsl, si, bfer)
+        ways: list[tuple[int, Neighbor]] = []
+        for number in first:
+            far = to.far(here) - to.far(number)
+            ways += [(far, way) for way in self._ways_to(own, bsl, number, far)]
+        routers = self.underlay.state.routers
+        if len(ways) > 1:
+            ways.sort(
+                key=lambda way: (
+                    way[0], routers[way[1].router].system_id, way[1].router, way[1].interface
+                )
+            )  # fmt: skip
+        return tuple(way for _far, way in ways)
+
+    def first_bfrs(self, own: Bfr, bsl: int, si: int, bfer: str) -> set[int]:
+        """Return the first BFRs with our set on shortest paths to `bfer` (sections 6.9 and 6.10).
+
+        By number in the graph, whether or not anything leads there.
+        """
         to, graph = self.underlay.toward(bfer), self.underlay.graph
         here, peers = graph.index[own.router], self._peers(own, bsl)
         first: set[int] = set()
@@ -91,18 +111,7 @@ class RowMaker:
                     first.add(number)
                 else:
                     bare.append(number)
-        ways: list[tuple[int, Neighbor]] = []
-        for number in first:
-            far = to.far(here) - to.far(number)
-            ways += [(far, way) for way in self._ways_to(own, bsl, number, far)]
-        routers = self.underlay.state.routers
-        if len(ways) > 1:
-            ways.sort(
-                key=lambda way: (
-                    way[0], routers[way[1].router].system_id, way[1].router, way[1].interface
-                )
-            )  # fmt: skip
-        return tuple(way for _far, way in ways)
+        return first
 
     def _ways_to(self, own: Bfr, bsl: int, number: int, distance: int) -> list[Neighbor]:
         underlay = self.underlay

@@ -35,25 +35,30 @@ def tunnel_kind(underlay: Underlay, router: str) -> TunnelKind:
 
 def unicast_tunnel(
     underlay: Underlay, own: Bfr, far: Bfr, first_hops: int, encapsulation: Encapsulation
-) -> Neighbor | None:
-    """Return the tunnel to `far` along unicast routes; None where there is none.
+) -> Neighbor | str:
+    """Return the tunnel to `far` along unicast routes, or why there is none.
 
     `first_hops`: our outgoing edges that shortest paths to it start with.
     """
     if far.bfr_prefix.version != own.bfr_prefix.version:
-        return None
+        return (
+            f"the BFR-prefix {own.bfr_prefix} of {own.router} and {far.bfr_prefix} of {far.router} "
+            "are of different address families"
+        )
     kind = tunnel_kind(underlay, own.router)
     if kind is TunnelKind.SR_MPLS:
         if encapsulation is not Encapsulation.MPLS:
-            return None
+            return "a node SID carries BIER in MPLS only"
         hop = Replication(underlay.sr_domain, underlay, own.router).node_hop(far.bfr_prefix)
-        if not isinstance(hop, Hop) or hop.label is None:
-            return None
+        if not isinstance(hop, Hop):
+            return hop.why
+        if hop.label is None:
+            return f"{own.router} is next to {far.router}, where its node SID is taken off"
         address = underlay.ways(own.router)[hop.port][1].address.ip
         return Neighbor(far.router, hop.port, address, _tunnel(own, far, kind, (hop.label,)))
     hops = underlay.next_hops(own.router, first_hops)
     if not hops:
-        return None
+        return f"{own.router} has no route to {far.router}"
     return Neighbor(far.router, hops[0].interface, hops[0].address, _tunnel(own, far, kind))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from toolkit.bier.bift import BiftKey, Copy
 from toolkit.inet.ip import DEFAULT_TTL
 from toolkit.plan.model import Plan
 from toolkit.planes.paths import Paths
@@ -97,6 +98,8 @@ class Walk:
     """BIER: (BFR, routers crossed, next BFR)."""
     tunnel_kinds: set[tuple[str, str, str]] = field(default_factory=set)
     """BIER: (BFR, next BFR, kind) of those tunnels."""
+    copies: list[tuple[str, BiftKey, Copy]] = field(default_factory=list)
+    """BIER: (BFR, BIFT, copy) of BFRs that choose among ways or have backup entries."""
     touched_links: set[str] = field(default_factory=set)
     touched_routers: set[str] = field(default_factory=set)
     """What the tree stands on: failures of other links and routers leave it as it is."""

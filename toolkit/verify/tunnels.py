@@ -16,7 +16,7 @@ from toolkit.inet import ethernet, gre, udp, vxlan
 from toolkit.inet.ip import header_size
 from toolkit.planes.paths import Paths
 from toolkit.planes.plane import Plane
-from toolkit.srp2mp.table import Hop
+from toolkit.srp2mp.table import Hop, Lost
 from toolkit.srp2mp.wire import ENTRY
 from toolkit.state.model import Cable, End
 from toolkit.verify.ground import Ground
@@ -103,4 +103,10 @@ def _next_label(plane: Plane | None, end: End, label: int) -> Hop | str:
     if end.port not in plane.replication.accepts:
         return f"{name} {end.port} carries no MPLS"
     entry = plane.replication.entry(label)
-    return entry if isinstance(entry, Hop) else f"{name} knows no node SID with label {label}"
+    if isinstance(entry, Hop):
+        return entry
+    domain = plane.replication.domain
+    sr = domain.state.routers[name].sr
+    prefix = None if sr is None else domain.prefixes.get(label - sr.srgb.lower)
+    hop = None if prefix is None else plane.replication.node_hop(prefix)
+    return hop.why if isinstance(hop, Lost) else f"{name} knows no node SID with label {label}"

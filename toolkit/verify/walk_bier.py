@@ -193,6 +193,8 @@ class _Walker:
             self._follow(_ids(packet.si, copy.bits, self._bsl))
             to = self._send(plane, copy, packet.path, ids)
             if to is not None:
+                if plane.ways is not None:
+                    self._walk.copies.append((name, key, copy))
                 seen = {**packet.seen, name: packet.seen.get(name, 0) | copy.bits}
                 self._queue.append(
                     _Packet(
