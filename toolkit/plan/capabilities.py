@@ -20,6 +20,7 @@ BSLS = (64, 128, 256, 512, 1024, 2048, 4096)
 MAX_BFR_ID = 65535
 MAX_SETS = 256
 """SI is 0..255 (RFC 8279 section 1, RFC 8401 section 6.2)."""
+MAXIMUM_PATHS = 16
 _EVERY_ENCAPSULATION = frozenset(Encapsulation)
 
 
@@ -118,6 +119,10 @@ def check_platforms(inventory: Inventory) -> list[Problem]:
     if not 0 <= asked.sub_domain <= 255:
         what = f"{asked.sub_domain} is no sub-domain"
         problems.append(Problem(Place(path="bier.sub_domain"), what, "use 0 to 255"))
+    if not 1 <= asked.maximum_paths <= MAXIMUM_PATHS:
+        what = f"{asked.maximum_paths} is no number of equal-cost ways"
+        remedy = f"use 1 to {MAXIMUM_PATHS}"
+        problems.append(Problem(Place(path="bier.maximum_paths"), what, remedy))
     if asked.tunnel is BierTunnel.SR and asked.encapsulation is Encapsulation.NON_MPLS:
         what = "a node SID carries BIER in MPLS only, and bier.encapsulation is non-mpls"
         remedy = "set bier.tunnel to gre or vxlan, or bier.encapsulation to mpls"
