@@ -3,6 +3,7 @@ what was lost is repaired, and every cloud has it byte for byte."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -142,6 +143,10 @@ def test_a_run_says_what_was_lost_with_and_without(
     assert "fra1-par1 failed at 240 ms, noticed at 241 ms, rerouted by fra1, par1" in captured.out
     assert "without fast reroute" in captured.out
     assert "packets with fast reroute," in captured.err
+    assert "without fast reroute" in (out / "report.html").read_text("utf-8")
+    (told,) = json.loads((out / "report.json").read_text("utf-8"))["deliveries"]
+    assert told["missed"] < told["missed_without_reroute"]
+    assert told["outages"][0]["rerouted"] == ["fra1", "par1"]
     assert [p.name for p in out.iterdir() if p.name.startswith(".")] == []
 
 

@@ -40,10 +40,11 @@ from toolkit.plan.model import FlowPlan, Plan
 from toolkit.plan.order import order
 from toolkit.planes.derive import Network as Planes
 from toolkit.render.payload import Payload
+from toolkit.report.outages import outage_line
 from toolkit.report.page import page
 from toolkit.report.quantity import duration, size
 from toolkit.report.record import Pushed, RunRecord, Verdict, document, has_it, verdict
-from toolkit.report.summary import TERMINAL, outage_line
+from toolkit.report.summary import TERMINAL
 from toolkit.state.model import NetworkState
 from toolkit.verify.coverage import not_modelled
 from toolkit.verify.findings import Check, Report, Severity

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.lab.result import CloudResult, DeliveryResult, OutageResult
+from toolkit.lab.result import CloudResult, DeliveryResult
+from toolkit.report.outages import outage_lines
 from toolkit.report.quantity import NONE, count, duration, factor, plural, size
 from toolkit.report.record import RunRecord, has_it, left_out, slowest, unchecked, verdict, waited
 from toolkit.report.svg import shortened
@@ -112,32 +113,8 @@ def _totals(result: DeliveryResult) -> list[str]:
         f"done after {duration(result.duration)}; unicast copies at that rate, without loss: "
         f"{duration(result.unicast_duration)}"
         f"{_times(result.unicast_duration, result.duration)} (computed)",
-        *(outage_line(outage) for outage in result.outages),
-        *_rerouted(result),
+        *outage_lines(result),
     ]
-
-
-def outage_line(outage: OutageResult) -> str:
-    """Return one outage in a sentence."""
-    parts = [f"{outage.what} failed at {duration(outage.at)}"]
-    if outage.noticed is not None:
-        parts.append(f"noticed at {duration(outage.noticed)}")
-        who = ", ".join(outage.rerouted)
-        parts.append(f"rerouted by {who}" if who else "rerouted by nobody")
-    if outage.converged is not None:
-        parts.append(f"converged at {duration(outage.converged)}")
-    if outage.back is not None:
-        parts.append(f"back at {duration(outage.back)}")
-    return f"{', '.join(parts)}: {plural(outage.lost, 'frame')} sent into it"
-
-
-def _rerouted(result: DeliveryResult) -> list[str]:
-    if not result.outages:
-        return []
-    missed = f"clouds missed {plural(result.missed, 'packet')}"
-    if result.missed_without_reroute is None:
-        return [f"{missed}; there is no fast reroute"]
-    return [f"{missed}; without fast reroute {count(result.missed_without_reroute)}"]
 
 
 def _times(more: float, less: float) -> str:
