@@ -18,16 +18,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from toolkit.bier.bift import BiftKey, Hop
-from toolkit.bier.birt import Neighbor, Row
-from toolkit.igp.spf import UNREACHABLE
+from toolkit.bier.birt import Neighbor, Row, TunnelKind
 from toolkit.planes.bfrs import Bfr, Bfrs
-from toolkit.planes.tunnels import pinned_tunnel
+from toolkit.planes.tunnels import pinned_tunnel, tunnel_kind
 from toolkit.planes.underlay import Underlay
-
-_INFINITE: Final = 1 << 62
 
 
 class RepairKind(StrEnum):
@@ -52,16 +49,28 @@ class Repair(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    rank: tuple[bool, int]
-    """Not around the next router; cost.  The smallest is best."""
-    order: tuple[str, str, str]
-    """System-id, name, port: what decides where nothing else does."""
+    """A BFR that a packet for one BFER may be sent to."""
+
     router: str
     port: str
     node: bool
+    """The way avoids the next router, too."""
+    cost: int
+    """As far as the BFER."""
     downstream: bool
     """It is nearer to the BFER than we are (RFC 5286 section 3.5)."""
-    tunnel: bool = False
+    tunnel: bool
+
+
+class _Reached(NamedTuple):
+    """A BFR of the extended P-space (RFC 7490 section 5.2.1.2)."""
+
+    router: str
+    number: int
+    port: str
+    """That a tunnel to it leaves by."""
+    cost: int
+    node: bool
 
 
 class Repairs:
@@ -77,11 +86,14 @@ class Repairs:
             if name != own.router and (bift_id := self._bift_id(name)) is not None
         }
         graph = underlay.graph
+        self._here = graph.index[own.router]
+        self._to_own = underlay.far(own.router)
         self._out = tuple(
-            (graph.names[target], metric, port)
-            for target, metric, port in graph.out[graph.index[own.router]]
+            (graph.names[target], target, metric, port)
+            for target, metric, port in graph.out[self._here]
         )
-        self._p_space: dict[tuple[str, frozenset[str]], list[tuple[str, str, int, bool]]] = {}
+        self._labels = tunnel_kind(underlay, own.router) is TunnelKind.SR_MPLS
+        self._p_space: dict[tuple[str, frozenset[str]], list[_Reached]] = {}
         self._tunnels: dict[tuple[str, str], Neighbor | None] = {}
 
     def of(
@@ -99,7 +111,7 @@ class Repairs:
         beyond = self._underlay.ways(self._own.router)[interface][1].end.node
         gone = frozenset(
             port
-            for name, _metric, port in self._out
+            for name, _number, _metric, port in self._out
             if port == interface or (self._node and name == beyond)
         )
         found: dict[int, Repair | None] = {}
@@ -114,7 +126,9 @@ class Repairs:
         # of equally good ways those that more BFERs can share: each is a copy on our own links
         shared = Counter((c.router, c.port) for best in equal.values() for c in best)
         for position, best in equal.items():
-            chosen = min(best, key=lambda c: (-shared[c.router, c.port], c.order))
+            chosen = min(
+                best, key=lambda c: (-shared[c.router, c.port], self._order(c.router, c.port))
+            )
             kind = RepairKind.REMOTE_LFA if chosen.tunnel else RepairKind.LFA
             found[position] = Repair(kind, chosen.node, (self._hop(chosen),))
         return found
@@ -141,8 +155,8 @@ class Repairs:
                     if self._fits(candidate, avoiding=avoiding)
                 ]
                 if good:
-                    least = min(candidate.rank for candidate in good)
-                    return [candidate for candidate in good if candidate.rank == least]
+                    least = min((not c.node, c.cost) for c in good)
+                    return [c for c in good if (not c.node, c.cost) == least]
         return None
 
     def _fits(self, candidate: _Candidate, *, avoiding: bool) -> bool:
@@ -166,69 +180,67 @@ class Repairs:
     def _avoids(self, way: Neighbor, row: Row, beyond: str) -> bool:
         """Say whether no shortest path to the BFER from the first router of a way meets E."""
         first = self._underlay.ways(self._own.router)[way.interface][1].end.node
-        return first != beyond and self._around(first, row.router, beyond)
+        number, other = self._number(first), self._number(beyond)
+        to, to_beyond = self._underlay.far(row.router), self._underlay.far(beyond)
+        return first != beyond and to[number] < to_beyond[number] + to[other]
 
-    def _around(self, start: str, end: str, avoided: str) -> bool:
-        """Return D(start, end) < D(start, avoided) + D(avoided, end)."""
-        return self._far(start, end) < self._far(start, avoided) + self._far(avoided, end)
-
-    def _far(self, start: str, end: str) -> int:
-        far = self._underlay.inward(end).distance[self._underlay.graph.index[start]]
-        return _INFINITE if far == UNREACHABLE else far
+    def _number(self, name: str) -> int:
+        return self._underlay.graph.index[name]
 
     def _lfas(self, bfer: str, beyond: str, gone: frozenset[str]) -> Iterator[_Candidate]:
         """Yield the neighbors with BIER that are loop-free alternates (RFC 5286 inequality 1)."""
-        own = self._own.router
-        sides = self._underlay.ways(own)
-        for name, metric, port in self._out:
-            ours, theirs = sides[port]
-            if port in gone or name not in self._capable or not (ours.bier and theirs.bier):
+        sides = self._underlay.ways(self._own.router)
+        to, to_beyond = self._underlay.far(bfer), self._underlay.far(beyond)
+        ours, theirs = to[self._here], to[self._number(beyond)]
+        for name, number, metric, port in self._out:
+            near, far = sides[port]
+            if port in gone or name not in self._capable or not (near.bier and far.bier):
                 continue
-            if self._around(name, bfer, own):
-                node = name != beyond and self._around(name, bfer, beyond)
-                yield self._candidate(name, port, metric, bfer, node=node)
+            if to[number] < self._to_own[number] + ours:
+                node = name != beyond and to[number] < to_beyond[number] + theirs
+                cost, downstream = metric + to[number], to[number] < ours
+                yield _Candidate(name, port, node, cost, downstream, tunnel=False)
 
     def _remote(self, bfer: str, beyond: str, gone: frozenset[str]) -> Iterator[_Candidate]:
         """Yield the BFRs whose way to the BFER does not lead through us, and that a tunnel from us
         reaches all the same (RFC 7490 section 5: P and Q)."""
-        own = self._own.router
-        for name, port, cost, around in self._reached(beyond, gone):
-            if self._around(name, bfer, own):
-                node = around and self._around(name, bfer, beyond)
-                yield self._candidate(name, port, cost, bfer, node=node, tunnel=True)
+        to, to_own, to_beyond = self._underlay.far(bfer), self._to_own, self._underlay.far(beyond)
+        ours, theirs = to[self._here], to[self._number(beyond)]
+        for name, number, port, cost, around in self._reached(beyond, gone):
+            rest = to[number]
+            if rest < to_own[number] + ours:
+                node = around and rest < to_beyond[number] + theirs
+                yield _Candidate(name, port, node, cost + rest, rest < ours, tunnel=True)
 
-    def _reached(self, beyond: str, gone: frozenset[str]) -> list[tuple[str, str, int, bool]]:
-        """Return the extended P-space (RFC 7490 section 5.2.1.2): BFRs, with the interface that a
-        tunnel leaves by, its cost, and whether it avoids E; the best interface for each."""
+    def _reached(self, beyond: str, gone: frozenset[str]) -> list[_Reached]:
+        """Return all that a tunnel reaches without us, each by the best of our interfaces: one
+        whose router avoids E, the nearest of these."""
         if (beyond, gone) not in self._p_space:
-            own, found = self._own.router, []
+            found, other, to_own = [], self._number(beyond), self._to_own
+            to_beyond = self._underlay.far(beyond)
+            out = [way for way in self._out if way[3] not in gone]
             for name in self._capable:
-                best: tuple[bool, int, str, str, str] | None = None
-                for first, metric, port in self._out:
-                    if port in gone or not self._around(first, name, own):
-                        continue
-                    around = (
-                        first != beyond and name != beyond and self._around(first, name, beyond)
+                to = self._underlay.far(name)
+                ours, theirs = to[self._here], to[other]
+                ways = [
+                    (
+                        not (first != beyond != name and to[number] < to_beyond[number] + theirs),
+                        metric + to[number],
+                        self._order(first, port),
                     )
-                    cost = metric + self._far(first, name)
-                    rank = not around, cost, self._system_id(first), first, port
-                    if (best is None or rank < best) and self._tunnel(name, port) is not None:
-                        best = rank
-                if best is not None:
-                    found.append((name, best[4], best[1], not best[0]))
+                    for first, number, metric, port in out
+                    if to[number] < to_own[number] + ours
+                ]
+                for met, cost, (_system_id, _first, port) in sorted(ways):
+                    if self._leads(name, port):
+                        found.append(_Reached(name, self._number(name), port, cost, not met))
+                        break
             self._p_space[beyond, gone] = found
         return self._p_space[beyond, gone]
 
-    def _candidate(
-        self, name: str, port: str, cost: int, bfer: str, *, node: bool, tunnel: bool = False
-    ) -> _Candidate:
-        rest = self._far(name, bfer)
-        rank, order = (not node, cost + rest), (self._system_id(name), name, port)
-        downstream = rest < self._far(self._own.router, bfer)
-        return _Candidate(rank, order, name, port, node, downstream, tunnel)
-
-    def _system_id(self, router: str) -> str:
-        return self._underlay.state.routers[router].system_id
+    def _order(self, router: str, port: str) -> tuple[str, str, str]:
+        """What decides where nothing else does."""
+        return self._underlay.state.routers[router].system_id, router, port
 
     def _hop(self, candidate: _Candidate) -> Hop:
         name, port = candidate.router, candidate.port
@@ -236,6 +248,13 @@ class Repairs:
         if way is None:
             way = Neighbor(name, port, self._underlay.ways(self._own.router)[port][1].address.ip)
         return Hop(way, self._capable[name])
+
+    def _leads(self, name: str, port: str) -> bool:
+        """Say whether there is a tunnel: IP goes everywhere, labels do not."""
+        far = self._bfrs.of(name, self._own.sub_domain_id)
+        if self._labels or far is None:
+            return self._tunnel(name, port) is not None
+        return far.bfr_prefix.version == self._own.bfr_prefix.version
 
     def _tunnel(self, name: str, port: str) -> Neighbor | None:
         if (name, port) not in self._tunnels:

@@ -33,6 +33,8 @@ class Ways:
         self._underlay, self._bfrs, self._router, self._whole = underlay, bfrs, router, whole
         self.routing = underlay.state.routers[router].bier
         self._count = tables_of(self.routing.maximum_paths)
+        self._makers: dict[BiftKey, Repairs] = {}
+        self._known: dict[tuple[str, BiftKey], Mapping[int, Repair | None]] = {}
 
     @cached_property
     def rows(self) -> Mapping[BiftKey, Mapping[int, Row]]:
@@ -65,23 +67,41 @@ class Ways:
         """The tables in use while nothing has failed."""
         return {key: self._compile(key, hops) for key, hops in self.hops.items()}
 
+    def repairs_of(self, interface: str, key: BiftKey) -> Mapping[int, Repair | None]:
+        """Return bit position -> what leads to the BFER while an interface has failed, None:
+        nothing; of those BFERs of a set that the failure takes a way from."""
+        if self.routing.fast_reroute == "none" or interface not in self._used.get(key, ()):
+            return {}
+        if (interface, key) not in self._known:
+            if key not in self._makers:
+                own = self._bfrs.by_router[self._router][key.sub_domain]
+                self._makers[key] = Repairs(self._underlay, self._bfrs, own, key)
+            self._known[interface, key] = self._makers[key].of(
+                interface, self.rows[key], self.hops[key], self.routing.maximum_paths
+            )
+        return self._known[interface, key]
+
+    @cached_property
+    def _used(self) -> Mapping[BiftKey, frozenset[str]]:
+        """Interfaces that copies leave by."""
+        return {
+            key: frozenset(hop.neighbor.interface for way in hops.values() for hop in way)
+            for key, hops in self.hops.items()
+        }
+
     @cached_property
     def repairs(self) -> Mapping[str, Mapping[BiftKey, Mapping[int, Repair | None]]]:
-        """Failed interface -> set -> bit position -> what then leads to the BFER, None: nothing.
-
-        Only BFERs that the failure takes a way from, of interfaces that there are any for.
-        """
-        found: dict[str, dict[BiftKey, Mapping[int, Repair | None]]] = {}
+        """Failed interface -> set -> `repairs_of` them, of interfaces that copies leave by."""
         if self.routing.fast_reroute == "none":
-            return found
-        for key, hops in self.hops.items():
-            own = self._bfrs.by_router[self._router][key.sub_domain]
-            repairs = Repairs(self._underlay, self._bfrs, own, key)
-            for interface in sorted({h.neighbor.interface for way in hops.values() for h in way}):
-                found.setdefault(interface, {})[key] = repairs.of(
-                    interface, self.rows[key], hops, self.routing.maximum_paths
-                )
-        return found
+            return {}
+        return {
+            interface: {
+                key: self.repairs_of(interface, key)
+                for key, used in self._used.items()
+                if interface in used
+            }
+            for interface in sorted(frozenset().union(*self._used.values()))
+        }
 
     @cached_property
     def backups(self) -> Mapping[str, Mapping[BiftKey, tuple[Masks, ...]]]:

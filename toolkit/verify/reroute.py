@@ -124,5 +124,4 @@ def _repair(scene: Scene, router: str, key: BiftKey, copy: Copy, position: int) 
     plane = scene.plane(router)
     if plane is None or plane.ways is None:
         return None
-    by_key = plane.ways.repairs.get(copy.neighbor.interface, {})
-    return by_key.get(key, {}).get(position)
+    return plane.ways.repairs_of(copy.neighbor.interface, key).get(position)
