@@ -35,10 +35,10 @@ def wanted(scene: Scene) -> bool:
 def gaps(scene: Scene) -> Iterator[Finding]:
     """Yield a finding for each delivery and scope, where some failure is not repaired at once."""
     for flow in scene.plan.flows_over(Transport.BIER):
-        judged = list(_judged(scene, flow))
+        pairs = list(judged(scene, flow))
         for scope in ("links", "nodes"):
             lost: dict[str, set[str]] = {}
-            for what, of_scope, cloud, repair in judged:
+            for what, of_scope, cloud, repair in pairs:
                 if of_scope == scope and repair is None:
                     lost.setdefault(what, set()).add(cloud)
             promised = {
@@ -79,14 +79,14 @@ def covers(scene: Scene) -> str:
     """Say how many pairs of a cloud and a failure are repaired, and how."""
     counted: Counter[str] = Counter()
     for flow in scene.plan.flows_over(Transport.BIER):
-        for _what, _scope, _cloud, repair in _judged(scene, flow):
+        for _what, _scope, _cloud, repair in judged(scene, flow):
             counted["" if repair is None else repair.kind.value] += 1
     total = counted.total()
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(counted.items()) if kind)
     return f"{total - counted['']} of {total} pairs of a cloud and a failure: {kinds or 'none'}"
 
 
-def _judged(scene: Scene, flow: FlowPlan) -> Iterator[tuple[str, str, str, Repair | None]]:
+def judged(scene: Scene, flow: FlowPlan) -> Iterator[tuple[str, str, str, Repair | None]]:
     """Yield (what fails, scope, cloud, repair) of every cloud whose packets would meet it.
 
     Nodes are judged where BFRs protect nodes, and only those that no cloud of the delivery and no
