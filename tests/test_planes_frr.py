@@ -115,13 +115,15 @@ PATHS = st.sampled_from([1, 4])
 def test_after_any_single_failure_nobody_gets_it_twice_and_nothing_loops(
     case: tuple[NetworkState, str], level: str, paths: int, entropy: int, data: st.DataObject
 ) -> None:
-    """Routers that are no BFRs, BIER off on some links, two sets: whatever is protected."""
+    """Routers that are no BFRs, BIER off on some links, two sets: whatever is protected.
+
+    Where links are protected and a router died, a packet may go to and fro between two of its
+    neighbors until its TTL has run out (RFC 5286 section 3): all else ends within a few hops.
+    """
     net, kind = case
     net = with_routing(net, fast_reroute=level, maximum_paths=paths)
     links = {c.link for c in net.cables}
-    nodes = set(net.routers) if level == "node" else set()
-    if not links | nodes:
-        return
+    nodes = set(net.routers)
     name = data.draw(st.sampled_from(sorted(links) + sorted(nodes)))
     down = Failures(nodes=frozenset({name})) if name in nodes else Failures(frozenset({name}))
     failed = JustFailed(net, down)
@@ -130,7 +132,8 @@ def test_after_any_single_failure_nobody_gets_it_twice_and_nothing_loops(
         if plane.bfr:
             sent = failed.send(bfir, set(ids), kind=kind, entropy=entropy)
             assert set(sent.delivered.values()) <= {1}
-            assert sent.longest <= len(net.routers) + (level == "node") * len(net.routers)
+            if level == "node" or not down.nodes:
+                assert sent.longest <= (1 + (level == "node")) * len(net.routers)
 
 
 @st.composite
