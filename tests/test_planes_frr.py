@@ -15,6 +15,7 @@ from toolkit.planes.adjacency import Failures
 from toolkit.planes.derive import Network
 from toolkit.planes.frr import RepairKind
 from toolkit.state.model import NetworkState
+from toolkit.yang.schema import reference_schema
 
 KEY = BiftKey(0, 64, 0)
 RING = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")]
@@ -250,3 +251,36 @@ def test_a_network_of_two_connected_parts_is_protected_throughout(kind: str) -> 
         for bfir in failed.planes:
             sent = failed.send(bfir, {1, 2, 3, 4, 5, 6}, kind=kind)
             assert sent.delivered == dict.fromkeys("abcdef", 1)
+
+
+def test_a_router_shows_its_ways_and_what_is_protected_as_its_module_says() -> None:
+    net = state([*RING, ("c", "e")], bfr_ids=everybody("abcde"))
+    net = with_routing(net, fast_reroute="link", maximum_paths=2)
+    tree = Network(net).plane("a").state_tree()
+    schema = reference_schema()
+    shown = schema.parse_xml(schema.to_xml(tree, "a"), "a", state=True)["llmsync-bier:bier"]
+    to_c = next(e for e in shown["bift"][0]["entry"] if e["bfr-id"] == 3)
+    assert to_c["f-bm"] == f"{0b10110:016x}"
+    assert to_c["other-way"] == [
+        {"table": 1, "f-bm": f"{0b11100:016x}", "neighbor": "d", "out-interface": "d-a:a",
+         "out-bift-id": 4000, "tunnel": False},
+    ]  # fmt: skip
+    assert to_c["backup"] == [
+        {"failed": "a-b:a", "kind": "equal-cost", "f-bm": f"{0b11100:016x}", "neighbor": "d",
+         "out-interface": "d-a:a", "out-bift-id": 4000, "tunnel": False},
+        {"failed": "d-a:a", "kind": "equal-cost", "f-bm": f"{0b10110:016x}", "neighbor": "b",
+         "out-interface": "a-b:a", "out-bift-id": 2000, "tunnel": False},
+    ]  # fmt: skip
+    to_b = next(e for e in shown["bift"][0]["entry"] if e["bfr-id"] == 2)
+    assert to_b["backup"] == [
+        {"failed": "a-b:a", "kind": "remote-lfa", "f-bm": f"{0b00010:016x}", "neighbor": "c",
+         "out-interface": "d-a:a", "out-bift-id": 3000, "tunnel": True},
+    ]  # fmt: skip
+    assert shown["protection"] == [
+        {"kind": "equal-cost", "pairs": 4, "around-router": 4},
+        {"kind": "remote-lfa", "pairs": 2, "around-router": 0},
+    ]
+    alone = Network(with_routing(state([("a", "b")], bfr_ids=everybody("ab")), fast_reroute="link"))
+    assert alone.plane("a").state_tree()["llmsync-bier:bier"]["protection"] == [  # type: ignore[call-overload,index]
+        {"kind": "none", "pairs": 1, "around-router": 0},
+    ]

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutations
 from mutations_sr import sr_mutations
+from plan_inventories import IPV6_POOLS
 from test_lab_router import demo_plan
 from test_verify_lab import EVENTS, Host, compare, sent_by_source
 from test_verify_strands import plainly
 from test_verify_whatif import connected
-from verify_networks import SQUARE, change_port, inventory, planned, port_to
+from verify_networks import LINES, SQUARE, change_port, inventory, planned, port_to
 
 from toolkit.inventory.model import (
     BierSettings,
@@ -175,3 +176,14 @@ def test_a_way_that_others_of_equal_cost_push_a_flow_onto_is_seen_to_matter() ->
             for item in lost
         )
     assert pushed
+
+
+@pytest.mark.parametrize("tunnel", BierTunnel)
+def test_tunnels_of_ipv6_arrive_too(tunnel: BierTunnel) -> None:
+    """RFC 8200 section 8.1: UDP has its checksum there."""
+    of = inventory(LINES, without_bier="b", bier=BierSettings(tunnel=tunnel))
+    plan, state = planned(replace(of, pools=IPV6_POOLS))
+    compare(plan, state)
+    (flow,) = plan.flows
+    assert Scene(plan, state).walks[flow.delivery].reached == {"cloud-d"}
+    assert links_used(plan, state, Failures()) == {"hub", "a-b", "b-c", "c-d", "cloud-d"}

@@ -81,3 +81,11 @@ def _backups(key: BiftKey, position: int, ways: Ways) -> Iterator[Json]:
             tree["f-bm"] = BitString(Bsl.of_bits(key.bsl), table.hops[hop]).hex()
             tree |= _hop_tree(hop)
         yield tree
+
+
+def protection_tree(ways: Ways) -> Json:
+    """Return the list `protection`."""
+    return [
+        {"kind": kind, "pairs": pairs, "around-router": around}
+        for kind, (pairs, around) in ways.protection.items()
+    ]

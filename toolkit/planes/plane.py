@@ -20,7 +20,7 @@ from toolkit.bier.lookup import Bifts
 from toolkit.bier.wire import Encapsulation
 from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
-from toolkit.planes.bier_shown import bifts_tree
+from toolkit.planes.bier_shown import bifts_tree, protection_tree
 from toolkit.planes.fib import Fib
 from toolkit.planes.jsonvalue import Json
 from toolkit.planes.pim import PimPlane
@@ -158,6 +158,8 @@ class Plane:
         tree: dict[str, Json] = {}
         if self.bfr:
             bier: dict[str, Json] = {"bift": bifts_tree(self.bifts, self.bift_ids, self.ways)}
+            if self.ways is not None and self.ways.protection:
+                bier["protection"] = protection_tree(self.ways)
             if counters is not None:
                 bier["counters"] = counters_tree(split(counters)[1])
             tree["llmsync-bier:bier"] = bier

@@ -9,6 +9,7 @@ the BFERs alone that the failure takes a way from.  Everything is made when firs
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
@@ -102,6 +103,20 @@ class Ways:
             }
             for interface in sorted(frozenset().union(*self._used.values()))
         }
+
+    @cached_property
+    def protection(self) -> Mapping[str, tuple[int, int]]:
+        """Kind of repair, `none` among them -> pairs of a BFER and an interface that it covers, and
+        how many of them avoid the next router as well."""
+        pairs: Counter[str] = Counter()
+        around: Counter[str] = Counter()
+        for by_key in self.repairs.values():
+            for repairs in by_key.values():
+                for repair in repairs.values():
+                    kind = "none" if repair is None else repair.kind.value
+                    pairs[kind] += 1
+                    around[kind] += repair is not None and repair.node
+        return {kind: (n, around[kind]) for kind, n in sorted(pairs.items())}
 
     @cached_property
     def backups(self) -> Mapping[str, Mapping[BiftKey, tuple[Masks, ...]]]:
