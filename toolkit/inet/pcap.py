@@ -223,7 +223,8 @@ class _Interface:
         exponent = self.resolution & 0x7F
         if self.resolution & 0x80:
             return self.offset * NANOSECOND + (units * NANOSECOND >> exponent)
-        return self.offset * NANOSECOND + units * NANOSECOND // 10**exponent
+        per_second: int = 10**exponent
+        return self.offset * NANOSECOND + units * NANOSECOND // per_second
 
 
 class _PcapNg:
