@@ -54,7 +54,7 @@ local F = {
     tc = ProtoField.uint32("bier.tc", "TC", base.DEC, nil, 0x00000E00),
     s = ProtoField.uint32("bier.s", "S", base.DEC, nil, 0x00000100),
     ttl = ProtoField.uint32("bier.ttl", "TTL", base.DEC, nil, 0x000000FF),
-    nibble = ProtoField.uint32("bier.nibble", "Nibble", base.HEX, nil, 0xF0000000),
+    nibble = ProtoField.uint32("bier.nibble", "Nibble", base.DEC, nil, 0xF0000000),
     version = ProtoField.uint32("bier.version", "Ver", base.DEC, nil, 0x0F000000),
     bsl = ProtoField.uint32("bier.bsl", "BSL", base.DEC, BSL_NAMES, 0x00F00000),
     entropy = ProtoField.uint32("bier.entropy", "Entropy", base.DEC, nil, 0x000FFFFF),
@@ -300,7 +300,7 @@ local function add_second_word(tree, word, under_mpls, known)
     if word:bitfield(4, 4) ~= 0 then version:add_proto_expert_info(X.unknown_version) end
     local said = BSL_BITS[word:bitfield(8, 4)]
     if not said then bsl:add_proto_expert_info(X.bsl_unassigned) end
-    if known and known.bsl and said ~= known.bsl then bsl:add_proto_expert_info(X.bsl_mismatch) end
+    if said and known and known.bsl and said ~= known.bsl then bsl:add_proto_expert_info(X.bsl_mismatch) end
     local bits = known and known.bsl or said
     if bits then tree:add(F.bsl_bits, word, bits):set_generated() end
     return bits
@@ -474,3 +474,4 @@ end
 DissectorTable.get("ethertype"):add(0xAB37, bier)
 DissectorTable.get("gre.proto"):add(0xAB37, bier)
 DissectorTable.get("mpls.label"):add_for_decode_as(in_mpls)
+DissectorTable.get("udp.port"):add_for_decode_as(oam) -- replies by UDP: the draft names no port

@@ -75,7 +75,7 @@ class Remark:
     """One thing that is wrong, or that a receiver ignores."""
 
     id: str
-    """The Reason's value where a receiver drops, else a name of our own."""
+    """The Reason's value where that tells enough, else a name of our own."""
     what: str
     action: str
     """What the RFC has a receiver do."""
@@ -121,10 +121,12 @@ def explain(
     known: Mapping[int, Known] | None = None,
     *,
     si: int | None = None,
+    length: int = 0,
 ) -> Explained:
     """Explain the header at the start of `data`, whatever is wrong with it; raises nothing.
 
     `known`: BIFT-id -> what it stands for.  `si`: the set, where `known` does not say it.
+    `length`: octets that were sent, where a capture kept fewer of them than `data` should have.
     """
     words = WORDS.unpack(data[:FIXED].ljust(FIXED, b"\0"))
     whole = min(len(data) // 4, len(words))
@@ -141,7 +143,7 @@ def explain(
     remarks = _remarks(raw, encapsulation, binding, bits)
     if whole < len(words) or (bsl and bits is None):
         needed = f"{end} that a header of {bsl.bits} bits has" if bsl else f"{end} of every header"
-        remarks.append(_truncated(len(data), needed))
+        remarks.append(_truncated(len(data), needed, cut=length >= end))
     return Explained(
         encapsulation=encapsulation,
         fields=tuple(
@@ -154,7 +156,9 @@ def explain(
         bits=bits,
         si=si,
         remarks=tuple(remarks),
-        verdict=_verdict(data, encapsulation, raw, bsl),
+        verdict=_verdict(
+            data.ljust(end, b"\xff") if length >= end else data, encapsulation, raw, bsl
+        ),
         size=min(end, len(data)),
     )
 
@@ -176,11 +180,11 @@ def _verdict(
     return None if any(data[FIXED : FIXED + bsl.octets]) else Reason.EMPTY
 
 
-def _truncated(have: int, needed: str) -> Remark:
-    return Remark(
-        "truncated", f"{have} octets are fewer than the {needed}", "discard", "RFC 8296 section 2",
-        Reason.TRUNCATED,
-    )  # fmt: skip
+def _truncated(have: int, needed: str, *, cut: bool) -> Remark:
+    what = f"{have} octets are fewer than the {needed}"
+    if cut:
+        return Remark("capture-cut", f"the capture ends here: {what}", "not judged", "no section")
+    return Remark("truncated", what, "discard", "RFC 8296 section 2", Reason.TRUNCATED)
 
 
 def _remarks(
@@ -213,7 +217,10 @@ def _remarks(
         drop(Reason.VERSION, f"Ver is {raw['version']}, not 0", "RFC 8296 section 2.1.2")
     code = raw.get("bsl", Bsl.B64)
     if code not in {*Bsl}:
-        drop(Reason.BSL, f"no length has BSL code {code}", "RFC 8296 section 2.1.2")
+        what = f"no length has BSL code {code}"
+        found.append(
+            Remark("bsl-unassigned", what, "discard", "RFC 8296 section 2.1.2", Reason.BSL)
+        )
     elif binding and "bsl" in raw and code != binding.bsl:
         what = f"BSL says {Bsl(code).bits} bits, but the BIFT-id stands for {binding.bsl.bits}"
         drop(Reason.BSL, what, "RFC 8296 section 2.1.2")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import importlib
 
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "decode": "Explain a BIER packet, or every one in a capture",
+}
 """Name -> one line of help."""
 
 
