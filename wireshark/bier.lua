@@ -39,10 +39,9 @@ local PROTO_NAMES = {
     [9] = "GENEVE without IP and UDP",
     [63] = "Reserved",
 }
-local PAYLOADS = {
-    [1] = "mpls", [2] = "mpls", [3] = "eth_withoutfcs", [4] = "ip", [6] = "ipv6",
-    [7] = "vxlan", [8] = "gre", [9] = "geneve",
-}
+local PAYLOADS = {[1] = "mpls", [2] = "mpls", [3] = "eth_withoutfcs", [4] = "ip", [6] = "ipv6"}
+-- Dissectors that 4.0 gives no name, by where they are registered.
+local REGISTERED = {[7] = {"udp.port", 4789}, [8] = {"ip.proto", 47}, [9] = {"udp.port", 6081}}
 
 local bier = Proto("bier", "Bit Index Explicit Replication")
 local in_mpls = Proto("bier_mpls", "BIER under an MPLS label")
@@ -338,13 +337,22 @@ local function add_bits(tree, range, bits, si)
     return (si and "BFR-ids {" or "bits {") .. text .. "}"
 end
 
+local function dissector_of(proto)
+    if PAYLOADS[proto] then return Dissector.get(PAYLOADS[proto]) end
+    local place = REGISTERED[proto]
+    local found = place and DissectorTable.get(place[1]):get_dissector(place[2])
+    return found or Dissector.get("data")
+end
+
 -- Hands on what follows the header.
 local function payload(tvb, pinfo, root, proto)
     if tvb:len() == 0 then return end
     if proto == 5 then
         oam.dissector(tvb, pinfo, root)
     else
-        Dissector.get(PAYLOADS[proto] or "data"):call(tvb, pinfo, root)
+        -- A payload that is malformed has said so in the tree; it also raises an error, which is not ours.
+        local dissector = dissector_of(proto)
+        pcall(dissector.call, dissector, tvb, pinfo, root)
     end
 end
 
@@ -465,7 +473,7 @@ function oam.dissector(tvb, pinfo, root)
     end
     pinfo.cols.info:append(text)
     local inner = word:bitfield(10, 6)
-    if inner ~= 0 and PAYLOADS[inner] and tvb:len() > stop then payload(tvb(stop):tvb(), pinfo, root, inner) end
+    if inner ~= 0 and inner ~= 5 and tvb:len() > stop then payload(tvb(stop):tvb(), pinfo, root, inner) end
     return tvb:len()
 end
 

@@ -141,9 +141,15 @@ def explain(
     if binding and binding.si is not None:
         si = binding.si
     remarks = _remarks(raw, encapsulation, binding, bits)
+    cut = length >= end > len(data)
+    if not cut:
+        verdict = _verdict(data, encapsulation, raw, bsl)
+    else:  # of what the capture does not hold nothing can be said
+        reasons = (r.reason for r in remarks if r.reason is not Reason.UNKNOWN_PROTO)
+        verdict = next(filter(None, reasons), None)
     if whole < len(words) or (bsl and bits is None):
         needed = f"{end} that a header of {bsl.bits} bits has" if bsl else f"{end} of every header"
-        remarks.append(_truncated(len(data), needed, cut=length >= end))
+        remarks.append(_truncated(len(data), needed, cut=cut))
     return Explained(
         encapsulation=encapsulation,
         fields=tuple(
@@ -156,9 +162,7 @@ def explain(
         bits=bits,
         si=si,
         remarks=tuple(remarks),
-        verdict=_verdict(
-            data.ljust(end, b"\xff") if length >= end else data, encapsulation, raw, bsl
-        ),
+        verdict=verdict,
         size=min(end, len(data)),
     )
 
