@@ -19,7 +19,7 @@ EXAMPLE = """\
 examples:
   llmsync bier decode 00012140501000070004000300000000000000050badcafe
   llmsync bier decode capture.pcapng --bift-id 1000-1003:256:0 -o json
-  tcpdump -x -r capture.pcap | llmsync bier decode -
+  tcpdump -c 1 -xx -r capture.pcap | llmsync bier decode -
   llmsync bier decode --dissector .         write the Wireshark dissector bier.lua there
 
 The packet begins at the Ethernet header, or at the BIFT-id; --encapsulation says which where its

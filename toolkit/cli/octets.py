@@ -8,14 +8,17 @@ from pathlib import Path
 
 from toolkit.errors import UsageError
 
-_OFFSET = re.compile(r"^\s*0x[0-9a-fA-F]+:\s", re.MULTILINE)
-"""What tcpdump -x puts before each line."""
+_DUMP = re.compile(r"^\s*0x([0-9a-fA-F]+):\s+((?:[0-9a-fA-F]{2,4} ?)+)(?: .*)?$", re.MULTILINE)
+"""A line of tcpdump -x or -X: offset, octets, perhaps the characters; other lines are not of it."""
 _SEPARATORS = re.compile(r"0[xX]|[\s:.,_-]")
 
 
 def from_hex(text: str) -> bytes:
     """Read octets in hexadecimal; spaces, colons, commas, line ends and 0x may be between them."""
-    digits = _SEPARATORS.sub("", _OFFSET.sub("", text))
+    dump = _DUMP.findall(text)
+    if [int(offset, 16) for offset, _ in dump].count(0) > 1:
+        raise UsageError("a dump of more than one packet; a capture file can hold them")
+    digits = _SEPARATORS.sub("", "".join(octets for _, octets in dump) if dump else text)
     wrong = re.search(r"[^0-9a-fA-F]", digits)
     if wrong:
         raise UsageError(f"{wrong.group()!r} is no hexadecimal digit")
