@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 from bier_vectors import octets, vectors
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toolkit.bier.bitstring import BitString, Bsl
 from toolkit.bier.wire import Encapsulation, Header
 from toolkit.cli.main import main
+from toolkit.cli.octets import from_hex
+from toolkit.errors import UsageError
 from toolkit.inet import pcap, udp
 
 ROOT = Path(__file__).parent.parent
@@ -182,3 +186,12 @@ def test_the_dissector_is_written_out(tmp_path: Path, capsys: pytest.CaptureFixt
     written = tmp_path / "plugins" / "bier.lua"
     assert written.read_bytes() == (ROOT / "wireshark" / "bier.lua").read_bytes()
     assert str(written) in capsys.readouterr().err
+
+
+@given(st.text(alphabet="0123456789abcdefxX :.\n\tz", max_size=60))
+def test_text_is_octets_or_a_usage_error(text: str) -> None:
+    try:
+        data = from_hex(text)
+    except UsageError:
+        return
+    assert from_hex(data.hex()) == data

@@ -281,6 +281,15 @@ def test_oam_messages(tmp_path: Path) -> None:
     assert all({"bier_oam.truncated", "bier_oam.length_wrong"} & row.keys() for row in rows[4:])
 
 
+def test_oam_by_udp_is_decoded_as_asked(tmp_path: Path) -> None:
+    reply = udp.Template(SOURCE, 5000, IPv4Address("10.0.0.2"), 49205).packet(ECHO)
+    (row,) = tshark.fields(
+        [ETHERNET + b"\x08\x00" + reply], tmp_path, ["bier_oam.sequence"],
+        "-d", "udp.port==49205,bier_oam",
+    )  # fmt: skip
+    assert row == {"bier_oam.sequence": ["7"]}
+
+
 def test_display_filters_of_the_page(tmp_path: Path) -> None:
     packets_ = [frame(e, bier(e, Proto.IPV4, DATAGRAM)) for e in Encapsulation]
     capture = tshark.written([*packets_, ETHERNET + b"\x08\x00" + DATAGRAM], tmp_path)
@@ -315,3 +324,20 @@ def test_a_wrong_preference_is_said(text: str, said: str, tmp_path: Path) -> Non
     )  # fmt: skip
     assert f"bier.mpls_labels: {said}; the preference is not used" in done.stderr
     assert done.returncode == 0
+
+
+def test_loaded_twice_it_steps_aside_and_two_passes_agree(tmp_path: Path) -> None:
+    capture = tshark.written(
+        [frame(e, bier(e, Proto.IPV4, DATAGRAM)) for e in Encapsulation], tmp_path
+    )
+    options = ["-T", "fields", "-e", "bier.bit", "-o", "bier.mpls_labels:1000"]
+    once = tshark.run(capture, *options)
+    assert once.splitlines() == ["3,7", "3,7"]
+    assert tshark.run(capture, *options, "-X", f"lua_script:{tshark.DISSECTOR}") == once
+    assert tshark.run(capture, *options, "-2") == once
+
+
+def test_a_label_may_be_said_to_be_bier_for_once(tmp_path: Path) -> None:
+    capture = tshark.written([frame(MPLS, bier(MPLS, Proto.IPV4, DATAGRAM))], tmp_path)
+    assert "BIER" not in tshark.run(capture)
+    assert "BIER 1000 TTL 64 bits {3,7}" in tshark.run(capture, "-d", "mpls.label==1000,bier_mpls")

@@ -55,8 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--bift-id", action="append", default=[], metavar="N:BSL[:SI]",
-        help="what a BIFT-id stands for: length in bits, set identifier; a range N-M counts the SI"
-        " up; may be repeated",
+        help="what a BIFT-id stands for, in either encapsulation: length in bits, set identifier; a"
+        " range N-M counts the SI up; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--set", type=int, metavar="SI", help="set identifier of BIFT-ids that --bift-id leaves out"
