@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -13,6 +14,7 @@ from toolkit.bier import locate
 from toolkit.bier.bitstring import BitString, Bsl
 from toolkit.bier.decode import Explained, Known, explain
 from toolkit.bier.decode_text import Packet, as_data, as_row, as_text, runs
+from toolkit.bier.oam import Echo, MessageType
 from toolkit.bier.payload import summary
 from toolkit.bier.reason import Reason
 from toolkit.bier.wire import Encapsulation, Header, HeaderError, Proto, parse
@@ -191,6 +193,7 @@ def test_what_a_receiver_ignores_is_no_verdict() -> None:
     assert {r.action for r in told.remarks} == {"ignore"}
 
 
+ECHO = Echo(message=MessageType.ECHO_REQUEST, handle=9, sequence=7, reply_mode=3)
 DATAGRAM = udp.Template(IPv4Address("10.0.0.1"), 4001, IPv4Address("232.1.1.1"), 3400)
 ICMP = ip.Template(IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2"), 1).packet(b"echo")
 
@@ -209,7 +212,15 @@ ICMP = ip.Template(IPv4Address("10.0.0.1"), IPv4Address("10.0.0.2"), 1).packet(b
          "MPLS label 2000 2001, 1 octets"),
         (Proto.MPLS_DOWNSTREAM, bytes.fromhex("007d0040"),
          "4 octets that cannot be read: MPLS: 4 octets end inside the label stack"),
-        (Proto.OAM, bytes(36), "BIER OAM message, 36 octets"),
+        (Proto.OAM, ECHO.encode(),
+         "BIER OAM echo request, handle 0x00000009 sequence 7, reply mode 3"),
+        (Proto.OAM, replace(ECHO, message=MessageType.ECHO_REPLY, return_code=3).encode(),
+         "BIER OAM echo reply, handle 0x00000009 sequence 7, return code 3 (Replying BFR is the"
+         " only BFER in the BIER header BitString)"),
+        (Proto.OAM, replace(ECHO, message=MessageType.ECHO_REPLY, return_code=7).encode(),
+         "BIER OAM echo reply, handle 0x00000009 sequence 7, return code 7 (unassigned)"),
+        (Proto.OAM, bytes(36),
+         "36 octets that cannot be read: BIER OAM: octet 0: Ver 0 is not 1"),
         (10, bytes(3), "3 octets"),
         (Proto.IPV4, b"", "nothing"),
     ],

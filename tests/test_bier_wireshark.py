@@ -260,36 +260,6 @@ def test_bier_in_gre_vxlan_vlan_and_under_labels(tmp_path: Path) -> None:
         assert explain(data[found.offset :], found.encapsulation).value("bift_id") == 1000
 
 
-ECHO = bytes.fromhex(
-    "10400000 0000002c 20020000 deadbeef 00000007 0102030405060708 0000000000000000"
-    "00010004 00000001"
-)
-
-
-def test_oam_messages(tmp_path: Path) -> None:
-    names = ["type", "version", "proto", "length", "qtf", "rtf", "reply_mode", "return_code",
-             "sender_handle", "sequence", "tlv.type", "tlv.length"]  # fmt: skip
-    full = [f"bier_oam.{name}" for name in names] + ["bier_oam.truncated", "bier_oam.length_wrong"]
-    reply = bytes.fromhex("1080") + ECHO[2:8] + bytes.fromhex("22030300") + ECHO[12:]
-    cut = [frame(NON_MPLS, bier(NON_MPLS, 5, ECHO[:n])) for n in range(1, len(ECHO))]
-    whole = [frame(e, bier(e, 5, m)) for e in Encapsulation for m in (ECHO, reply)]
-    rows = tshark.fields(whole + cut, tmp_path, full, "-o", "bier.mpls_labels:1000")
-    request = ["1", "1", "0", "44", "2", "0", "2", "0", "0xdeadbeef", "7", "1", "4"]
-    answer = ["2", "1", "0", "44", "2", "2", "3", "3", "0xdeadbeef", "7", "1", "4"]
-    for row, said in zip(rows[:4], [request, answer] * 2, strict=True):
-        assert row == {f"bier_oam.{n}": [v] for n, v in zip(names, said, strict=True)}
-    assert all({"bier_oam.truncated", "bier_oam.length_wrong"} & row.keys() for row in rows[4:])
-
-
-def test_oam_by_udp_is_decoded_as_asked(tmp_path: Path) -> None:
-    reply = udp.Template(SOURCE, 5000, IPv4Address("10.0.0.2"), 49205).packet(ECHO)
-    (row,) = tshark.fields(
-        [ETHERNET + b"\x08\x00" + reply], tmp_path, ["bier_oam.sequence"],
-        "-d", "udp.port==49205,bier_oam",
-    )  # fmt: skip
-    assert row == {"bier_oam.sequence": ["7"]}
-
-
 def test_display_filters_of_the_page(tmp_path: Path) -> None:
     packets_ = [frame(e, bier(e, Proto.IPV4, DATAGRAM)) for e in Encapsulation]
     capture = tshark.written([*packets_, ETHERNET + b"\x08\x00" + DATAGRAM], tmp_path)

@@ -116,16 +116,26 @@ local REPLY_MODES = {
     [1] = "Do not reply", [2] = "Reply by an IPv4 or IPv6 UDP packet", [3] = "Reply by a BIER packet",
 }
 local RETURN_CODES = {
-    [0] = "No return code",
-    [1] = "Malformed Echo Request",
-    [2] = "A TLV is not supported",
-    [3] = "The replying BFR is the only BFER in the BitString",
-    [4] = "The replying BFR is one of the BFERs in the BitString",
+    [0] = "No Return Code",
+    [1] = "Malformed Echo Request received",
+    [2] = "One or more of the TLVs is not supported",
+    [3] = "Replying BFR is the only BFER in the BIER header BitString",
+    [4] = "Replying BFR is one of the BFERs in the BIER header BitString",
     [5] = "Packet-Forward-Success",
     [6] = "Invalid Multipath Info Request",
     [8] = "No matching entry in the forwarding table",
-    [9] = "Set-Identifier mismatch",
-    [10] = "DDMAP mismatch",
+    [9] = "Set-Identifier Mismatch",
+    [10] = "DDMAP Mismatch",
+}
+local TLV_NAMES = {
+    [1] = "Original SI-BitString",
+    [2] = "Target SI-BitString",
+    [3] = "Incoming SI-BitString",
+    [4] = "Downstream Detailed Mapping",
+    [5] = "Responder BFER",
+    [6] = "Responder BFR",
+    [7] = "Ingress Interface",
+    [8] = "Erroneous TLV",
 }
 local FORMATS = {[2] = "NTP", [3] = "PTP"}
 local O = {
@@ -143,7 +153,7 @@ local O = {
     sent = ProtoField.bytes("bier_oam.timestamp_sent", "Timestamp Sent"),
     received = ProtoField.bytes("bier_oam.timestamp_received", "Timestamp Received"),
     tlv = ProtoField.bytes("bier_oam.tlv", "TLV"),
-    tlv_type = ProtoField.uint16("bier_oam.tlv.type", "Type", base.DEC),
+    tlv_type = ProtoField.uint16("bier_oam.tlv.type", "Type", base.DEC, TLV_NAMES),
     tlv_length = ProtoField.uint16("bier_oam.tlv.length", "Length", base.DEC),
 }
 oam.fields = O

@@ -1,10 +1,12 @@
-"""What a BIER packet carries, in one line.  IANA "BIER Next Protocol Identifiers".
+"""What a BIER packet carries, in one line.  IANA "BIER Next Protocol Identifiers"; for OAM
+draft-ietf-bier-ping.
 
 A summary for people: what cannot be read is said, never raised.  Pure.
 """
 
 from __future__ import annotations
 
+from toolkit.bier import oam
 from toolkit.bier.wire import BOTTOM, Proto
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
@@ -23,7 +25,7 @@ def summary(proto: int, data: bytes) -> str:
             case Proto.MPLS_DOWNSTREAM | Proto.MPLS_UPSTREAM:
                 return _mpls(data)
             case Proto.OAM:
-                return f"BIER OAM message, {len(data)} octets"
+                return _oam(data)
     except WireError as error:
         return f"{len(data)} octets that cannot be read: {error}"
     return f"{len(data)} octets"
@@ -62,3 +64,14 @@ def _mpls(data: bytes) -> str:
         if word & BOTTOM:
             return f"MPLS label {' '.join(labels)}, {len(data) - offset - 4} octets"
     raise WireError(f"MPLS: {len(data)} octets end inside the label stack")
+
+
+def _oam(data: bytes) -> str:
+    message = oam.parse(data)
+    about = f"handle {message.handle:#010x} sequence {message.sequence}"
+    if message.message is oam.MessageType.ECHO_REQUEST:
+        return f"BIER OAM echo request, {about}, reply mode {message.reply_mode}"
+    code = message.return_code
+    known = code in {*oam.ReturnCode}
+    words = str(oam.ReturnCode(code)) if known else "unassigned"
+    return f"BIER OAM echo reply, {about}, return code {code} ({words})"
