@@ -290,7 +290,7 @@ def test_a_wrong_preference_is_said(text: str, said: str, tmp_path: Path) -> Non
     done = subprocess.run(
         ["tshark", "-X", f"lua_script:{tshark.DISSECTOR}", "-o", f"bier.mpls_labels:{text}",
          "-r", str(capture)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=60, check=False, env=tshark.clean(tmp_path),
     )  # fmt: skip
     assert f"bier.mpls_labels: {said}; the preference is not used" in done.stderr
     assert done.returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -21,12 +22,17 @@ def run(capture: Path, *arguments: str) -> str:
     """Return what tshark prints; a Lua error anywhere in it fails the test."""
     done = subprocess.run(
         ["tshark", "-n", "-X", f"lua_script:{DISSECTOR}", "-r", str(capture), *arguments],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=120, check=False, env=clean(capture.parent),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Lua" not in done.stderr, done.stderr
     assert "Lua Error" not in done.stdout
     return done.stdout
+
+
+def clean(folder: Path) -> dict[str, str]:
+    """Return an environment without anybody's own preferences and plugins."""
+    return {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
 
 
 def written(frames: Iterable[bytes | pcap.Frame], folder: Path) -> Path:
