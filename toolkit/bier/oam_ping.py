@@ -86,7 +86,7 @@ class Ping:
         self.strays: Counter[Stray] = Counter()
         self.ignored = 0
         """Messages that were no replies to this ping."""
-        self._scope, self._count = scope, count
+        self.scope, self._count = scope, count
         self._interval, self._timeout = interval, timeout
         self._next: float = start
         self._round = 0
@@ -118,17 +118,17 @@ class Ping:
         last = self._round == self._count
         self._next += self._timeout if last else self._interval
         requests: list[Request] = []
-        for si, bits in sorted(self._scope.sets.items()):
-            requests.append(request(self._scope, si, self._sequence, now))
+        for si, bits in sorted(self.scope.sets.items()):
+            requests.append(request(self.scope, si, self._sequence, now))
             self._asked[self._sequence] = si, now
             self._sequence += 1
             for position in positions(bits):
-                self.rows[bfr_id_at(si, position, self._scope.bsl)].sent += 1
+                self.rows[bfr_id_at(si, position, self.scope.bsl)].sent += 1
         return requests
 
     def receive(self, payload: bytes, source: IpAddress | None, now: float) -> None:
         """Take the payload of a datagram from `source`, or of a BIER packet (None)."""
-        reply = read_reply(payload, self._scope.handle, source)
+        reply = read_reply(payload, self.scope.handle, source)
         asked = None if reply is None else self._asked.get(reply.sequence)
         if reply is None or asked is None:
             self.ignored += 1
@@ -136,7 +136,7 @@ class Ping:
         si, at = asked
         bfr_id = reply.bfr_id or 0
         row = self.rows.get(bfr_id) if reply.reached else None
-        if row is None or set_and_bit(bfr_id, self._scope.bsl)[0] != si:
+        if row is None or set_and_bit(bfr_id, self.scope.bsl)[0] != si:
             self.strays[Stray(reply.prefix, reply.bfr_id, reply.code)] += 1
             return
         if (reply.sequence, bfr_id) in self._answered:

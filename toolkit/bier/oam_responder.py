@@ -190,9 +190,9 @@ class Responder:
             return ReturnCode.TLV_NOT_SUPPORTED, (Erroneous(pointer, punt.payload), *unknown)
         asked = [t for t in request.tlvs if isinstance(t, Downstream)]
         ours = self.identity.prefixes.get(punt.key.sub_domain)
-        for mapping in asked:
-            if mapping.address == ours and mapping.egress not in (None, _set_bits(punt)):
-                return ReturnCode.DDMAP_MISMATCH, ()
+        announced = [t.egress for t in asked if t.address == ours and t.egress is not None]
+        if announced and _set_bits(punt) not in announced:
+            return ReturnCode.DDMAP_MISMATCH, ()
         multipath = next((t.multipath for t in asked if t.multipath is not None), None)
         if punt.encapsulation is not Encapsulation.MPLS:
             multipath = None  # section 3.4.4.1.1: ignored
