@@ -12,6 +12,8 @@ import importlib
 
 SUBCOMMANDS: dict[str, str] = {
     "decode": "Explain a BIER packet, or every one in a capture",
+    "ping": "Ask BFERs over BIER in the memory laboratory whether packets reach them",
+    "trace": "See the tree that BIER packets take in the memory laboratory, hop by hop",
 }
 """Name -> one line of help."""
 
