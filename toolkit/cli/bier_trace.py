@@ -236,7 +236,7 @@ def _say(lab: Laboratory, trace: Trace, finding: Finding) -> str:
     return {
         Kind.LOST: f"lost: {at} has no way for {bfers}",
         Kind.SILENT: f"silent: {at} sends to {other}, which does not answer for {bfers}",
-        Kind.VANISHED: f"vanished: nobody has seen packets for {bfers}: {at} has no way, or lost them",
+        Kind.VANISHED: f"vanished: nobody has seen packets for {bfers}; {at} has no way?",
         Kind.LOOP: f"loop: packets for {bfers} come back to {at}",
         Kind.DOUBLED: f"doubled: {at} gets one packet for {bfers} more than once",
         Kind.ERROR: f"error: {at} answers: {said}",
