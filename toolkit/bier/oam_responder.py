@@ -26,6 +26,7 @@ from toolkit.bier.bift import BiftKey
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import BitString, Bsl, set_and_bit
 from toolkit.bier.oam import (
+    FIXED,
     PORT,
     Echo,
     MessageType,
@@ -257,7 +258,7 @@ class Responder:
     def _fitting(self, tlvs: tuple[Tlv, ...]) -> tuple[Tlv, ...]:
         """Return the TLVs that there is room for; a request is cut, not left out."""
         found: list[Tlv] = []
-        room = _LIMIT
+        room = _LIMIT - FIXED
         for tlv in tlvs:
             size = len(tlv.encode())
             if isinstance(tlv, Erroneous) and size > room:
