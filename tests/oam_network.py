@@ -7,8 +7,8 @@ A probe asks from one router; every copy of a request is followed to its end, ev
 from __future__ import annotations
 
 from toolkit.bier.engine import IP, Arrived, Deliver, Engine, Forward
-from toolkit.bier.oam import PORT
 from toolkit.bier.oam_initiator import Request, Scope
+from toolkit.bier.oam_model import PORT
 from toolkit.bier.oam_ping import Ping
 from toolkit.bier.oam_responder import IpReply, Responder
 from toolkit.bier.oam_trace import Trace

@@ -11,8 +11,9 @@ from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import BitString, Bsl
 from toolkit.bier.engine import IP, Arrived, Engine, Forward
-from toolkit.bier.oam import PORT, Echo, MessageType, ReplyMode, ReturnCode, ntp, parse
+from toolkit.bier.oam import Echo, MessageType, ReplyMode, ReturnCode, ntp, parse
 from toolkit.bier.oam_initiator import Scope, request
+from toolkit.bier.oam_model import PORT
 from toolkit.bier.oam_responder import BierReply, Identity, IpReply, Port, Received, Responder
 from toolkit.bier.oam_tlv import (
     ASK,

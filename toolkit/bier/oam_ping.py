@@ -116,7 +116,7 @@ class Ping:
         if self._round > self._count:
             return []
         last = self._round == self._count
-        self._next += self._timeout if last else self._interval
+        self._next = now + (self._timeout if last else self._interval)
         requests: list[Request] = []
         for si, bits in sorted(self.scope.sets.items()):
             requests.append(request(self.scope, si, self._sequence, now))

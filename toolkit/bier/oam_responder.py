@@ -27,7 +27,6 @@ from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import BitString, Bsl, set_and_bit
 from toolkit.bier.oam import (
     FIXED,
-    PORT,
     Echo,
     MessageType,
     ReplyMode,
@@ -37,6 +36,7 @@ from toolkit.bier.oam import (
     parse,
     parse_fixed,
 )
+from toolkit.bier.oam_model import PORT
 from toolkit.bier.oam_tlv import (
     AddressType,
     Downstream,

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.engine import IP, Arrived, Engine
 from toolkit.bier.masks import Masks
+from toolkit.bier.oam_model import Addresses
 from toolkit.bier.routes import Routes
-from toolkit.bier.wire import Encapsulation
+from toolkit.bier.wire import Encapsulation, Proto
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -82,6 +83,8 @@ class Program:
     """<sub-domain, BFIR-id> that the overlay has a context for; None: all."""
     ingress: Mapping[Flow, Imposition] = field(default_factory=dict)
     egress: Mapping[Flow, Disposition] = field(default_factory=dict)
+    oam: Addresses | None = None
+    """Who is who in BIER OAM; None: echo requests are not answered (`oam_program`)."""
 
     @property
     def bifts(self) -> dict[BiftKey, Bift | tuple[Masks, ...]]:
@@ -104,7 +107,7 @@ class Program:
             self.bift_ids,
             encapsulations=self.encapsulations,
             backups=self.backups,
-            protos=self.protos,
+            protos=self.protos if self.oam is None else self.protos | {Proto.OAM},
             bfirs=self.bfirs,
             salt=self.salt,
         )

@@ -53,15 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Laboratory:
-    """A network, who asks in it, and whom."""
+class Asking:
+    """Who asks, and whom."""
 
-    plan: Plan
-    running: Network
-    """By the payloads."""
-    intended: Network
-    """By the plan."""
-    scenario: Scenario
     start: str
     sub_domain: int
     bsl: int
@@ -79,6 +73,18 @@ class Laboratory:
             sets=dict(sorted(sets_of(self.targets, self.bsl).items())), handle=handle,
             entropy=self.entropy,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laboratory(Asking):
+    """A network in which somebody asks."""
+
+    plan: Plan
+    running: Network
+    """By the payloads."""
+    intended: Network
+    """By the plan."""
+    scenario: Scenario
 
     def names(self) -> dict[IpAddress, str]:
         """Return BFR-prefix -> router."""

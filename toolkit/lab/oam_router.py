@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from toolkit.bier.oam import PORT
 from toolkit.bier.oam_initiator import Request, Scope
+from toolkit.bier.oam_model import PORT
 from toolkit.bier.oam_responder import BierReply, Identity, IpReply, Received, Responder
 from toolkit.bier.oam_tlv import IpAddress
 from toolkit.bier.punt import Punt

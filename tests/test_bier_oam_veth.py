@@ -1,0 +1,169 @@
+"""`llmsync bier ping --bift` over veth pairs between network namespaces: real frames, real routes.
+
+    a (BFIR, BFR-id 1) -- b (BFR-id 2) -- c (BFR-id 3)
+
+b and c run `oam_forwarder`; replies are routed by the kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FORWARDER = ROOT / "tests" / "oam_forwarder.py"
+PREFIX = {"a": "10.255.0.1", "b": "10.255.0.2", "c": "10.255.0.3"}
+IDS = {"a": 1, "b": 2, "c": 3}
+MAC = {"ab": "02:00:00:00:0a:0b", "ba": "02:00:00:00:0b:0a",
+       "bc": "02:00:00:00:0b:0c", "cb": "02:00:00:00:0c:0b"}  # fmt: skip
+PORTS = {"a": ["ab"], "b": ["ba", "bc"], "c": ["cb"]}
+ADDRESS = {"ab": "10.0.0.0/31", "ba": "10.0.0.1/31", "bc": "10.0.1.0/31", "cb": "10.0.1.1/31"}
+ROUTES = {
+    "a": [("10.255.0.2", "10.0.0.1"), ("10.255.0.3", "10.0.0.1")],
+    "b": [("10.255.0.1", "10.0.0.0"), ("10.255.0.3", "10.0.1.1")],
+    "c": [("10.255.0.1", "10.0.1.0"), ("10.255.0.2", "10.0.1.0")],
+}
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
+    pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip (iproute2)"),
+]
+
+
+def document(name: str) -> dict[str, Any]:
+    """Return the BIFT document of a router."""
+    index = "abc".index(name)
+    before, after = ("abc"[i : i + 1] if i >= 0 else "" for i in (index - 1, index + 1))
+    neighbors, rows = {}, []
+    for far in filter(None, (before, after)):
+        neighbors[far] = {"interface": name + far, "mac": MAC[far + name]}
+        ids = [IDS[n] for n in "abc" if (n < name) == (far < name) and n != name]
+        rows.append({"bits": ids, "via": [{"neighbor": far, "bift_id": 7}]})
+    return {
+        "name": name,
+        "bfr_ids": {"0": IDS[name]},
+        "interfaces": {port: {"bier": "core", "mac": MAC[port]} for port in PORTS[name]},
+        "neighbors": neighbors,
+        "bifts": [{
+            "sub_domain": 0, "bsl": 64, "si": 0, "encapsulation": "non-mpls", "bift_id": 7,
+            "rows": [{"bits": [IDS[name]], "local": True}, *rows],
+        }],
+        "oam": {
+            "own": [{"prefix": PREFIX[name]}],
+            "bfrs": [{"bfr_id": IDS[n], "router": n, "prefix": PREFIX[n]} for n in "abc"],
+        },
+    }  # fmt: skip
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def spaces(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Name -> network namespace, cabled and routed, with its document in `tmp_path`."""
+    names = {n: f"llmsync-{os.getpid()}-oam-{n}" for n in "abc"}
+    with ExitStack() as stack:
+        for name, space in names.items():
+            try:
+                ip("netns", "add", space)
+            except subprocess.CalledProcessError as error:
+                pytest.skip(f"needs network namespaces: {error.stderr.decode().strip()}")
+            stack.callback(subprocess.run, ["ip", "netns", "del", space], check=True)
+            ip("-n", space, "link", "set", "lo", "up")
+            ip("-n", space, "address", "add", f"{PREFIX[name]}/32", "dev", "lo")
+            path = tmp_path / f"{name}.json"
+            path.write_text(json.dumps(document(name)), encoding="utf-8")
+        for near, far in ("ab", "bc"):
+            ip("-n", names[near], "link", "add", near + far, "address", MAC[near + far],
+               "type", "veth", "peer", "name", far + near, "address", MAC[far + near],
+               "netns", names[far])  # fmt: skip
+        for name, space in names.items():
+            for port in PORTS[name]:
+                ip("-n", space, "address", "add", ADDRESS[port], "dev", port)
+                ip("-n", space, "link", "set", port, "up")
+        for name, space in names.items():
+            for to, via in ROUTES[name]:
+                ip("-n", space, "route", "add", to, "via", via, "src", PREFIX[name])
+        ip("netns", "exec", names["b"], "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        yield names
+
+
+@pytest.fixture
+def forwarders(spaces: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+    running = []
+    try:
+        for name in "bc":
+            command = [sys.executable, str(FORWARDER), str(tmp_path / f"{name}.json")]
+            process = subprocess.Popen(
+                ["ip", "netns", "exec", spaces[name], *command],
+                stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+            running.append(process)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        yield spaces
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+def ping(space: str, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "toolkit.cli", "bier", "ping", "--bift", str(path)]
+    return subprocess.run(
+        ["ip", "netns", "exec", space, *command, *options], text=True, capture_output=True,
+        timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_every_bfer_answers_over_real_interfaces(
+    forwarders: dict[str, str], tmp_path: Path
+) -> None:
+    done = ping(forwarders["a"], tmp_path / "a.json", "-o", "json")
+    assert done.stderr == ""
+    told = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert [(r["bfer"], r["bfr-id"], r["replies"], r["hops"]) for r in told["bfers"]] == [
+        ("b", 2, 1, 1), ("c", 3, 1, 2),
+    ]  # fmt: skip
+    assert all(r["rtt"]["min"] > 0 for r in told["bfers"])
+    assert told["strays"] == []
+
+
+def test_a_bfer_behind_a_cut_link_does_not_answer(
+    forwarders: dict[str, str], tmp_path: Path
+) -> None:
+    ip("-n", forwarders["b"], "link", "set", "bc", "down")
+    done = ping(forwarders["a"], tmp_path / "a.json", "--to", "c", "2", "-o", "json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [(r["bfer"], r["reached"]) for r in told["bfers"]] == [("b", True), ("c", False)]
+
+
+def test_what_the_host_does_not_let_us_do_is_said(spaces: dict[str, str], tmp_path: Path) -> None:
+    done = ping(spaces["b"], tmp_path / "a.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "llmsync: our BFR-prefix 10.255.0.1, port 49205: Cannot assign requested address "
+        "(give it to the loopback interface)\n"
+    )
+    changed = document("a")
+    changed["neighbors"]["b"] = {"interface": "ab", "address": "10.0.0.9"}
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(changed), encoding="utf-8")
+    done = ping(spaces["a"], path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "llmsync: neighbor b: its MAC address is not known (give `mac`, or an `address` that the "
+        "kernel has in its ARP table)\n"
+    )
