@@ -14,6 +14,7 @@ from typing import NamedTuple
 from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.birt import TunnelKind
 from toolkit.bier.engine import IP, Arrived, Engine
+from toolkit.bier.follow_model import Following
 from toolkit.bier.masks import Masks
 from toolkit.bier.routes import Routes
 from toolkit.bier.wire import Encapsulation
@@ -103,6 +104,8 @@ class Program:
     egress: Mapping[Flow, Disposition] = field(default_factory=dict)
     terminations: tuple[Termination, ...] = ()
     """Besides the tunnels to our own neighbors, which end here in the other direction."""
+    following: Following | None = None
+    """Some of `routes` follow those of the host; None: none does."""
 
     @property
     def bifts(self) -> dict[BiftKey, Bift | tuple[Masks, ...]]:
