@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from toolkit.bier.bift import BiftId, BiftKey
+from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import MAX_BFR_ID, Bsl
 from toolkit.bier.lookup import Bifts, Decision, Table, Tables, make_table, make_tables
@@ -173,6 +173,11 @@ class Engine:
 
     def _use(self, tables: Tables) -> None:
         self._tables, self._by_id = tables
+
+    @property
+    def bifts(self) -> dict[BiftKey, Bift]:
+        """The tables in use, row by row; of several for one key, the first."""
+        return {key: table.rows for key, table in self._tables.items()}
 
     @property
     def counters(self) -> dict[str, int]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import importlib
 
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "forward": "Be a BFR on real interfaces, by a BIFT document",
+}
 """Name -> one line of help."""
 
 
