@@ -15,7 +15,7 @@ from toolkit.bier.bitstring import MAX_BFR_ID, MAX_SI, Bsl, sets_of
 from toolkit.bier.checked import Checked
 from toolkit.bier.ecmp import MAX_WAYS
 from toolkit.bier.engine import IP, Arrived
-from toolkit.bier.program import Disposition, Flow, Imposition, Interface, Program
+from toolkit.bier.program import Disposition, Flow, Imposition, Interface, Program, Termination
 from toolkit.bier.routes import Routes, Ways
 from toolkit.bier.wire import Encapsulation
 from toolkit.errors import Problem, ProblemsError
@@ -68,6 +68,7 @@ class _Reader:
         bfirs = self._bfirs()
         ingress = dict(item for body in top.objects("ingress") if (item := self._ingress(body)))
         egress = dict(leg for body in top.objects("egress") if (leg := self._egress(body)))
+        ends = tuple(self._termination(body) for body in top.objects("terminations"))
         for sub_domain in {flow.sub_domain for flow in ingress.values()} - bfr_ids.keys():
             top.wrong(
                 "bfr_ids", f"sub-domain {sub_domain} has no BFR-id, but ingress flows use it",
@@ -87,6 +88,7 @@ class _Reader:
             bfirs=bfirs,
             ingress=ingress,
             egress=egress,
+            terminations=ends,
         )
 
     def _bfr_ids(self, value: object) -> dict[int, int]:
@@ -288,10 +290,10 @@ class _Reader:
 
     def _egress(self, body: Checked) -> tuple[Flow, Disposition] | None:
         flow = self._flow(body)
-        names = body.take("interfaces")
+        host, names = body.flag("host"), body.take("interfaces")
         ports = tuple(map(str, names)) if isinstance(names, list) else ()
-        if not ports:
-            body.wrong("interfaces", "is missing", "a list of our own interfaces")
+        if not ports and (names is not None or not host):
+            body.wrong("interfaces", "is missing", "a list of our own interfaces, or host: true")
         for port in ports:
             if port not in self._interfaces:
                 body.wrong("interfaces", f"no interface {port}", "declare it under interfaces")
@@ -300,8 +302,22 @@ class _Reader:
         if flow is None:
             return None
         return flow, Disposition(
-            interfaces=ports, bfirs=None if bfirs is None else frozenset(bfirs)
+            interfaces=ports, bfirs=None if bfirs is None else frozenset(bfirs), host=host
         )
+
+    def _termination(self, body: Checked) -> Termination:
+        kind = body.choice("kind", TunnelKind, TunnelKind.GRE)
+        ours, theirs = body.addresses("addresses"), body.addresses("sources")
+        vni = body.integer("vni", 0, (1 << 24) - 1, 0)
+        labels = body.numbers("labels", 16, BIFT_ID) or ()
+        if kind is TunnelKind.SR_MPLS:
+            if not labels or ours or theirs:
+                body.wrong("labels", f"kind: {kind} needs labels, and no addresses or sources")
+        elif not ours or not theirs or labels:
+            body.wrong("", f"kind: {kind} needs addresses and sources, and no labels")
+        body.close()
+        return Termination(kind=kind, addresses=frozenset(ours), sources=frozenset(theirs),
+                           vni=vni, labels=frozenset(labels))  # fmt: skip
 
 
 def _named(key: BiftKey) -> str:

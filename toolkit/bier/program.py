@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey
+from toolkit.bier.birt import TunnelKind
 from toolkit.bier.engine import IP, Arrived, Engine
 from toolkit.bier.masks import Masks
 from toolkit.bier.routes import Routes
@@ -57,9 +58,27 @@ class Imposition:
 class Disposition:
     """What a BFER does with an (S,G) packet that was delivered to it."""
 
-    interfaces: tuple[str, ...]
+    interfaces: tuple[str, ...] = ()
+    """Frames with the group's MAC address leave by these."""
     bfirs: frozenset[int] | None = None
     """BFIR-ids that may send it; None: all."""
+    host: bool = False
+    """The IP stack of the BFER itself gets it too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Termination:
+    """Tunnels that end here: BIER is taken out of them (RFC 8279 section 6.9)."""
+
+    kind: TunnelKind
+    addresses: frozenset[IpAddress] = frozenset()
+    """Of our own: outer destinations; of GRE and VXLAN."""
+    sources: frozenset[IpAddress] = frozenset()
+    """BFRs at the other ends: outer sources; of GRE and VXLAN."""
+    vni: int = 0
+    """Of VXLAN."""
+    labels: frozenset[int] = frozenset()
+    """Of SR_MPLS: our own SIDs, popped where they stand above a BIER label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +101,8 @@ class Program:
     """<sub-domain, BFIR-id> that the overlay has a context for; None: all."""
     ingress: Mapping[Flow, Imposition] = field(default_factory=dict)
     egress: Mapping[Flow, Disposition] = field(default_factory=dict)
+    terminations: tuple[Termination, ...] = ()
+    """Besides the tunnels to our own neighbors, which end here in the other direction."""
 
     @property
     def bifts(self) -> dict[BiftKey, Bift | tuple[Masks, ...]]:
