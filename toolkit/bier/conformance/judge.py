@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from toolkit.bier.conformance.plane import Delivered, Need, Outcome, Plane
-from toolkit.bier.conformance.vector import Fail, Load, Receive, Vector
+from toolkit.bier.conformance.vector import Choice, Fail, Load, Receive, Spread, Vector
 
 Thing = TypeVar("Thing")
 SHOWN = 96
@@ -37,6 +37,8 @@ def faults(plane: Plane, vector: Vector) -> list[str]:
             case Receive():
                 outcome = plane.receive(step.interface, step.frame)
                 found += [f"step {number}: {fault}" for fault in differences(step, outcome)]
+            case Spread():
+                found += [f"step {number}: {fault}" for fault in _spread(plane, step)]
     return found
 
 
@@ -44,11 +46,39 @@ def differences(step: Receive, outcome: Outcome) -> list[str]:
     """Return how an outcome differs from what a step wants."""
     found = _differ("copy", step.out, outcome.out, _frame)
     found += _differ("delivery", step.delivered, outcome.delivered, _delivered)
+    found += _differ("packet for the host", step.host, outcome.host, bytes.hex)
     for reason in sorted(step.dropped.keys() | outcome.dropped.keys()):
         wanted, got = step.dropped.get(reason, 0), outcome.dropped.get(reason, 0)
         if wanted != got:
             found.append(f"counter {reason} rose by {got}, not by {wanted}")
     return found
+
+
+def _spread(plane: Plane, step: Spread) -> list[str]:
+    """Send all packets twice; the second time nothing may go another way."""
+    found: list[str] = []
+    possible: dict[int, set[int]] = {}
+    for choice in step.choices * 2:
+        outcome = plane.receive(choice.interface, choice.frame)
+        ways = _ways(choice, outcome)
+        before = possible.setdefault(choice.flow, ways)
+        if not ways:
+            found.append(f"entropy {choice.flow}: no way of {len(choice.ways)} is what came out")
+        elif not before & ways:
+            found.append(f"entropy {choice.flow}: another way than before")
+        before &= ways
+    used = len({min(ways) for ways in possible.values() if ways})
+    if not found and used != step.used:
+        found.append(f"{used} ways are used, not {step.used}")
+    return found
+
+
+def _ways(choice: Choice, outcome: Outcome) -> set[int]:
+    """Return the ways that an outcome fits; ways may look alike for some packets of a flow."""
+    if outcome.delivered or outcome.dropped or outcome.host:
+        return set()
+    got = Counter(outcome.out)
+    return {number for number, way in enumerate(choice.ways) if Counter(way) == got}
 
 
 def _differ(

@@ -71,4 +71,8 @@ def _of_edge(program: Program) -> set[Need]:
         needs.add(Need.IMPOSITION)
     if program.egress:
         needs.add(Need.DISPOSITION)
+    if any(disposition.host for disposition in program.egress.values()):
+        needs.add(Need.TO_HOST)
+    if program.terminations:
+        needs.add(Need.TERMINATION)
     return needs

@@ -7,7 +7,7 @@ an implementation may touch the world.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -50,6 +50,10 @@ class Need(StrEnum):
     """BFIR: IP multicast comes in, BIER goes out."""
     DISPOSITION = "disposition"
     """BFER: delivered IP multicast goes out of interfaces."""
+    TO_HOST = "to-host"
+    """BFER: delivered IP multicast goes to the host's own IP stack."""
+    TERMINATION = "tunnel-termination"
+    """BIER comes in through tunnels."""
     FANOUT_64 = "fanout-64"
     """More than 64 copies of one packet."""
     RELOAD = "reload"
@@ -74,6 +78,8 @@ class Outcome(NamedTuple):
     """In any order."""
     dropped: dict[str, int]
     """Drop counters that rose -> by how much.  Reasons as in `toolkit.bier.reason`."""
+    host: Sequence[bytes] = ()
+    """IP packets handed to this BFR's own IP stack (a disposition with `host`), in any order."""
 
 
 class Plane(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from toolkit.bier.checked import Checked
 from toolkit.bier.conformance.needs import needs_of
@@ -46,10 +47,38 @@ class Receive:
     out: tuple[tuple[str, bytes], ...] = ()
     delivered: tuple[Delivered, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
+    host: tuple[bytes, ...] = ()
+    """IP packets for this BFR's own IP stack."""
+    header: Mapping[str, object] = field(default_factory=dict)
+    """The fields of the BIER header in `frame`, for readers; empty where there is none."""
     comment: str = ""
 
 
-Step = Load | Fail | Receive
+class Choice(NamedTuple):
+    """One packet of a Spread."""
+
+    flow: int
+    """Packets with the same number (they have the same entropy) take the same way."""
+    interface: str
+    frame: bytes
+    ways: tuple[tuple[tuple[str, bytes], ...], ...]
+    """Way -> exactly these copies; nothing is delivered or dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Packets that may take one of several ways each (RFC 8279 section 6.7).
+
+    Which one is the plane's choice, but all packets of a flow take the same, also when they come
+    again, and together the flows use `used` of the ways.
+    """
+
+    choices: tuple[Choice, ...]
+    used: int
+    comment: str = ""
+
+
+Step = Load | Fail | Receive | Spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +104,7 @@ def read_vector(document: object, file: str = "") -> Vector:
     top.take("needs")  # follows from the steps; written for readers
     steps = tuple(step for body in top.objects("steps") if (step := _step(body, file)))
     top.close()
-    if not any(isinstance(step, Receive) for step in steps) and not problems:
+    if not any(isinstance(step, Receive | Spread) for step in steps) and not problems:
         top.wrong("steps", "receive nothing", "a vector without a packet shows nothing")
     if problems:
         raise BiftFileError(problems)
@@ -123,22 +152,47 @@ def _step(body: Checked, file: str) -> Step | None:
             body.wrong("fail", "is no name of an interface", "or null")
         body.close()
         return Fail(failed if isinstance(failed, str) else None)
+    if "spread" in body:
+        return _spread(body)
     return _receive(body)
+
+
+def _spread(body: Checked) -> Spread:
+    choices = []
+    for one in body.objects("spread"):
+        flow = one.integer("flow", 0, (1 << 20) - 1)
+        interface, frame = _frame(one.below("receive", one.take("receive")))
+        ways = one.take("ways")
+        found = []
+        for number, way in enumerate(ways if isinstance(ways, list) else ()):
+            held = one.below(f"ways[{number}]", {"out": way})
+            found.append(tuple(_frame(sent) for sent in held.objects("out")))
+        one.close()
+        choices.append(Choice(flow, interface, frame, tuple(found)))
+    used, comment = body.integer("used", 1, 1 << 20), body.text("comment", "")
+    body.close()
+    return Spread(tuple(choices), used, comment)
+
+
+def _frame(body: Checked) -> tuple[str, bytes]:
+    """Read `interface` and `frame`."""
+    interface = body.text("interface")
+    frame = body.parsed("frame", bytes.fromhex, "hexadecimal")
+    if frame is None:
+        body.wrong("frame", "is missing", "hexadecimal, from the Ethernet header on")
+    body.close()
+    return interface, frame or b""
 
 
 def _receive(body: Checked) -> Receive | None:
     if "receive" not in body:
-        body.wrong("", "is no step", "program, fail or receive")
+        body.wrong("", "is no step", "program, fail, receive or spread")
         return None
     inside = body.below("receive", body.take("receive"))
-    interface = inside.text("interface")
-    frame = inside.parsed("frame", bytes.fromhex, "hexadecimal")
-    inside.close()
+    header = inside.take("header")
+    interface, frame = _frame(inside)
     comment = body.text("comment", "")
-    out = []
-    for sent in body.objects("out"):
-        out.append((sent.text("interface"), sent.parsed("frame", bytes.fromhex, "hex") or b""))
-        sent.close()
+    out = tuple(_frame(sent) for sent in body.objects("out"))
     delivered = []
     for handed in body.objects("deliver"):
         delivered.append(
@@ -150,12 +204,20 @@ def _receive(body: Checked) -> Receive | None:
             )
         )
         handed.close()
+    host = body.take("host")
+    packets = tuple(bytes.fromhex(str(p)) for p in host) if isinstance(host, list) else ()
     dropped = _counts(body)
     body.close()
-    if frame is None:
-        body.wrong("receive.frame", "is missing", "hexadecimal, from the Ethernet header on")
-        return None
-    return Receive(interface, frame, tuple(out), tuple(delivered), dropped, comment)
+    return Receive(
+        interface,
+        frame,
+        out,
+        tuple(delivered),
+        dropped,
+        packets,
+        header if isinstance(header, Mapping) else {},
+        comment,
+    )
 
 
 def _counts(body: Checked) -> dict[str, int]:
@@ -175,8 +237,29 @@ def _written(step: Step) -> dict[str, object]:
     if isinstance(step, Fail):
         return {"fail": step.interface}
     found: dict[str, object] = {"comment": step.comment} if step.comment else {}
-    found["receive"] = {"interface": step.interface, "frame": step.frame.hex()}
-    found["out"] = [{"interface": i, "frame": f.hex()} for i, f in step.out]
+    if isinstance(step, Spread):
+        found["spread"] = [
+            {
+                "flow": c.flow,
+                "receive": _named((c.interface, c.frame)),
+                "ways": [[_named(sent) for sent in way] for way in c.ways],
+            }
+            for c in step.choices
+        ]
+        found["used"] = step.used
+        return found
+    received: dict[str, object] = dict(_named((step.interface, step.frame)))
+    if step.header:
+        received["header"] = dict(step.header)
+    found["receive"] = received
+    found["out"] = [_named(sent) for sent in step.out]
     found["deliver"] = [{**d._asdict(), "payload": d.payload.hex()} for d in step.delivered]
+    if step.host:
+        found["host"] = [packet.hex() for packet in step.host]
     found["dropped"] = dict(step.dropped)
     return found
+
+
+def _named(sent: tuple[str, bytes]) -> dict[str, str]:
+    interface, frame = sent
+    return {"interface": interface, "frame": frame.hex()}
