@@ -60,9 +60,11 @@ def _axes(compact: Mapping[str, Any], group: str) -> Iterator[tuple[dict[str, in
                 "BSL": bsl,
                 "CODE": packing.CODES[bsl],
                 "SI": si,
+                "MAX_SI": limit,
                 "BASE": si * bsl,
                 "MPLS": int(encapsulation == "mpls"),
                 "ENCAPSULATION": encapsulation,
+                "OTHER": "non-mpls" if encapsulation == "mpls" else "mpls",
             }
             more = {k: v for k, v in found.items() if k not in _AXES}
             parts = [str(compact["name"])]

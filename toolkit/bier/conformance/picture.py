@@ -30,6 +30,7 @@ BIER_FIELDS: Final = frozenset(name for name, _width in packing.LAYOUT)
 class Packet:
     """A BIER packet: what to write, and the fields it was written from."""
 
+    encapsulation: str
     fields: dict[str, int]
     positions: list[int]
     bits: int
@@ -43,15 +44,14 @@ class Packet:
         return {**self.fields, "bits": ranges(self.positions)}
 
 
-def fresh(said: Fields, symbols: Symbols) -> Packet:
+def fresh(said: Fields, symbols: Symbols, encapsulation: str) -> Packet:
     """Return the packet that `bier` and `payload` describe."""
-    mpls = symbols["MPLS"] == 1
     bits = int(said.get("length", symbols["BSL"]))
     fields = {
         "tc": 0,
         "s": 1,
         "ttl": 64,
-        "nibble": 5 if mpls else 0,
+        "nibble": 5 if encapsulation == "mpls" else 0,
         "ver": 0,
         "bsl": packing.CODES[bits],
         "entropy": 0,
@@ -62,21 +62,22 @@ def fresh(said: Fields, symbols: Symbols) -> Packet:
         "bfir_id": 3,
     }
     _take_over(fields, said)
-    return Packet(fields, numbers(said["bits"]), bits, payload(said.get("payload", PAYLOAD)))
+    rest = payload(said.get("payload", PAYLOAD))
+    return Packet(encapsulation, fields, numbers(said["bits"]), bits, rest)
 
 
-def copy(of: Packet, said: Fields, symbols: Symbols) -> Packet:
+def copy(of: Packet, said: Fields) -> Packet:
     """Return what leaves for a packet that came in: all fields the same but BIFT-id, TTL, bits.
 
     Without MPLS, TC and the nibble are sent as 0 and S as 1, whatever came in (RFC 8296 sections
     2.2.1, 2.2.2).
     """
     fields = {**of.fields, "ttl": of.fields["ttl"] - 1}
-    if symbols["MPLS"] != 1:
+    if of.encapsulation != "mpls":
         fields |= {"tc": 0, "s": 1, "nibble": 0}
     _take_over(fields, said)
     rest = payload(said["payload"]) if "payload" in said else of.payload
-    return Packet(fields, numbers(said["bits"]), of.bits, rest)
+    return Packet(of.encapsulation, fields, numbers(said["bits"]), of.bits, rest)
 
 
 def _take_over(fields: dict[str, int], said: Fields) -> None:
@@ -135,12 +136,12 @@ class Addresses:
         known = self._interfaces.get(interface, {})
         return packing.mac(known.get("mac", OUTSIDE_MAC))
 
-    def to(self, neighbor: str, packet: Packet, kind: str) -> tuple[str, bytes]:
+    def to(self, neighbor: str, packet: Packet) -> tuple[str, bytes]:
         """Return the interface and frame with which a copy leaves to a neighbor."""
         there = self._neighbors[neighbor]
         interface = str(there["interface"])
         ends = (packing.mac(there["mac"]), self.own(interface))
-        return interface, _framed(packet, kind, ends, there.get("tunnel"))
+        return interface, _framed(packet, ends, there.get("tunnel"))
 
     def by(self, interface: str, packet: bytes, kind: int, said: Fields) -> bytes:
         """Return a frame that comes in by an interface, from whoever `said` names."""
@@ -150,15 +151,13 @@ class Addresses:
         )
         return packing.ethernet(*ends, int(said.get("ethertype", kind))) + packet
 
-    def through(self, packet: Packet, kind: str, interface: str, tunnel: Fields) -> bytes:
+    def through(self, packet: Packet, interface: str, tunnel: Fields) -> bytes:
         """Return the frame of a packet that comes to us through a tunnel."""
-        return _framed(packet, kind, (self.own(interface), packing.mac(OUTSIDE_MAC)), tunnel)
+        return _framed(packet, (self.own(interface), packing.mac(OUTSIDE_MAC)), tunnel)
 
 
-def _framed(
-    packet: Packet, encapsulation: str, ends: tuple[bytes, bytes], tunnel: Fields | None
-) -> bytes:
-    kind, octets = packing.ETHERTYPES[encapsulation], packet.octets
+def _framed(packet: Packet, ends: tuple[bytes, bytes], tunnel: Fields | None) -> bytes:
+    kind, octets = packing.ETHERTYPES[packet.encapsulation], packet.octets
     if tunnel is None:
         return packing.ethernet(*ends, kind) + octets
     how = tunnel.get("kind", "gre")

@@ -16,7 +16,7 @@ from toolkit.bier.conformance.template import Symbols, expand, numbers
 _BIFT: Final = {"bsl": "=BSL", "si": "=SI", "encapsulation": "{ENCAPSULATION}"}
 """What a BIFT of a vector file says where it says nothing."""
 _RECEIVE: Final = frozenset(
-    {"on", "bier", "payload", "ip", "frame", "cut", "keep", "append", "above", "through",
+    {"on", "bier", "payload", "ip", "frame", "header", "as", "cut", "keep", "append", "above", "through",
      "ethertype", "to_mac", "from_mac"}
 )  # fmt: skip
 _STEP: Final = frozenset({"receive", "out", "deliver", "host", "dropped", "comment"})
@@ -99,17 +99,18 @@ class Scene:
         _only(said, _RECEIVE)
         interface = str(said["on"])
         if "frame" in said:
-            return None, {"interface": interface, "frame": bytes.fromhex(said["frame"]).hex()}
+            raw = {"interface": interface, "frame": bytes.fromhex(said["frame"]).hex()}
+            return None, raw | ({"header": said["header"]} if "header" in said else {})
         if "ip" in said:
             frame = picture.native(said["ip"], packing.mac(picture.OUTSIDE_MAC))
             return None, {"interface": interface, "frame": _cut(frame, said).hex()}
         bier = dict(said["bier"])
         if "payload" in said:
             bier["payload"] = said["payload"]
-        packet = picture.fresh(bier, self._symbols)
-        kind = str(self._symbols["ENCAPSULATION"])
+        kind = str(said.get("as", self._symbols["ENCAPSULATION"]))
+        packet = picture.fresh(bier, self._symbols, kind)
         if "through" in said:
-            frame = self._addresses.through(packet, kind, interface, said["through"])
+            frame = self._addresses.through(packet, interface, said["through"])
         else:
             stack = b"".join(packing.label(n) for n in numbers(said.get("above", [])))
             octets = stack + _cut(packet.octets, said)
@@ -117,16 +118,17 @@ class Scene:
         return packet, {"interface": interface, "frame": frame.hex(), "header": packet.header()}
 
     def _leaving(self, packet: Packet | None, said: Fields) -> Fields:
+        if "frame" in said:
+            return {"interface": said["on"], "frame": bytes.fromhex(said["frame"]).hex()}
         if "ip" in said:
             interface = str(said["on"])
             frame = picture.native(said["ip"], self._addresses.own(interface))
             return {"interface": interface, "frame": frame.hex()}
-        kind = str(self._symbols["ENCAPSULATION"])
         if packet is None:
-            sent = picture.fresh(said, self._symbols)
+            sent = picture.fresh(said, self._symbols, str(self._symbols["ENCAPSULATION"]))
         else:
-            sent = picture.copy(packet, said, self._symbols)
-        interface, frame = self._addresses.to(str(said["to"]), sent, kind)
+            sent = picture.copy(packet, said)
+        interface, frame = self._addresses.to(str(said["to"]), sent)
         return {"interface": interface, "frame": frame.hex()}
 
     def _delivery(self, packet: Packet | None, said: Fields) -> Fields:

@@ -2,9 +2,9 @@
 
 A text that starts with `=` is a number: integers, names, + - * // %, comparisons, parentheses.
 `{...}` inside of any other text, and inside of a member's name, is replaced by such a number or
-name.  In a list, an object `{"for": {"n": "1-64"}, "do": X}` stands for X once for each n; an
-object `{"merge": [X, Y]}` stands for the members of all of them.  Law: nothing but arithmetic
-can be said, so expansion always ends.  Pure.
+name.  In a list, `{"for": {"n": "1-64"}, "if": "=n != 3", "do": X}` stands for X once for each n
+but 3; an object `{"merge": [X, Y]}` stands for the members of all of them.  Law: nothing but
+arithmetic can be said, so expansion always ends.  Pure.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _OPERATORS: Final[dict[type, Callable[[int, int], int]]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
     ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
     ast.Gt: operator.gt,
     ast.LtE: operator.le,
@@ -118,9 +119,11 @@ def expand(value: object, symbols: Symbols) -> object:
 
 
 def _item(part: object, symbols: Symbols) -> Iterator[object]:
-    if isinstance(part, dict) and part.keys() == {"for", "do"}:
-        for more in loops(part["for"], symbols):
-            yield from _item(part["do"], {**symbols, **more})
+    if isinstance(part, dict) and "do" in part and part.keys() <= {"for", "if", "do"}:
+        for more in loops(part.get("for", {}), symbols):
+            known = {**symbols, **more}
+            if expand(part.get("if", 1), known):
+                yield from _item(part["do"], known)
     else:
         yield expand(part, symbols)
 
