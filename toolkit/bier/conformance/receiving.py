@@ -16,8 +16,8 @@ from toolkit.bier.conformance.template import Symbols, expand, numbers
 _BIFT: Final = {"bsl": "=BSL", "si": "=SI", "encapsulation": "{ENCAPSULATION}"}
 """What a BIFT of a vector file says where it says nothing."""
 _RECEIVE: Final = frozenset(
-    {"on", "bier", "payload", "ip", "frame", "header", "as", "cut", "keep", "append", "above", "through",
-     "ethertype", "to_mac", "from_mac"}
+    {"on", "as", "bier", "payload", "ip", "frame", "header", "cut", "keep", "append", "above",
+     "through", "ethertype", "to_mac", "from_mac"}
 )  # fmt: skip
 _STEP: Final = frozenset({"receive", "out", "deliver", "host", "dropped", "comment"})
 
