@@ -25,7 +25,7 @@ _EVERYWHERE: Final[Mapping[str, object]] = {
     "si": [0, 1, "max"],
 }
 _ONCE: Final[Mapping[str, object]] = {"bsl": 256, "encapsulation": "mpls", "si": 0}
-_KNOWN: Final = frozenset({"name", "meaning", "source", "over", "steps"})
+_KNOWN: Final = frozenset({"name", "meaning", "source", "over", "needs", "steps"})
 
 
 class VectorFileError(ProblemsError):
@@ -91,6 +91,7 @@ def _vector(
             "meaning": expand(compact["meaning"], symbols),
             "source": compact["source"],
             "group": group,
+            "needs": compact.get("needs", []),
             "steps": [scene.step(step) for step in _objects(steps)],
         }
     except (ValueError, KeyError, TypeError, SyntaxError) as error:
