@@ -130,7 +130,7 @@ def test_errors_of_the_command(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "{path}: is neither JSON nor YAML: "),
+        ("{", "{path}:1: not JSON: "),
         ('{"name": "a"}', "{path}: to ask it needs a BFR-id (bfr_ids) and the BFR-prefixes of the "
                           "domain (oam), see docs/how-to/oam.md"),
         ('{"name": 7}', "{path}: name: is a number, not a text"),

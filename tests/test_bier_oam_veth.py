@@ -2,7 +2,7 @@
 
     a (BFIR, BFR-id 1) -- b (BFR-id 2) -- c (BFR-id 3)
 
-b and c run `oam_forwarder`; replies are routed by the kernel.
+b and c run `llmsync bier forward`; replies are routed by the kernel.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FORWARDER = ROOT / "tests" / "oam_forwarder.py"
 PREFIX = {"a": "10.255.0.1", "b": "10.255.0.2", "c": "10.255.0.3"}
 IDS = {"a": 1, "b": 2, "c": 3}
 MAC = {"ab": "02:00:00:00:0a:0b", "ba": "02:00:00:00:0b:0a",
@@ -36,6 +36,7 @@ ROUTES = {
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
     pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip (iproute2)"),
+    pytest.mark.skipif(find_spec("pyroute2") is None, reason="needs pyroute2 (llmsync[forward])"),
 ]
 
 
@@ -100,17 +101,19 @@ def spaces(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def forwarders(spaces: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """b and c forward, and answer, as long as the test lasts."""
     running = []
     try:
         for name in "bc":
-            command = [sys.executable, str(FORWARDER), str(tmp_path / f"{name}.json")]
+            command = [sys.executable, "-m", "toolkit.cli", "bier", "forward"]
             process = subprocess.Popen(
-                ["ip", "netns", "exec", spaces[name], *command],
-                stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                ["ip", "netns", "exec", spaces[name], *command, str(tmp_path / f"{name}.json")],
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
             )  # fmt: skip
             running.append(process)
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith(f"llmsync: {name} forwards BIER on ")
         yield spaces
     finally:
         for process in running:

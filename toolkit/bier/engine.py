@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from toolkit.bier.bift import BiftId, BiftKey
+from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import MAX_BFR_ID, Bsl
 from toolkit.bier.lookup import Bifts, Decision, Table, Tables, make_table, make_tables
@@ -104,10 +104,7 @@ class Engine:
         self.received = self.forwarded = self.delivered = self.imposed = 0
         self.drops = dict.fromkeys(Reason, 0)
         self.last_drop: dict[Reason, Dropped] = {}
-        self._protos = frozenset(protos)
-        self._oam = OAM if Proto.OAM in self._protos else -1
-        self._bfirs = None if bfirs is None else frozenset(bfirs)
-        self._salt = salt
+        self.overlay(protos=protos, bfirs=bfirs, salt=salt)
         self._now = 0.0
         self.load(bifts, bift_ids, encapsulations=encapsulations, backups=backups)
 
@@ -144,6 +141,19 @@ class Engine:
         }
         """Of either space, its own first: what `_reason` wants."""
 
+    def overlay(
+        self,
+        *,
+        protos: Iterable[int] = IP,
+        bfirs: Iterable[tuple[int, int]] | None = None,
+        salt: int = 0,
+    ) -> None:
+        """Replace what is no table: see the class."""
+        self._protos = frozenset(protos)
+        self._oam = OAM if Proto.OAM in self._protos else -1
+        self._bfirs = None if bfirs is None else frozenset(bfirs)
+        self._salt = salt
+
     def replace(self, key: BiftKey, bifts: Bifts) -> None:
         """Replace the tables of one known key, between two packets; the others keep their memory.
 
@@ -177,6 +187,11 @@ class Engine:
 
     def _use(self, tables: Tables) -> None:
         self._tables, self._by_id = tables
+
+    @property
+    def bifts(self) -> dict[BiftKey, Bift]:
+        """The tables in use, row by row; of several for one key, the first."""
+        return {key: table.rows for key, table in self._tables.items()}
 
     @property
     def counters(self) -> dict[str, int]:

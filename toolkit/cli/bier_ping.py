@@ -7,9 +7,10 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.bier_file import load_program
 from toolkit.cli.console import print_data, table
 from toolkit.cli.oam_lab import NOBODY, add_arguments, milliseconds, prepare
-from toolkit.cli.oam_live import add_live, ask, asking, check_source, read_document
+from toolkit.cli.oam_live import add_live, ask, asking, check_source
 from toolkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         ping, traces = _probes(who, args.count, HANDLE)
         OamRun(lab.plan, lab.running, lab.scenario).run(lab.start, [ping, *traces])
     else:
-        program = read_document(args.bift)
+        program = load_program(args.bift)
         who = asking(args, program)
         ping, traces = _probes(who, args.count, secrets.randbits(31))
         ask(args, program, who, [ping, *traces])

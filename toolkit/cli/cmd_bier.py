@@ -14,6 +14,7 @@ SUBCOMMANDS: dict[str, str] = {
     "decode": "Explain a BIER packet, or every one in a capture",
     "ping": "Ask BFERs over BIER in the memory laboratory whether packets reach them",
     "trace": "See the tree that BIER packets take in the memory laboratory, hop by hop",
+    "forward": "Be a BFR on real interfaces, by a BIFT document",
 }
 """Name -> one line of help."""
 

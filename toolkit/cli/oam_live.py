@@ -52,25 +52,6 @@ def check_source(args: argparse.Namespace) -> None:
         raise UsageError("\n".join(problems))
 
 
-def read_document(path: Path) -> Program:
-    """Return the BFR of a document; UsageError or BiftFileError with all that is wrong."""
-    import yaml
-
-    from toolkit.bier.document import read_program
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: is not UTF-8") from None
-    try:
-        return read_program(yaml.safe_load(text), str(path))
-    except (yaml.YAMLError, RecursionError) as error:
-        what = " ".join(str(error).split())
-        raise UsageError(f"{path}: is neither JSON nor YAML: {what}") from None
-
-
 def asking(args: argparse.Namespace, program: Program) -> Asking:
     """Return who asks whom; UsageError with all that is wrong."""
     problems: list[str] = []
