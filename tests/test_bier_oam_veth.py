@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from netns import Namespaces, namespaces, needs_namespaces
 
 ROOT = Path(__file__).parent.parent
 PREFIX = {"a": "10.255.0.1", "b": "10.255.0.2", "c": "10.255.0.3"}
@@ -34,8 +34,7 @@ ROUTES = {
 }
 
 pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-    pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip (iproute2)"),
+    needs_namespaces,
     pytest.mark.skipif(find_spec("pyroute2") is None, reason="needs pyroute2 (llmsync[forward])"),
 ]
 
@@ -65,42 +64,29 @@ def document(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
 @pytest.fixture
-def spaces(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Name -> network namespace, cabled and routed, with its document in `tmp_path`."""
-    names = {n: f"llmsync-{os.getpid()}-oam-{n}" for n in "abc"}
-    with ExitStack() as stack:
-        for name, space in names.items():
-            try:
-                ip("netns", "add", space)
-            except subprocess.CalledProcessError as error:
-                pytest.skip(f"needs network namespaces: {error.stderr.decode().strip()}")
-            stack.callback(subprocess.run, ["ip", "netns", "del", space], check=True)
-            ip("-n", space, "link", "set", "lo", "up")
-            ip("-n", space, "address", "add", f"{PREFIX[name]}/32", "dev", "lo")
-            path = tmp_path / f"{name}.json"
-            path.write_text(json.dumps(document(name)), encoding="utf-8")
+def spaces(tmp_path: Path) -> Iterator[Namespaces]:
+    """Three namespaces, cabled and routed, and a document of each in `tmp_path`."""
+    with namespaces("a", "b", "c") as found:
+        for name in "abc":
+            found.ip(name, "address", "add", f"{PREFIX[name]}/32", "dev", "lo")
+            (tmp_path / f"{name}.json").write_text(json.dumps(document(name)), encoding="utf-8")
         for near, far in ("ab", "bc"):
-            ip("-n", names[near], "link", "add", near + far, "address", MAC[near + far],
-               "type", "veth", "peer", "name", far + near, "address", MAC[far + near],
-               "netns", names[far])  # fmt: skip
-        for name, space in names.items():
+            ends = [(x, x + y, MAC[x + y]) for x, y in ((near, far), (far, near))]
+            found.link(*ends)
+        for name in "abc":
             for port in PORTS[name]:
-                ip("-n", space, "address", "add", ADDRESS[port], "dev", port)
-                ip("-n", space, "link", "set", port, "up")
-        for name, space in names.items():
+                found.ip(name, "address", "add", ADDRESS[port], "dev", port)
+        for name in "abc":
             for to, via in ROUTES[name]:
-                ip("-n", space, "route", "add", to, "via", via, "src", PREFIX[name])
-        ip("netns", "exec", names["b"], "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        yield names
+                found.ip(name, "route", "add", to, "via", via, "src", PREFIX[name])
+        with found.entered("b"):
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
+        yield found
 
 
 @pytest.fixture
-def forwarders(spaces: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+def forwarders(spaces: Namespaces, tmp_path: Path) -> Iterator[Namespaces]:
     """b and c forward, and answer, as long as the test lasts."""
     running = []
     try:
@@ -121,18 +107,18 @@ def forwarders(spaces: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str
             process.communicate()
 
 
-def ping(space: str, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "toolkit.cli", "bier", "ping", "--bift", str(path)]
+def ask(
+    space: str, path: Path, *options: str, command: str = "ping"
+) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "toolkit.cli", "bier", command, "--bift", str(path)]
     return subprocess.run(
-        ["ip", "netns", "exec", space, *command, *options], text=True, capture_output=True,
+        ["ip", "netns", "exec", space, *words, *options], text=True, capture_output=True,
         timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
 
-def test_every_bfer_answers_over_real_interfaces(
-    forwarders: dict[str, str], tmp_path: Path
-) -> None:
-    done = ping(forwarders["a"], tmp_path / "a.json", "-o", "json")
+def test_every_bfer_answers_over_real_interfaces(forwarders: Namespaces, tmp_path: Path) -> None:
+    done = ask(forwarders["a"], tmp_path / "a.json", "-o", "json")
     assert done.stderr == ""
     told = json.loads(done.stdout)
     assert done.returncode == 0
@@ -143,18 +129,42 @@ def test_every_bfer_answers_over_real_interfaces(
     assert told["strays"] == []
 
 
-def test_a_bfer_behind_a_cut_link_does_not_answer(
-    forwarders: dict[str, str], tmp_path: Path
-) -> None:
-    ip("-n", forwarders["b"], "link", "set", "bc", "down")
-    done = ping(forwarders["a"], tmp_path / "a.json", "--to", "c", "2", "-o", "json")
+def test_a_bfer_behind_a_cut_link_does_not_answer(forwarders: Namespaces, tmp_path: Path) -> None:
+    forwarders.ip("b", "link", "set", "bc", "down")
+    done = ask(forwarders["a"], tmp_path / "a.json", "--to", "c", "2", "-o", "json")
     told = json.loads(done.stdout)
     assert done.returncode == 1
     assert [(r["bfer"], r["reached"]) for r in told["bfers"]] == [("b", True), ("c", False)]
 
 
-def test_what_the_host_does_not_let_us_do_is_said(spaces: dict[str, str], tmp_path: Path) -> None:
-    done = ping(spaces["b"], tmp_path / "a.json")
+def test_a_trace_over_real_interfaces_shows_the_tree(
+    forwarders: Namespaces, tmp_path: Path
+) -> None:
+    done = ask(forwarders["a"], tmp_path / "a.json", command="trace")
+    assert (done.returncode, done.stderr) == (0, "")
+    times = re.sub(r"(?<![\d.])\d+\.\d  ", "0.0  ", done.stdout)
+    assert [line.split() for line in times.splitlines()] == [
+        line.split() for line in TREE.splitlines()
+    ]
+
+
+TREE = """\
+BIER trace from a (BFR-id 1): sub-domain 0, BSL 64
+
+SI 0
+
+hop  router  out of    into      BIFT-id  BitString  rtt ms  answer
+---  ------  --------  --------  -------  ---------  ------  -----------------
+  0  a       -         -         -                6  -       asks
+  1    b     ab        10.0.0.1        7          6  0.0     BFER 2, passes on
+  2      c   10.0.1.0  10.0.1.1        7          4  0.0     BFER 3
+
+2 of 2 BFERs reached
+"""
+
+
+def test_what_the_host_does_not_let_us_do_is_said(spaces: Namespaces, tmp_path: Path) -> None:
+    done = ask(spaces["b"], tmp_path / "a.json")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "llmsync: our BFR-prefix 10.255.0.1, port 49205: Cannot assign requested address "
@@ -164,7 +174,7 @@ def test_what_the_host_does_not_let_us_do_is_said(spaces: dict[str, str], tmp_pa
     changed["neighbors"]["b"] = {"interface": "ab", "address": "10.0.0.9"}
     path = tmp_path / "changed.json"
     path.write_text(json.dumps(changed), encoding="utf-8")
-    done = ping(spaces["a"], path)
+    done = ask(spaces["a"], path)
     assert done.returncode == 2
     assert done.stderr == (
         "llmsync: neighbor b: its MAC address is not known (give `mac`, or an `address` that the "

@@ -36,6 +36,6 @@ def responder_of(program: Program, ports: Mapping[str, Port] | None = None) -> R
 
     identity = Identity(
         prefixes=known.own, bfr_ids=program.bfr_ids, initiator=initiator, neighbor=neighbor,
-        ports=ports or {},
+        ports={} if ports is None else ports,  # may be filled later
     )  # fmt: skip
     return Responder(identity, port=known.port)

@@ -17,7 +17,6 @@ from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from toolkit.bier.oam_initiator import Scope
-    from toolkit.bier.oam_tlv import IpAddress
     from toolkit.lab.scenario import Scenario
     from toolkit.plan.model import Plan
     from toolkit.planes.derive import Network
@@ -85,15 +84,6 @@ class Laboratory(Asking):
     intended: Network
     """By the plan."""
     scenario: Scenario
-
-    def names(self) -> dict[IpAddress, str]:
-        """Return BFR-prefix -> router."""
-        return {
-            bfr.bfr_prefix.network_address: name
-            for name, of_router in self.running.bfrs.by_router.items()
-            for number, bfr in of_router.items()
-            if number == self.sub_domain
-        }
 
 
 def prepare(args: argparse.Namespace) -> Laboratory:

@@ -1,8 +1,9 @@
-"""`llmsync bier ping --bift FILE`: who asks over real interfaces, and whom, by a BIFT document."""
+"""`--bift FILE` of ping and trace: who asks over real interfaces, and whom, by a BIFT document."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,7 +101,7 @@ def asking(args: argparse.Namespace, program: Program) -> Asking:
 
 
 def ask(
-    args: argparse.Namespace, program: Program, who: Asking, probes: list[Ping | Trace]
+    args: argparse.Namespace, program: Program, who: Asking, probes: Sequence[Ping | Trace]
 ) -> None:
     """Send and wait for replies."""
     from toolkit.bier.runtime_oam import Asker
