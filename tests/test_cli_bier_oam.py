@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.bier.bift import Bift, BiftKey, Entry
+from toolkit.bier.oam import ReplyMode
 from toolkit.bier.oam_initiator import Scope
 from toolkit.bier.oam_ping import Ping
 from toolkit.bier.oam_trace import Trace
@@ -136,7 +137,9 @@ def test_errors_name_everything_that_is_wrong(
 
 
 def probes_in_the_laboratory(
-    scenario: Scenario, spoil: tuple[str, dict[int, Entry]] | None = None
+    scenario: Scenario,
+    spoil: tuple[str, dict[int, Entry]] | None = None,
+    reply_mode: ReplyMode = ReplyMode.UDP,
 ) -> tuple[Network, str, Ping, Trace]:
     """Ping and trace from the demonstration's BFIR, with a router whose rows are spoiled."""
     plan = load_plan(Path(DEMO))[1]
@@ -144,7 +147,10 @@ def probes_in_the_laboratory(
     flow = plan.flows[0]
     sets = flow.bit_strings()
     own = planes.plane(flow.bfir).bfr_ids[flow.sub_domain_id]
-    scope = Scope(sub_domain=flow.sub_domain_id, bsl=flow.bsl, bfir_id=own, sets=sets, handle=1)
+    scope = Scope(
+        sub_domain=flow.sub_domain_id, bsl=flow.bsl, bfir_id=own, sets=sets, handle=1,
+        reply_mode=reply_mode,
+    )  # fmt: skip
     ping, trace = Ping(scope, count=3), Trace(replace(scope, handle=2), 0)
     run = OamRun(plan, planes, scenario)
     if spoil is not None:
@@ -155,6 +161,15 @@ def probes_in_the_laboratory(
         run.fabric.routers[router].engine.replace(key, Bift(old.bsl, entries))
     run.run(flow.bfir, [ping, trace])
     return planes, flow.bfir, ping, trace
+
+
+def test_replies_come_back_over_bier_too_or_not_at_all() -> None:
+    _, _, ping, trace = probes_in_the_laboratory(Scenario(), reply_mode=ReplyMode.BIER)
+    assert all(len(row.rtts) == 3 for row in ping.rows.values())
+    assert not trace.missing
+    _, _, ping, trace = probes_in_the_laboratory(Scenario(), reply_mode=ReplyMode.NO_REPLY)
+    assert not any(row.reached for row in ping.rows.values())
+    assert not trace.hops
 
 
 def test_a_null_row_planted_in_a_laboratory_router_is_located() -> None:
