@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
+from toolkit.bier.bitstring import BitString, Bsl
 from toolkit.bier.document import BiftFileError, read_program
+from toolkit.bier.frames import Port
+from toolkit.bier.node import Node
+from toolkit.bier.oam import ReturnCode, parse, seconds_of
+from toolkit.bier.oam_initiator import Scope, request
 from toolkit.bier.oam_model import PORT, Addresses
 from toolkit.bier.oam_program import responder_of
+from toolkit.bier.oam_responder import IpReply
 from toolkit.bier.program import Program
-from toolkit.bier.wire import Proto
+from toolkit.bier.wire import Encapsulation, Header, Proto
 from toolkit.cli.main import main
 
 OAM: dict[str, Any] = {
@@ -52,6 +59,36 @@ def test_who_is_who_is_read_and_oam_is_taken() -> None:
     assert responder_of(program) is not None
     assert Proto.OAM not in program.protos
     assert responder_of(Program()) is None
+
+
+def test_a_node_answers_and_counts_across_a_reload() -> None:
+    program = read_program(document())
+    node = Node(program, {"eth1": Port(b"\2\0\0\0\0\1")})
+    scope = Scope(sub_domain=0, bsl=64, bfir_id=2, sets={0: 1}, handle=7)
+    bits = BitString(Bsl.B64, 1)
+    payload = request(scope, 0, 1, 0.0).payload
+    frames = [
+        bytes.fromhex("020000000001 020000000002 ab37") + Header(
+            encapsulation=Encapsulation.NON_MPLS, bift_id=7, ttl=255, proto=proto, bfir_id=2,
+            bits=bits,
+        ).encode() + payload
+        for proto in (Proto.OAM, 63)
+    ]  # fmt: skip
+    node.epoch = 1000.0
+    for _ in range(2):
+        (reply,) = node.receive("eth1", frames[0], 5.0)
+        assert isinstance(reply, IpReply)
+        assert reply.destination == IPv4Address("10.255.0.2")
+        said = parse(reply.packet[28:])
+        assert said.return_code == ReturnCode.ONLY_BFER
+        assert seconds_of(said.received, said.rtf) == 1005.0
+        node.load(program)
+    assert node.receive("eth1", frames[1], 5.0) == []
+    assert node.counters["oam-replies"] == 2
+    assert node.counters["dropped-unknown-proto"] == 1
+    node.load(replace(program, oam=None))
+    assert node.receive("eth1", frames[0], 5.0) == []
+    assert node.counters["dropped-unknown-proto"] == 2
 
 
 def test_the_example_in_the_pages_is_the_one_that_is_read() -> None:

@@ -63,6 +63,7 @@ class Node:
         """Frames and copies that the engine did not see or could not know the fate of."""
         self.seen = 0
         """IP packets that are the host's own business."""
+        self._oam_counters: Counter[str] = Counter()
         self.oam_ports: dict[str, OamPort] = {}
         """What is told of an interface in replies to OAM; may change at any time."""
         self.epoch = 0.0
@@ -86,6 +87,8 @@ class Node:
         self._overlay = Overlay(program)
         self.oam = responder_of(program, self.oam_ports)
         """None: OAM is a Proto that nobody takes."""
+        if self.oam is not None:
+            self.oam.counters = self._oam_counters
 
     def replace(self, key: BiftKey, bifts: Bifts) -> None:
         """Replace the tables of one key; see `Engine.replace`."""
@@ -98,12 +101,13 @@ class Node:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Those of the engine, and `dropped-<reason>` of the node beside or added to them."""
+        """Those of the engine, `dropped-<reason>` of the node beside or added to them, and of OAM
+        `oam-replies`, `oam-no-reply-<reason>`."""
         counters = self.engine.counters
         for reason in NodeReason:
             name = f"dropped-{reason}"
             counters[name] = counters.get(name, 0) + self.drops[reason]
-        return counters
+        return counters | {f"oam-{n}": count for n, count in sorted(self._oam_counters.items())}
 
     def receive(self, interface: str, frame: bytes, now: float) -> list[Output]:
         """Take one frame, from its destination MAC address, that came in by an interface."""
