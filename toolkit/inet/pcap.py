@@ -296,7 +296,7 @@ class _PcapNg:
             if code == _IF_TSRESOL and length == 1:
                 resolution = value[0]
             elif code == _IF_TSOFFSET and length == 8:
-                offset = Struct(self._order + "q").unpack(value)[0]
+                (offset,) = Struct(self._order + "q").unpack(value)
             at += 4 + (length + 3 & ~3)
         self._interfaces.append(_Interface(link_type, snap, resolution, offset))
 
