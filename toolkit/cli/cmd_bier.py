@@ -12,6 +12,7 @@ import importlib
 
 SUBCOMMANDS: dict[str, str] = {
     "decode": "Explain a BIER packet, or every one in a capture",
+    "lsdb": "Read the BFRs of a live network, their BIRTs and problems from a capture of its IGP",
 }
 """Name -> one line of help."""
 
