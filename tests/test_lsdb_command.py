@@ -1,5 +1,7 @@
-"""`llmsync bier lsdb` over committed captures (LLMSYNC_UPDATE_GOLDEN=1 rewrites them and what is said
-of it), its exit codes, and any octets at all."""
+"""`llmsync bier lsdb` over committed captures, its exit codes, and any octets at all.
+
+LLMSYNC_UPDATE_GOLDEN=1 rewrites the captures and what is said of them.
+"""
 
 from __future__ import annotations
 
