@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lsdb_lan import assert_read
 from lsdb_networks import (
     AREA,
     capture,
@@ -93,6 +94,13 @@ def test_golden(name: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert err == ""
     found = json.loads(out)
     assert any(p["harms"] for p in found["problems"]) == bool(code)
+
+
+def test_what_frrouting_flooded_on_a_lan() -> None:
+    """FRRouting 8.4 as test_lsdb_frr.py runs it; hellos and repetitions are left out."""
+    found = read_databases((GOLDEN / "frr-lan.pcap").read_bytes())
+    assert_read(found)
+    assert (found.frames, [str(p) for p in found.problems]) == (found.used, [])
 
 
 def test_from_one_router(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,15 +17,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from lsdb_lan import LINKS, LOOPBACKS, assert_read, complete
 
 from toolkit.errors import WireError
 from toolkit.lsdb.capture import Databases, read_databases
-from toolkit.lsdb.scope import Scope
 
 FRR = Path("/usr/lib/frr")
 NEEDED = {"zebra": FRR / "zebra", "isisd": FRR / "isisd", "ospfd": FRR / "ospfd"}
-PATIENCE = 60.0
-"""Seconds until the databases must be complete; some 20 are usual."""
+PATIENCE = 120.0
+"""Seconds until the databases must be complete; some 30 are usual."""
 POLL = 0.5
 
 pytestmark = [
@@ -41,16 +41,23 @@ pytestmark = [
     ),
 ]
 
-LINKS = {  # router -> interface -> (address, network type, metric)
-    "r1": {"lan": ("10.0.12.1/24", "broadcast", 7)},
-    "r2": {"lan": ("10.0.12.2/24", "broadcast", 9), "p2p": ("10.0.23.0/31", "point-to-point", 20)},
-    "r3": {"p2p": ("10.0.23.1/31", "point-to-point", 30)},
-}
-LOOPBACKS = {"r1": "10.255.0.1", "r2": "10.255.0.2", "r3": "10.255.0.3"}
-
 
 def config(router: str) -> str:
-    lines = [f"hostname {router}"]
+    """`router isis` comes first: a timer that runs already keeps the interval of its start."""
+    lines = [
+        f"hostname {router}",
+        "router isis x",
+        f" net 49.0001.0000.0000.000{router[1:]}.00",
+        " is-type level-2-only",
+        " metric-style wide",
+        " lsp-gen-interval 1",
+        "router ospf",
+        f" ospf router-id {LOOPBACKS[router]}",
+        "interface lo",
+        " ip router isis x",
+        " isis passive",
+        " ip ospf area 0",
+    ]
     for name, (_address, kind, metric) in LINKS[router].items():
         lines += [
             f"interface {name}",
@@ -68,20 +75,6 @@ def config(router: str) -> str:
         ]
         if kind == "point-to-point":
             lines.append(" isis network point-to-point")
-    number = router[1:]
-    lines += [
-        "interface lo",
-        " ip router isis x",
-        " isis passive",
-        " ip ospf area 0",
-        "router isis x",
-        f" net 49.0001.0000.0000.000{number}.00",
-        " is-type level-2-only",
-        " metric-style wide",
-        " lsp-gen-interval 1",
-        "router ospf",
-        f" ospf router-id {LOOPBACKS[router]}",
-    ]
     return "\n".join(lines) + "\n"
 
 
@@ -153,15 +146,6 @@ def daemons(stack: ExitStack, names: dict[str, str], folder: Path) -> None:
                 assert time.monotonic() < until, "zebra has opened no socket"
 
 
-def complete(found: Databases) -> bool:
-    ways = {scope.protocol: len(scope.ways) for scope in found.scopes}
-    return ways == {"isis": 4, "ospf": 4}
-
-
-def shape(scope: Scope) -> list[tuple[str, str, int]]:
-    return [(scope.name_of(w.source), scope.name_of(w.target), w.metric) for w in scope.ways]
-
-
 def test_the_database_of_a_real_network_is_read(tmp_path: Path) -> None:
     file = tmp_path / "lan.pcapng"
     with namespaces() as names, homes() as home, ExitStack() as stack:
@@ -175,14 +159,4 @@ def test_the_database_of_a_real_network_is_read(tmp_path: Path) -> None:
                 pytest.fail("dumpcap ended early")
             with suppress(FileNotFoundError, WireError):  # dumpcap may have written no header yet
                 found = read_databases(file.read_bytes())
-    assert complete(found), (found.scopes, found.problems)
-    by_protocol = {scope.protocol: scope for scope in found.scopes}
-    expected = [("r1", "r2", 7), ("r2", "r1", 9), ("r2", "r3", 20), ("r3", "r2", 30)]
-    assert shape(by_protocol["isis"]) == expected
-    assert shape(by_protocol["ospf"]) == [
-        (LOOPBACKS[a], LOOPBACKS[b], metric) for a, b, metric in expected
-    ]
-    assert [str(way.address) for way in by_protocol["ospf"].ways] == [
-        "10.0.12.2", "10.0.12.1", "10.0.23.1", "10.0.23.0",
-    ]  # fmt: skip
-    assert [p for p in found.problems if p.harms] == []
+    assert_read(found)

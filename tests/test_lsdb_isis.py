@@ -152,6 +152,13 @@ def test_a_lan_is_resolved_into_ways_between_its_routers() -> None:
     assert list(scope.names) == list(NAMES.values())
 
 
+def test_frames_too_long_for_a_length_have_an_ethertype() -> None:
+    plain = isis_frame(lsp.encode(both[0]))
+    data = plain.data[:12] + b"\x88\x70" + plain.data[14:]
+    found = read_databases(capture([replace(plain, data=data)]))
+    assert list(found.scopes[0].names) == [NAMES[A]]
+
+
 def test_topologies_are_apart_and_pseudonodes_in_all_of_them() -> None:
     lan = make(B, (A, 0), (B, 0), pseudonode=4)
     two = [make(A, (B, 3, 4), mt_id=2), make(B, (B, 5, 4), mt_id=2)]

@@ -120,6 +120,11 @@ def test_parallel_links_keep_their_own_addresses() -> None:
     assert [way[4] for way in ways(*two)] == ["10.9.0.1", "10.9.0.5", "10.9.0.0", "10.9.0.4"]
 
 
+def test_unnumbered_links_have_no_address() -> None:
+    two = [[router(A, to(B, 1, "0.0.0.4"))], [router(B, to(A, 1, "0.0.0.9"))]]
+    assert [way[4] for way in ways(*two)] == ["None", "None"]
+
+
 def test_a_network_joins_the_routers_that_both_sides_list() -> None:
     dr = IPv4Address("10.8.0.1")
     on = [RouterLink(2, dr, IPv4Address(f"10.8.0.{n}"), n) for n in (1, 2, 3)]
@@ -180,6 +185,16 @@ def test_bier_of_the_first_opaque_lsa_for_a_prefix_counts() -> None:
         7,
         "frame 1: LSA type 10 7.0.0.1 of 10.0.0.1, 10.0.0.1/32, sub-TLV 9 (number 1)",
     )
+
+
+def test_an_extended_prefix_lsa_octet_by_octet() -> None:
+    """RFC 7684 2 and 2.1 by hand; the default route has 32 bits of prefix, too."""
+    host = ExtendedPrefix(IPv4Network(A), 1, 0x40, b"\0\x63\0\0")
+    default = ExtendedPrefix(IPv4Network("0.0.0.0/0"), 5, 0)
+    octets = "0001 000c 01 20 00 40 0a000001 0063 0000  0001 0008 05 00 00 00 00000000"
+    body = bytes.fromhex(octets.replace(" ", ""))
+    assert ospf_lsa.encode_extended_prefixes([host, default]) == body
+    assert list(ospf_lsa.extended_prefixes(body)) == [host, default]
 
 
 def test_a_bfr_prefix_that_no_router_lsa_holds_is_nobodys_route() -> None:

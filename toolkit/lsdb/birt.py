@@ -1,7 +1,7 @@
 """The BIRT as each BFR of a scope computes it.
 
 RFC 8279 sections 6.3 (table), 6.9 and 6.10 (routers that are no BFRs, or not of our BSL), 5
-(BFR-ids held twice); RFC 9272 section 2 and RFC 8401 section 5 (who disagrees with us about
+(BFR-ids held twice); RFC 9272 and RFC 8401 section 5 (who disagrees with us about
 topology or algorithm is no BFR to us).  Law: the next BFR of a BFER is the first router on a
 shortest path to it that has our <sub-domain, SI, BSL> in our encapsulation; all of equal cost are
 kept, the nearest first.  A next BFR that is no neighbor stands with a tunnel from BFR-prefix to
@@ -145,16 +145,13 @@ class _Computation:
                 else:
                     bare.add(number)
             first[number] = met
-        ways = {n: self._ways_to(n, capable[n]) for met in first.values() for n in met}
-        return {
-            number: tuple(
-                neighbor
-                for near in sorted(first[number], key=self._rank)
-                for neighbor in ways[near]
-            )
-            for number in capable
-            if number in first
-        }
+        known: dict[frozenset[int], tuple[Neighbor, ...]] = {}
+        for number in capable:
+            met = first.get(number, frozenset())
+            if met not in known:
+                near = sorted(met, key=self._rank)
+                known[met] = tuple(way for n in near for way in self._ways_to(n, capable[n]))
+        return {number: known[first[number]] for number in capable if number in first}
 
     def _rank(self, number: int) -> tuple[int, str]:
         return self._paths.distance[number], self._paths.graph.names[number]

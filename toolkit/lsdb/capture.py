@@ -9,6 +9,7 @@ nothing but a file that is no capture raises WireError.  Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from toolkit.bier.signalling import isis as bier_isis
 from toolkit.bier.signalling import ospf as bier_ospf
@@ -20,6 +21,9 @@ from toolkit.lsdb.isis import IsisDatabase
 from toolkit.lsdb.ospf import OspfDatabase
 from toolkit.lsdb.problem import Kind, LsdbProblem
 from toolkit.lsdb.scope import Scope
+
+_LLC_FOLLOWS: Final = frozenset({0, 0x8870})
+"""An IEEE 802.3 length, or the EtherType for frames too long for one (IEEE 802.1AC)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class _Reader:
         try:
             if payload.ethertype == EtherType.IPV4:
                 self._ipv4(data, frame, place)
-            elif not payload.ethertype and data[:4] == lsp.LLC + bytes((lsp.NLPID,)):
+            elif payload.ethertype in _LLC_FOLLOWS and data[:4] == lsp.LLC + bytes((lsp.NLPID,)):
                 self.used += 1
                 if not self._cut(frame, place):
                     self._isis(data[len(lsp.LLC) :], place)

@@ -202,7 +202,7 @@ class _AreaReader:
         ]
         if back:
             near = [other for other in back if _one_subnet(link.data, other.data)] or back
-            address = near[0].data if len(near) == 1 else None
+            address = near[0].data if len(near) == 1 and not _unnumbered(near[0]) else None
             yield from _ways_of(router, link.id, link, address, back)
 
     def _transit(self, router: IPv4Address, link: RouterLink) -> Iterable[Way]:
@@ -222,6 +222,11 @@ class _AreaReader:
 def _one_subnet(a: IPv4Address, b: IPv4Address) -> bool:
     """Both ends of a /31 or a /30."""
     return a != b and int(a) >> 2 == int(b) >> 2
+
+
+def _unnumbered(link: RouterLink) -> bool:
+    """The link's data is an interface index, not an address (RFC 2328 section 12.4.1.1)."""
+    return int(link.data) < 1 << 24
 
 
 def _ways_of(

@@ -133,14 +133,14 @@ def extended_prefixes(body: bytes) -> Iterator[ExtendedPrefix]:
         route_type, length, family, flags = _PREFIX.unpack_from(tlv.value)
         if family:
             continue
-        words = _PREFIX.size + (length + 31) // 32 * 4
-        if length > 32 or len(tlv.value) < words:
+        start = _PREFIX.size + 4  # 32 bits whatever the length (RFC 7684 section 2.1)
+        if length > 32 or len(tlv.value) < start:
             raise WireError(
                 f"Extended Prefix TLV: a prefix of {length} bits in {len(tlv.value)} octets"
             )
-        address = int.from_bytes(tlv.value[_PREFIX.size : words].ljust(4, b"\0"), "big")
+        address = int.from_bytes(tlv.value[_PREFIX.size : start], "big")
         network = IPv4Network((address, length), strict=False)
-        yield ExtendedPrefix(network, route_type, flags, tlv.value[words:])
+        yield ExtendedPrefix(network, route_type, flags, tlv.value[start:])
 
 
 def encode_extended_prefixes(some: Iterable[ExtendedPrefix]) -> bytes:
@@ -149,7 +149,7 @@ def encode_extended_prefixes(some: Iterable[ExtendedPrefix]) -> bytes:
         Tlv(
             _EXTENDED_PREFIX_TLV,
             _PREFIX.pack(one.route_type, one.network.prefixlen, 0, one.flags)
-            + (one.network.network_address.packed if one.network.prefixlen else b"")
+            + one.network.network_address.packed
             + one.sub_tlvs,
         )
         for one in some

@@ -1,6 +1,6 @@
 """What one BFR advertises, as every other one takes it: what counts, and why the rest does not.
 
-RFC 8401 sections 5 and 6.2, RFC 8444 section 2, RFC 9272 section 2, RFC 8279 section 5.  Law: an
+RFC 8401 sections 5 and 6.2, RFC 8444 section 2, RFC 9272, RFC 8279 section 5.  Law: an
 advertisement that must be ignored takes part in nothing else; where label ranges of what remains
 overlap, nothing of that BFR remains.  Rules of our own are named as such.  Pure.
 """
@@ -50,7 +50,7 @@ class Conflict(StrEnum):
     TOPOLOGY = "mt-conflict"
     """A sub-domain lives in one topology (RFC 8401 section 5.1, RFC 8444 section 2.1)."""
     ALGORITHM = "bar-ipa-conflict"
-    """RFC 9272 section 2: a BFR with another BAR or IPA than ours counts as incapable of BIER in
+    """RFC 9272: a BFR with another BAR or IPA than ours counts as incapable of BIER in
     that sub-domain; so does one whose algorithm we do not support."""
 
 
