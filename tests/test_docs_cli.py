@@ -58,8 +58,13 @@ def test_the_command_reference_is_what_the_parsers_say(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/tutorial.md", "docs/how-to/import.md", "docs/how-to/wireshark.md"],
-    ["README.md", "docs/tutorial.md", "docs/how-to/import.md", "docs/reference/bier-signalling.md"],
+    [
+        "README.md",
+        "docs/tutorial.md",
+        "docs/how-to/import.md",
+        "docs/how-to/wireshark.md",
+        "docs/reference/bier-signalling.md",
+    ],
 )
 def test_every_command_line_in_the_pages_is_one_that_parses(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from lsdb_networks import isis_capture, ospf_capture, router_lsas, router_lsps
 from test_lsdb_birt import network
+from tshark import clean, needs_tshark
 
-pytestmark = [
-    pytest.mark.interop,
-    pytest.mark.skipif(
-        shutil.which("tshark") is None, reason="tshark is not installed (apt-get install tshark)"
-    ),
-]
+pytestmark = [pytest.mark.interop, needs_tshark]
 BIER = "isis.lsp.bier"
 
 
-def tshark(path: Path, fields: list[str], *options: str) -> list[list[str]]:
+def rows_of(path: Path, fields: list[str], *options: str) -> list[list[str]]:
     names = [part for name in fields for part in ("-e", name)]
     done = subprocess.run(
         ["tshark", "-n", "-r", str(path), *options, "-T", "fields", *names],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=60, env=clean(path.parent),
     )  # fmt: skip
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 def complaints(path: Path) -> list[list[str]]:
     wanted = "_ws.malformed or _ws.expert.severity >= 0x400000"  # note, warning, error
-    return tshark(path, ["frame.number", "_ws.expert.message"], "-Y", wanted)
+    return rows_of(path, ["frame.number", "_ws.expert.message"], "-Y", wanted)
 
 
 def test_isis_with_bier_info_field_by_field(tmp_path: Path) -> None:
@@ -38,7 +33,7 @@ def test_isis_with_bier_info_field_by_field(tmp_path: Path) -> None:
     file.write_bytes(isis_capture(router_lsps(net)))
     assert complaints(file) == []
     fields = ["isis.lsp.lsp_id", "isis.lsp.checksum.status", "isis.lsp.hostname"]
-    assert tshark(file, fields) == [
+    assert rows_of(file, fields) == [
         [f"{router.system_id}.00-00", "1", name] for name, router in net.routers.items()
     ]
     parts = [
@@ -51,7 +46,7 @@ def test_isis_with_bier_info_field_by_field(tmp_path: Path) -> None:
         for router in net.routers.values()
         for part in router.sub_domains
     ]
-    assert [row for row in tshark(file, fields) if row[0]] == expected
+    assert [row for row in rows_of(file, fields) if row[0]] == expected
 
 
 def test_a_wrong_isis_checksum_is_wrong_for_wireshark_too(tmp_path: Path) -> None:
@@ -60,7 +55,7 @@ def test_a_wrong_isis_checksum_is_wrong_for_wireshark_too(tmp_path: Path) -> Non
     data = bytearray(isis_capture(router_lsps(network(3))))
     data[-1] ^= 1
     file.write_bytes(data)
-    assert tshark(file, ["isis.lsp.checksum.status"])[-1] == ["0"]
+    assert rows_of(file, ["isis.lsp.checksum.status"])[-1] == ["0"]
     assert len(complaints(file)) == 1
 
 
@@ -70,12 +65,12 @@ def test_ospf_with_extended_prefixes(tmp_path: Path) -> None:
     lsas = router_lsas(net)
     file.write_bytes(ospf_capture(lsas, net))
     assert complaints(file) == []
-    rows = tshark(file, ["ospf.srcrouter", "ospf.ls.number_of_lsas"])
+    rows = rows_of(file, ["ospf.srcrouter", "ospf.ls.number_of_lsas"])
     every = {str(one.router): len(some) for some in lsas.values() for one in some}
     assert {row[0]: int(row[1]) for row in rows} == every
     done = subprocess.run(
         ["tshark", "-n", "-r", str(file), "-V"],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=60, env=clean(tmp_path),
     )  # fmt: skip
     shown = [line.strip() for line in done.stdout.splitlines()]
     assert shown.count("OSPFv2 Extended Prefix Opaque LSA") == sum(map(len, lsas.values())) - len(
