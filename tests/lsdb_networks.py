@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
+
+from planes_networks import state as network_state
 
 from toolkit.bier.bitstring import Bsl
 from toolkit.bier.signalling import isis as bier_isis
@@ -142,3 +145,22 @@ def ospf_capture(lsas: Mapping[str, list[Lsa]], state: NetworkState) -> bytes:
         ospf_frame(ospf_packet.encode_update(router_id(name, state), AREA, some))
         for name, some in lsas.items()
     )
+
+
+def network(seed: int, kind: str = "mpls") -> NetworkState:
+    """A connected graph of 4 to 12 routers, parallel links and non-BFRs in it."""
+    dice = random.Random(seed)
+    names = [f"r{n:02}" for n in range(dice.randint(4, 12))]
+    links = []
+    for number, name in enumerate(names[1:], 1):
+        links.append((dice.choice(names[:number]), name, dice.randint(1, 3), dice.randint(1, 3)))
+    for _ in range(len(names)):
+        a, b = dice.sample(names, 2)
+        links.append((a, b, dice.randint(1, 3), dice.randint(1, 3)))
+    ids = dice.sample(range(1, 129), len(names))
+    bfr_ids = {
+        name: None if dice.random() < 0.2 else bfr_id
+        for name, bfr_id in zip(names, ids, strict=True)
+        if dice.random() < 0.8
+    }
+    return network_state(links, bfr_ids=bfr_ids, kind=kind, bsl=64, max_si=1)

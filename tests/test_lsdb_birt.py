@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
-from lsdb_networks import isis_capture, ospf_capture, router_lsas, router_lsps
-from planes_networks import derive, state
+from lsdb_networks import isis_capture, network, ospf_capture, router_lsas, router_lsps
+from planes_networks import derive
 
 from toolkit.bier.birt import Row
 from toolkit.lsdb.bfrs import Bfrs
@@ -14,26 +12,6 @@ from toolkit.lsdb.birt import tables
 from toolkit.lsdb.capture import read_databases
 from toolkit.lsdb.check import check
 from toolkit.lsdb.scope import Scope
-from toolkit.state.model import NetworkState
-
-
-def network(seed: int, kind: str = "mpls") -> NetworkState:
-    """A connected graph of 4 to 12 routers, parallel links and non-BFRs in it."""
-    dice = random.Random(seed)
-    names = [f"r{n:02}" for n in range(dice.randint(4, 12))]
-    links = []
-    for number, name in enumerate(names[1:], 1):
-        links.append((dice.choice(names[:number]), name, dice.randint(1, 3), dice.randint(1, 3)))
-    for _ in range(len(names)):
-        a, b = dice.sample(names, 2)
-        links.append((a, b, dice.randint(1, 3), dice.randint(1, 3)))
-    ids = dice.sample(range(1, 129), len(names))
-    bfr_ids = {
-        name: None if dice.random() < 0.2 else bfr_id
-        for name, bfr_id in zip(names, ids, strict=True)
-        if dice.random() < 0.8
-    }
-    return state(links, bfr_ids=bfr_ids, kind=kind, bsl=64, max_si=1)
 
 
 def one_scope(capture: bytes) -> Scope:

@@ -19,6 +19,7 @@ from toolkit.lsdb import ospf_lsa, ospf_packet
 from toolkit.lsdb.bfrs import Bfrs
 from toolkit.lsdb.birt import tables
 from toolkit.lsdb.capture import Databases, read_databases
+from toolkit.lsdb.check import check
 from toolkit.lsdb.ospf_lsa import ExtendedPrefix, RouterLink
 from toolkit.lsdb.ospf_packet import Lsa
 
@@ -205,6 +206,21 @@ def test_a_bfr_prefix_that_no_router_lsa_holds_is_nobodys_route() -> None:
     assert problem.what == (
         "no Router-LSA or Summary-LSA of 10.0.0.1 holds the prefix; nobody has a route to it"
     )
+
+
+def test_a_sub_domain_in_two_topologies_is_two_worlds() -> None:
+    """RFC 8444 section 2.1: each ignores what the other says."""
+    packets = [
+        [router(A, to(B, 3, "10.9.0.0", mt5=3)), bier(A, info(1))],
+        [router(B, to(A, 4, "10.9.0.1", mt5=4)), bier(B, info(2, 2000, mt_id=5))],
+    ]
+    bfrs = Bfrs(databases(*packets).scopes[0])
+    every = [table for own in (A, B) for table in tables(bfrs, str(own))]
+    assert [list(table.rows) for table in every] == [[1], [2]]
+    assert [str(problem) for problem in check(bfrs, every)] == [
+        "ospf area 0.0.0.0: sub-domain 0: it is in several topologies: MT 0 (10.0.0.1), "
+        "MT 5 (10.0.0.2); these ignore each other"
+    ]
 
 
 def test_a_bfr_of_another_area_is_reached_through_its_border_router() -> None:

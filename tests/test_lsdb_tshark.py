@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lsdb_networks import isis_capture, ospf_capture, router_lsas, router_lsps
-from test_lsdb_birt import network
+from lsdb_networks import isis_capture, network, ospf_capture, router_lsas, router_lsps
 from tshark import clean, needs_tshark
 
 pytestmark = [pytest.mark.interop, needs_tshark]

@@ -63,23 +63,28 @@ def _ranges(scope: Scope, place: str, members: Sequence[Advertisement]) -> Itera
         groups = _grouped(scope, members, lambda one: _offer_text(offers[one.place]))
         what = f"no BSL and encapsulation is common to all of its BFRs: {_told(groups)}"
         yield LsdbProblem(place, Kind.BSL_MISMATCH, what)
+    least: dict[tuple[Encapsulation, int], int] = {}
+    for ranges in offers.values():
+        for key, offer in ranges.items():
+            least[key] = min(offer.max_si, least.get(key, offer.max_si))
     for one in members:
         for key, offer in offers[one.place].items():
             if not one.info.bfr_id or offer.bsl is None:
                 continue
             bsl = offer.bsl.bits
             si = set_and_bit(one.info.bfr_id, bsl)[0]
+            if si <= least[key]:
+                continue
             short = sorted(
                 _who(scope, other)
                 for other in members
                 if key in offers[other.place] and offers[other.place][key].max_si < si
             )
-            if short:
-                what = (
-                    f"BFR-id {one.info.bfr_id} lies in set {si} of BSL {bsl}, beyond the Max SI "
-                    f"that {', '.join(short)} advertise"
-                )
-                yield LsdbProblem(one.place, Kind.SET_OUT_OF_RANGE, what)
+            what = (
+                f"BFR-id {one.info.bfr_id} lies in set {si} of BSL {bsl}, beyond the Max SI "
+                f"that {', '.join(short)} advertise"
+            )
+            yield LsdbProblem(one.place, Kind.SET_OUT_OF_RANGE, what)
 
 
 def _offer_text(offers: Iterable[tuple[Encapsulation, int]]) -> str:

@@ -8,6 +8,7 @@ counts, purges remove it; a TLV that is malformed is a problem and harms no othe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -264,8 +265,8 @@ class _ScopeReader:
             )
 
     def _unique_names(self) -> dict[str, str]:
-        names = list(self._names.values())
-        twice = sorted({name for name in names if name and names.count(name) > 1})
+        times = Counter(self._names.values())
+        twice = sorted(name for name, count in times.items() if name and count > 1)
         for name in twice:
             what = f"several routers call themselves {name}; they are shown by system ID"
             self._problem(f"isis {self._name}", Kind.NAME_TWICE, what)

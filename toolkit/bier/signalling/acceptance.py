@@ -7,11 +7,12 @@ overlap, nothing of that BFR remains.  Rules of our own are named as such.  Pure
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from itertools import combinations
+from itertools import pairwise
 from typing import Final
 
 from toolkit.bier.signalling.info import MAX_BIFT_ID, BierInfo, BiftIdRange
@@ -155,15 +156,15 @@ def _alone(one: Advertisement, max_mt_id: int) -> Refusal | None:
 
 
 def _once(some: list[Advertisement], refusals: list[Refusal]) -> list[Advertisement]:
-    ids = [one.info.sub_domain_id for one in some]
+    times = Counter(one.info.sub_domain_id for one in some)
     for one in some:
-        if ids.count(one.info.sub_domain_id) > 1:
+        if times[one.info.sub_domain_id] > 1:
             what = (
                 f"sub-domain {one.info.sub_domain_id} is advertised more than once; "
                 "all of these are ignored"
             )
             refusals.append(Refusal(Reason.SUB_DOMAIN_REPEATED, one, what))
-    return [one for one in some if ids.count(one.info.sub_domain_id) == 1]
+    return [one for one in some if times[one.info.sub_domain_id] == 1]
 
 
 def _possible(one: Advertisement, refusals: list[Refusal]) -> Advertisement:
@@ -184,13 +185,15 @@ def _possible(one: Advertisement, refusals: list[Refusal]) -> Advertisement:
 
 
 def _clash(some: list[Advertisement], encapsulation: Encapsulation) -> str:
+    """Say which two ranges share a number; nothing where none do."""
     every = [
-        (one.info.sub_domain_id, offer)
-        for one in some
+        (offer.base, number, one.info.sub_domain_id, offer)
+        for number, one in enumerate(some)
         for offer in one.info.ranges
         if offer.encapsulation is encapsulation
     ]
-    for (domain_a, a), (domain_b, b) in combinations(every, 2):
+    every.sort(key=lambda item: item[:2])
+    for (_a, _m, domain_a, a), (_b, _n, domain_b, b) in pairwise(every):
         if a.overlaps(b):
             return f"{_told(domain_a, a)} and {_told(domain_b, b)} overlap"
     return ""
