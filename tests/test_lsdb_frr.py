@@ -2,7 +2,8 @@
 
 Three routers in network namespaces, a LAN (so a pseudonode and a Network-LSA) and a point-to-point
 link; the capture is taken on the LAN, where the whole database passes when adjacencies come up.
-FRRouting carries no BIER, so this proves the readers below it.
+FRRouting originates no BIER, but floods what a neighbor sends: our LSP with BIER in it comes back
+onto the LAN, since the designated router does not list it; one with a wrong checksum does not.
 """
 
 from __future__ import annotations
@@ -10,17 +11,28 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 from lsdb_lan import LINKS, LOOPBACKS, assert_read, complete
+from lsdb_networks import isis_frame
 
+from toolkit.bier.signalling import isis as bier_isis
+from toolkit.bier.signalling.info import BierInfo, BiftIdRange
+from toolkit.bier.wire import Encapsulation
 from toolkit.errors import WireError
+from toolkit.inet import pcap
+from toolkit.inet.tlv import Tlv, write_short
 from toolkit.lsdb.capture import Databases, read_databases
+from toolkit.lsdb.lsp import LLC, Lsp, LspId, ReceivedLsp, encode, parse
+from toolkit.lsdb.reachability import Prefix, prefix_tlvs
 
 FRR = Path("/usr/lib/frr")
 NEEDED = {"zebra": FRR / "zebra", "isisd": FRR / "isisd", "ospfd": FRR / "ospfd"}
@@ -146,7 +158,41 @@ def daemons(stack: ExitStack, names: dict[str, str], folder: Path) -> None:
                 assert time.monotonic() < until, "zebra has opened no socket"
 
 
-def test_the_database_of_a_real_network_is_read(tmp_path: Path) -> None:
+SEND = """
+import socket, sys
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as lan:
+    lan.bind(("lan", 0))
+    own = lan.getsockname()[4]
+    data = bytes.fromhex(sys.argv[1])
+    lan.send(data[:6] + own + data[12:])
+"""
+"""Sends a frame from inside a namespace, with the interface's own address as its source."""
+
+
+def stranger() -> Lsp:
+    """The LSP of a router that does not exist."""
+    offer = BiftIdRange(Encapsulation.MPLS, 3, 100_000, 3)
+    info = BierInfo(sub_domain_id=5, bfr_id=300, ranges=(offer,))
+    sub = write_short([Tlv(32, bier_isis.encode(info))])
+    prefix = Prefix(IPv4Network("10.255.0.99/32"), 1, sub=sub)
+    tlvs = (Tlv(137, b"r99"), *prefix_tlvs([prefix]))
+    return Lsp(level=2, id=LspId(bytes.fromhex("000000000099")), sequence=3, tlvs=tlvs)
+
+
+def senders(file: Path, lsp_id: LspId) -> set[bytes]:
+    """MAC addresses that an LSP came from."""
+    found = set()
+    for frame in pcap.read(file.read_bytes()).frames:
+        load = pcap.payload(frame)
+        if load.ethertype == 0 and load.data.startswith(LLC + b"\x83"):
+            pdu = parse(load.data[len(LLC) :])
+            if isinstance(pdu, ReceivedLsp) and pdu.lsp.id == lsp_id:
+                assert pdu.lsp.tlvs == stranger().tlvs
+                found.add(load.source)
+    return found
+
+
+def test_a_real_network_floods_what_we_read_and_what_we_write(tmp_path: Path) -> None:
     file = tmp_path / "lan.pcapng"
     with namespaces() as names, homes() as home, ExitStack() as stack:
         dump = ("ip", "netns", "exec", names["r1"], "dumpcap", "-q", "-i", "lan", "-w", str(file))
@@ -154,9 +200,31 @@ def test_the_database_of_a_real_network_is_read(tmp_path: Path) -> None:
         daemons(stack, names, home)
         found, until = Databases((), (), 0, 0), time.monotonic() + PATIENCE
         while not complete(found) and time.monotonic() < until:
-            with suppress(subprocess.TimeoutExpired):
-                watch.wait(POLL)
-                pytest.fail("dumpcap ended early")
+            wait(watch)
             with suppress(FileNotFoundError, WireError):  # dumpcap may have written no header yet
                 found = read_databases(file.read_bytes())
-    assert_read(found)
+        assert_read(found)
+        good, wrong = stranger(), replace(stranger(), id=LspId(bytes.fromhex("000000000098")))
+        damaged = bytearray(encode(wrong))
+        damaged[24] ^= 1  # the checksum
+        for pdu in (bytes(damaged), encode(good)):
+            frame = isis_frame(pdu).data.hex()
+            run("ip", "netns", "exec", names["r1"], sys.executable, "-c", SEND, frame)
+        while len(senders(file, good.id)) < 2 and time.monotonic() < until:
+            wait(watch)
+    assert len(senders(file, good.id)) == 2, "r2 has not sent our LSP back"
+    assert len(senders(file, wrong.id)) == 1, "r2 has flooded an LSP with a wrong checksum"
+    (scope,) = (s for s in read_databases(file.read_bytes()).scopes if s.protocol == "isis")
+    (said,) = scope.advertisements
+    assert (scope.name_of(said.router), said.info.bfr_id, said.info.sub_domain_id) == (
+        "r99",
+        300,
+        5,
+    )
+
+
+def wait(watch: subprocess.Popen[bytes]) -> None:
+    """Give the network a moment, as long as the capture goes on."""
+    with suppress(subprocess.TimeoutExpired):
+        watch.wait(POLL)
+        pytest.fail("dumpcap ended early")
