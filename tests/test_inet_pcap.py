@@ -137,6 +137,12 @@ def test_payloads_past_every_kind_of_link_header() -> None:
     assert payload(Frame(cooked, 0, 113)) == Payload(0x0800, b"ip", (), mac)
     cooked = cooked[:14] + bytes.fromhex("0004 fefe03")
     assert payload(Frame(cooked, 0, 113)) == Payload(0, bytes.fromhex("fefe03"), (), mac)
+    cooked = cooked[:14] + bytes.fromhex("8100 0007 0800") + b"ip"
+    assert payload(Frame(cooked, 0, 113)) == Payload(0x0800, b"ip", (7,), mac)
+    second = bytes.fromhex("0800 0000 00000002 0001 04 06") + mac + bytes(2) + b"ip"
+    assert payload(Frame(second, 0, 276)) == Payload(0x0800, b"ip", (), mac)
+    second = b"\0\4" + second[2:20] + bytes.fromhex("fefe03")
+    assert payload(Frame(second, 0, 276)) == Payload(0, bytes.fromhex("fefe03"), (), mac)
     assert payload(Frame(b"\x60", 0, 101)) == Payload(0x86DD, b"\x60")
     assert payload(Frame(b"\x45", 0, 228)) == Payload(0x0800, b"\x45")
 
@@ -149,6 +155,7 @@ def test_payloads_past_every_kind_of_link_header() -> None:
         (Frame(b"", 0, 101), "IP: empty packet"),
         (Frame(b"\x10", 0, 101), "IP: version 1 is neither 4 nor 6"),
         (Frame(b"abc", 0, 113), "Linux cooked capture: 3 octets are less than 16"),
+        (Frame(bytes(19), 0, 276), "Linux cooked capture: 19 octets are less than 20"),
         (Frame(b"abc", 0, 147), "link type 147 is not Ethernet, raw IP or Linux cooked"),
     ],
 )
@@ -175,6 +182,7 @@ PREFIXES = [
     b"",
     pcap("<", 0xA1B2C3D4),
     pcap(">", 0xA1B23C4D, network=113),
+    pcap("<", 0xA1B2C3D4, network=276),
     section("<") + block("<", 1, struct.pack("<HHI", 1, 0, 0)),
     section(">"),
 ]

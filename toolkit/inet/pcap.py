@@ -40,7 +40,6 @@ _VLAN_TAGS: Final = (0x8100, 0x88A8, 0x9100)
 """IEEE 802.1Q, 802.1ad, and what came before it."""
 _LENGTH_LIMIT: Final = 0x0600
 """Below: the field is the length of an IEEE 802.3 frame, and LLC follows."""
-_COOKED: Final = 16
 _COOKED_LLC: Final = 4
 """Protocol field of Linux cooked captures for frames that start with an LLC header."""
 
@@ -55,6 +54,12 @@ class LinkType(IntEnum):
     """Linux cooked capture, version 1."""
     IPV4 = 228
     IPV6 = 229
+    LINUX_SLL2 = 276
+    """Version 2: what tcpdump writes of all interfaces at once."""
+
+
+_COOKED: Final = {LinkType.LINUX_SLL: (16, 14, 5, 6), LinkType.LINUX_SLL2: (20, 0, 11, 12)}
+"""Octets of the header; where in it the protocol, the length of the address and the address are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +154,19 @@ def payload(frame: Frame) -> Payload:
         if len(data) < 14:
             raise WireError(f"Ethernet: {len(data)} octets are less than 14")
         return _untagged(data, 12, data[6:12])
-    if frame.link_type == LinkType.LINUX_SLL:
-        if len(data) < _COOKED:
-            raise WireError(f"Linux cooked capture: {len(data)} octets are less than {_COOKED}")
-        octets = min(int.from_bytes(data[4:6], "big"), 8)
-        if int.from_bytes(data[14:16], "big") == _COOKED_LLC:
-            return Payload(0, data[_COOKED:], (), data[6 : 6 + octets])
-        return _untagged(data, 14, data[6 : 6 + octets])
+    if frame.link_type in _COOKED:
+        return _cooked(data, *_COOKED[LinkType(frame.link_type)])
     raise WireError(f"link type {frame.link_type} is not Ethernet, raw IP or Linux cooked")
+
+
+def _cooked(data: bytes, size: int, protocol: int, octets_at: int, address: int) -> Payload:
+    if len(data) < size:
+        raise WireError(f"Linux cooked capture: {len(data)} octets are less than {size}")
+    source = data[address : address + min(data[octets_at], 8)]
+    kind = int.from_bytes(data[protocol : protocol + 2], "big")
+    if kind == _COOKED_LLC:
+        return Payload(0, data[size:], (), source)
+    return _untagged(data[protocol : protocol + 2] + data[size:], 0, source)
 
 
 def _untagged(data: bytes, at: int, source: bytes) -> Payload:
@@ -296,7 +306,7 @@ class _PcapNg:
             if code == _IF_TSRESOL and length == 1:
                 resolution = value[0]
             elif code == _IF_TSOFFSET and length == 8:
-                offset = Struct(self._order + "q").unpack(value)[0]
+                (offset,) = Struct(self._order + "q").unpack(value)
             at += 4 + (length + 3 & ~3)
         self._interfaces.append(_Interface(link_type, snap, resolution, offset))
 
