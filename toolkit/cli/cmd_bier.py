@@ -12,8 +12,8 @@ import importlib
 
 SUBCOMMANDS: dict[str, str] = {
     "decode": "Explain a BIER packet, or every one in a capture",
-    "ping": "Ask BFERs over BIER whether packets reach them, in the memory laboratory or for real",
-    "trace": "See the tree that BIER packets take, hop by hop, in the memory laboratory or for real",
+    "ping": "Ask BFERs over BIER whether packets reach them, in the laboratory or for real",
+    "trace": "See the tree that BIER packets take, hop by hop, in the laboratory or for real",
     "forward": "Be a BFR on real interfaces, by a BIFT document",
     "lsdb": "Read the BFRs of a live network, their BIRTs and problems from a capture of its IGP",
 }
