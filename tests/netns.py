@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_NETWORK = 0x40000000
+from toolkit.bier.runtime_namespace import entered
 
 
 def missing() -> str:
@@ -57,26 +55,8 @@ class Namespaces:
     @contextmanager
     def entered(self, name: str) -> Iterator[None]:
         """Be in a namespace: sockets opened meanwhile stay in it."""
-        with entered(Path("/run/netns") / self[name]):
+        with (Path("/run/netns") / self[name]).open("rb") as opened, entered(opened.fileno()):
             yield
-
-
-@contextmanager
-def entered(path: Path) -> Iterator[None]:
-    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    inside = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _enter(inside)
-        yield
-    finally:
-        _enter(before)
-        os.close(inside)
-        os.close(before)
-
-
-def _enter(descriptor: int) -> None:
-    if _LIBC.setns(descriptor, _NETWORK):
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 @contextmanager

@@ -23,6 +23,8 @@ _AUXILIARY: Final = 0xFFFFF000
 _PACKET_TYPE, _VLAN_TAG, _VLAN_PRESENT = _AUXILIARY + 4, _AUXILIARY + 44, _AUXILIARY + 48
 _OUTGOING: Final = 4
 _ALL: Final = 0x40000
+EVERYTHING: Final = _INSTRUCTION.pack(_RETURN, 0, 0, _ALL)
+"""A filter that takes every frame."""
 TAKE, DROP, NEXT = "take", "drop", ""
 
 

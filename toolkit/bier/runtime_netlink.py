@@ -36,10 +36,11 @@ from toolkit.errors import EnvironmentProblem
 
 _GROUPS: Final = 0x1 | 0x4 | 0x40 | 0x400
 """RTMGRP_LINK, _NEIGH, _IPV4_ROUTE, _IPV6_ROUTE."""
-_REQUEST, _ACK, _DUMP, _REPLACE, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x400
+_REQUEST, _ACK, _DUMP, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
 _DONE, _ERROR = 3, 2
 _SO_RCVBUFFORCE: Final = 33
-_UP_AND_RUNNING: Final = 0x1 | 0x40
+_UP: Final = 0x1 | 0x10000
+"""IFF_UP, IFF_LOWER_UP: it is meant to be up, and there is a carrier."""
 _USABLE: Final = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80
 """Neighbor states with a MAC address: reachable, stale, delay, probe, noarp, permanent."""
 _USE: Final = 0x01
@@ -132,11 +133,25 @@ class Netlink:
         message["attrs"] = [("NDA_DST", str(address))]
         self._send(message, RTM_NEWNEIGH, _REPLACE | _CREATE)
 
-    def set_up(self, index: int) -> None:
-        """Bring an interface of our own up."""
+    def set_up(self, ifindex: int, *, up: bool = True) -> None:
+        """Bring an interface of our own up or down."""
         message = ifinfmsg()
-        message["index"], message["flags"], message["change"] = index, 1, 1
+        message["index"], message["flags"], message["change"] = ifindex, int(up), 1
         for _answer in self._ask(message, RTM_NEWLINK, _ACK):
+            pass
+
+    def add_pair(self, name: str, peer: str, mtu: int) -> None:
+        """Make two interfaces that are the ends of one wire (veth)."""
+        message = ifinfmsg()
+        far = {"attrs": [("IFLA_IFNAME", peer), ("IFLA_MTU", mtu)]}
+        info = [
+            ("IFLA_INFO_KIND", "veth"),
+            ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", far)]}),
+        ]
+        message["attrs"] = [
+            ("IFLA_IFNAME", name), ("IFLA_MTU", mtu), ("IFLA_LINKINFO", {"attrs": info}),
+        ]  # fmt: skip
+        for _answer in self._ask(message, RTM_NEWLINK, _ACK | _CREATE | _EXCLUSIVE):
             pass
 
     def heard(self) -> Iterator[Heard]:
@@ -187,7 +202,7 @@ class Netlink:
         text = message.get_attr("IFLA_ADDRESS")  # type: ignore[attr-defined]
         mac = bytes.fromhex(text.replace(":", "")) if text else None
         port = Port(mac if mac and len(mac) == 6 else None, message.get_attr("IFLA_MTU"))  # type: ignore[attr-defined]
-        up = message["flags"] & _UP_AND_RUNNING == _UP_AND_RUNNING
+        up = message["flags"] & _UP == _UP
         return Link(name, index, port, up)
 
     def _neighbor(self, message: Mapping[str, Any]) -> Reachable | None:

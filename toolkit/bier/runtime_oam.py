@@ -222,14 +222,29 @@ class ReplySender:
     def __init__(self) -> None:
         self._sockets: dict[int, socket.socket] = {}
 
-    def send(self, reply: IpReply) -> bool:
-        """Send; False where there is no route, or no permission."""
-        version = reply.destination.version
+    def open(self, version: int) -> None:
+        """Be able to send packets of an IP version, in the network namespace that we are in.
+
+        EnvironmentProblem where that is not permitted.
+        """
+        if version in self._sockets:
+            return
+        family = socket.AF_INET if version == 4 else socket.AF_INET6
         try:
-            if version not in self._sockets:
-                family = socket.AF_INET if version == 4 else socket.AF_INET6
-                self._sockets[version] = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
-            self._sockets[version].sendto(reply.packet, (str(reply.destination), 0))
+            self._sockets[version] = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"replies to OAM cannot be sent: {error.strerror} (run as root, or with "
+                "CAP_NET_RAW)"
+            ) from None
+
+    def send(self, reply: IpReply) -> bool:
+        """Send; False where there is no route, or the version was not opened."""
+        raw = self._sockets.get(reply.destination.version)
+        if raw is None:
+            return False
+        try:
+            raw.sendto(reply.packet, (str(reply.destination), 0))
         except OSError:
             return False
         return True

@@ -47,6 +47,7 @@ class PacketSocket:
         """Frames that the kernel dropped since nobody read them in time."""
         self.failures: Counter[str] = Counter()
         """Frames that could not be sent, by reason."""
+        self._joined: set[int] = set()
         self._buffer = bytearray(LARGEST)
         self._view = memoryview(self._buffer)
         try:
@@ -86,20 +87,24 @@ class PacketSocket:
         header = Struct("@HP").pack(len(program) // 8, ctypes.addressof(kept))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
 
-    def join(self, index: int, *, everything: bool) -> None:
-        """Get frames to all groups, or to all MAC addresses (`everything`)."""
-        kind = _PROMISCUOUS if everything else _ALL_MULTICAST
-        request = _MEMBERSHIP.pack(index, kind, 0, b"")
-        self._socket.setsockopt(SOL_PACKET, _ADD_MEMBERSHIP, request)
+    def join(self, ifindex: int, *, multicast: bool, everything: bool) -> None:
+        """Get frames to all groups, or to all MAC addresses, from now on."""
+        for kind, asked in ((_ALL_MULTICAST, multicast), (_PROMISCUOUS, everything)):
+            if asked and kind not in self._joined:
+                request = _MEMBERSHIP.pack(ifindex, kind, 0, b"")
+                self._socket.setsockopt(SOL_PACKET, _ADD_MEMBERSHIP, request)
+                self._joined.add(kind)
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def receive(self) -> bytes | None:
-        """Return the next frame, None where there is none; OSError where the interface is gone."""
+        """Return the next frame, None where there is none."""
         try:
             size = self._socket.recv_into(self._buffer)
-        except BlockingIOError:
+        except (
+            OSError
+        ):  # nothing there; or the link went down, which netlink says too, or the device is gone
             return None
         frame = bytes(self._view[offload.HEADER : size])
         if self._buffer[0] & 1:

@@ -19,7 +19,7 @@ from toolkit.bier.live import Live
 from toolkit.bier.node import Delivered, Node
 from toolkit.bier.oam_responder import IpReply
 from toolkit.bier.overlay import ToHost
-from toolkit.bier.packet_filter import packet_filter, wanted
+from toolkit.bier.packet_filter import EVERYTHING, packet_filter, wanted
 from toolkit.bier.program import IpAddress, Program
 from toolkit.bier.runtime_netlink import Link, LinkGone, Lost, Netlink, Reachable
 from toolkit.bier.runtime_oam import ReplySender, host_ports
@@ -40,18 +40,27 @@ class SocketRuntime:
     """`poll` until enough; `close`.  EnvironmentProblem where the host does not offer what it
     takes: the interfaces of the program, packet sockets, netlink."""
 
-    def __init__(self, program: Program, *, host_interface: str = DEFAULT_NAME) -> None:
+    def __init__(
+        self, program: Program, *, host_interface: str = DEFAULT_NAME, filtered: bool = True
+    ) -> None:
+        """`host_interface`: name of the device by which the host gets packets of its own, made
+        where the program asks for it.  Not `filtered`: every frame comes up, so that what the
+        kernel's filter would keep from us is counted too."""
         self.received: Counter[str] = Counter()
         """Frames by interface."""
         self.sent: Counter[str] = Counter()
         self.to_host = 0
         self.delivered: list[Delivered] | None = None
         """Set it to a list to see what the overlay gets."""
-        self._host_name = host_interface
+        self.heard = False
+        """The kernel had news in the last `poll`."""
+        self._host_name, self._filtered = host_interface, filtered
         self._host: HostInterface | None = None
         self._sockets: dict[str, PacketSocket] = {}
         self._retired: Counter[str] = Counter()
-        """Counters of sockets that are closed."""
+        """Frames that were not sent, by sockets that are closed or not there, by reason."""
+        self._kernel_dropped = 0
+        """Of sockets that are closed."""
         self._replies = ReplySender()
         self._asked: dict[tuple[str, IpAddress], float] = {}
         self._refresh_at = 0.0
@@ -101,19 +110,19 @@ class SocketRuntime:
         check_interfaces(program, self._links)
         self.live.reload(program)
         self._fit(program)
-        if self.live.follows:
-            self.live.route(self._netlink.routes())
+        self._look(program)
 
-    def fail(self, interface: str | None) -> bool:
-        """Use the backups for an interface as if its link had failed; see `Engine.switch_over`."""
-        return self.node.engine.switch_over(interface)
+    def is_up(self, interface: str) -> bool:
+        """Say whether the host has an interface with a link that works."""
+        link = self._links.get(interface)
+        return link is not None and link.up
 
     def _fit(self, program: Program) -> None:
         """Have a socket for each interface of the program and none else, and what it needs."""
         for name in self._sockets.keys() - program.interfaces.keys():
             self._close(name)
         what = wanted(program)
-        filtered = packet_filter(what)
+        filtered = packet_filter(what) if self._filtered else EVERYTHING
         for name, interface in program.interfaces.items():
             link = self._links.get(name)
             if link is None:
@@ -124,10 +133,11 @@ class SocketRuntime:
                 self._selector.register(opened, selectors.EVENT_READ)
             else:
                 opened.filter(filtered)
-            if interface.mac not in (None, link.port.mac):
-                opened.join(link.ifindex, everything=True)
-            elif what.multicast:
-                opened.join(link.ifindex, everything=False)
+            opened.join(
+                link.ifindex,
+                multicast=bool(what.multicast),
+                everything=interface.mac not in (None, link.port.mac),
+            )
         host = any(flow.host for flow in program.egress.values())
         if host and self._host is None:
             device = self._host = HostInterface(self._host_name)
@@ -137,24 +147,32 @@ class SocketRuntime:
         if program.oam is not None:
             self.node.oam_ports.update(host_ports(list(program.interfaces)))
             self.node.epoch = time.time() - time.monotonic()
+            for own in program.oam.own.values():
+                self._replies.open(own.version)
 
     def _close(self, name: str) -> None:
         opened = self._sockets.pop(name)
         self._selector.unregister(opened)
-        self._retired["kernel"] += opened.count_kernel_drops()
+        self._kernel_dropped += opened.count_kernel_drops()
         self._retired.update(opened.failures)
         opened.close()
 
     def _read_all(self) -> None:
         """Read links, neighbors and routes as a whole."""
         self._links = self._netlink.links()
-        for name in self.node.program.interfaces:
+        self.macs.clear()
+        self.macs.update(self._netlink.neighbors())
+        self._look(self.node.program)
+
+    def _look(self, program: Program) -> None:
+        """Tell node and tables of the links that are there, and of all routes."""
+        for name in program.interfaces:
             link = self._links.get(name)
             if link is not None:
                 self._ports[name] = link.port
             self.live.link(name, up=link is not None and link.up)
-        self.macs.clear()
-        self.macs.update(self._netlink.neighbors())
+        for name in self.live.down - program.interfaces.keys():
+            self.live.link(name, up=True)  # no interface of ours any more
         self.node.refresh()
         if self.live.follows:
             self.live.route(self._netlink.routes())
@@ -162,7 +180,7 @@ class SocketRuntime:
     def poll(self, timeout: float | None = None) -> int:
         """Wait `timeout` seconds at most (None: as long as it takes) for something to happen, do
         it, and return how many frames came in."""
-        frames = 0
+        frames, self.heard = 0, False
         events = self._selector.select(0)
         if not events:
             self.live.settle()  # nothing to do: time for the backups
@@ -173,6 +191,7 @@ class SocketRuntime:
         # What the kernel knows goes first: a link that is down takes no more copies.
         for key, _mask in events:
             if key.fileobj is self._netlink:
+                self.heard = True
                 self._listen()
         for key, _mask in events:
             if isinstance(key.fileobj, PacketSocket):
@@ -186,10 +205,7 @@ class SocketRuntime:
     def _drain(self, opened: PacketSocket, now: float) -> int:
         name, node = opened.interface, self.live.node
         for count in range(BURST):
-            try:
-                frame = opened.receive()
-            except OSError:  # the link went down; the kernel says so by netlink
-                frame = None
+            frame = opened.receive()
             if frame is None:
                 self.received[name] += count
                 return count
@@ -294,14 +310,25 @@ class SocketRuntime:
             self._close(heard.name)
         return True
 
+    def drops(self) -> dict[str, int]:
+        """Return what went nowhere, by reason; cheaper than a snapshot."""
+        found = self._refused()
+        found.update(self.node.drops)
+        found.update({str(r): n for r, n in self.node.engine.drops.items() if n})
+        return found
+
+    def _refused(self) -> Counter[str]:
+        """What the kernel did not take from us, by reason."""
+        found = Counter(self._retired)
+        for opened in list(self._sockets.values()):
+            if opened.failures:
+                found.update(opened.failures)
+        if self._host is not None and self._host.failed:
+            found["host-refused"] += self._host.failed
+        return found
+
     def snapshot(self) -> Snapshot:
         """Return what has been counted until now."""
-        dropped = Counter(self._retired)
-        kernel = dropped.pop("kernel", 0)
-        for opened in list(self._sockets.values()):
-            dropped.update(opened.failures)
-        if self._host is not None and self._host.failed:
-            dropped["host-refused"] += self._host.failed
         program, down = self.node.program, self.live.down
         interfaces = {}
         for name in program.interfaces:
@@ -314,9 +341,9 @@ class SocketRuntime:
             )
         return Snapshot(
             name=program.name,
-            counters=add_drops(self.node.counters, dropped),
+            counters=add_drops(self.node.counters, self._refused()),
             interfaces=interfaces,
-            kernel_dropped_before=kernel,
+            kernel_dropped_before=self._kernel_dropped,
             to_host=self.to_host,
             not_bier=self.node.seen,
             tables_replaced=self.live.reprogrammed,
