@@ -103,6 +103,22 @@ class Checked:
     def address(self, member: str) -> IpAddress | None:
         return self.parsed(member, ip_address, "IP address")
 
+    def addresses(self, member: str) -> tuple[IpAddress, ...]:
+        """Return a list of IP addresses, empty without it."""
+        value = self.take(member)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self.wrong(member, f"is {_kind(value)}, not a list of IP addresses")
+            return ()
+        found: list[IpAddress] = []
+        for text in value:
+            try:
+                found.append(ip_address(text if isinstance(text, str) else ""))
+            except ValueError:
+                self.wrong(member, f"{text!r} is no IP address")
+        return tuple(found)
+
     def mac(self, member: str) -> bytes | None:
         return self.parsed(member, read_mac, "MAC address (02:00:00:00:00:01)")
 

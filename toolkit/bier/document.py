@@ -13,9 +13,12 @@ from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Hop, Way
 from toolkit.bier.birt import Neighbor, Tunnel, TunnelKind
 from toolkit.bier.bitstring import MAX_BFR_ID, MAX_SI, Bsl, sets_of
 from toolkit.bier.checked import Checked
+from toolkit.bier.document_follow import read_following
+from toolkit.bier.document_oam import read_oam
 from toolkit.bier.ecmp import MAX_WAYS
 from toolkit.bier.engine import IP, Arrived
-from toolkit.bier.program import Disposition, Flow, Imposition, Interface, Program
+from toolkit.bier.follow_model import Following
+from toolkit.bier.program import Disposition, Flow, Imposition, Interface, Program, Termination
 from toolkit.bier.routes import Routes, Ways
 from toolkit.bier.wire import Encapsulation
 from toolkit.errors import Problem, ProblemsError
@@ -51,6 +54,7 @@ class _Reader:
         self._routes: dict[BiftKey, Routes] = {}
         self._rows: dict[BiftKey, Bift] = {}
         self._bift_ids: dict[BiftId, BiftKey] = {}
+        self._followed: dict[BiftKey, int | None] = {}
         self._encapsulations: dict[tuple[int, int], Encapsulation] = {}
 
     def program(self) -> Program:
@@ -64,15 +68,18 @@ class _Reader:
             self._neighbor(router, body)
         for body in top.objects("bifts"):
             self._bift(body)
+        following = self._following(bfr_ids)
         protos = top.numbers("protos", 0, 63)
         bfirs = self._bfirs()
         ingress = dict(item for body in top.objects("ingress") if (item := self._ingress(body)))
         egress = dict(leg for body in top.objects("egress") if (leg := self._egress(body)))
+        ends = tuple(self._termination(body) for body in top.objects("terminations"))
         for sub_domain in {flow.sub_domain for flow in ingress.values()} - bfr_ids.keys():
             top.wrong(
                 "bfr_ids", f"sub-domain {sub_domain} has no BFR-id, but ingress flows use it",
                 "a BFIR writes its BFR-id into every header",
             )  # fmt: skip
+        oam = read_oam(top.below("oam", top.take("oam")), bfr_ids) if "oam" in top else None
         top.close()
         return Program(
             name=name,
@@ -87,7 +94,20 @@ class _Reader:
             bfirs=bfirs,
             ingress=ingress,
             egress=egress,
+            oam=oam,
+            terminations=ends,
+            following=following,
         )
+
+    def _following(self, own: Mapping[int, int]) -> Following | None:
+        if "follow" in self._top:
+            body = self._top.below("follow", self._top.take("follow"))
+            if not self._followed:
+                body.wrong("", "no table follows", "give tables of bifts follow: true")
+            return read_following(body, self._followed, own, self._interfaces)
+        if self._followed:
+            self._top.wrong("follow", "is missing", "BFERs and peers of tables with follow: true")
+        return None
 
     def _bfr_ids(self, value: object) -> dict[int, int]:
         found: dict[int, int] = {}
@@ -192,13 +212,19 @@ class _Reader:
                 "encapsulation",
                 f"is {encapsulation}, but {said} in another set of the same sub-domain and bsl",
             )
+        own: int | None = None
         if "bift_id" in body:
             lowest = 16 if encapsulation is Encapsulation.MPLS else 0
             number = BiftId(encapsulation, body.integer("bift_id", lowest, BIFT_ID))
             if number in self._bift_ids:
                 body.wrong("bift_id", f"{number.number} selects another table too")
             self._bift_ids[number] = key
+            own = number.number
         bsl = Bsl.of_bits(bits)
+        if body.flag("follow"):
+            self._followed[key] = own if encapsulation is Encapsulation.NON_MPLS else None
+            if body.take("rows") is not None:
+                body.wrong("rows", "excludes follow: true", "routes make the rows")
         ways: dict[int, Ways] = {}
         entries: dict[int, Entry] = {}
         for row in body.objects("rows"):
@@ -288,10 +314,10 @@ class _Reader:
 
     def _egress(self, body: Checked) -> tuple[Flow, Disposition] | None:
         flow = self._flow(body)
-        names = body.take("interfaces")
+        host, names = body.flag("host"), body.take("interfaces")
         ports = tuple(map(str, names)) if isinstance(names, list) else ()
-        if not ports:
-            body.wrong("interfaces", "is missing", "a list of our own interfaces")
+        if not ports and (names is not None or not host):
+            body.wrong("interfaces", "is missing", "a list of our own interfaces, or host: true")
         for port in ports:
             if port not in self._interfaces:
                 body.wrong("interfaces", f"no interface {port}", "declare it under interfaces")
@@ -300,8 +326,22 @@ class _Reader:
         if flow is None:
             return None
         return flow, Disposition(
-            interfaces=ports, bfirs=None if bfirs is None else frozenset(bfirs)
+            interfaces=ports, bfirs=None if bfirs is None else frozenset(bfirs), host=host
         )
+
+    def _termination(self, body: Checked) -> Termination:
+        kind = body.choice("kind", TunnelKind, TunnelKind.GRE)
+        ours, theirs = body.addresses("addresses"), body.addresses("sources")
+        vni = body.integer("vni", 0, (1 << 24) - 1, 0)
+        labels = body.numbers("labels", 16, BIFT_ID) or ()
+        if kind is TunnelKind.SR_MPLS:
+            if not labels or ours or theirs:
+                body.wrong("labels", f"kind: {kind} needs labels, and no addresses or sources")
+        elif not ours or not theirs or labels:
+            body.wrong("", f"kind: {kind} needs addresses and sources, and no labels")
+        body.close()
+        return Termination(kind=kind, addresses=frozenset(ours), sources=frozenset(theirs),
+                           vni=vni, labels=frozenset(labels))  # fmt: skip
 
 
 def _named(key: BiftKey) -> str:

@@ -12,10 +12,13 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey
+from toolkit.bier.birt import TunnelKind
 from toolkit.bier.engine import IP, Arrived, Engine
+from toolkit.bier.follow_model import Following
 from toolkit.bier.masks import Masks
+from toolkit.bier.oam_model import Addresses
 from toolkit.bier.routes import Routes
-from toolkit.bier.wire import Encapsulation
+from toolkit.bier.wire import Encapsulation, Proto
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -57,9 +60,27 @@ class Imposition:
 class Disposition:
     """What a BFER does with an (S,G) packet that was delivered to it."""
 
-    interfaces: tuple[str, ...]
+    interfaces: tuple[str, ...] = ()
+    """Frames with the group's MAC address leave by these."""
     bfirs: frozenset[int] | None = None
     """BFIR-ids that may send it; None: all."""
+    host: bool = False
+    """The IP stack of the BFER itself gets it too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Termination:
+    """Tunnels that end here: BIER is taken out of them (RFC 8279 section 6.9)."""
+
+    kind: TunnelKind
+    addresses: frozenset[IpAddress] = frozenset()
+    """Of our own: outer destinations; of GRE and VXLAN."""
+    sources: frozenset[IpAddress] = frozenset()
+    """BFRs at the other ends: outer sources; of GRE and VXLAN."""
+    vni: int = 0
+    """Of VXLAN."""
+    labels: frozenset[int] = frozenset()
+    """Of SR_MPLS: our own SIDs, popped where they stand above a BIER label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +103,17 @@ class Program:
     """<sub-domain, BFIR-id> that the overlay has a context for; None: all."""
     ingress: Mapping[Flow, Imposition] = field(default_factory=dict)
     egress: Mapping[Flow, Disposition] = field(default_factory=dict)
+    oam: Addresses | None = None
+    """Who is who in BIER OAM; None: echo requests are not answered (`oam_program`)."""
+    terminations: tuple[Termination, ...] = ()
+    """Besides the tunnels to our own neighbors, which end here in the other direction."""
+    following: Following | None = None
+    """Some of `routes` follow those of the host; None: none does."""
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """Protos that somebody here takes: the overlay, and who answers OAM."""
+        return self.protos if self.oam is None else self.protos | {Proto.OAM}
 
     @property
     def bifts(self) -> dict[BiftKey, Bift | tuple[Masks, ...]]:
@@ -104,13 +136,14 @@ class Program:
             self.bift_ids,
             encapsulations=self.encapsulations,
             backups=self.backups,
-            protos=self.protos,
+            protos=self.taken,
             bfirs=self.bfirs,
             salt=self.salt,
         )
 
     def reload(self, engine: Engine) -> None:
-        """Give these tables to an engine that already counts."""
+        """Make an engine that already counts this BFR; ValueError as `Engine.load`."""
         engine.load(
             self.bifts, self.bift_ids, encapsulations=self.encapsulations, backups=self.backups
         )
+        engine.overlay(protos=self.taken, bfirs=self.bfirs, salt=self.salt)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Hop
-from toolkit.bier.bitstring import BitString, Bsl, bfr_id_at
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Hop
+from toolkit.bier.bitstring import BitString, Bsl
+from toolkit.bier.snapshot import bift_tree
 from toolkit.planes.jsonvalue import Json
 from toolkit.planes.ways import Ways
 
@@ -19,36 +20,25 @@ def bifts_tree(
 ) -> Json:
     """Return the list `bift`."""
     selects = {key: bift_id.number for bift_id, key in bift_ids.items()}
-    return [_bift_tree(key, bift, selects.get(key), ways) for key, bift in sorted(bifts.items())]
+    shown: list[Json] = []
+    for key, bift in sorted(bifts.items()):
+        tree = bift_tree(key, bift, selects.get(key))
+        if ways is not None and isinstance(entries := tree["entry"], list):
+            for position, entry in zip(sorted(bift.entries), entries, strict=True):
+                if isinstance(entry, dict) and "neighbor" in entry:
+                    entry |= _more(key, position, ways)
+        shown.append(tree)
+    return shown
 
 
-def _bift_tree(key: BiftKey, bift: Bift, bift_id: int | None, ways: Ways | None) -> Json:
-    tree: dict[str, Json] = {"sub-domain": key.sub_domain, "bsl": key.bsl, "si": key.si}
-    if bift_id is not None:
-        tree["bift-id"] = bift_id
-    tree["entry"] = [
-        _entry_tree(key, position, bift, entry, ways)
-        for position, entry in sorted(bift.entries.items())
-    ]
-    return tree
-
-
-def _entry_tree(
-    key: BiftKey, position: int, bift: Bift, entry: Entry, ways: Ways | None
-) -> dict[str, Json]:
-    tree: dict[str, Json] = {
-        "bfr-id": bfr_id_at(key.si, position, key.bsl),
-        "f-bm": BitString(bift.bsl, entry.f_bm).hex(),
-    }
-    if entry.neighbor is None or entry.out_bift_id is None:
-        return tree
-    tree |= _hop_tree(Hop(entry.neighbor, entry.out_bift_id))
-    if ways is not None:
-        if others := list(_others(key, position, ways)):
-            tree["other-way"] = others
-        if backups := list(_backups(key, position, ways)):
-            tree["backup"] = backups
-    return tree
+def _more(key: BiftKey, position: int, ways: Ways) -> dict[str, Json]:
+    """Return what stands beside the way of the first table."""
+    more: dict[str, Json] = {}
+    if others := list(_others(key, position, ways)):
+        more["other-way"] = others
+    if backups := list(_backups(key, position, ways)):
+        more["backup"] = backups
+    return more
 
 
 def _hop_tree(hop: Hop) -> dict[str, Json]:

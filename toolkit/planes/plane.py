@@ -8,15 +8,16 @@ llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Forwarding
 from toolkit.bier.birt import Row
 from toolkit.bier.bitstring import bfr_id_at, positions
 from toolkit.bier.ecmp import salt_of
-from toolkit.bier.engine import Arrived, Engine
+from toolkit.bier.engine import IP, Arrived, Engine
 from toolkit.bier.lookup import Bifts
+from toolkit.bier.snapshot import counters_tree
 from toolkit.bier.wire import Encapsulation
 from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
@@ -26,7 +27,7 @@ from toolkit.planes.jsonvalue import Json
 from toolkit.planes.pim import PimPlane
 from toolkit.planes.pim_shown import pim_tree
 from toolkit.planes.replication import Replication
-from toolkit.planes.srtree import counters_tree, split, sr_tree
+from toolkit.planes.srtree import split, sr_tree
 from toolkit.planes.tables import LazyBifts
 from toolkit.planes.ways import Ways
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
@@ -119,9 +120,9 @@ class Plane:
             if row is not None:
                 yield position, row.bfr_prefix.network_address
 
-    def engine(self) -> Engine:
+    def engine(self, protos: Iterable[int] = IP) -> Engine:
         """Return a BIER engine with these tables and all counters at 0."""
-        engine = Engine({}, {}, salt=salt_of(self.router))
+        engine = Engine({}, {}, protos=protos, salt=salt_of(self.router))
         self.reload(engine)
         return engine
 
