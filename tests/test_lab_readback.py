@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from frr_networks import with_routing
+from planes_networks import state
 
 from toolkit.cli.loading import load_plan
 from toolkit.lab.deliver import Delivered, DeliveryRun, scan
 from toolkit.lab.memory import MemoryLab
 from toolkit.lab.model import generate
-from toolkit.lab.readback import read_back
+from toolkit.lab.readback import beside, read_back
 from toolkit.lab.scenario import Scenario
 from toolkit.netconf.push import PushState, Target, push
 from toolkit.plan.model import Plan
+from toolkit.planes.derive import Network as Planes
 from toolkit.render.payload import render_plan
 from toolkit.yang.schema import reference_schema
 
@@ -79,3 +82,20 @@ def test_a_receipt_that_says_something_else_is_found(
     row = {**result.receipts["cloud-london"], "complete": False}
     found = ids_and_places(lab, replace(result, receipts={**result.receipts, "cloud-london": row}))
     assert [path.endswith("receipt[receiver='cloud-london']") for _, path in found] == [True]
+
+
+def test_other_ways_and_backups_that_differ_are_found() -> None:
+    """A square with a tail; other ways, backups or their count are missing from what is shown."""
+    net = state([("a", "b"), ("b", "c"), ("c", "d"), ("d", "a"), ("c", "e")],
+                bfr_ids={"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})  # fmt: skip
+    plane = Planes(with_routing(net, fast_reroute="link", maximum_paths=2)).plane("a")
+    shown = dict(plane.state_tree())
+    assert list(beside("a", shown, plane)) == []
+    shown["llmsync-bier:bier"] = {**shown["llmsync-bier:bier"], "protection": []}  # type: ignore[dict-item]
+    (found,) = beside("a", shown, plane)
+    assert found.place.path == "/llmsync-bier:bier/protection"
+    bare = Planes(with_routing(net, maximum_paths=2)).plane("a").state_tree()
+    places = [f.place.path.rpartition("/")[2] for f in beside("a", bare, plane)]
+    assert places == ["protection", *(f"entry[bfr-id='{n}']" for n in (2, 3, 4, 5))]
+    plain = Planes(net).plane("a")
+    assert list(beside("a", plain.state_tree(), plain)) == []

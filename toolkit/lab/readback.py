@@ -9,7 +9,7 @@ finding.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.bier.bift import Bift
 from toolkit.bier.bitstring import bfr_id_at
@@ -35,7 +35,7 @@ TIMEOUT = 30.0
 ASKED = 12
 """Edge routers asked at most: typed values of large tables take pyangbind seconds a router."""
 FILTER = (
-    '<bier xmlns="urn:llmsync:bier"><bift/><counters/></bier>'
+    '<bier xmlns="urn:llmsync:bier"><bift/><protection/><counters/></bier>'
     '<pim xmlns="urn:llmsync:pim"><mfib/><counters/></pim>'
     '<deliveries xmlns="urn:llmsync:delivery"/>' + readback_sr.FILTER
 )
@@ -59,6 +59,7 @@ def read_back(lab: MemoryLab, flow: FlowPlan, delivered: Delivered) -> Report:
     for name in routers:
         tree = reference_schema().parse_xml(_get(lab, name), name, state=True)
         findings += _tables(name, tree, delivered.planes[name])
+        findings += beside(name, tree, delivered.planes[name])
         plane, counted = delivered.planes[name], delivered.counters[name]
         if plane.bfr:
             findings += _counters(name, tree, split(counted)[1])
@@ -111,6 +112,40 @@ def _tables(name: str, tree: Mapping[str, object], plane: Plane) -> Iterator[Fin
             yield _finding(
                 name, path, f"shows {shown.get(key)} where it forwards by {used.get(key)}"
             )
+
+
+def beside(name: str, tree: Mapping[str, Any], plane: Plane) -> Iterator[Finding]:
+    """Compare what a router shows beside its rows with a plane: other ways, backups, and how much
+    these cover."""
+    if plane.ways is None:
+        return
+    mine: Mapping[str, Any] = plane.state_tree()
+    shown, used = tree.get("llmsync-bier:bier", {}), mine.get("llmsync-bier:bier", {})
+    if shown.get("protection") != used.get("protection"):
+        path = "/llmsync-bier:bier/protection"
+        text = f"shows {shown.get('protection')} where it has {used.get('protection')}"
+        yield _finding(name, path, text)
+    ours, theirs = _more(shown), _more(used)
+    for bfr_id in sorted(ours.keys() | theirs.keys()):
+        if ours.get(bfr_id) != theirs.get(bfr_id):
+            sub_domain, bsl, si, number = bfr_id
+            path = (
+                f"/llmsync-bier:bier/bift[sub-domain='{sub_domain}'][bsl='{bsl}'][si='{si}']"
+                f"/entry[bfr-id='{number}']"
+            )
+            text = f"shows {ours.get(bfr_id)} where it forwards by {theirs.get(bfr_id)}"
+            yield _finding(name, path, text)
+
+
+def _more(bier: Mapping[str, Any]) -> dict[tuple[int, int, int, int], tuple[Any, Any]]:
+    """Return (sub-domain, BSL, SI, BFR-id) -> other ways and backups."""
+    return {
+        (table["sub-domain"], table["bsl"], table["si"], entry["bfr-id"]): (
+            entry.get("other-way"), entry.get("backup"),
+        )
+        for table in bier.get("bift", ())
+        for entry in table.get("entry", ())
+    }  # fmt: skip
 
 
 def _row(entry: BiftEntry) -> Row:
