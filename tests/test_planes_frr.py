@@ -57,7 +57,7 @@ def test_a_triangle_has_loop_free_alternates() -> None:
 
 
 def test_a_ring_of_six_needs_tunnels() -> None:
-    """RFC 7490 section 2: where rings leave no alternate, a tunnel leads past the middle."""
+    """RFC 7490: where rings leave no alternate, a tunnel leads past the middle."""
     net = with_routing(state(SIX, bfr_ids=everybody("abcdef")), fast_reroute="link")
     assert repairs(net, "a") == {
         ("a-b:a", 2): ("remote-lfa", "d", False),
@@ -119,7 +119,7 @@ def test_after_any_single_failure_nobody_gets_it_twice_and_nothing_loops(
     """Routers that are no BFRs, BIER off on some links, two sets: whatever is protected.
 
     Where links are protected and a router died, a packet may go to and fro between two of its
-    neighbors until its TTL has run out (RFC 5286 section 3): all else ends within a few hops.
+    neighbors until its TTL has run out (RFC 5286): all else ends within a few hops.
     """
     net, kind = case
     net = with_routing(net, fast_reroute=level, maximum_paths=paths)

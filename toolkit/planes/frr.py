@@ -1,8 +1,9 @@
 """Backup entries of one BFR: where packets go while a link, or the router behind it, has failed.
 
-draft-ietf-bier-frr (LFA-based protection at the point of local repair, of links and of nodes), RFC
-5286 section 3 (the inequalities of loop-free alternates), RFC 7490 (remote LFAs; here the Q-space
-is that of each BFER itself, not of the next hop, which finds all that section 5 finds and more).
+draft-ietf-bier-frr (LFA-based BIER-FRR at the point of local repair, protection of links and of
+nodes), RFC 5286 section 3 (the inequalities of loop-free alternates), RFC 7490 (remote LFAs; here
+the Q-space is that of each BFER itself, not of the next hop: it holds all that the RFC's does, and
+more), RFC 8102 (remote LFAs that avoid a node).
 
 Law, with S for us, E for the next router, N for a neighbor, D for the BFER, and failures of one
 link or one node, while all other routers forward as before:
@@ -58,12 +59,12 @@ class _Candidate(NamedTuple):
     cost: int
     """As far as the BFER."""
     downstream: bool
-    """It is nearer to the BFER than we are (RFC 5286 section 3.5)."""
+    """It is nearer to the BFER than we are (RFC 5286 inequality 2)."""
     tunnel: bool
 
 
 class _Reached(NamedTuple):
-    """A BFR of the extended P-space (RFC 7490 section 5.2.1.2)."""
+    """A BFR of the extended P-space (RFC 7490)."""
 
     router: str
     number: int
@@ -203,7 +204,7 @@ class Repairs:
 
     def _remote(self, bfer: str, beyond: str, gone: frozenset[str]) -> Iterator[_Candidate]:
         """Yield the BFRs whose way to the BFER does not lead through us, and that a tunnel from us
-        reaches all the same (RFC 7490 section 5: P and Q)."""
+        reaches all the same (RFC 7490: P and Q; RFC 8102 where nodes are avoided)."""
         to, to_own, to_beyond = self._underlay.far(bfer), self._to_own, self._underlay.far(beyond)
         ours, theirs = to[self._here], to[self._number(beyond)]
         for name, number, port, cost, around in self._reached(beyond, gone):
