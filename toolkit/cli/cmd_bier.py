@@ -11,6 +11,7 @@ import importlib
 
 SUBCOMMANDS: dict[str, str] = {
     "forward": "Be a BFR on real interfaces, by a BIFT document",
+    "program": "Print the BIFT document of one router of a plan",
 }
 """Name -> one line of help."""
 
