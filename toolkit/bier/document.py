@@ -14,6 +14,7 @@ from toolkit.bier.birt import Neighbor, Tunnel, TunnelKind
 from toolkit.bier.bitstring import MAX_BFR_ID, MAX_SI, Bsl, sets_of
 from toolkit.bier.checked import Checked
 from toolkit.bier.document_follow import read_following
+from toolkit.bier.document_oam import read_oam
 from toolkit.bier.ecmp import MAX_WAYS
 from toolkit.bier.engine import IP, Arrived
 from toolkit.bier.follow_model import Following
@@ -78,6 +79,7 @@ class _Reader:
                 "bfr_ids", f"sub-domain {sub_domain} has no BFR-id, but ingress flows use it",
                 "a BFIR writes its BFR-id into every header",
             )  # fmt: skip
+        oam = read_oam(top.below("oam", top.take("oam")), bfr_ids) if "oam" in top else None
         top.close()
         return Program(
             name=name,
@@ -92,6 +94,7 @@ class _Reader:
             bfirs=bfirs,
             ingress=ingress,
             egress=egress,
+            oam=oam,
             terminations=ends,
             following=following,
         )

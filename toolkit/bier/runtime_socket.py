@@ -17,10 +17,12 @@ from typing import Final
 from toolkit.bier.frames import Port, Resolve, Send
 from toolkit.bier.live import Live
 from toolkit.bier.node import Delivered, Node
+from toolkit.bier.oam_responder import IpReply
 from toolkit.bier.overlay import ToHost
 from toolkit.bier.packet_filter import EVERYTHING, packet_filter, wanted
 from toolkit.bier.program import IpAddress, Program
 from toolkit.bier.runtime_netlink import Link, LinkGone, Lost, Netlink, Reachable
+from toolkit.bier.runtime_oam import ReplySender, host_ports
 from toolkit.bier.runtime_packet import PacketSocket
 from toolkit.bier.runtime_tun import DEFAULT_NAME, HostInterface
 from toolkit.bier.snapshot import InterfaceCounters, Snapshot, add_drops
@@ -59,6 +61,7 @@ class SocketRuntime:
         """Frames that were not sent, by sockets that are closed or not there, by reason."""
         self._kernel_dropped = 0
         """Of sockets that are closed."""
+        self._replies = ReplySender()
         self._asked: dict[tuple[str, IpAddress], float] = {}
         self._refresh_at = 0.0
         self._ports: dict[str, Port] = {}
@@ -96,6 +99,7 @@ class SocketRuntime:
             self._host.close()
             self._host = None
         self._netlink.close()
+        self._replies.close()
         self._selector.close()
         os.close(self._wakes)
         os.close(self.waker)
@@ -140,6 +144,11 @@ class SocketRuntime:
             self._netlink.set_up(self._netlink.links()[self._host_name].ifindex)
             self._selector.register(device, selectors.EVENT_READ)
         self._refresh_at = 0.0
+        if program.oam is not None:
+            self.node.oam_ports.update(host_ports(list(program.interfaces)))
+            self.node.epoch = time.time() - time.monotonic()
+            for own in program.oam.own.values():
+                self._replies.open(own.version)
 
     def _close(self, name: str) -> None:
         opened = self._sockets.pop(name)
@@ -216,9 +225,12 @@ class SocketRuntime:
         elif opened.send(front, packet):
             self.sent[interface] += 1
 
-    def _other(self, output: ToHost | Delivered | Resolve, now: float) -> None:
+    def _other(self, output: ToHost | Delivered | Resolve | IpReply, now: float) -> None:
         if isinstance(output, Resolve):
             self._ask(output.interface, output.address, now)
+        elif isinstance(output, IpReply):
+            if not self._replies.send(output):
+                self._retired["oam-reply-not-sent"] += 1
         elif isinstance(output, ToHost):
             if self._host is not None:
                 self._host.send(output.packet)

@@ -8,12 +8,12 @@ llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Forwarding
 from toolkit.bier.birt import Row
-from toolkit.bier.engine import Arrived, Engine
+from toolkit.bier.engine import IP, Arrived, Engine
 from toolkit.bier.snapshot import bift_tree, counters_tree
 from toolkit.bier.wire import Encapsulation
 from toolkit.pim.engine import MulticastUse
@@ -101,9 +101,9 @@ class Plane:
             return self.bifts.forward(key, bits)
         return self.bifts[key].forward(bits)
 
-    def engine(self) -> Engine:
+    def engine(self, protos: Iterable[int] = IP) -> Engine:
         """Return a BIER engine with these tables and all counters at 0."""
-        return Engine(self.bifts, self.bift_ids, encapsulations=self.encapsulations)
+        return Engine(self.bifts, self.bift_ids, encapsulations=self.encapsulations, protos=protos)
 
     def reload(self, engine: Engine) -> None:
         """Give these tables to an engine that already counts."""
