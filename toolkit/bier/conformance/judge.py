@@ -24,8 +24,11 @@ def lacking(plane: Plane, vector: Vector) -> str:
     return "; ".join(lacks[need] for need in sorted(vector.needs & lacks.keys()))
 
 
-def faults(plane: Plane, vector: Vector) -> list[str]:
-    """Take the steps of a vector; return what went wrong, each with its step, empty if nothing."""
+def faults(plane: Plane, vector: Vector, *, times: int = 2) -> list[str]:
+    """Take the steps of a vector; return what went wrong, each with its step, empty if nothing.
+
+    `times`: how often each frame is sent; a plane that remembers answers the second from memory.
+    """
     found: list[str] = []
     for number, step in enumerate(vector.steps, 1):
         match step:
@@ -35,8 +38,9 @@ def faults(plane: Plane, vector: Vector) -> list[str]:
                 if not plane.fail(interface):
                     found.append(f"step {number}: no backup for {interface}")
             case Receive():
-                outcome = plane.receive(step.interface, step.frame)
-                found += [f"step {number}: {fault}" for fault in differences(step, outcome)]
+                for _turn in range(times):
+                    outcome = plane.receive(step.interface, step.frame)
+                    found += [f"step {number}: {fault}" for fault in differences(step, outcome)]
             case Spread():
                 found += [f"step {number}: {fault}" for fault in _spread(plane, step)]
     return found

@@ -13,6 +13,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import product
 from typing import Final
 
@@ -36,17 +37,15 @@ _HOLE: Final = re.compile(r"\{([^{}]*)\}")
 def compute(expression: str, symbols: Symbols) -> int | str:
     """Return the value of an expression; ValueError where it says something else than that."""
     try:
-        return _value(ast.parse(expression.strip(), mode="eval").body, symbols, expression)
+        parsed = _parsed(expression.strip())
     except SyntaxError:
         raise ValueError(f"{expression!r} is no expression") from None
+    return _value(parsed, symbols, expression)
 
 
-def number(expression: str, symbols: Symbols) -> int:
-    """Return a number; ValueError where the expression is a name that stands for a text."""
-    value = compute(expression, symbols)
-    if isinstance(value, str):
-        raise ValueError(f"{expression!r} is no number")
-    return value
+@lru_cache(maxsize=4096)
+def _parsed(expression: str) -> ast.expr:
+    return ast.parse(expression, mode="eval").body
 
 
 def _value(node: ast.expr, symbols: Symbols, text: str) -> int | str:
