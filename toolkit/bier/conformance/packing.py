@@ -70,7 +70,7 @@ def label(value: int, *, tc: int = 0, bottom: int = 0, ttl: int = 255) -> bytes:
 
 def mac(text: str) -> bytes:
     """Return the octets of `02:00:00:00:00:01`."""
-    return bytes(int(part, 16) for part in text.split(":"))
+    return bytes.fromhex(text.replace(":", ""))
 
 
 def ethernet(destination: bytes, source: bytes, kind: int) -> bytes:

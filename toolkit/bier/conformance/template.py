@@ -36,6 +36,8 @@ _HOLE: Final = re.compile(r"\{([^{}]*)\}")
 
 def compute(expression: str, symbols: Symbols) -> int | str:
     """Return the value of an expression; ValueError where it says something else than that."""
+    if expression in symbols:
+        return symbols[expression]
     try:
         parsed = _parsed(expression.strip())
     except SyntaxError:
@@ -103,7 +105,7 @@ def expand(value: object, symbols: Symbols) -> object:
     if isinstance(value, str):
         if value.startswith("="):
             return compute(value[1:], symbols)
-        return _HOLE.sub(lambda hole: str(compute(hole[1], symbols)), value)
+        return _filled(value, symbols)
     if isinstance(value, list):
         return [found for part in value for found in _item(part, symbols)]
     if isinstance(value, dict):
@@ -113,8 +115,14 @@ def expand(value: object, symbols: Symbols) -> object:
             for part in whole if isinstance(whole, list) else ():
                 merged |= part
             return merged
-        return {str(expand(k, symbols)): expand(v, symbols) for k, v in value.items()}
+        return {_filled(k, symbols): expand(v, symbols) for k, v in value.items()}
     return value
+
+
+def _filled(text: str, symbols: Symbols) -> str:
+    if "{" not in text:
+        return text
+    return _HOLE.sub(lambda hole: str(compute(hole[1], symbols)), text)
 
 
 def _item(part: object, symbols: Symbols) -> Iterator[object]:
