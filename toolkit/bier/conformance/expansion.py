@@ -45,6 +45,8 @@ class Case:
     name: str
     """`<name in the file>/<what it was expanded over>`; unique in its group."""
     group: str
+    bsl: int
+    """In bits."""
     encapsulation: str
     _file: Mapping[str, Any]
     _compact: Mapping[str, Any]
@@ -55,6 +57,15 @@ class Case:
         """The name in the file."""
         return str(self._compact["name"])
 
+    @property
+    def meaning(self) -> str:
+        """What it shows, with this case's numbers."""
+        return str(expand(self._compact["meaning"], self._symbols))
+
+    @property
+    def source(self) -> str:
+        return str(self._compact["source"])
+
     def vector(self) -> Vector:
         """Return it expanded; VectorFileError where it is wrong."""
         return _vector(self._file, self._compact, self.group, self._symbols, self.name)
@@ -64,7 +75,8 @@ def cases(file: Mapping[str, Any], group: str) -> Iterator[Case]:
     """Yield what one file stands for; VectorFileError where that cannot be said."""
     for compact in file["vectors"]:
         for symbols, name in _axes(compact, group):
-            yield Case(name, group, str(symbols["ENCAPSULATION"]), file, compact, symbols)
+            bsl, encapsulation = int(symbols["BSL"]), str(symbols["ENCAPSULATION"])
+            yield Case(name, group, bsl, encapsulation, file, compact, symbols)
 
 
 def _axes(compact: Mapping[str, Any], group: str) -> Iterator[tuple[dict[str, int | str], str]]:

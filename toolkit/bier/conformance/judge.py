@@ -20,8 +20,12 @@ SHOWN = 96
 
 def lacking(plane: Plane, vector: Vector) -> str:
     """Return why a vector does not apply to a plane; empty where it does."""
-    lacks: Mapping[Need, str] = plane.lacks
-    return "; ".join(lacks[need] for need in sorted(vector.needs & lacks.keys()))
+    return lacks_of(plane.lacks, vector)
+
+
+def lacks_of(lacks: Mapping[Need, str], vector: Vector) -> str:
+    """Return why a vector does not apply where `lacks` is not there; empty where it does."""
+    return "; ".join(dict.fromkeys(lacks[need] for need in sorted(vector.needs & lacks.keys())))
 
 
 def faults(plane: Plane, vector: Vector, *, times: int = 2) -> list[str]:
