@@ -107,7 +107,7 @@ def _axes(compact: Mapping[str, Any], group: str) -> Iterator[tuple[dict[str, in
                 parts += [f"bsl-{bsl}", encapsulation, f"si-{found['si']}"]
             parts += [f"{k}-{v}" for k, v in more.items()]
             yield {**symbols, **more}, "/".join(parts)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise _wrong(group, str(compact.get("name")), str(error)) from None
 
 
@@ -129,7 +129,7 @@ def _vector(
             "needs": compact.get("needs", []),
             "steps": [scene.step(step) for step in _objects(steps)],
         }
-    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise _wrong(group, name, f"{type(error).__name__}: {error}") from error
     return read_vector(document, f"{group}: {name}")
 
