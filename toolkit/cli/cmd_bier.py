@@ -17,6 +17,7 @@ SUBCOMMANDS: dict[str, str] = {
     "forward": "Be a BFR on real interfaces, by a BIFT document",
     "program": "Print the BIFT document of one router of a plan",
     "lsdb": "Read the BFRs of a live network, their BIRTs and problems from a capture of its IGP",
+    "vectors": "The conformance suite of the data plane: list, export or run its vectors",
 }
 """Name -> one line of help."""
 
