@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from bier_cases import sample
+from test_bier_follow import DOCUMENT as FOLLOWING
 
-from tests.test_bier_follow import DOCUMENT as FOLLOWING
-from toolkit.bier.conformance.expansion import expanded
 from toolkit.bier.conformance.vector import Load
 from toolkit.bier.document import read_program
 from toolkit.bier.document_text import document, ranges
@@ -25,8 +24,6 @@ from toolkit.plan.intended import intended_state
 from toolkit.planes.derive import Network
 from toolkit.planes.program import program_of
 
-ROOT = Path(__file__).parent.parent
-VECTORS = sorted((ROOT / "tests" / "vectors" / "bier").glob("*.json"))
 FULL: dict[str, Any] = {
     "name": "r1",
     "bfr_ids": {"0": 7, "3": 8},
@@ -73,6 +70,11 @@ FULL: dict[str, Any] = {
         },
     ],
     "protos": [4, 6, 37],
+    "oam": {
+        "own": [{"prefix": "192.0.2.1"}, {"sub_domain": 3, "prefix": "2001:db8::1"}],
+        "bfrs": [{"bfr_id": 2, "prefix": "192.0.2.2"}, {"router": "r3", "prefix": "192.0.2.3"}],
+        "port": 50000,
+    },
     "bfirs": [{"sub_domain": 0, "bfr_id": 1}, {"sub_domain": 3, "bfr_id": 2}],
     "ingress": [{"source": "10.0.0.1", "group": "232.1.1.1", "bsl": 64, "bfr_ids": [1, 70],
                  "ttl": 3, "tc": 2, "dscp": 46}],
@@ -100,24 +102,11 @@ def test_what_is_written_reads_as_the_same_program(told: dict[str, Any]) -> None
     assert comparable(again(program)) == comparable(program)
 
 
-def programs(file: Path) -> Iterator[Program]:
-    """Those with short BitStrings: the others differ in nothing else."""
-    for vector in expanded(json.loads(file.read_text(encoding="utf-8")), file.stem):
-        loads = (step.program for step in vector.steps if isinstance(step, Load))
-        yield from (p for p in loads if all(key.bsl <= 128 for key in p.bifts))
-
-
-@pytest.mark.parametrize(
-    "file",
-    [f for f in VECTORS if f.stem in {"edge", "frr", "header", "sets"}],
-    ids=lambda f: f.stem,
-)
-def test_the_programs_of_the_vectors_survive(file: Path) -> None:
-    count = 0
-    for program in programs(file):
-        count += 1
-        assert comparable(again(program)) == comparable(program)
-    assert count
+def test_the_programs_of_the_vectors_survive() -> None:
+    for case in sample():
+        for step in case.vector().steps:
+            if isinstance(step, Load):
+                assert comparable(again(step.program)) == comparable(step.program), case.name
 
 
 def test_the_routers_of_a_plan_forward_as_their_planes_do() -> None:

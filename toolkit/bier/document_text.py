@@ -14,6 +14,7 @@ from toolkit.bier.birt import Neighbor, Tunnel, TunnelKind
 from toolkit.bier.bitstring import bfr_id_at, positions
 from toolkit.bier.engine import IP, Arrived
 from toolkit.bier.follow_model import Following, Peer
+from toolkit.bier.oam_model import PORT, Addresses
 from toolkit.bier.program import (
     Disposition,
     Flow,
@@ -45,6 +46,7 @@ def document(program: Program) -> Object:
         protos=[] if program.protos == IP else sorted(program.protos),
         ingress=[{**_flow(flow), **_imposition(how)} for flow, how in program.ingress.items()],
         egress=[{**_flow(flow), **_disposition(how)} for flow, how in program.egress.items()],
+        oam={} if program.oam is None else _oam(program.oam, program.bfr_ids),
         terminations=[_termination(end) for end in program.terminations],
     ) | ({} if program.bfirs is None else {"bfirs": [
         {"sub_domain": number, "bfr_id": bfr_id} for number, bfr_id in sorted(program.bfirs)
@@ -184,6 +186,19 @@ def _following(following: Following) -> Object:
             for peer, addresses in peers
         ],
     }  # fmt: skip
+
+
+def _oam(oam: Addresses, own_ids: Mapping[int, int]) -> Object:
+    bfrs = [
+        _given(sub_domain=number) | {"bfr_id": bfr_id, "prefix": str(prefix)}
+        for (number, bfr_id), prefix in oam.bfers.items()
+        if own_ids.get(number) != bfr_id or prefix != oam.own.get(number)
+    ] + [
+        _given(sub_domain=number) | {"router": router, "prefix": str(prefix)}
+        for (number, router), prefix in oam.routers.items()
+    ]
+    own = [_given(sub_domain=n) | {"prefix": str(prefix)} for n, prefix in oam.own.items()]
+    return {"own": own, "bfrs": bfrs} | _given(port=0 if oam.port == PORT else oam.port)
 
 
 def _flow(flow: Flow) -> Object:
