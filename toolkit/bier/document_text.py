@@ -207,7 +207,10 @@ def _flow(flow: Flow) -> Object:
 
 def _imposition(how: Imposition) -> Object:
     found = _addressed(how.sub_domain, how.bsl, how.sets)
-    return found | _given(ttl=0 if how.ttl == 64 else how.ttl, tc=how.tc, dscp=how.dscp)
+    ports = sorted(how.interfaces) if how.interfaces is not None else []
+    return found | _given(
+        ttl=0 if how.ttl == 64 else how.ttl, tc=how.tc, dscp=how.dscp, interfaces=ports
+    )
 
 
 def _disposition(how: Disposition) -> Object:
