@@ -62,6 +62,7 @@ def test_the_command_reference_is_what_the_parsers_say(monkeypatch: pytest.Monke
         "README.md",
         "docs/tutorial.md",
         "docs/how-to/import.md",
+        "docs/how-to/oam.md",
         "docs/how-to/wireshark.md",
         "docs/reference/bier-signalling.md",
         "docs/reference/bier-vectors.md",

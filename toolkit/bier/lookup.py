@@ -64,6 +64,11 @@ class Table:
         self.chooses = bift.chooses
         """Entropy matters: to which of `ways`, or inside of the table (section 6.7.1)."""
 
+    @property
+    def rows(self) -> Bift:
+        """The table as RFC 8279 section 6.4 writes it."""
+        return self.bift.bift() if isinstance(self.bift, Masks) else self.bift
+
     def decide(self, bits: bytes) -> Decision:
         decision = self._made_of(bits, 0)
         if len(self.decisions) >= REMEMBERED:

@@ -43,9 +43,6 @@ HEADER: Final = 8
 """Octets of the OAM header (figure 1)."""
 FIXED: Final = 36
 """Octets before the TLVs."""
-PORT: Final = 49205
-"""UDP port of replies unless another is agreed on: of the dynamic range, since the draft names none
-(section 5.1, "TBD1")."""
 PING_TTL: Final = 255
 """Section 4.3."""
 _FIXED: Final = Struct("!HHIBBBBIIQQ")

@@ -12,6 +12,9 @@ import importlib
 
 SUBCOMMANDS: dict[str, str] = {
     "decode": "Explain a BIER packet, or every one in a capture",
+    "ping": "Ask BFERs over BIER whether packets reach them, in the laboratory or for real",
+    "trace": "See the tree that BIER packets take, hop by hop, in the laboratory or for real",
+    "forward": "Be a BFR on real interfaces, by a BIFT document",
     "lsdb": "Read the BFRs of a live network, their BIRTs and problems from a capture of its IGP",
     "vectors": "The conformance suite of the data plane: list, export or run its vectors",
 }
