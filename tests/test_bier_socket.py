@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from netns import Namespaces, namespaces, needs_namespaces
 
-from tests.netns import Namespaces, namespaces, needs_namespaces
 from toolkit.bier.document import read_program
 from toolkit.errors import EnvironmentProblem
 from toolkit.inet import ip, udp

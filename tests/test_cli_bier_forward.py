@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from netns import Namespaces, namespaces, needs_namespaces
 
-from tests.netns import Namespaces, namespaces, needs_namespaces
 from toolkit.cli.main import main
 from toolkit.errors import ExitCode
 from toolkit.yang.schema import reference_schema

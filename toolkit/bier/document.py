@@ -305,22 +305,29 @@ class _Reader:
         sub_domain, bsl, sets = self._addressed(body)
         ttl, tc = body.integer("ttl", 1, 255, 64), body.integer("tc", 0, 7, 0)
         dscp = body.integer("dscp", 0, 63, 0)
+        ports = self._ports(body) if "interfaces" in body else None
         body.close()
         if flow is None:
             return None
         return flow, Imposition(
-            sub_domain=sub_domain, bsl=bsl, sets=sets, ttl=ttl, tc=tc, dscp=dscp
-        )
+            sub_domain=sub_domain, bsl=bsl, sets=sets, ttl=ttl, tc=tc, dscp=dscp,
+            interfaces=None if ports is None else frozenset(ports),
+        )  # fmt: skip
 
-    def _egress(self, body: Checked) -> tuple[Flow, Disposition] | None:
-        flow = self._flow(body)
-        host, names = body.flag("host"), body.take("interfaces")
+    def _ports(self, body: Checked, otherwise: str = "") -> tuple[str, ...]:
+        names = body.take("interfaces")
         ports = tuple(map(str, names)) if isinstance(names, list) else ()
-        if not ports and (names is not None or not host):
-            body.wrong("interfaces", "is missing", "a list of our own interfaces, or host: true")
+        if not ports:
+            body.wrong("interfaces", "is missing", f"a list of our own interfaces{otherwise}")
         for port in ports:
             if port not in self._interfaces:
                 body.wrong("interfaces", f"no interface {port}", "declare it under interfaces")
+        return ports
+
+    def _egress(self, body: Checked) -> tuple[Flow, Disposition] | None:
+        flow = self._flow(body)
+        host = body.flag("host")
+        ports = self._ports(body, ", or host: true") if "interfaces" in body or not host else ()
         bfirs = body.numbers("bfirs", 1, MAX_BFR_ID)
         body.close()
         if flow is None:
