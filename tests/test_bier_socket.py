@@ -162,6 +162,26 @@ def test_multipath_routes_are_equal_cost_ways() -> None:
         assert [hop.neighbor.interface for hop in hops] == ["eth2", "eth3"]
 
 
+def test_nexthop_objects_are_followed_as_routing_daemons_use_them() -> None:
+    with network() as made, running(made, "r1", document()) as runtime:
+        (key,) = runtime.live.routes
+
+        def interfaces() -> list[str]:
+            return [hop.neighbor.interface for hop in runtime.live.routes[key].ways[3].hops]
+
+        made.ip("r1", "nexthop", "add", "id", "2", "via", "10.0.2.2", "dev", "eth2")
+        made.ip("r1", "nexthop", "add", "id", "3", "via", "10.0.3.3", "dev", "eth3")
+        made.ip("r1", "nexthop", "add", "id", "9", "group", "2/3")
+        made.ip("r1", "route", "replace", "192.0.2.3/32", "nhid", "9")
+        until(runtime, lambda: interfaces() == ["eth2", "eth3"])
+        made.ip("r1", "nexthop", "replace", "id", "9", "group", "2")
+        until(runtime, lambda: interfaces() == ["eth2"])
+        made.ip("r1", "nexthop", "replace", "id", "2", "via", "10.0.3.3", "dev", "eth3")
+        until(runtime, lambda: interfaces() == ["eth3"])
+        made.ip("r1", "link", "set", "eth3", "down")
+        until(runtime, lambda: interfaces() == [])
+
+
 def test_a_link_that_fails_takes_its_bfers_to_the_backup_and_back() -> None:
     with (
         network() as made,
