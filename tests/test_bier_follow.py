@@ -190,6 +190,20 @@ def test_a_failed_link_switches_to_backups_at_once() -> None:
     assert ("r0", "eth0") in {copy[:2] for answer in forwarding(found) for copy in answer}
 
 
+def test_while_one_link_is_down_the_others_still_have_backups() -> None:
+    found = live([Added(route("192.0.2.2/32", 0)), Added(route("192.0.2.2/32", 1, metric=9))])
+    found.link("eth2", up=False)
+    while found.settle():
+        pass
+    before = found.reprogrammed
+    found.link("eth0", up=False)
+    assert found.reprogrammed == before
+    assert {copy[:2] for answer in forwarding(found) for copy in answer} >= {("r1", "eth1")}
+    found.link("eth2", up=True)
+    found.link("eth0", up=True)
+    assert {copy[:2] for answer in forwarding(found) for copy in answer} >= {("r0", "eth0")}
+
+
 PREFIXES = ["0.0.0.0/0", "192.0.2.0/24", "192.0.2.0/30", "192.0.2.2/32", "192.0.2.3/32",
             "192.0.2.70/32", "10.1.0.0/16"]  # fmt: skip
 ROUTE = st.builds(

@@ -8,12 +8,12 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from toolkit.bier.bift import BiftKey
 from toolkit.bier.bitstring import Bsl
 from toolkit.bier.follow import Change, Event, Fib, Follower
-from toolkit.bier.lookup import Bifts
+from toolkit.bier.masks import Masks
 from toolkit.bier.node import Node
 from toolkit.bier.program import Program
 from toolkit.bier.routes import Routes
@@ -25,31 +25,32 @@ FEW = 8
 
 
 class Live:
-    """Owns the tables of `node`; `reprogrammed` counts the tables that were replaced."""
+    """Owns the tables of `node`; `reprogrammed` counts the tables that were replaced.
+
+    The engine's normal tables are those without the interfaces that were down when they were made
+    (`_absorbed`); its backups are for one more.
+    """
 
     def __init__(self, node: Node) -> None:
         self.node, self.reprogrammed = node, 0
         self.down: frozenset[str] = frozenset()
         """Interfaces that are down."""
         self._fib = Fib()
-        self._reduced = False
-        """The engine's normal tables are already those without `down`."""
-        self._stale: set[BiftKey] = set()
-        """Tables whose backups are older than their routes."""
-        self._protected: frozenset[str] = frozenset()
-        """Interfaces that there are backups for."""
         self._begin(node.program)
 
     def _begin(self, program: Program) -> None:
         self._routes: dict[BiftKey, Routes] = dict(program.routes)
-        self._reduced, self._stale = False, set()
-        self._protected = _interfaces(self._routes)
+        self._absorbed: frozenset[str] = frozenset()
+        self._stale: set[BiftKey] = set()
+        """Tables whose backups are older than their routes."""
+        self._protected = self._used()
+        """Interfaces that there are backups for."""
         self._follower: Follower | None = None
         if program.following is not None:
             self._follower = Follower(program.following, self._fib)
             self._apply(self._follower.everything())
-        if self.down:
-            self._reduce()
+        if self.down != self._absorbed:
+            self._absorb()
 
     @property
     def follows(self) -> bool:
@@ -81,31 +82,41 @@ class Live:
         if down == self.down:
             return
         self.down = down
-        if not down and not self._reduced and not self._stale:
+        more = down - self._absorbed
+        if down == self._absorbed:
             self.node.engine.switch_over(None)
-        elif not down:
-            self._restore()
-        elif len(down) == 1 and not up and not self._reduced and len(self._stale) <= FEW:
+        elif down > self._absorbed and len(more) == 1 and len(self._stale) <= FEW:
             while self._stale:
                 self._protect(self._stale.pop())
-            self.node.engine.switch_over(interface)  # False: nothing leaves by it
+            self.node.engine.switch_over(*more)  # False: nothing leaves by it
         else:
-            self._reduce()
+            self._absorb()
 
     def settle(self) -> bool:
-        """Make the backups of one table anew, where they are older than its routes: a piece of work
-        for an idle moment.  False where there was none."""
-        if not self._stale or self.down:
+        """Prepare for the next failure, a piece at a time: for idle moments.
+
+        What has failed is taken out of the normal tables; then the backups of one table are made
+        anew, where they are older than its routes.  False where there was nothing to do.
+        """
+        if self.down != self._absorbed:
+            self._absorb()
+        elif self._stale:
+            self._protect(self._stale.pop())
+        else:
             return False
-        self._protect(self._stale.pop())
         return True
 
+    def _used(self) -> frozenset[str]:
+        return frozenset(name for routes in self._routes.values() for name in routes.interfaces)
+
     def _protect(self, key: BiftKey) -> None:
+        """Make the backups of one table anew."""
         routes = self._routes[key]
-        self._protected |= routes.interfaces
+        # Those in use now: where something is down already, backups may be among them.
+        tables_now = self._tables(routes)
+        self._protected |= {hop.neighbor.interface for t in tables_now for hop in t.hops}
         for interface in self._protected:
-            leaves = interface in routes.interfaces
-            tables = routes.without({interface}) if leaves else routes.tables
+            tables = routes.without(self._absorbed | {interface})
             self.node.engine.replace(key, tables, failed=interface)
 
     def _apply(self, changes: Iterable[Change]) -> None:
@@ -114,8 +125,8 @@ class Live:
             by_key.setdefault(change.key, []).append(change)
         if not by_key:
             return
-        if self.down and not self._reduced:
-            self._reduce()
+        if self.down != self._absorbed:
+            self._absorb()
         self._stale |= by_key.keys()
         for key, of_key in by_key.items():
             routes = self._routes[key]
@@ -125,39 +136,21 @@ class Live:
             else:
                 after = dict(routes.ways) | {c.position: c.ways for c in of_key}
                 routes = self._routes[key] = Routes(Bsl.of_bits(key.bsl), after)
-            self.node.replace(key, routes.without(self.down) if self.down else routes.tables)
+            self.node.replace(key, self._tables(routes))
             self.reprogrammed += 1
 
-    def _reduce(self) -> None:
-        """Make the tables that are left without the interfaces that are down the normal ones."""
-        self._load({key: routes.without(self.down) for key, routes in self._routes.items()})
-        self._reduced = True
+    def _tables(self, routes: Routes) -> tuple[Masks, ...]:
+        return routes.without(self._absorbed) if self._absorbed else routes.tables
 
-    def _restore(self) -> None:
-        """Back to the tables with all interfaces, and to backups for each of them."""
-        backups: dict[str, dict[BiftKey, Bifts]] = {}
-        for key, routes in self._routes.items():
-            for interface in routes.interfaces:
-                backups.setdefault(interface, {})[key] = routes.without({interface})
-        self._load({key: routes.tables for key, routes in self._routes.items()}, backups)
-        self._reduced, self._stale = False, set()
-        self._protected = frozenset(backups)
-
-    def _load(
-        self,
-        tables: dict[BiftKey, Bifts],
-        backups: dict[str, dict[BiftKey, Bifts]] | None = None,
-    ) -> None:
+    def _absorb(self) -> None:
+        """Make the tables without the interfaces that are down the normal ones; their backups are
+        made in idle moments."""
+        self._absorbed, self._protected = self.down, frozenset()
         program = self.node.program
+        tables = {key: self._tables(routes) for key, routes in self._routes.items()}
         self.node.engine.load(
-            {**tables, **program.rows},
-            program.bift_ids,
-            encapsulations=program.encapsulations,
-            backups=backups,
+            {**tables, **program.rows}, program.bift_ids, encapsulations=program.encapsulations
         )
         self.node.refresh()
+        self._stale = set(self._routes)
         self.reprogrammed += len(tables)
-
-
-def _interfaces(tables: Mapping[BiftKey, Routes]) -> frozenset[str]:
-    return frozenset(name for routes in tables.values() for name in routes.interfaces)
