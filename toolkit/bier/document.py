@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Hop, Way
-from toolkit.bier.birt import Neighbor, Tunnel, TunnelKind
+from toolkit.bier.birt import Neighbor, TunnelKind
 from toolkit.bier.bitstring import MAX_BFR_ID, MAX_SI, Bsl, sets_of
 from toolkit.bier.checked import Checked
-from toolkit.bier.document_follow import read_following
+from toolkit.bier.document_follow import read_following, read_tunnel
 from toolkit.bier.document_oam import read_oam
 from toolkit.bier.ecmp import MAX_WAYS
 from toolkit.bier.engine import IP, Arrived
@@ -180,17 +180,7 @@ class _Reader:
         tunnel = None
         if "tunnel" in body:
             below = body.below("tunnel", body.take("tunnel"))
-            kind = below.choice("kind", TunnelKind, TunnelKind.GRE)
-            local, remote = below.address("local"), below.address("remote")
-            labels = below.numbers("labels", 16, BIFT_ID) or ()
-            vni = below.integer("vni", 0, (1 << 24) - 1, 0)
-            if local is None or remote is None or local.version != remote.version:
-                below.wrong("", "needs local and remote, two addresses of one family")
-            elif (kind is TunnelKind.SR_MPLS) != bool(labels):
-                below.wrong("labels", f"belongs to kind: {TunnelKind.SR_MPLS}, and has to be there")
-            else:
-                tunnel = Tunnel(local, remote, kind, labels, vni)
-            below.close()
+            tunnel = read_tunnel(below, below.address("remote"))
         self._neighbors[router] = Neighbor(router, interface, address, tunnel, mac)
         body.close()
 

@@ -182,7 +182,9 @@ def _following(following: Following) -> Object:
             {"router": peer.router, "addresses": addresses} | _given(bift_ids=[
                 {"sub_domain": number, "bsl": bsl, "base": base}
                 for (number, bsl), base in peer.bases.items()
-            ])
+            ], tunnel={} if peer.tunnel is None else {
+                name: value for name, value in _tunnel(peer.tunnel).items() if name != "remote"
+            })
             for peer, addresses in peers
         ],
     }  # fmt: skip
