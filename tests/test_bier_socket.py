@@ -6,14 +6,16 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from netns import Namespaces, namespaces, needs_namespaces
 
-from tests.netns import Namespaces, namespaces, needs_namespaces
 from toolkit.bier.document import read_program
 from toolkit.errors import EnvironmentProblem
-from toolkit.inet import ip, udp
+from toolkit.inet import gre, ip, udp, vxlan
 
 pytestmark = needs_namespaces
 
@@ -160,6 +162,26 @@ def test_multipath_routes_are_equal_cost_ways() -> None:
         assert [hop.neighbor.interface for hop in hops] == ["eth2", "eth3"]
 
 
+def test_nexthop_objects_are_followed_as_routing_daemons_use_them() -> None:
+    with network() as made, running(made, "r1", document()) as runtime:
+        (key,) = runtime.live.routes
+
+        def interfaces() -> list[str]:
+            return [hop.neighbor.interface for hop in runtime.live.routes[key].ways[3].hops]
+
+        made.ip("r1", "nexthop", "add", "id", "2", "via", "10.0.2.2", "dev", "eth2")
+        made.ip("r1", "nexthop", "add", "id", "3", "via", "10.0.3.3", "dev", "eth3")
+        made.ip("r1", "nexthop", "add", "id", "9", "group", "2/3")
+        made.ip("r1", "route", "replace", "192.0.2.3/32", "nhid", "9")
+        until(runtime, lambda: interfaces() == ["eth2", "eth3"])
+        made.ip("r1", "nexthop", "replace", "id", "9", "group", "2")
+        until(runtime, lambda: interfaces() == ["eth2"])
+        made.ip("r1", "nexthop", "replace", "id", "2", "via", "10.0.3.3", "dev", "eth3")
+        until(runtime, lambda: interfaces() == ["eth3"])
+        made.ip("r1", "link", "set", "eth3", "down")
+        until(runtime, lambda: interfaces() == [])
+
+
 def test_a_link_that_fails_takes_its_bfers_to_the_backup_and_back() -> None:
     with (
         network() as made,
@@ -198,6 +220,103 @@ def test_the_host_s_own_stack_gets_what_bier_delivered() -> None:
             payload, (sender, _port) = member.recvfrom(2000)
             assert (payload, sender) == (b"model", "10.0.9.1")
         assert runtime.snapshot().to_host == 1
+
+
+def test_what_comes_faster_than_it_is_read_is_counted() -> None:
+    with (
+        network() as made,
+        running(made, "r1", document()) as runtime,
+        made.entered("r2"),
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender,
+    ):
+        sender.bind(("eth0", 0))
+        frame = bytes.fromhex((mac(0x12) + mac(0x22)).replace(":", "") + "8847") + bytes(1400)
+        for _ in range(20_000):  # more than the kernel keeps for us
+            sender.send(frame)
+        until(runtime, lambda: runtime.poll(0) == 0)
+        counted = runtime.snapshot().interfaces["eth2"]
+        assert counted.kernel_dropped > 0
+        assert counted.received + counted.kernel_dropped == 20_000
+
+
+@pytest.mark.parametrize("kind", ["gre", "vxlan"])
+def test_a_tunnel_to_us_is_opened_and_the_host_does_not_refuse_it(kind: str) -> None:
+    """r3 sends through a tunnel whose outer packets come by r2's link; the copy leaves there."""
+    neighbor = {"interface": "eth2", "address": "10.0.2.2"}
+    far = {"local": "10.0.2.1", "remote": "10.0.2.2", "kind": kind}
+    told = {
+        "interfaces": {"eth2": {"bier": "core"}},
+        "neighbors": {"r2": neighbor, "r3": neighbor | {"tunnel": far}},
+        "bifts": [{"bsl": 64, "bift_id": 100, "rows": [
+            {"bits": [1], "via": [{"neighbor": "r2", "bift_id": 200}]},
+            {"bits": [2], "via": [{"neighbor": "r3", "bift_id": 300}]},
+        ]}],
+    }  # fmt: skip
+    inner = bytes.fromhex("00064109" + "50100007" + "00040003" + "0000000000000001") + b"model"
+    with (
+        network() as made,
+        running(made, "r1", told) as runtime,
+        listener(made, "r2", "eth0") as copies,
+        made.entered("r2"),
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as two,
+    ):
+        two.bind(("eth0", 0x0800))
+        two.setblocking(False)
+        until(runtime, lambda: len(runtime.macs) == 1)
+        source, destination = ip_address("10.0.2.2"), ip_address("10.0.2.1")
+        if kind == "gre":
+            packet = ip.Template(source, destination, 47).packet(gre.header(0x8847) + inner)
+        else:
+            front = bytes.fromhex("ff" * 6 + mac(0x22).replace(":", "") + "8847")
+            template = udp.Template(source, 49152, destination, vxlan.PORT, checked=False)
+            packet = template.packet(vxlan.header(0) + front + inner)
+        two.send(bytes.fromhex((mac(0x12) + mac(0x22)).replace(":", "") + "0800") + packet)
+        until(runtime, lambda: runtime.sent["eth2"] == 1)
+        assert copies.recv(2000)[14:18].hex() == "000c8108"
+        with pytest.raises(BlockingIOError):  # no ICMP, which would have come before the copy
+            two.recv(2000)
+
+
+def ipv6(made: Namespaces) -> None:
+    """r1 and r2 speak IPv6 too."""
+    for name, device, address in (("r1", "eth2", "2001:db8:2::1"), ("r2", "eth0", "2001:db8:2::2")):
+        with made.entered(name):
+            conf = Path("/proc/sys/net/ipv6/conf")
+            for which in ("all", device):
+                (conf / which / "disable_ipv6").write_text("0", encoding="ascii")
+        made.ip(name, "addr", "add", f"{address}/64", "dev", device, "nodad")
+
+
+def test_ipv6_routes_are_followed_through_all_their_changes() -> None:
+    told = document(ingress=[])
+    told["follow"] = {
+        "bfers": [{"bfr_id": n, "prefix": f"2001:db8::{n}"} for n in (2, 3)],
+        "peers": [
+            {"router": f"p{n}", "addresses": [f"2001:db8:2::{n}"],
+             "bift_ids": [{"bsl": 64, "base": 100 * n}]}
+            for n in (2, 3)
+        ],
+    }  # fmt: skip
+    with network() as made, running(made, "r1", told) as runtime:
+        ipv6(made)
+        (key,) = runtime.live.routes
+
+        def ways(position: int) -> list[int]:
+            return [hop.bift_id for hop in runtime.live.routes[key].ways[position].hops]
+
+        def route(*words: str) -> None:
+            made.ip("r1", "-6", "route", *words)
+
+        route("add", "2001:db8::/64", "via", "2001:db8:2::2")
+        until(runtime, lambda: ways(2) == [200])
+        route("append", "2001:db8::/64", "via", "2001:db8:2::3")
+        until(runtime, lambda: ways(2) == ways(3) == [200, 300])
+        route("del", "2001:db8::/64", "via", "2001:db8:2::2")
+        until(runtime, lambda: ways(2) == [300])
+        route("replace", "2001:db8::2/128", "via", "2001:db8:2::2")
+        until(runtime, lambda: (ways(2), ways(3)) == ([200], [300]))
+        made.ip("r1", "link", "set", "eth2", "down")
+        until(runtime, lambda: (ways(2), ways(3)) == ([], []))
 
 
 def test_missing_interfaces_are_all_named() -> None:

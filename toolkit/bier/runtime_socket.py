@@ -21,6 +21,7 @@ from toolkit.bier.oam_responder import IpReply
 from toolkit.bier.overlay import ToHost
 from toolkit.bier.packet_filter import EVERYTHING, packet_filter, wanted
 from toolkit.bier.program import IpAddress, Program
+from toolkit.bier.runtime_guard import TunnelGuard
 from toolkit.bier.runtime_netlink import Link, LinkGone, Lost, Netlink, Reachable
 from toolkit.bier.runtime_oam import ReplySender, host_ports
 from toolkit.bier.runtime_packet import PacketSocket
@@ -61,6 +62,7 @@ class SocketRuntime:
         """Frames that were not sent, by sockets that are closed or not there, by reason."""
         self._kernel_dropped = 0
         """Of sockets that are closed."""
+        self._guard = TunnelGuard()
         self._replies = ReplySender()
         self._asked: dict[tuple[str, IpAddress], float] = {}
         self._refresh_at = 0.0
@@ -90,6 +92,7 @@ class SocketRuntime:
         check_interfaces(program, self._links)
         self._read_all()
         self._fit(program)
+        self._answer_oam(program)
 
     def close(self) -> None:
         """Give everything back to the kernel."""
@@ -100,17 +103,23 @@ class SocketRuntime:
             self._host = None
         self._netlink.close()
         self._replies.close()
+        self._guard.close()
         self._selector.close()
         os.close(self._wakes)
         os.close(self.waker)
 
     def load(self, program: Program) -> None:
-        """Be another BFR from now on; EnvironmentProblem, and nothing has changed, where it names
-        interfaces that do not exist.  Counters go on."""
+        """Be another BFR from now on; counters go on.  EnvironmentProblem, and everything is as it
+        was, where the host lacks an interface or a device of the program."""
         check_interfaces(program, self._links)
+        try:
+            self._fit(program)
+        except EnvironmentProblem:
+            self._fit(self.node.program)
+            raise
         self.live.reload(program)
-        self._fit(program)
         self._look(program)
+        self._answer_oam(program)
 
     def is_up(self, interface: str) -> bool:
         """Say whether the host has an interface with a link that works."""
@@ -119,9 +128,8 @@ class SocketRuntime:
 
     def _fit(self, program: Program) -> None:
         """Have a socket for each interface of the program and none else, and what it needs."""
-        for name in self._sockets.keys() - program.interfaces.keys():
-            self._close(name)
         what = wanted(program)
+        self._guard.open(what.tunnels)
         filtered = packet_filter(what) if self._filtered else EVERYTHING
         for name, interface in program.interfaces.items():
             link = self._links.get(name)
@@ -143,7 +151,11 @@ class SocketRuntime:
             device = self._host = HostInterface(self._host_name)
             self._netlink.set_up(self._netlink.links()[self._host_name].ifindex)
             self._selector.register(device, selectors.EVENT_READ)
+        for name in self._sockets.keys() - program.interfaces.keys():
+            self._close(name)
         self._refresh_at = 0.0
+
+    def _answer_oam(self, program: Program) -> None:
         if program.oam is not None:
             self.node.oam_ports.update(host_ports(list(program.interfaces)))
             self.node.epoch = time.time() - time.monotonic()
@@ -182,8 +194,9 @@ class SocketRuntime:
         it, and return how many frames came in."""
         frames, self.heard = 0, False
         events = self._selector.select(0)
+        while not events and self.live.settle():  # nothing else to do: time for the backups
+            events = self._selector.select(0)
         if not events:
-            self.live.settle()  # nothing to do: time for the backups
             events = self._selector.select(timeout)
         now = time.monotonic()
         if now >= self._refresh_at:
@@ -296,6 +309,7 @@ class SocketRuntime:
             if link.name in self._sockets:
                 self._close(link.name)
             self._fit(self.node.program)
+            self._answer_oam(self.node.program)
         return True
 
     def _gone(self, heard: LinkGone) -> bool:

@@ -15,7 +15,9 @@ SUBCOMMANDS: dict[str, str] = {
     "ping": "Ask BFERs over BIER whether packets reach them, in the laboratory or for real",
     "trace": "See the tree that BIER packets take, hop by hop, in the laboratory or for real",
     "forward": "Be a BFR on real interfaces, by a BIFT document",
+    "program": "Print the BIFT document of one router of a plan",
     "lsdb": "Read the BFRs of a live network, their BIRTs and problems from a capture of its IGP",
+    "vectors": "The conformance suite of the data plane: list, export or run its vectors",
 }
 """Name -> one line of help."""
 
