@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The BIER forwarding engine in the kernel: tc ingress, one packet in, its copies out.
+ *
+ * RFC 8279 section 6.5 over disjoint F-BMs (6.4), 6.7.2 (a table chosen by entropy); RFC 8296
+ * section 2 (header rules).  Law: every rule, its order and its counter are those of
+ * toolkit/bier/engine.py; toolkit/bier/node.py says what is a frame for us.  What is not BIER, or
+ * came in by an interface that we are not told of, passes untouched.
+ *
+ * A packet reads `state` once and one slot of `slots` once; each is written in one go, so that it
+ * sees all old or all new tables.  BitStrings stay in the order of the wire: masks are too.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define WORDS 64    /* of 64 bits: 4096 bits, the longest BitString */
+#define HOPS 256    /* copies of one packet, a power of 2 */
+#define ETHERNET 14 /* octets */
+#define FIXED 12    /* octets of BIER before the BitString */
+#define MPLS 0x8847
+#define BIER 0xAB37
+
+/* The order is that of COUNTERS in toolkit/bier/kernel/records.py; a test compares them. */
+enum counter {
+	RECEIVED,
+	FORWARDED,
+	DELIVERED,
+	TRUNCATED,
+	UNKNOWN_BIFT_ID,
+	WRONG_ENCAPSULATION,
+	NOT_BOTTOM_OF_STACK,
+	WRONG_NIBBLE,
+	UNKNOWN_VERSION,
+	BSL_MISMATCH,
+	TTL_EXPIRED,
+	EDGE_INTERFACE,
+	EMPTY_BIT_STRING,
+	UNKNOWN_BIT,
+	NULL_NEIGHBOR,
+	BIT_NOT_PERMITTED,
+	UNKNOWN_PROTO,
+	UNKNOWN_BFIR,
+	OTHER_VLAN,
+	OTHER_DESTINATION,
+	NO_MAC_ADDRESS,
+	MTU_EXCEEDED,
+	NOT_SENT,
+	COUNTERS,
+};
+
+/* Hides from the compiler what it knows of a number, so that the verifier sees its limits tested. */
+#define OPAQUE(number) asm volatile("" : "+r"(number))
+
+/* The number of words is read from the map anew each time: knowing it, the verifier would follow
+ * every length through the rest of the program. */
+#define EACH_WORD(i)                                                                               \
+	for (__u32 i = 0, words_ = *(volatile __u32 *)&scratch->words; i < WORDS && i < words_; i++)
+
+enum role { EDGE = 0, CORE = 1 };
+enum kind { HOP = 0, LOCAL = 1, NULL_ROW = 2, HOP_WITHOUT_MAC = 3 };
+
+struct interface {
+	__u32 role;
+	__u8 permits; /* a list in `permitted` */
+	__u8 mac[6];  /* of our own */
+	__u8 checks;  /* `mac` is known */
+};
+
+struct config {
+	__u64 protos; /* a bit for each that the overlay takes */
+	__u32 salt;
+	__u32 bifts; /* slots for each failure */
+	__u32 deliver; /* interface index that user space reads from */
+	__u32 every_bfir;
+};
+
+struct bift { /* what a BIFT-id selects; `number` is its place in the slots of one failure */
+	__u32 number;
+	__u8 code; /* of the BitString length */
+	__u8 sub_domain;
+	__u16 unused;
+};
+
+struct slot {
+	__u32 first; /* of `tables` */
+	__u32 ways;
+};
+
+struct table {
+	__u32 first; /* of `rows` */
+	__u32 count;
+};
+
+struct row {
+	__u32 kind;
+	__u32 ifindex;
+	__u32 label; /* first word without TC and TTL */
+	__u32 mtu;
+	__u8 dst[6];
+	__u8 src[6];
+	__u32 unused;
+	__u64 mask[WORDS];
+};
+
+struct front {
+	__u8 dst[6];
+	__u8 src[6];
+	__be16 kind;
+	__be32 word[3];
+} __attribute__((packed));
+
+struct scratch {
+	__u32 words; /* of the BitString */
+	__u8 unused[2];
+	struct front front; /* and, right behind it, the BitString of a copy */
+	__u64 copy[WORDS];
+	__u64 bits[WORDS];
+	__u64 left[WORDS];
+	__u32 hops[HOPS];
+};
+
+struct counters {
+	__u64 of[COUNTERS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} state SEC(".maps"); /* 0, or the number of the failure whose backups are in use */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct config);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct interface);
+} interfaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32); /* BIFT-id; bit 31: not of MPLS */
+	__type(value, struct bift);
+} bift_ids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32); /* sub-domain << 16 | BFIR-id */
+	__type(value, __u8);
+} bfirs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);   /* interface index << 32 | number of the BIFT */
+	__type(value, __u32); /* the row with the mask */
+} permitted SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct table);
+} tables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct row);
+} rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+struct pass { /* one packet on its way */
+	struct __sk_buff *skb;
+	struct scratch *scratch;
+	struct counters *counters;
+	__u32 first_row;
+	__u32 hops;
+	__u32 local;
+	__u32 lost;
+	__u32 low; /* of the first word: TC, S, TTL as copies have them */
+	__u32 last; /* interface that the packet itself leaves by, after its clones */
+};
+
+static __always_inline int drop(struct counters *counters, enum counter reason)
+{
+	counters->of[reason]++;
+	return TC_ACT_SHOT;
+}
+
+/* The finalizer of MurmurHash3, as toolkit/bier/ecmp.py. */
+static __always_inline __u32 mix(__u32 x)
+{
+	x = (x ^ x >> 16) * 0x85EBCA6B;
+	x = (x ^ x >> 13) * 0xC2B2AE35;
+	return x ^ x >> 16;
+}
+
+/* Sort one row's bits out of the packet; the callback of a loop over the rows of a table. */
+static long scan(__u32 index, struct pass *pass)
+{
+	struct scratch *scratch = pass->scratch;
+	__u32 key = pass->first_row + index, count = 0;
+	struct row *row = bpf_map_lookup_elem(&rows, &key);
+	__u64 any = 0;
+
+	if (!row)
+		return 1;
+	EACH_WORD(i) {
+		__u64 taken;
+
+		taken = scratch->bits[i] & row->mask[i];
+		scratch->left[i] ^= taken;
+		any |= taken;
+	}
+	if (!any)
+		return 0;
+	if (row->kind == LOCAL) {
+		pass->local = 1;
+	} else if (row->kind == NULL_ROW) {
+		EACH_WORD(i) {
+			count += __builtin_popcountll(scratch->bits[i] & row->mask[i]);
+		}
+		pass->counters->of[NULL_NEIGHBOR] += count;
+		pass->lost = 1;
+	} else {
+		scratch->hops[pass->hops & (HOPS - 1)] = key;
+		pass->hops++;
+	}
+	return 0;
+}
+
+/* Send one copy; the callback of a loop over the rows that `scan` found. */
+static long emit(__u32 index, struct pass *pass)
+{
+	struct scratch *scratch = pass->scratch;
+	struct __sk_buff *skb = pass->skb;
+	__u32 key = scratch->hops[index & (HOPS - 1)];
+	__u64 words = *(volatile __u32 *)&scratch->words;
+	struct row *row = bpf_map_lookup_elem(&rows, &key);
+
+	if (!row)
+		return 1;
+	if (row->kind == HOP_WITHOUT_MAC) {
+		pass->counters->of[NO_MAC_ADDRESS]++;
+		return 0;
+	}
+	if (skb->len - ETHERNET > row->mtu) {
+		pass->counters->of[MTU_EXCEEDED]++;
+		return 0;
+	}
+	EACH_WORD(i) {
+		scratch->copy[i] = scratch->bits[i] & row->mask[i];
+	}
+	__builtin_memcpy(scratch->front.dst, row->dst, 6);
+	__builtin_memcpy(scratch->front.src, row->src, 6);
+	scratch->front.word[0] = bpf_htonl(row->label | pass->low);
+	if (words < 1)
+		return 1;
+	OPAQUE(words);
+	if (words > WORDS)
+		return 1;
+	if (bpf_skb_store_bytes(skb, 0, &scratch->front, ETHERNET + FIXED + words * 8, 0)) {
+		pass->counters->of[NOT_SENT]++;
+		return 0;
+	}
+	if (index + 1 == pass->hops)
+		pass->last = row->ifindex;
+	else if (bpf_clone_redirect(skb, row->ifindex, 0))
+		pass->counters->of[NOT_SENT]++;
+	return 0;
+}
+
+/* Say why a header is refused, in the order of `check` in toolkit/bier/wire.py. */
+static __always_inline int refuse(struct counters *counters, struct bift *own, __u32 id, int mpls,
+				  __u32 first, __u32 second, __u32 length)
+{
+	struct bift *known = own;
+	__u32 other = id ^ 1u << 31;
+
+	if (!known)
+		known = bpf_map_lookup_elem(&bift_ids, &other);
+	if (!known)
+		return drop(counters, UNKNOWN_BIFT_ID);
+	if (mpls && !(first & 0x100))
+		return drop(counters, NOT_BOTTOM_OF_STACK);
+	if (mpls && second >> 28 != 5)
+		return drop(counters, WRONG_NIBBLE);
+	if (second >> 24 & 0xF)
+		return drop(counters, UNKNOWN_VERSION);
+	if ((second >> 20 & 0xF) != known->code)
+		return drop(counters, BSL_MISMATCH);
+	if (length < FIXED + (4u << (known->code & 7)))
+		return drop(counters, TRUNCATED);
+	return drop(counters, WRONG_ENCAPSULATION);
+}
+
+/* Clear and count the bits that whoever is behind an interface may not address; 1: none is left. */
+static __always_inline int permit(struct pass *pass, __u32 number)
+{
+	struct scratch *scratch = pass->scratch;
+	__u64 key = (__u64)pass->skb->ifindex << 32 | number;
+	__u32 *where = bpf_map_lookup_elem(&permitted, &key), at = where ? *where : 0, count = 0;
+	struct row *row = bpf_map_lookup_elem(&rows, &at); /* row 0 allows nothing */
+	__u64 kept = 0;
+
+	if (!row)
+		return 1;
+	EACH_WORD(i) {
+		__u64 allowed;
+
+		allowed = scratch->bits[i] & row->mask[i];
+		count += __builtin_popcountll(scratch->bits[i] ^ allowed);
+		kept |= allowed;
+		scratch->bits[i] = allowed;
+		scratch->left[i] = allowed;
+	}
+	pass->counters->of[BIT_NOT_PERMITTED] += count;
+	return count && !kept;
+}
+
+/* Hand the frame to user space, as it came: a clone if copies follow, else the frame itself. */
+static __always_inline int deliver(struct pass *pass, struct config *config, struct bift *bift,
+				   __u32 third)
+{
+	__u32 proto = third >> 16 & 0x3F, from = (__u32)bift->sub_domain << 16 | (third & 0xFFFF);
+	__u8 to[6] = {0x02, 'B', 'F', bift->sub_domain, bift->code, 0};
+
+	if (!(config->protos >> proto & 1))
+		return drop(pass->counters, UNKNOWN_PROTO);
+	if (!config->every_bfir && !bpf_map_lookup_elem(&bfirs, &from))
+		return drop(pass->counters, UNKNOWN_BFIR);
+	pass->counters->of[DELIVERED]++;
+	bpf_skb_store_bytes(pass->skb, 0, to, 6, 0);
+	if (!pass->hops)
+		return bpf_redirect(config->deliver, 0);
+	if (bpf_clone_redirect(pass->skb, config->deliver, 0))
+		pass->counters->of[NOT_SENT]++;
+	return TC_ACT_SHOT;
+}
+
+/* Count the bits that no row of the table has taken. */
+static __noinline void lose(struct pass *pass)
+{
+	struct scratch *scratch = pass->scratch;
+	__u32 count = 0;
+
+	EACH_WORD(i) {
+		count += __builtin_popcountll(scratch->left[i]);
+	}
+	pass->counters->of[UNKNOWN_BIT] += count;
+}
+
+SEC("tc")
+int bier_tc(struct __sk_buff *skb)
+{
+	__u32 zero = 0, id, first, second, third, ttl, key, length;
+	int mpls = skb->protocol == bpf_htons(MPLS), verdict = TC_ACT_SHOT;
+	struct pass pass = {.skb = skb};
+	struct interface *interface;
+	struct scratch *scratch;
+	struct config *settings;
+	struct table *table;
+	struct slot *slot, now;
+	struct bift *bift;
+	__u64 *failed, both, octets, unknown = 0;
+
+	if (!mpls && skb->protocol != bpf_htons(BIER))
+		return TC_ACT_UNSPEC;
+	key = skb->ifindex;
+	interface = bpf_map_lookup_elem(&interfaces, &key);
+	pass.counters = bpf_map_lookup_elem(&counters, &zero);
+	pass.scratch = scratch = bpf_map_lookup_elem(&scratches, &zero);
+	settings = bpf_map_lookup_elem(&config, &zero);
+	failed = bpf_map_lookup_elem(&state, &zero);
+	if (!interface || !pass.counters || !scratch || !settings || !failed)
+		return TC_ACT_UNSPEC;
+	if (skb->vlan_present) { /* only a priority tag is no other interface's */
+		if (skb->vlan_tci & 0xFFF) {
+			drop(pass.counters, OTHER_VLAN);
+			return TC_ACT_UNSPEC;
+		}
+		if (bpf_skb_vlan_pop(skb))
+			return TC_ACT_UNSPEC;
+	}
+	if (bpf_skb_load_bytes(skb, 0, &scratch->front, ETHERNET))
+		return TC_ACT_UNSPEC;
+	if (interface->checks && !(scratch->front.dst[0] & 1)) {
+		int same = 1;
+
+		for (int i = 0; i < 6; i++)
+			same &= scratch->front.dst[i] == interface->mac[i];
+		if (!same)
+			return drop(pass.counters, OTHER_DESTINATION);
+	}
+
+	pass.counters->of[RECEIVED]++;
+	if (interface->role == EDGE)
+		return drop(pass.counters, EDGE_INTERFACE);
+	length = skb->len - ETHERNET;
+	if (length < FIXED || bpf_skb_load_bytes(skb, ETHERNET, scratch->front.word, FIXED))
+		return drop(pass.counters, TRUNCATED);
+	first = bpf_ntohl(scratch->front.word[0]);
+	second = bpf_ntohl(scratch->front.word[1]);
+	third = bpf_ntohl(scratch->front.word[2]);
+	id = first >> 12 | (mpls ? 0 : 1u << 31);
+	bift = bpf_map_lookup_elem(&bift_ids, &id);
+	if (!bift)
+		return refuse(pass.counters, bift, id, mpls, first, second, length);
+	octets = 4ull << (bift->code & 7);
+	if ((second >> 20 & (mpls ? 0xFFF : 0x0FF)) != ((mpls ? 0x500u : 0) | bift->code) ||
+	    (mpls && !(first & 0x100)) || length < FIXED + octets)
+		return refuse(pass.counters, bift, id, mpls, first, second, length);
+	ttl = first & 0xFF;
+	if (!ttl)
+		return drop(pass.counters, TTL_EXPIRED);
+	if (octets < 8)
+		return drop(pass.counters, TRUNCATED);
+	OPAQUE(octets);
+	if (octets > WORDS * 8 ||
+	    bpf_skb_load_bytes(skb, ETHERNET + FIXED, scratch->bits, octets))
+		return drop(pass.counters, TRUNCATED);
+	scratch->words = octets / 8;
+	EACH_WORD(i) {
+		scratch->left[i] = scratch->bits[i];
+	}
+	if (interface->permits && permit(&pass, bift->number))
+		return TC_ACT_SHOT;
+
+	key = (__u32)*failed * settings->bifts + bift->number;
+	slot = bpf_map_lookup_elem(&slots, &key);
+	if (!slot)
+		return TC_ACT_SHOT;
+	both = *(volatile __u64 *)slot; /* one load, as an update is one store */
+	__builtin_memcpy(&now, &both, sizeof(now));
+	key = now.first;
+	if (now.ways > 1)
+		key += mix((second & 0xFFFFF) ^ settings->salt) % now.ways;
+	table = bpf_map_lookup_elem(&tables, &key);
+	if (!table)
+		return TC_ACT_SHOT;
+	pass.first_row = table->first;
+	bpf_loop(table->count, scan, &pass, 0);
+
+	EACH_WORD(i) {
+		unknown |= scratch->left[i];
+	}
+	if (unknown)
+		lose(&pass);
+	else if (!pass.hops && !pass.local && !pass.lost)
+		return drop(pass.counters, EMPTY_BIT_STRING);
+	if (pass.hops && ttl == 1) {
+		drop(pass.counters, TTL_EXPIRED);
+		pass.hops = 0;
+	}
+	if (pass.local)
+		verdict = deliver(&pass, settings, bift, third);
+	if (!pass.hops)
+		return verdict;
+	pass.counters->of[FORWARDED] += pass.hops;
+	pass.low = (mpls ? first & 0xE00 : 0) | (ttl - 1);
+	scratch->front.word[1] = bpf_htonl((mpls ? second : second & 0x0FFFFFFF));
+	bpf_loop(pass.hops, emit, &pass, 0);
+	return pass.last ? bpf_redirect(pass.last, 0) : TC_ACT_SHOT;
+}
+
+char LICENSE[] SEC("license") = "Apache-2.0";

@@ -1,0 +1,220 @@
+"""A BFR in the kernel: loads `bier.bpf.c`, tells it a program, and reads what it counts.
+
+RFC 8279 section 6.5 in the kernel's tc ingress hook (docs/explanation/bier-fast-path.md).  Law: a
+packet sees all old or all new tables, none is lost by a change, and counters go on.  Everything
+hangs on this process: when it ends, however it ends, the kernel detaches the program.  X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+
+from toolkit.bier.bift import BiftKey, Hop
+from toolkit.bier.engine import Deliver
+from toolkit.bier.frames import Macs
+from toolkit.bier.kernel import records
+from toolkit.bier.kernel.applicable import refuse_inapplicable
+from toolkit.bier.kernel.attachment import Attachment, attach
+from toolkit.bier.kernel.compiler import compiled
+from toolkit.bier.kernel.host import Delivery, Device, device
+from toolkit.bier.kernel.layout import Layout, Out, as_masks
+from toolkit.bier.kernel.libbpf import Libbpf, test_run
+from toolkit.bier.kernel.loaded import Loaded
+from toolkit.bier.lookup import Bifts
+from toolkit.bier.masks import Masks
+from toolkit.bier.program import Program
+from toolkit.bier.reason import Reason
+from toolkit.bier.wire import FIXED, WORDS
+from toolkit.errors import EnvironmentProblem
+
+_ETHERNET = 14
+_MARK = b"\x02BF"
+_Tables = dict[BiftKey, tuple[Masks, ...]]
+
+
+class KernelPlane:
+    """`load` a program, and the kernel forwards by it until `close`.
+
+    `macs`: <interface, address of a neighbor> -> MAC address, for neighbors whose program gives
+    none; it may change, followed by `refresh`.  EnvironmentProblem where the machine lacks what
+    this needs.
+    """
+
+    def __init__(self, macs: Macs | None = None) -> None:
+        self.macs: Macs = {} if macs is None else macs
+        self.failed: str | None = None
+        """What the backups in use are for."""
+        self._path = compiled()
+        self._library = Libbpf()
+        self._delivery = Delivery()
+        self._attached: dict[str, Attachment] = {}
+        self._loaded: Loaded | None = None
+        self._program = Program()
+        self._devices: dict[str, Device] = {}
+        self._tables: _Tables = {}
+        self._backups: dict[str, _Tables] = {}
+
+    def __enter__(self) -> KernelPlane:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def load(
+        self,
+        program: Program,
+        tables: Mapping[BiftKey, Bifts] | None = None,
+        backups: Mapping[str, Mapping[BiftKey, Bifts]] | None = None,
+    ) -> None:
+        """Forward by a program from now on; nothing has failed, and counters go on.
+
+        `tables`, `backups`: in place of the program's own.  Each interface changes over between two
+        packets.  ProblemsError for what this plane does not do, EnvironmentProblem where an
+        interface is missing or the kernel refuses; then the old tables stay in use.
+        """
+        normal: Mapping[BiftKey, Bifts] = program.bifts if tables is None else tables
+        standby: Mapping[str, Mapping[BiftKey, Bifts]]
+        standby = program.backups if backups is None else backups
+        refuse_inapplicable(program, normal)
+        devices = _devices(program)
+        self._program, self._devices = program, devices
+        self._tables = {BiftKey(*key): as_masks(bifts) for key, bifts in normal.items()}
+        self._backups = {
+            name: {BiftKey(*key): as_masks(bifts) for key, bifts in of.items()}
+            for name, of in standby.items()
+        }
+        self._reload()
+        self.failed = None
+
+    def _reload(self) -> None:
+        """Put a new object in the place of the old one, interface by interface."""
+        old, program = self._loaded, self._program
+        lists = sum(len(i.permitted or ()) for i in program.interfaces.values())
+        layout = Layout(self._tables, self._backups, lists)
+        loaded = Loaded(
+            self._library, self._path, program, layout, self._devices, self._out,
+            self._delivery.ifindex, None if old is None else old.counters,
+        )  # fmt: skip
+        self._loaded = loaded
+        for name in self._attached.keys() - self._devices.keys():
+            self._attached.pop(name).close()
+        for name, found in self._devices.items():
+            there = self._attached.get(name)
+            if there is not None and there.ifindex == found.ifindex:
+                there.update(loaded.program)
+                continue
+            if there is not None:
+                there.close()
+            self._attached[name] = attach(self._library, loaded.program, found.ifindex, name)
+        if old is not None:
+            old.close()
+
+    def replace(self, key: BiftKey, bifts: Bifts) -> None:
+        """Replace the tables of one key between two packets; backups stay.
+
+        KeyError without such a key, ValueError for tables that the kernel cannot hold or of another
+        length.
+        """
+        masks = as_masks(bifts)
+        if key not in self._tables:
+            raise KeyError(key)
+        if any(table.bsl.bits != key.bsl for table in masks):
+            raise ValueError(f"BIFT {tuple(key)}: its tables have {key.bsl} bits")
+        self._tables[key] = masks
+        if not self._running().change(key, masks, self._out):
+            self.refresh()
+
+    def switch_over(self, failed: str | None) -> bool:
+        """Forward by the backups for what has failed, or by the normal tables (None): one store.
+
+        False where there is no backup for it; then nothing changes.
+        """
+        number = 0 if failed is None else self._running().layout.failures.get(failed, -1)
+        if number < 0:
+            return False
+        self._running().switch_over(number)
+        self.failed = failed
+        return True
+
+    def refresh(self) -> None:
+        """Look at `macs` and at the host's interfaces again."""
+        failed = self.failed
+        self._devices = _devices(self._program)
+        self._reload()
+        if failed is not None:
+            self.switch_over(failed)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """As `Node.counters`, as far as the kernel counts; all since this plane was made."""
+        counts = [0] * len(records.COUNTERS) if self._loaded is None else self._loaded.counts()
+        counted = dict(zip(records.COUNTERS, counts, strict=True))
+        counted.setdefault(f"dropped-{Reason.BROKEN_ROW}", 0)
+        counted["delivery-overrun"] = self._delivery.lost
+        return counted
+
+    def fileno(self) -> int:
+        """Readable where `delivered` has something."""
+        return self._delivery.fileno()
+
+    def delivered(self) -> Deliver | None:
+        """Return the next packet for this BFER, None where there is none yet."""
+        while (frame := self._delivery.read()) is not None:
+            if frame[:3] == _MARK:
+                return _delivered(frame)
+        return None
+
+    def test_run(self, interface: str, frame: bytes) -> tuple[int, bytes]:
+        """Give the program a frame (BPF_PROG_TEST_RUN); return its verdict and what is left."""
+        ifindex = self._devices[interface].ifindex
+        return test_run(self._library, self._running().program, frame, ifindex)
+
+    def close(self) -> None:
+        """Detach, and give everything back; counters end."""
+        for attached in self._attached.values():
+            attached.close()
+        self._attached.clear()
+        if self._loaded is not None:
+            self._loaded.close()
+            self._loaded = None
+        self._delivery.close()
+
+    def _out(self, hop: Hop) -> Out:
+        """Return what the host, and whoever resolves addresses, say of the way to a neighbor."""
+        neighbor = hop.neighbor
+        found, said = self._devices[neighbor.interface], self._program.interfaces
+        own, far = said[neighbor.interface].mac, neighbor.mac
+        if far is None and neighbor.address is not None:
+            far = self.macs.get((neighbor.interface, neighbor.address))
+        mtu = min(found.mtu, 0xFFFF)
+        return Out(found.ifindex, mtu, found.mac if own is None else own, far)
+
+    def _running(self) -> Loaded:
+        if self._loaded is None:
+            raise ValueError("no program was loaded")
+        return self._loaded
+
+
+def _devices(program: Program) -> dict[str, Device]:
+    found = {name: device(name) for name in program.interfaces}
+    missing = [name for name, there in found.items() if there is None]
+    if missing:
+        raise EnvironmentProblem(
+            f"no interface {', '.join(missing)} in this network namespace; the program's "
+            "interfaces have to exist before the kernel plane starts"
+        )
+    return {name: there for name, there in found.items() if there is not None}
+
+
+def _delivered(frame: bytes) -> Deliver:
+    """Read the frame as the kernel program marked it: sub-domain and BSL code in the address."""
+    sub_domain, code = frame[3], frame[4]
+    third = WORDS.unpack_from(frame, _ETHERNET)[2]
+    payload = frame[_ETHERNET + FIXED + (4 << code) :]
+    return Deliver(third >> 16 & 0x3F, third & 0xFFFF, sub_domain, payload)
