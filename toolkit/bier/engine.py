@@ -101,9 +101,7 @@ class Engine:
         self.received = self.forwarded = self.delivered = self.imposed = 0
         self.drops = dict.fromkeys(Reason, 0)
         self.last_drop: dict[Reason, Dropped] = {}
-        self._protos = frozenset(protos)
-        self._bfirs = None if bfirs is None else frozenset(bfirs)
-        self._salt = salt
+        self.overlay(protos=protos, bfirs=bfirs, salt=salt)
         self._now = 0.0
         self.load(bifts, bift_ids, encapsulations=encapsulations, backups=backups)
 
@@ -139,6 +137,18 @@ class Engine:
             Encapsulation.NON_MPLS: lengths[Encapsulation.MPLS] | lengths[Encapsulation.NON_MPLS],
         }
         """Of either space, its own first: what `_reason` wants."""
+
+    def overlay(
+        self,
+        *,
+        protos: Iterable[int] = IP,
+        bfirs: Iterable[tuple[int, int]] | None = None,
+        salt: int = 0,
+    ) -> None:
+        """Replace what is no table: see the class."""
+        self._protos = frozenset(protos)
+        self._bfirs = None if bfirs is None else frozenset(bfirs)
+        self._salt = salt
 
     def replace(self, key: BiftKey, bifts: Bifts) -> None:
         """Replace the tables of one known key, between two packets; the others keep their memory.

@@ -131,7 +131,8 @@ class Program:
         )
 
     def reload(self, engine: Engine) -> None:
-        """Give these tables to an engine that already counts."""
+        """Make an engine that already counts this BFR; ValueError as `Engine.load`."""
         engine.load(
             self.bifts, self.bift_ids, encapsulations=self.encapsulations, backups=self.backups
         )
+        engine.overlay(protos=self.protos, bfirs=self.bfirs, salt=self.salt)
