@@ -7,12 +7,13 @@ hangs on this process: when it ends, however it ends, the kernel detaches the pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 
 from toolkit.bier.bift import BiftKey, Hop
 from toolkit.bier.engine import Deliver
-from toolkit.bier.frames import Macs
+from toolkit.bier.frames import Framer, Macs, NodeReason, Port
 from toolkit.bier.kernel import records
 from toolkit.bier.kernel.applicable import refuse_inapplicable
 from toolkit.bier.kernel.attachment import Attachment, attach
@@ -23,6 +24,8 @@ from toolkit.bier.kernel.libbpf import Libbpf, test_run
 from toolkit.bier.kernel.loaded import Loaded
 from toolkit.bier.lookup import Bifts
 from toolkit.bier.masks import Masks
+from toolkit.bier.node import Delivered, Output
+from toolkit.bier.overlay import Overlay
 from toolkit.bier.program import Program
 from toolkit.bier.reason import Reason
 from toolkit.bier.wire import FIXED, WORDS
@@ -48,10 +51,11 @@ class KernelPlane:
         self._path = compiled()
         self._library = Libbpf()
         self._delivery = Delivery()
+        self.drops: Counter[str] = Counter()
+        """What was delivered and went no further, by reason."""
+        self._use(Program(), {})
         self._attached: dict[str, Attachment] = {}
         self._loaded: Loaded | None = None
-        self._program = Program()
-        self._devices: dict[str, Device] = {}
         self._tables: _Tables = {}
         self._backups: dict[str, _Tables] = {}
 
@@ -83,7 +87,7 @@ class KernelPlane:
         standby = program.backups if backups is None else backups
         refuse_inapplicable(program, normal)
         devices = _devices(program)
-        self._program, self._devices = program, devices
+        self._use(program, devices)
         self._tables = {BiftKey(*key): as_masks(bifts) for key, bifts in normal.items()}
         self._backups = {
             name: {BiftKey(*key): as_masks(bifts) for key, bifts in of.items()}
@@ -91,6 +95,12 @@ class KernelPlane:
         }
         self._reload()
         self.failed = None
+
+    def _use(self, program: Program, devices: Mapping[str, Device]) -> None:
+        self._program, self._devices = program, dict(devices)
+        ports = {name: Port(found.mac, found.mtu) for name, found in devices.items()}
+        self._framer = Framer(program.interfaces, ports, self.macs)
+        self._overlay = Overlay(program)
 
     def _reload(self) -> None:
         """Put a new object in the place of the old one, interface by interface."""
@@ -145,7 +155,7 @@ class KernelPlane:
     def refresh(self) -> None:
         """Look at `macs` and at the host's interfaces again."""
         failed = self.failed
-        self._devices = _devices(self._program)
+        self._use(self._program, _devices(self._program))
         self._reload()
         if failed is not None:
             self.switch_over(failed)
@@ -155,20 +165,28 @@ class KernelPlane:
         """As `Node.counters`, as far as the kernel counts; all since this plane was made."""
         counts = [0] * len(records.COUNTERS) if self._loaded is None else self._loaded.counts()
         counted = dict(zip(records.COUNTERS, counts, strict=True))
-        counted.setdefault(f"dropped-{Reason.BROKEN_ROW}", 0)
+        for reason in (*Reason, *NodeReason):
+            name = f"dropped-{reason}"
+            counted[name] = counted.get(name, 0) + self.drops[reason]
         counted["delivery-overrun"] = self._delivery.lost
         return counted
 
     def fileno(self) -> int:
-        """Readable where `delivered` has something."""
+        """Readable where `outputs` has something."""
         return self._delivery.fileno()
 
-    def delivered(self) -> Deliver | None:
-        """Return the next packet for this BFER, None where there is none yet."""
+    def outputs(self) -> Iterator[Output]:
+        """Yield what is there for this BFER, and what becomes of it (`Node.receive` likewise)."""
         while (frame := self._delivery.read()) is not None:
-            if frame[:3] == _MARK:
-                return _delivered(frame)
-        return None
+            if frame[:3] != _MARK:
+                continue  # the host's own: it believes that this is a network
+            deliver = _delivered(frame)
+            yield Delivered(*deliver)
+            for leg in self._overlay.dispose(deliver, self._framer):
+                if isinstance(leg, NodeReason):
+                    self.drops[leg] += 1
+                else:
+                    yield leg
 
     def test_run(self, interface: str, frame: bytes) -> tuple[int, bytes]:
         """Give the program a frame (BPF_PROG_TEST_RUN); return its verdict and what is left."""
