@@ -111,14 +111,21 @@ struct front {
 	__be32 word[3];
 } __attribute__((packed));
 
-struct scratch {
+struct scratch { /* in a map, since the verifier follows every value of what is on the stack */
 	__u32 words; /* of the BitString */
 	__u8 unused[2];
 	struct front front; /* and, right behind it, the BitString of a copy */
 	__u64 copy[WORDS];
 	__u64 bits[WORDS];
 	__u64 left[WORDS];
-	__u32 hops[HOPS];
+	__u32 first_row;
+	__u32 hops; /* of `hop`: rows that copies leave by */
+	__u32 kept; /* bits that may be addressed */
+	__u32 local;
+	__u32 lost;
+	__u32 low;  /* of the first word: TC and TTL as copies have them */
+	__u32 last; /* interface that the packet itself leaves by, after its clones */
+	__u32 hop[HOPS];
 };
 
 struct counters {
@@ -206,12 +213,6 @@ struct pass { /* one packet on its way */
 	struct __sk_buff *skb;
 	struct scratch *scratch;
 	struct counters *counters;
-	__u32 first_row;
-	__u32 hops;
-	__u32 local;
-	__u32 lost;
-	__u32 low; /* of the first word: TC, S, TTL as copies have them */
-	__u32 last; /* interface that the packet itself leaves by, after its clones */
 };
 
 static __always_inline int drop(struct counters *counters, enum counter reason)
@@ -228,11 +229,55 @@ static __always_inline __u32 mix(__u32 x)
 	return x ^ x >> 16;
 }
 
+/* Count the bits that a packet and a row share.  Global: the verifier looks at it once. */
+__noinline int overlap(struct scratch *scratch, struct row *row)
+{
+	int count = 0;
+
+	if (!scratch || !row)
+		return 0;
+	EACH_WORD(i)
+		count += __builtin_popcountll(scratch->bits[i] & row->mask[i]);
+	return count;
+}
+
+/* Count the bits that no row of a table has taken. */
+__noinline int unclaimed(struct scratch *scratch)
+{
+	int count = 0;
+
+	if (!scratch)
+		return 0;
+	EACH_WORD(i)
+		count += __builtin_popcountll(scratch->left[i]);
+	return count;
+}
+
+/* Clear the bits that are not in a row; return how many. */
+__noinline int permit(struct scratch *scratch, struct row *row)
+{
+	__u64 kept = 0;
+	int count = 0;
+
+	if (!scratch || !row)
+		return 0;
+	EACH_WORD(i) {
+		__u64 allowed = scratch->bits[i] & row->mask[i];
+
+		count += __builtin_popcountll(scratch->bits[i] ^ allowed);
+		kept |= allowed;
+		scratch->bits[i] = allowed;
+		scratch->left[i] = allowed;
+	}
+	scratch->kept = kept != 0;
+	return count;
+}
+
 /* Sort one row's bits out of the packet; the callback of a loop over the rows of a table. */
 static long scan(__u32 index, struct pass *pass)
 {
 	struct scratch *scratch = pass->scratch;
-	__u32 key = pass->first_row + index, count = 0;
+	__u32 key = scratch->first_row + index;
 	struct row *row = bpf_map_lookup_elem(&rows, &key);
 	__u64 any = 0;
 
@@ -248,16 +293,13 @@ static long scan(__u32 index, struct pass *pass)
 	if (!any)
 		return 0;
 	if (row->kind == LOCAL) {
-		pass->local = 1;
+		scratch->local = 1;
 	} else if (row->kind == NULL_ROW) {
-		EACH_WORD(i) {
-			count += __builtin_popcountll(scratch->bits[i] & row->mask[i]);
-		}
-		pass->counters->of[NULL_NEIGHBOR] += count;
-		pass->lost = 1;
+			pass->counters->of[NULL_NEIGHBOR] += overlap(scratch, row);
+		scratch->lost = 1;
 	} else {
-		scratch->hops[pass->hops & (HOPS - 1)] = key;
-		pass->hops++;
+		scratch->hop[scratch->hops & (HOPS - 1)] = key;
+		scratch->hops++;
 	}
 	return 0;
 }
@@ -267,7 +309,7 @@ static long emit(__u32 index, struct pass *pass)
 {
 	struct scratch *scratch = pass->scratch;
 	struct __sk_buff *skb = pass->skb;
-	__u32 key = scratch->hops[index & (HOPS - 1)];
+	__u32 key = scratch->hop[index & (HOPS - 1)];
 	__u64 words = *(volatile __u32 *)&scratch->words;
 	struct row *row = bpf_map_lookup_elem(&rows, &key);
 
@@ -286,7 +328,7 @@ static long emit(__u32 index, struct pass *pass)
 	}
 	__builtin_memcpy(scratch->front.dst, row->dst, 6);
 	__builtin_memcpy(scratch->front.src, row->src, 6);
-	scratch->front.word[0] = bpf_htonl(row->label | pass->low);
+	scratch->front.word[0] = bpf_htonl(row->label | scratch->low);
 	if (words < 1)
 		return 1;
 	OPAQUE(words);
@@ -296,8 +338,8 @@ static long emit(__u32 index, struct pass *pass)
 		pass->counters->of[NOT_SENT]++;
 		return 0;
 	}
-	if (index + 1 == pass->hops)
-		pass->last = row->ifindex;
+	if (index + 1 == scratch->hops)
+		scratch->last = row->ifindex;
 	else if (bpf_clone_redirect(skb, row->ifindex, 0))
 		pass->counters->of[NOT_SENT]++;
 	return 0;
@@ -327,36 +369,13 @@ static __always_inline int refuse(struct counters *counters, struct bift *own, _
 	return drop(counters, WRONG_ENCAPSULATION);
 }
 
-/* Clear and count the bits that whoever is behind an interface may not address; 1: none is left. */
-static __always_inline int permit(struct pass *pass, __u32 number)
-{
-	struct scratch *scratch = pass->scratch;
-	__u64 key = (__u64)pass->skb->ifindex << 32 | number;
-	__u32 *where = bpf_map_lookup_elem(&permitted, &key), at = where ? *where : 0, count = 0;
-	struct row *row = bpf_map_lookup_elem(&rows, &at); /* row 0 allows nothing */
-	__u64 kept = 0;
-
-	if (!row)
-		return 1;
-	EACH_WORD(i) {
-		__u64 allowed;
-
-		allowed = scratch->bits[i] & row->mask[i];
-		count += __builtin_popcountll(scratch->bits[i] ^ allowed);
-		kept |= allowed;
-		scratch->bits[i] = allowed;
-		scratch->left[i] = allowed;
-	}
-	pass->counters->of[BIT_NOT_PERMITTED] += count;
-	return count && !kept;
-}
-
 /* Hand the frame to user space, as it came: a clone if copies follow, else the frame itself. */
 static __always_inline int deliver(struct pass *pass, struct config *config, struct bift *bift,
 				   __u32 third)
 {
 	__u32 proto = third >> 16 & 0x3F, from = (__u32)bift->sub_domain << 16 | (third & 0xFFFF);
 	__u8 to[6] = {0x02, 'B', 'F', bift->sub_domain, bift->code, 0};
+	struct scratch *scratch = pass->scratch;
 
 	if (!(config->protos >> proto & 1))
 		return drop(pass->counters, UNKNOWN_PROTO);
@@ -364,23 +383,11 @@ static __always_inline int deliver(struct pass *pass, struct config *config, str
 		return drop(pass->counters, UNKNOWN_BFIR);
 	pass->counters->of[DELIVERED]++;
 	bpf_skb_store_bytes(pass->skb, 0, to, 6, 0);
-	if (!pass->hops)
+	if (!scratch->hops)
 		return bpf_redirect(config->deliver, 0);
 	if (bpf_clone_redirect(pass->skb, config->deliver, 0))
 		pass->counters->of[NOT_SENT]++;
 	return TC_ACT_SHOT;
-}
-
-/* Count the bits that no row of the table has taken. */
-static __noinline void lose(struct pass *pass)
-{
-	struct scratch *scratch = pass->scratch;
-	__u32 count = 0;
-
-	EACH_WORD(i) {
-		count += __builtin_popcountll(scratch->left[i]);
-	}
-	pass->counters->of[UNKNOWN_BIT] += count;
 }
 
 SEC("tc")
@@ -456,8 +463,21 @@ int bier_tc(struct __sk_buff *skb)
 	EACH_WORD(i) {
 		scratch->left[i] = scratch->bits[i];
 	}
-	if (interface->permits && permit(&pass, bift->number))
-		return TC_ACT_SHOT;
+	if (interface->permits) {
+		__u64 place = (__u64)skb->ifindex << 32 | bift->number;
+		__u32 *where = bpf_map_lookup_elem(&permitted, &place);
+		struct row *allowed;
+		int refused;
+
+		key = where ? *where : 0; /* row 0 allows nothing */
+		allowed = bpf_map_lookup_elem(&rows, &key);
+		if (!allowed)
+			return TC_ACT_SHOT;
+		refused = permit(scratch, allowed);
+		pass.counters->of[BIT_NOT_PERMITTED] += refused;
+		if (refused && !scratch->kept)
+			return TC_ACT_SHOT;
+	}
 
 	key = (__u32)*failed * settings->bifts + bift->number;
 	slot = bpf_map_lookup_elem(&slots, &key);
@@ -471,29 +491,30 @@ int bier_tc(struct __sk_buff *skb)
 	table = bpf_map_lookup_elem(&tables, &key);
 	if (!table)
 		return TC_ACT_SHOT;
-	pass.first_row = table->first;
+	scratch->first_row = table->first;
+	scratch->hops = scratch->local = scratch->lost = scratch->last = 0;
 	bpf_loop(table->count, scan, &pass, 0);
 
 	EACH_WORD(i) {
 		unknown |= scratch->left[i];
 	}
 	if (unknown)
-		lose(&pass);
-	else if (!pass.hops && !pass.local && !pass.lost)
+		pass.counters->of[UNKNOWN_BIT] += unclaimed(scratch);
+	else if (!scratch->hops && !scratch->local && !scratch->lost)
 		return drop(pass.counters, EMPTY_BIT_STRING);
-	if (pass.hops && ttl == 1) {
+	if (scratch->hops && ttl == 1) {
 		drop(pass.counters, TTL_EXPIRED);
-		pass.hops = 0;
+		scratch->hops = 0;
 	}
-	if (pass.local)
+	if (scratch->local)
 		verdict = deliver(&pass, settings, bift, third);
-	if (!pass.hops)
+	if (!scratch->hops)
 		return verdict;
-	pass.counters->of[FORWARDED] += pass.hops;
-	pass.low = (mpls ? first & 0xE00 : 0) | (ttl - 1);
+	pass.counters->of[FORWARDED] += scratch->hops;
+	scratch->low = (mpls ? first & 0xE00 : 0) | (ttl - 1);
 	scratch->front.word[1] = bpf_htonl((mpls ? second : second & 0x0FFFFFFF));
-	bpf_loop(pass.hops, emit, &pass, 0);
-	return pass.last ? bpf_redirect(pass.last, 0) : TC_ACT_SHOT;
+	bpf_loop(scratch->hops, emit, &pass, 0);
+	return scratch->last ? bpf_redirect(scratch->last, 0) : TC_ACT_SHOT;
 }
 
 char LICENSE[] SEC("license") = "Apache-2.0";

@@ -12,6 +12,7 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final
 
 from toolkit.errors import EnvironmentProblem
@@ -229,6 +230,25 @@ def test_run(library: Libbpf, program: int, frame: bytes, ifindex: int) -> tuple
     except OSError as error:
         raise _refused("a test run", error) from error
     return options.retval, out.raw[: options.data_size_out]
+
+
+def live_frames(
+    library: Libbpf, program: int, frame: bytes, ifindex: int, count: int, batch: int
+) -> None:
+    """Have an XDP program pass `count` frames on as if they came in by an interface.
+
+    They are really received; `batch` at a time.
+    """
+    context = Struct("=IIIIII").pack(0, len(frame), 0, ifindex, 0, 0)
+    options = TestRun(
+        sz=c.sizeof(TestRun), data_in=c.cast(frame, c.c_void_p), data_size_in=len(frame),
+        ctx_in=c.cast(context, c.c_void_p), ctx_size_in=len(context), repeat=count,
+        flags=LIVE_FRAMES, batch_size=batch,
+    )  # fmt: skip
+    try:
+        library.call("bpf_prog_test_run_opts", program, c.byref(options))
+    except OSError as error:
+        raise _refused("live frames", error) from error
 
 
 def settle() -> None:
