@@ -60,11 +60,11 @@ class Namespace:
         with self.entered():
             self._ip(*arguments)
 
-    def wire(self, name: str, peer: str, *, mac: bytes | None = None) -> None:
-        """Make a pair of veth devices, up."""
+    def wire(self, name: str, peer: str, *, mac: bytes | None = None, mtu: int = 65535) -> None:
+        """Make a pair of veth devices, up; `mtu` in octets after the Ethernet header."""
         given = () if mac is None else ("address", mac.hex(":"))
-        self.ip("link", "add", "name", name, *given, "mtu", "65535", "type", "veth",
-                "peer", "name", peer, "mtu", "65535")  # fmt: skip
+        self.ip("link", "add", "name", name, *given, "mtu", str(mtu), "type", "veth",
+                "peer", "name", peer, "mtu", str(mtu))  # fmt: skip
         for end in (name, peer):
             self.ip("link", "set", end, "up")
 
