@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from toolkit.bier.bift import BiftId, BiftKey, Hop
 from toolkit.bier.birt import Neighbor
-from toolkit.bier.bitstring import Bsl, positions, set_and_bit
+from toolkit.bier.bitstring import Bsl, set_and_bit
 from toolkit.bier.engine import Arrived, Engine
 from toolkit.bier.program import Interface, Program
 from toolkit.bier.routes import Routes, Ways

@@ -36,7 +36,9 @@ def compiled(source: Path = SOURCE, folder: Path | None = None) -> Path:
     EnvironmentProblem where clang or its headers are missing, or the cache cannot be written.
     """
     flags = (*FLAGS, *_headers())
-    digest = sha256("\0".join((*flags, source.read_text(encoding="utf-8"))).encode()).hexdigest()
+    header = source.with_suffix(".h")
+    parts = [path.read_text(encoding="utf-8") for path in (source, header) if path.exists()]
+    digest = sha256("\0".join((*flags, *parts)).encode()).hexdigest()
     kept = (cache() if folder is None else folder) / f"{source.stem}-{digest[:32]}.o"
     if kept.exists():
         return kept

@@ -26,7 +26,7 @@ PATIENCE: Final = 5.0
 """Seconds after which a frame that was counted is called lost."""
 MTU: Final = 65535
 _EVERYTHING: Final = 0x0003
-_PACKET, _IGNORE_OUTGOING = 263, 23
+_PACKET, _IGNORE_OUTGOING, _RECEIVE_BUFFER = 263, 23, 33
 _LARGEST: Final = 1 << 17
 _OURS: Final = (b"\x88\x47", b"\xab\x37", b"\x81\x00", b"\x88\xa8")
 _NOT_FORWARDED: Final = ("dropped-no-mac-address", "dropped-mtu-exceeded", "not-sent")
@@ -128,6 +128,19 @@ class EbpfPlane:
                 outcome.dropped[name.removeprefix("dropped-")] = count
         return outcome
 
+    def send(self, interface: str, frame: bytes) -> None:
+        """Have a frame come in by an interface, and look at nothing."""
+        self._ends[interface].send(frame)
+
+    def waiting(self, interface: str) -> list[bytes]:
+        """Return the frames that have left by an interface and were not looked at."""
+        frames = []
+        while True:
+            try:
+                frames.append(self._ends[interface].recv(_LARGEST, socket.MSG_DONTWAIT))
+            except BlockingIOError:
+                return frames
+
     def _wire(self, name: str, mac: bytes | None) -> None:
         peer = f"peer{len(self._ends)}"
         self.namespace.wire(name, peer, mac=mac)
@@ -140,6 +153,7 @@ class EbpfPlane:
             end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         try:
             end.setsockopt(_PACKET, _IGNORE_OUTGOING, 1)
+            end.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER, 1 << 25)
             end.bind((name, protocol))
         except OSError as error:
             end.close()
@@ -147,7 +161,8 @@ class EbpfPlane:
         return end
 
     def close(self) -> None:
-        self.plane.close()
+        with self.namespace.entered():
+            self.plane.close()
         for end in (*self._ends.values(), *self._own.values()):
             end.close()
         self.namespace.close()
