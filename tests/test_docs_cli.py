@@ -56,7 +56,17 @@ def test_the_command_reference_is_what_the_parsers_say(monkeypatch: pytest.Monke
     assert PAGE.read_text(encoding="utf-8") == page, "make golden rewrites it"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/how-to/import.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/tutorial.md",
+        "docs/how-to/import.md",
+        "docs/how-to/oam.md",
+        "docs/how-to/wireshark.md",
+        "docs/reference/bier-signalling.md",
+    ],
+)
 def test_every_command_line_in_the_pages_is_one_that_parses(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     lines = re.findall(r"^(?:    )?(llmsync [^\n]*)$", text, re.MULTILINE)

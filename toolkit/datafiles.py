@@ -8,6 +8,6 @@ _HERE = Path(__file__).resolve().parent
 
 
 def data_folder(name: str) -> Path:
-    """Return the folder `yang`, `templates` or `inventories`; installed copies come first."""
+    """Return a folder that ships: `yang`, `tests/vectors`, ...; installed copies come first."""
     installed = _HERE / "_data" / name
     return installed if installed.is_dir() else _HERE.parent / name

@@ -13,8 +13,11 @@ from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Hop, Way
 from toolkit.bier.birt import Neighbor, Tunnel, TunnelKind
 from toolkit.bier.bitstring import MAX_BFR_ID, MAX_SI, Bsl, sets_of
 from toolkit.bier.checked import Checked
+from toolkit.bier.document_follow import read_following
+from toolkit.bier.document_oam import read_oam
 from toolkit.bier.ecmp import MAX_WAYS
 from toolkit.bier.engine import IP, Arrived
+from toolkit.bier.follow_model import Following
 from toolkit.bier.program import Disposition, Flow, Imposition, Interface, Program, Termination
 from toolkit.bier.routes import Routes, Ways
 from toolkit.bier.wire import Encapsulation
@@ -51,6 +54,7 @@ class _Reader:
         self._routes: dict[BiftKey, Routes] = {}
         self._rows: dict[BiftKey, Bift] = {}
         self._bift_ids: dict[BiftId, BiftKey] = {}
+        self._followed: dict[BiftKey, int | None] = {}
         self._encapsulations: dict[tuple[int, int], Encapsulation] = {}
 
     def program(self) -> Program:
@@ -64,6 +68,7 @@ class _Reader:
             self._neighbor(router, body)
         for body in top.objects("bifts"):
             self._bift(body)
+        following = self._following(bfr_ids)
         protos = top.numbers("protos", 0, 63)
         bfirs = self._bfirs()
         ingress = dict(item for body in top.objects("ingress") if (item := self._ingress(body)))
@@ -74,6 +79,7 @@ class _Reader:
                 "bfr_ids", f"sub-domain {sub_domain} has no BFR-id, but ingress flows use it",
                 "a BFIR writes its BFR-id into every header",
             )  # fmt: skip
+        oam = read_oam(top.below("oam", top.take("oam")), bfr_ids) if "oam" in top else None
         top.close()
         return Program(
             name=name,
@@ -88,8 +94,20 @@ class _Reader:
             bfirs=bfirs,
             ingress=ingress,
             egress=egress,
+            oam=oam,
             terminations=ends,
+            following=following,
         )
+
+    def _following(self, own: Mapping[int, int]) -> Following | None:
+        if "follow" in self._top:
+            body = self._top.below("follow", self._top.take("follow"))
+            if not self._followed:
+                body.wrong("", "no table follows", "give tables of bifts follow: true")
+            return read_following(body, self._followed, own, self._interfaces)
+        if self._followed:
+            self._top.wrong("follow", "is missing", "BFERs and peers of tables with follow: true")
+        return None
 
     def _bfr_ids(self, value: object) -> dict[int, int]:
         found: dict[int, int] = {}
@@ -194,13 +212,19 @@ class _Reader:
                 "encapsulation",
                 f"is {encapsulation}, but {said} in another set of the same sub-domain and bsl",
             )
+        own: int | None = None
         if "bift_id" in body:
             lowest = 16 if encapsulation is Encapsulation.MPLS else 0
             number = BiftId(encapsulation, body.integer("bift_id", lowest, BIFT_ID))
             if number in self._bift_ids:
                 body.wrong("bift_id", f"{number.number} selects another table too")
             self._bift_ids[number] = key
+            own = number.number
         bsl = Bsl.of_bits(bits)
+        if body.flag("follow"):
+            self._followed[key] = own if encapsulation is Encapsulation.NON_MPLS else None
+            if body.take("rows") is not None:
+                body.wrong("rows", "excludes follow: true", "routes make the rows")
         ways: dict[int, Ways] = {}
         entries: dict[int, Entry] = {}
         for row in body.objects("rows"):

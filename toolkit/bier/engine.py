@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from toolkit.bier.bift import BiftId, BiftKey
+from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.bitstring import MAX_BFR_ID, Bsl
 from toolkit.bier.lookup import Bifts, Decision, Table, Tables, make_table, make_tables
+from toolkit.bier.punt import OAM, PROTO, Punt, punt
 from toolkit.bier.reason import Reason
 from toolkit.bier.wire import (
     FIXED,
@@ -65,7 +66,7 @@ class Deliver(NamedTuple):
     payload: bytes
 
 
-Output = Forward | Deliver
+Output = Forward | Deliver | Punt
 
 
 class Dropped(NamedTuple):
@@ -85,7 +86,9 @@ class Engine:
     `backups`: what has failed (an interface, as a rule) -> the tables that then replace those of
     `bifts` (`switch_over`).
     `protos`: what the flow overlay of this BFER takes; other Protos are dropped here and forwarded
-    unseen elsewhere.  `bfirs`: <sub-domain, BFIR-id> that the overlay has a context for; None: all.
+    unseen elsewhere.  With OAM among them, OAM packets that are ours, or whose TTL expires here,
+    are handed to the control plane.
+    `bfirs`: <sub-domain, BFIR-id> that the overlay has a context for; None: all.
     `salt`: of this router, for its choice among equal-cost ways (`toolkit.bier.ecmp`).
     """
 
@@ -149,6 +152,7 @@ class Engine:
     ) -> None:
         """Replace what is no table: see the class."""
         self._protos = frozenset(protos)
+        self._oam = OAM if Proto.OAM in self._protos else -1
         self._bfirs = None if bfirs is None else frozenset(bfirs)
         self._salt = salt
 
@@ -185,6 +189,11 @@ class Engine:
 
     def _use(self, tables: Tables) -> None:
         self._tables, self._by_id = tables
+
+    @property
+    def bifts(self) -> dict[BiftKey, Bift]:
+        """The tables in use, row by row; of several for one key, the first."""
+        return {key: table.rows for key, table in self._tables.items()}
 
     @property
     def counters(self) -> dict[str, int]:
@@ -229,7 +238,7 @@ class Engine:
         ):
             return self._drop(self._reason(packet, encapsulation), packet)
         ttl = first & 0xFF
-        if not ttl:
+        if not ttl and third & PROTO != self._oam:
             return self._drop(Reason.TTL_EXPIRED, packet)
         end = table.end
         bits = packet[FIXED:end]
@@ -246,12 +255,17 @@ class Engine:
             self._lose(decision, packet)
         payload = packet[end:]
         output: list[Output] = []
-        if decision.local:
-            output += self._deliver(third, table.key.sub_domain, payload, packet)
-        if decision.copies:
-            if ttl == 1:
-                self._drop(Reason.TTL_EXPIRED, packet)
+        if decision.local or ttl < 2:
+            if third & PROTO == self._oam:
+                self.delivered += decision.local
+                output.append(punt(table, third, second, bits, decision, payload, expired=ttl < 2))
+            elif decision.local:
+                output += self._deliver(third, table.key.sub_domain, payload, packet)
+            if ttl < 2:
+                if decision.copies or not ttl:
+                    self._drop(Reason.TTL_EXPIRED, packet)
                 return output
+        if decision.copies:
             rest = first & table.tc | ttl - 1
             middle = packet[4:FIXED]
             if second >> 28 != table.field >> 8:  # a nibble that only non-MPLS receivers overlook
@@ -298,7 +312,10 @@ class Engine:
                 decision = table.decisions.get(bits) or table.decide(bits)
             if decision.losses:
                 self._lose(decision, payload)
-            if decision.local:
+            if decision.local and third & PROTO == self._oam:
+                self.delivered += 1
+                output.append(punt(table, third, entropy, bits, decision, payload, expired=False))
+            elif decision.local:
                 output += self._deliver(third, sub_domain, payload, payload)
             if decision.copies:
                 middle = (table.field << 20 | entropy).to_bytes(4) + third.to_bytes(4)
@@ -370,7 +387,8 @@ def _third_word(
     """Check every field that a BFIR chooses, all at once, and return the third word."""
     limits = (
         ("proto", proto, 0, 63),
-        ("bfir_id", bfir_id, 1, MAX_BFR_ID),
+        # a BFR without a BFR-id answers OAM as BFIR 0 (draft-ietf-bier-ping-23 section 4.5)
+        ("bfir_id", bfir_id, int(proto != Proto.OAM), MAX_BFR_ID),
         ("entropy", entropy, 0, 0xFFFFF),
         ("ttl", ttl, 1, 255),
         ("tc", tc, 0, 7),

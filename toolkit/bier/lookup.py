@@ -76,6 +76,11 @@ class Table:
             else []
         )
 
+    @property
+    def rows(self) -> Bift:
+        """The table as RFC 8279 section 6.4 writes it."""
+        return self.bift.bift() if isinstance(self.bift, Masks) else self.bift
+
     def decide(self, bits: bytes) -> Decision:
         masks = self._masks
         decision = self._made_of(bits, 0) if masks is None else self._by_masks(bits, masks)

@@ -60,16 +60,23 @@ class Masks:
     @classmethod
     def build(cls, bsl: Bsl, rows: Iterable[tuple[int, bool, Hop | None]]) -> Masks:
         """Return the table of rows (bit position, local, hop); no hop and not local: null."""
-        hops: dict[Hop, int] = {}
+        # Rows of one hop share the object as a rule: its identity is cheaper than its hash.
+        seen: dict[int, tuple[Hop, list[int]]] = {}
         local = null = 0
         for position, own, hop in rows:
-            bit = 1 << position - 1
             if own:
-                local |= bit
+                local |= 1 << position - 1
             elif hop is None:
-                null |= bit
+                null |= 1 << position - 1
             else:
-                hops[hop] = hops.get(hop, 0) | bit
+                known = seen.get(id(hop))
+                if known is None:
+                    seen[id(hop)] = hop, [position]
+                else:
+                    known[1].append(position)
+        hops: dict[Hop, int] = {}
+        for hop, positions_of in seen.values():
+            hops[hop] = hops.get(hop, 0) | sum(1 << p - 1 for p in set(positions_of))
         return cls(bsl, hops, local, null)
 
     def moved(self, position: int, hop: Hop | None, *, present: bool = True) -> Masks:

@@ -18,10 +18,14 @@ from toolkit.bier.engine import Arrived, Deliver, Forward
 from toolkit.bier.engine import Output as EngineOutput
 from toolkit.bier.frames import Framer, Macs, NodeReason, Port, Resolve, Send
 from toolkit.bier.lookup import Bifts
+from toolkit.bier.oam_program import responder_of
+from toolkit.bier.oam_responder import BierReply, IpReply
+from toolkit.bier.oam_responder import Port as OamPort
 from toolkit.bier.overlay import Overlay, ToHost
 from toolkit.bier.program import Interface, Program
+from toolkit.bier.punt import Punt
 from toolkit.bier.tunnels import Inner, Tunnels
-from toolkit.bier.wire import Encapsulation
+from toolkit.bier.wire import Encapsulation, Proto
 
 _BIER: Final = {b"\x88\x47": Encapsulation.MPLS, b"\xab\x37": Encapsulation.NON_MPLS}
 _IP: Final = {b"\x08\x00": 0x40, b"\x86\xdd": 0x60}
@@ -37,7 +41,7 @@ class Delivered(NamedTuple):
     payload: bytes
 
 
-Output = Send | ToHost | Delivered | Resolve
+Output = Send | ToHost | Delivered | Resolve | IpReply
 
 
 class Node:
@@ -59,6 +63,11 @@ class Node:
         """Frames and copies that the engine did not see or could not know the fate of."""
         self.seen = 0
         """IP packets that are the host's own business."""
+        self._oam_counters: Counter[str] = Counter()
+        self.oam_ports: dict[str, OamPort] = {}
+        """What is told of an interface in replies to OAM; may change at any time."""
+        self.epoch = 0.0
+        """Seconds since 1970 when `now` is 0: for time stamps in replies to OAM."""
         self.engine = program.engine()
         self._take(program)
 
@@ -76,6 +85,10 @@ class Node:
         self._framer = Framer(program.interfaces, self.ports, self.macs)
         self._tunnels = Tunnels(program)
         self._overlay = Overlay(program)
+        self.oam = responder_of(program, self.oam_ports)
+        """None: OAM is a Proto that nobody takes."""
+        if self.oam is not None:
+            self.oam.counters = self._oam_counters
 
     def replace(self, key: BiftKey, bifts: Bifts) -> None:
         """Replace the tables of one key; see `Engine.replace`."""
@@ -88,12 +101,13 @@ class Node:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Those of the engine, and `dropped-<reason>` of the node beside or added to them."""
+        """Those of the engine, `dropped-<reason>` of the node beside or added to them, and of OAM
+        `oam-replies`, `oam-no-reply-<reason>`."""
         counters = self.engine.counters
         for reason in NodeReason:
             name = f"dropped-{reason}"
             counters[name] = counters.get(name, 0) + self.drops[reason]
-        return counters
+        return counters | {f"oam-{n}": count for n, count in sorted(self._oam_counters.items())}
 
     def receive(self, interface: str, frame: bytes, now: float) -> list[Output]:
         """Take one frame, from its destination MAC address, that came in by an interface."""
@@ -117,26 +131,29 @@ class Node:
             if self._tunnels.labels and encapsulation is Encapsulation.MPLS:
                 popped = self._tunnels.pop(packet)
                 if popped is not packet:
-                    return self._tunnelled(known, Inner(popped, encapsulation), now)
+                    return self._tunnelled(known, Inner(popped, encapsulation), interface, now)
             return self._emit(
-                self.engine.receive(packet, encapsulation, known.arrived, now, known.permitted)
+                self.engine.receive(packet, encapsulation, known.arrived, now, known.permitted),
+                interface,
+                now,
             )
         version = _IP.get(kind)
         if version is None:
             return self._drop(NodeReason.UNKNOWN_ETHERTYPE)
-        return self._ip(known, version, frame, start, now)
+        return self._ip(known, version, frame[start:], interface, now)
 
     def _ip(
-        self, known: Interface, version: int, frame: bytes, start: int, now: float
+        self, known: Interface, version: int, packet: bytes, interface: str, now: float
     ) -> list[Output]:
-        packet = frame[start:]
         if not packet or packet[0] & 0xF0 != version:
             return self._drop(NodeReason.MALFORMED)
         if self._overlay.imposes(packet):
             if known.arrived is Arrived.CORE:  # a flow enters the domain at its edge
                 return self._host_s_own()
             imposed = self._overlay.impose(packet, self.engine)
-            return self._drop(imposed) if isinstance(imposed, NodeReason) else self._emit(imposed)
+            if isinstance(imposed, NodeReason):
+                return self._drop(imposed)
+            return self._emit(imposed, None, now)
         if not self._tunnels.ends_here(packet):
             return self._host_s_own()
         inner = self._tunnels.open(packet)
@@ -144,14 +161,20 @@ class Node:
             return self._host_s_own()
         if isinstance(inner, NodeReason):
             return self._drop(inner)
-        return self._tunnelled(known, inner, now)
+        return self._tunnelled(known, inner, interface, now)
 
-    def _tunnelled(self, known: Interface, inner: Inner, now: float) -> list[Output]:
+    def _tunnelled(
+        self, known: Interface, inner: Inner, interface: str, now: float
+    ) -> list[Output]:
         """A host could write any outer header: only the core's tunnels are believed."""
         arrived = Arrived.CORE if known.arrived is Arrived.CORE else Arrived.EDGE
-        return self._emit(self.engine.receive(inner.packet, inner.encapsulation, arrived, now))
+        found = self.engine.receive(inner.packet, inner.encapsulation, arrived, now)
+        return self._emit(found, interface, now)
 
-    def _emit(self, results: Iterable[EngineOutput]) -> list[Output]:
+    def _emit(
+        self, results: Iterable[EngineOutput], interface: str | None, now: float
+    ) -> list[Output]:
+        """`interface`: by which the packet came in; None: it was imposed here."""
         outputs: list[Output] = []
         for result in results:
             if isinstance(result, Forward):
@@ -163,9 +186,24 @@ class Node:
                 self.drops[reason] += 1
                 if asked is not None:
                     outputs.append(asked)
+            elif isinstance(result, Punt):
+                outputs += self._answer(result, interface, now)
             else:
                 self._deliver(result, outputs)
         return outputs
+
+    def _answer(self, punt: Punt, interface: str | None, now: float) -> list[Output]:
+        """Answer BIER OAM (draft-ietf-bier-ping): by the host's IP stack, or by BIER."""
+        answer = None if self.oam is None else self.oam.receive(punt, interface, self.epoch + now)
+        if isinstance(answer, IpReply):
+            return [answer]
+        if isinstance(answer, BierReply):
+            imposed = self.engine.impose(
+                answer.sub_domain, answer.bsl, answer.sets, Proto.OAM, answer.payload,
+                answer.bfir_id, punt.entropy, 255,
+            )  # fmt: skip
+            return self._emit(imposed, None, now)
+        return []
 
     def _deliver(self, result: Deliver, outputs: list[Output]) -> None:
         outputs.append(Delivered(*result))

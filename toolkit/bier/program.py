@@ -14,9 +14,11 @@ from typing import NamedTuple
 from toolkit.bier.bift import Bift, BiftId, BiftKey
 from toolkit.bier.birt import TunnelKind
 from toolkit.bier.engine import IP, Arrived, Engine
+from toolkit.bier.follow_model import Following
 from toolkit.bier.masks import Masks
+from toolkit.bier.oam_model import Addresses
 from toolkit.bier.routes import Routes
-from toolkit.bier.wire import Encapsulation
+from toolkit.bier.wire import Encapsulation, Proto
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -101,8 +103,17 @@ class Program:
     """<sub-domain, BFIR-id> that the overlay has a context for; None: all."""
     ingress: Mapping[Flow, Imposition] = field(default_factory=dict)
     egress: Mapping[Flow, Disposition] = field(default_factory=dict)
+    oam: Addresses | None = None
+    """Who is who in BIER OAM; None: echo requests are not answered (`oam_program`)."""
     terminations: tuple[Termination, ...] = ()
     """Besides the tunnels to our own neighbors, which end here in the other direction."""
+    following: Following | None = None
+    """Some of `routes` follow those of the host; None: none does."""
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """Protos that somebody here takes: the overlay, and who answers OAM."""
+        return self.protos if self.oam is None else self.protos | {Proto.OAM}
 
     @property
     def bifts(self) -> dict[BiftKey, Bift | tuple[Masks, ...]]:
@@ -125,7 +136,7 @@ class Program:
             self.bift_ids,
             encapsulations=self.encapsulations,
             backups=self.backups,
-            protos=self.protos,
+            protos=self.taken,
             bfirs=self.bfirs,
             salt=self.salt,
         )
@@ -135,4 +146,4 @@ class Program:
         engine.load(
             self.bifts, self.bift_ids, encapsulations=self.encapsulations, backups=self.backups
         )
-        engine.overlay(protos=self.protos, bfirs=self.bfirs, salt=self.salt)
+        engine.overlay(protos=self.taken, bfirs=self.bfirs, salt=self.salt)

@@ -15,6 +15,7 @@ from toolkit.lab.scenario import LossOn, Scenario
 from toolkit.lab.wires import Wire
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.derive import Network
+from toolkit.planes.oam import identity_of
 from toolkit.planes.paths import Paths, cables_up, gateway_answers
 from toolkit.state.model import Cable, End
 
@@ -53,7 +54,10 @@ def build_fabric(plan: Plan, network: Network, scenario: Scenario) -> Fabric:
     planes = network.planes()
     owners = {name: plane.addresses for name, plane in planes.items()}
     owners |= {name: frozenset({host.address.ip}) for name, host in plan.hosts.items()}
-    routers = {name: RouterNode(plane, far, owners) for name, plane in planes.items()}
+    routers = {
+        name: RouterNode(plane, far, owners, identity_of(network, name) if plane.bfr else None)
+        for name, plane in planes.items()
+    }
     up = cables_up(network.state, network.down)
     wires: dict[tuple[str, str], Wire] = {}
     for cable in plan.cables:

@@ -3,8 +3,9 @@
 It forwards IP by its FIB (RFC 1812 section 5.2), BIER by its BIFTs (RFC 8279 section 6.5), crosses
 routers that are no BFRs by GRE (RFC 8279 section 6.9, RFC 2784), imposes BIER on (S,G) flows as
 their BFIR and hands delivered packets to its edge interfaces as their BFER.  Labels that are not
-BIER's go to `toolkit.lab.labels`, IP multicast over PIM to `toolkit.lab.pim_router`.  Every packet
-that it does not pass on is counted with its reason. Pure: frames in, frames out.
+BIER's go to `toolkit.lab.labels`, IP multicast over PIM to `toolkit.lab.pim_router`, BIER OAM to
+`toolkit.lab.oam_router`.  Every packet that it does not pass on is counted with its reason. Pure:
+frames in, frames out.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from toolkit.bier.birt import Neighbor
-from toolkit.bier.engine import Arrived, Deliver, Engine, Output
+from toolkit.bier.engine import IP, Arrived, Deliver, Engine, Output
 from toolkit.bier.entropy import entropy_of
+from toolkit.bier.oam_responder import Identity
+from toolkit.bier.punt import Punt
 from toolkit.bier.wire import Encapsulation, Proto
 from toolkit.errors import WireError
-from toolkit.inet import ethernet, gre, ip
+from toolkit.inet import ethernet, gre, ip, udp
 from toolkit.inet.ethernet import EtherType
 from toolkit.lab.labels import LabelSwitch
 from toolkit.lab.links import header, mac
+from toolkit.lab.oam_router import OamPart
 from toolkit.lab.pim_router import PimPart, is_multicast
 from toolkit.lab.wires import Emission
 from toolkit.pim.wire import PROTOCOL as PIM
@@ -43,14 +47,21 @@ class RouterNode:
         plane: Plane,
         far_ends: Mapping[tuple[str, str], tuple[str, str]],
         owners: Mapping[str, Collection[ip.IpAddress]],
+        identity: Identity | None = None,
     ) -> None:
         """`far_ends`: (node, port) -> (node, port), for the destination MAC addresses.
 
-        `owners`: node -> addresses that it answers for (RFC 826, RFC 4861).
+        `owners`: node -> addresses that it answers for (RFC 826, RFC 4861).  `identity`: as whom it
+        answers BIER OAM; None: not at all.
         """
         self._owners = owners
         self.name = plane.router
-        self.engine: Engine = plane.engine()
+        self.oam = (
+            None if identity is None
+            else OamPart(identity, self._impose, self._out, lambda: self.plane.addresses)
+        )  # fmt: skip
+        """None: OAM is a Proto that nobody takes."""
+        self.engine: Engine = plane.engine(IP if self.oam is None else IP | {Proto.OAM})
         self.drops: Counter[str] = Counter()
         """Packets other than BIER that went no further, by reason."""
         self._far_ends = far_ends
@@ -90,7 +101,8 @@ class RouterNode:
 
     @property
     def deadline(self) -> float | None:
-        return None if self.pim is None else self.pim.deadline
+        due = (None if part is None else part.deadline for part in (self.pim, self.oam))
+        return min((at for at in due if at is not None), default=None)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -100,10 +112,11 @@ class RouterNode:
             **self._labels.counters,
             **{f"dropped-ip-{reason}": n for reason, n in sorted(self.drops.items())},
             **({} if self.pim is None else self.pim.counters),
+            **({} if self.oam is None else self.oam.counters),
         }
 
     def expire(self, now: float) -> Iterable[Emission]:
-        return () if self.pim is None else self.pim.expire(now)
+        return [e for part in (self.pim, self.oam) if part is not None for e in part.expire(now)]
 
     def receive(self, port: str, frame: bytes, now: float) -> Iterable[Emission]:
         kind = frame[12:14]
@@ -116,16 +129,20 @@ class RouterNode:
             return self._labels.receive(port, frame[14:], now)
         if encapsulation is not None:
             arrived = self._arrived.get(port, Arrived.EDGE)
-            return self._emit(self.engine.receive(frame[14:], encapsulation, arrived, now))
+            out = self.engine.receive(frame[14:], encapsulation, arrived, now)
+            return self._emit(out, port, now)
         if kind in _IP:
             return self._ip(port, frame[14:], now)
         return self._drop("ethertype")
 
-    def _emit(self, outputs: Iterable[Output]) -> list[Emission]:
+    def _emit(self, outputs: Iterable[Output], port: str | None, now: float) -> list[Emission]:
+        """`port`: by which the packet came in; None: it was imposed here."""
         emissions: list[Emission] = []
         for output in outputs:
             if isinstance(output, Deliver):
                 emissions += self._egress_of(output.payload)
+            elif isinstance(output, Punt):
+                emissions += () if self.oam is None else self.oam.punted(output, port, now)
             else:
                 key = output.neighbor, output.encapsulation
                 way = self._ways.get(key)
@@ -170,15 +187,20 @@ class RouterNode:
         except WireError:
             return self._drop("malformed")
         if outer.destination.is_multicast:
-            return self._ingress(port, outer, packet)
+            return self._ingress(port, outer, packet, now)
         if outer.destination in self.plane.addresses:
-            return self._ours(port, outer, packet[offset : outer.end], now)
+            return self._ours(port, outer, packet, offset, now)
         forwarded = ip.forwarded(packet[: outer.end])
         return self._drop("ttl") if forwarded is None else self._out(outer.destination, forwarded)
 
-    def _ours(self, port: str, outer: ip.Header, payload: bytes, now: float) -> Iterable[Emission]:
+    def _ours(
+        self, port: str, outer: ip.Header, packet: bytes, offset: int, now: float
+    ) -> Iterable[Emission]:
+        payload = packet[offset : outer.end]
         if outer.protocol == PIM and self.pim is not None:
             return self.pim.ours(outer, payload, now)
+        if outer.protocol == udp.PROTOCOL and self.oam is not None:
+            return self._datagram(outer, packet, offset, now)
         if outer.protocol != gre.PROTOCOL:
             return self._drop("protocol")
         try:
@@ -189,14 +211,44 @@ class RouterNode:
         if encapsulation is None:
             return self._drop("gre-protocol")
         arrived = self.plane.arrived(port, outer.source)
-        return self._emit(self.engine.receive(payload[offset:], encapsulation, arrived, now))
+        out = self.engine.receive(payload[offset:], encapsulation, arrived, now)
+        return self._emit(out, port, now)
+
+    def _datagram(
+        self, outer: ip.Header, packet: bytes, offset: int, now: float
+    ) -> Iterable[Emission]:
+        try:
+            ports, payload = udp.parse(packet, outer, offset)
+        except WireError:
+            return self._drop("malformed")
+        if self.oam is None or not self.oam.wants(ports.destination_port):
+            return self._drop("protocol")
+        self.oam.replied(payload, outer.source, now)
+        return ()
+
+    def _impose(
+        self,
+        sub_domain: int,
+        bsl: int,
+        sets: Mapping[int, int],
+        proto: int,
+        payload: bytes,
+        bfir_id: int,
+        entropy: int,
+        ttl: int,
+        now: float,
+    ) -> Iterable[Emission]:
+        imposed = self.engine.impose(sub_domain, bsl, sets, proto, payload, bfir_id, entropy, ttl)
+        return self._emit(imposed, None, now)
 
     def _is_ingress(self, packet: bytes) -> bool:
         """Say whether the packet is of an (S,G) that we impose BIER on, or put on a tree."""
         addresses = packet[12:20] if packet[:1] < b"\x50" else packet[8:40]
         return addresses in self._imposed
 
-    def _ingress(self, port: str, outer: ip.Header, packet: bytes) -> Iterable[Emission]:
+    def _ingress(
+        self, port: str, outer: ip.Header, packet: bytes, now: float
+    ) -> Iterable[Emission]:
         """As BFIR, impose the BitString of an (S,G) that came in from its own host."""
         flow = self.plane.ingress_flows.get((outer.source, outer.destination))
         if port not in self.plane.edge_interfaces or (flow is None and not self._labels.present):
@@ -212,10 +264,8 @@ class RouterNode:
         if bfir_id is None:
             return self._drop("no-bfr-id")
         entropy = entropy_of(flow.source, flow.group)
-        return self._emit(
-            self.engine.impose(
-                flow.sub_domain_id, flow.bsl, flow.sets, proto, forwarded, bfir_id, entropy
-            )
+        return self._impose(
+            flow.sub_domain_id, flow.bsl, flow.sets, proto, forwarded, bfir_id, entropy, 64, now
         )
 
     def _out(self, destination: ip.IpAddress, packet: bytes) -> Iterable[Emission]:

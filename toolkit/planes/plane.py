@@ -8,13 +8,13 @@ llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Forwarding
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Forwarding
 from toolkit.bier.birt import Row
-from toolkit.bier.bitstring import BitString, bfr_id_at
-from toolkit.bier.engine import Arrived, Engine
+from toolkit.bier.engine import IP, Arrived, Engine
+from toolkit.bier.snapshot import bift_tree, counters_tree
 from toolkit.bier.wire import Encapsulation
 from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
@@ -23,7 +23,7 @@ from toolkit.planes.jsonvalue import Json
 from toolkit.planes.pim import PimPlane
 from toolkit.planes.pim_shown import pim_tree
 from toolkit.planes.replication import Replication
-from toolkit.planes.srtree import counters_tree, split, sr_tree
+from toolkit.planes.srtree import split, sr_tree
 from toolkit.planes.tables import LazyBifts
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 
@@ -101,9 +101,9 @@ class Plane:
             return self.bifts.forward(key, bits)
         return self.bifts[key].forward(bits)
 
-    def engine(self) -> Engine:
+    def engine(self, protos: Iterable[int] = IP) -> Engine:
         """Return a BIER engine with these tables and all counters at 0."""
-        return Engine(self.bifts, self.bift_ids, encapsulations=self.encapsulations)
+        return Engine(self.bifts, self.bift_ids, encapsulations=self.encapsulations, protos=protos)
 
     def reload(self, engine: Engine) -> None:
         """Give these tables to an engine that already counts."""
@@ -136,7 +136,7 @@ class Plane:
             selects = {key: bift_id.number for bift_id, key in self.bift_ids.items()}
             bier: dict[str, Json] = {
                 "bift": [
-                    _bift_tree(key, bift, selects.get(key))
+                    bift_tree(key, bift, selects.get(key))
                     for key, bift in sorted(self.bifts.items())
                 ]
             }
@@ -171,24 +171,3 @@ class Plane:
                 if not route.connected
             ],
         }
-
-
-def _bift_tree(key: BiftKey, bift: Bift, bift_id: int | None) -> Json:
-    tree: dict[str, Json] = {"sub-domain": key.sub_domain, "bsl": key.bsl, "si": key.si}
-    if bift_id is not None:
-        tree["bift-id"] = bift_id
-    tree["entry"] = [
-        _entry_tree(bfr_id_at(key.si, position, key.bsl), bift, entry)
-        for position, entry in sorted(bift.entries.items())
-    ]
-    return tree
-
-
-def _entry_tree(bfr_id: int, bift: Bift, entry: Entry) -> Json:
-    tree: dict[str, Json] = {"bfr-id": bfr_id, "f-bm": BitString(bift.bsl, entry.f_bm).hex()}
-    if entry.neighbor is not None:
-        tree["neighbor"] = entry.neighbor.router
-        tree["out-interface"] = entry.neighbor.interface
-        tree["out-bift-id"] = entry.out_bift_id
-        tree["tunnel"] = entry.neighbor.tunnel is not None
-    return tree

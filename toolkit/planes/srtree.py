@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from toolkit.bier.snapshot import counters_tree
 from toolkit.planes.jsonvalue import Json
 from toolkit.planes.replication import Replication
 from toolkit.srp2mp.table import Hop, Segment
@@ -100,17 +101,3 @@ def _segment(segment: Segment) -> Json:
             for b in segment.branches
         ],
     }
-
-
-def counters_tree(counters: Mapping[str, int]) -> Json:
-    """Return a container `counters`; a counter64 is a string in JSON (RFC 7951 section 6.1)."""
-    tree: dict[str, Json] = {
-        name: str(counters.get(name, 0))
-        for name in ("received", "forwarded", "delivered", "imposed")
-    }
-    tree["dropped"] = [
-        {"reason": name.removeprefix("dropped-"), "packets": str(count)}
-        for name, count in sorted(counters.items())
-        if name.startswith("dropped-")
-    ]
-    return tree

@@ -9,6 +9,7 @@ Pure: whoever calls has read the file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from toolkit.bier.conformance import packing
@@ -25,7 +26,7 @@ _EVERYWHERE: Final[Mapping[str, object]] = {
     "si": [0, 1, "max"],
 }
 _ONCE: Final[Mapping[str, object]] = {"bsl": 256, "encapsulation": "mpls", "si": 0}
-_KNOWN: Final = frozenset({"name", "meaning", "source", "over", "steps"})
+_KNOWN: Final = frozenset({"name", "meaning", "source", "over", "needs", "steps"})
 
 
 class VectorFileError(ProblemsError):
@@ -37,11 +38,45 @@ def max_si(bsl: int) -> int:
     return min(255, MAX_BFR_ID // bsl - 1)
 
 
-def expanded(file: Mapping[str, Any], group: str) -> Iterator[Vector]:
-    """Yield the vectors of one file; VectorFileError at the first vector that is wrong."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One vector that a file stands for, not expanded yet."""
+
+    name: str
+    """`<name in the file>/<what it was expanded over>`; unique in its group."""
+    group: str
+    bsl: int
+    """In bits."""
+    encapsulation: str
+    _file: Mapping[str, Any]
+    _compact: Mapping[str, Any]
+    _symbols: Symbols
+
+    @property
+    def stem(self) -> str:
+        """The name in the file."""
+        return str(self._compact["name"])
+
+    @property
+    def meaning(self) -> str:
+        """What it shows, with this case's numbers."""
+        return str(expand(self._compact["meaning"], self._symbols))
+
+    @property
+    def source(self) -> str:
+        return str(self._compact["source"])
+
+    def vector(self) -> Vector:
+        """Return it expanded; VectorFileError where it is wrong."""
+        return _vector(self._file, self._compact, self.group, self._symbols, self.name)
+
+
+def cases(file: Mapping[str, Any], group: str) -> Iterator[Case]:
+    """Yield what one file stands for; VectorFileError where that cannot be said."""
     for compact in file["vectors"]:
         for symbols, name in _axes(compact, group):
-            yield _vector(file, compact, group, symbols, name)
+            bsl, encapsulation = int(symbols["BSL"]), str(symbols["ENCAPSULATION"])
+            yield Case(name, group, bsl, encapsulation, file, compact, symbols)
 
 
 def _axes(compact: Mapping[str, Any], group: str) -> Iterator[tuple[dict[str, int | str], str]]:
@@ -72,7 +107,7 @@ def _axes(compact: Mapping[str, Any], group: str) -> Iterator[tuple[dict[str, in
                 parts += [f"bsl-{bsl}", encapsulation, f"si-{found['si']}"]
             parts += [f"{k}-{v}" for k, v in more.items()]
             yield {**symbols, **more}, "/".join(parts)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise _wrong(group, str(compact.get("name")), str(error)) from None
 
 
@@ -91,9 +126,10 @@ def _vector(
             "meaning": expand(compact["meaning"], symbols),
             "source": compact["source"],
             "group": group,
+            "needs": compact.get("needs", []),
             "steps": [scene.step(step) for step in _objects(steps)],
         }
-    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise _wrong(group, name, f"{type(error).__name__}: {error}") from error
     return read_vector(document, f"{group}: {name}")
 

@@ -20,12 +20,19 @@ SHOWN = 96
 
 def lacking(plane: Plane, vector: Vector) -> str:
     """Return why a vector does not apply to a plane; empty where it does."""
-    lacks: Mapping[Need, str] = plane.lacks
-    return "; ".join(lacks[need] for need in sorted(vector.needs & lacks.keys()))
+    return lacks_of(plane.lacks, vector)
 
 
-def faults(plane: Plane, vector: Vector) -> list[str]:
-    """Take the steps of a vector; return what went wrong, each with its step, empty if nothing."""
+def lacks_of(lacks: Mapping[Need, str], vector: Vector) -> str:
+    """Return why a vector does not apply where `lacks` is not there; empty where it does."""
+    return "; ".join(dict.fromkeys(lacks[need] for need in sorted(vector.needs & lacks.keys())))
+
+
+def faults(plane: Plane, vector: Vector, *, times: int = 2) -> list[str]:
+    """Take the steps of a vector; return what went wrong, each with its step, empty if nothing.
+
+    `times`: how often each frame is sent; a plane that remembers answers the second from memory.
+    """
     found: list[str] = []
     for number, step in enumerate(vector.steps, 1):
         match step:
@@ -35,8 +42,9 @@ def faults(plane: Plane, vector: Vector) -> list[str]:
                 if not plane.fail(interface):
                     found.append(f"step {number}: no backup for {interface}")
             case Receive():
-                outcome = plane.receive(step.interface, step.frame)
-                found += [f"step {number}: {fault}" for fault in differences(step, outcome)]
+                for _turn in range(times):
+                    outcome = plane.receive(step.interface, step.frame)
+                    found += [f"step {number}: {fault}" for fault in differences(step, outcome)]
             case Spread():
                 found += [f"step {number}: {fault}" for fault in _spread(plane, step)]
     return found

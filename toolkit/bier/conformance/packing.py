@@ -38,15 +38,14 @@ VXLAN_PORT: Final = 4789
 
 def pack(fields: Iterable[tuple[int, int]]) -> bytes:
     """Write (value, width in bits) one after the other, the most significant bit first."""
-    bits = ""
+    number = total = 0
     for value, width in fields:
-        digits = f"{value:0{width}b}"
-        if len(digits) != width:
+        if not 0 <= value < 1 << width:
             raise ValueError(f"{value} does not fit {width} bits")
-        bits += digits
-    if len(bits) % 8:
-        raise ValueError(f"{len(bits)} bits are no whole octets")
-    return bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))
+        number, total = number << width | value, total + width
+    if total % 8:
+        raise ValueError(f"{total} bits are no whole octets")
+    return number.to_bytes(total // 8, "big")
 
 
 def bit_string(positions: Iterable[int], bits: int) -> bytes:
@@ -71,7 +70,7 @@ def label(value: int, *, tc: int = 0, bottom: int = 0, ttl: int = 255) -> bytes:
 
 def mac(text: str) -> bytes:
     """Return the octets of `02:00:00:00:00:01`."""
-    return bytes(int(part, 16) for part in text.split(":"))
+    return bytes.fromhex(text.replace(":", ""))
 
 
 def ethernet(destination: bytes, source: bytes, kind: int) -> bytes:

@@ -56,6 +56,10 @@ class Need(StrEnum):
     """BIER comes in through tunnels."""
     FANOUT_64 = "fanout-64"
     """More than 64 copies of one packet."""
+    FRAME_COUNTERS = "frame-counters"
+    """Counters for frames that no BIER engine sees (`toolkit.bier.frames.NodeReason`)."""
+    HASH = "hash"
+    """The choice among ways is exactly that of `toolkit.bier.ecmp`: RFC 8279 leaves it open."""
     RELOAD = "reload"
     """A second program replaces the first one."""
 

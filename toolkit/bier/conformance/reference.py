@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from toolkit.bier.conformance.plane import Delivered, Need, Outcome
@@ -38,13 +39,12 @@ class ReferencePlane:
 
     def receive(self, interface: str, frame: bytes) -> Outcome:
         node = self._loaded()
-        before = node.counters
+        before = _drops(node)
         outputs = node.receive(interface, frame, 0.0)
-        dropped = {
-            name.removeprefix("dropped-"): count - before[name]
-            for name, count in node.counters.items()
-            if name.startswith("dropped-") and count != before[name]
-        }
+        after = _drops(node)
+        dropped = {}
+        if after != before:
+            dropped = {r: n - before[r] for r, n in after.items() if n != before[r]}
         return Outcome(
             [(o.interface, o.frame) for o in outputs if isinstance(o, Send)],
             [Delivered(*o) for o in outputs if isinstance(o, Handed)],
@@ -56,3 +56,11 @@ class ReferencePlane:
         if self._node is None:
             raise ValueError("no program was loaded")
         return self._node
+
+
+def _drops(node: Node) -> Counter[str]:
+    """Return what engine and node counted; a reason that both have is one counter."""
+    found: Counter[str] = Counter(node.engine.drops)
+    for reason, count in node.drops.items():
+        found[reason] += count
+    return found

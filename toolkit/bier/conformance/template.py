@@ -13,6 +13,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import product
 from typing import Final
 
@@ -35,18 +36,18 @@ _HOLE: Final = re.compile(r"\{([^{}]*)\}")
 
 def compute(expression: str, symbols: Symbols) -> int | str:
     """Return the value of an expression; ValueError where it says something else than that."""
+    if expression in symbols:
+        return symbols[expression]
     try:
-        return _value(ast.parse(expression.strip(), mode="eval").body, symbols, expression)
+        parsed = _parsed(expression.strip())
     except SyntaxError:
         raise ValueError(f"{expression!r} is no expression") from None
+    return _value(parsed, symbols, expression)
 
 
-def number(expression: str, symbols: Symbols) -> int:
-    """Return a number; ValueError where the expression is a name that stands for a text."""
-    value = compute(expression, symbols)
-    if isinstance(value, str):
-        raise ValueError(f"{expression!r} is no number")
-    return value
+@lru_cache(maxsize=4096)
+def _parsed(expression: str) -> ast.expr:
+    return ast.parse(expression, mode="eval").body
 
 
 def _value(node: ast.expr, symbols: Symbols, text: str) -> int | str:
@@ -104,7 +105,7 @@ def expand(value: object, symbols: Symbols) -> object:
     if isinstance(value, str):
         if value.startswith("="):
             return compute(value[1:], symbols)
-        return _HOLE.sub(lambda hole: str(compute(hole[1], symbols)), value)
+        return _filled(value, symbols)
     if isinstance(value, list):
         return [found for part in value for found in _item(part, symbols)]
     if isinstance(value, dict):
@@ -114,8 +115,14 @@ def expand(value: object, symbols: Symbols) -> object:
             for part in whole if isinstance(whole, list) else ():
                 merged |= part
             return merged
-        return {str(expand(k, symbols)): expand(v, symbols) for k, v in value.items()}
+        return {_filled(k, symbols): expand(v, symbols) for k, v in value.items()}
     return value
+
+
+def _filled(text: str, symbols: Symbols) -> str:
+    if "{" not in text:
+        return text
+    return _HOLE.sub(lambda hole: str(compute(hole[1], symbols)), text)
 
 
 def _item(part: object, symbols: Symbols) -> Iterator[object]:

@@ -17,6 +17,7 @@ from toolkit.bier.conformance.needs import needs_of
 from toolkit.bier.conformance.plane import Delivered, Need
 from toolkit.bier.document import BiftFileError, read_program
 from toolkit.bier.program import Program
+from toolkit.bier.reason import Reason
 from toolkit.errors import Problem
 
 Document = Mapping[str, object]
@@ -101,7 +102,7 @@ def read_vector(document: object, file: str = "") -> Vector:
     top = Checked(document, "", file, problems)
     name, meaning, source = top.text("name"), top.text("meaning"), top.text("source")
     group = top.text("group", "")
-    top.take("needs")  # follows from the steps; written for readers
+    said = _needs_said(top)
     steps = tuple(step for body in top.objects("steps") if (step := _step(body, file)))
     top.close()
     if not any(isinstance(step, Receive | Spread) for step in steps) and not problems:
@@ -113,7 +114,7 @@ def read_vector(document: object, file: str = "") -> Vector:
         meaning=meaning,
         source=source,
         steps=steps,
-        needs=_needs(steps),
+        needs=_needs(steps) | said,
         group=group,
     )
 
@@ -130,9 +131,22 @@ def document(vector: Vector) -> dict[str, object]:
     }
 
 
+def _needs_said(top: Checked) -> frozenset[Need]:
+    """Read what the steps do not show; what they show may be written too, for readers."""
+    value = top.take("needs")
+    words = [str(word) for word in value] if isinstance(value, list) else []
+    for word in words:
+        if word not in set(Need):
+            top.wrong("needs", f"{word!r} is not known", ", ".join(Need))
+    return frozenset(Need(word) for word in words if word in set(Need))
+
+
 def _needs(steps: tuple[Step, ...]) -> frozenset[Need]:
     copies = max((len(s.out) for s in steps if isinstance(s, Receive)), default=0)
     needs = needs_of([s.program for s in steps if isinstance(s, Load)], copies)
+    reasons = {reason for s in steps if isinstance(s, Receive) for reason in s.dropped}
+    if reasons - set(Reason):
+        needs |= {Need.FRAME_COUNTERS}
     return needs | {Need.BACKUP} if any(isinstance(s, Fail) for s in steps) else needs
 
 
