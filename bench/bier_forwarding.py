@@ -261,15 +261,14 @@ def kernel(rounds: int) -> Figures:
 
 def vectors(figures: Figures) -> None:
     """Run the conformance vectors on every plane that there is here."""
-    from toolkit.bier.conformance.expansion import expanded
     from toolkit.bier.conformance.judge import faults, lacking
     from toolkit.bier.conformance.plane import Plane
     from toolkit.bier.conformance.reference import ReferencePlane
+    from toolkit.bier.conformance.socket_plane import SocketPlane
     from toolkit.bier.kernel.proving import EbpfPlane
+    from toolkit.cli.vector_files import all_cases
 
-    folder = Path(__file__).resolve().parent.parent / "tests" / "vectors" / "bier"
-    files = [(json.loads(f.read_text()), f.stem) for f in sorted(folder.glob("*.json"))]
-    makers: list[Callable[[], Plane]] = [ReferencePlane, EbpfPlane]
+    makers: list[Callable[[], Plane]] = [ReferencePlane, SocketPlane, EbpfPlane]
     for make in makers:
         try:
             plane = make()
@@ -277,13 +276,13 @@ def vectors(figures: Figures) -> None:
             print(f"vectors: {problem}", file=sys.stderr)
             continue
         passed = applicable = left = 0
-        for compact, group in files:
-            for vector in expanded(compact, group):
-                if lacking(plane, vector):
-                    left += 1
-                    continue
-                applicable += 1
-                passed += not faults(plane, vector)
+        for case in all_cases():
+            vector = case.vector()
+            if lacking(plane, vector):
+                left += 1
+                continue
+            applicable += 1
+            passed += not faults(plane, vector)
         figures[f"vectors_{plane.name}"] = [passed, applicable, left]
         print(
             f"vectors, {plane.name}: {passed} of {applicable} passed, {left} not applicable",

@@ -120,6 +120,7 @@ static long emit(__u32 index, struct pass *pass)
 	__u32 key = scratch->hop[index & (HOPS - 1)];
 	__u64 words = *(volatile __u32 *)&scratch->words;
 	struct row *row = bpf_map_lookup_elem(&rows, &key);
+	struct port *port;
 
 	if (!row)
 		return 1;
@@ -146,10 +147,16 @@ static long emit(__u32 index, struct pass *pass)
 		pass->counters->of[NOT_SENT]++;
 		return 0;
 	}
-	if (index + 1 == scratch->hops)
+	if (index + 1 == scratch->hops) {
 		scratch->last = row->ifindex;
-	else if (bpf_clone_redirect(skb, row->ifindex, 0))
+	} else if (bpf_clone_redirect(skb, row->ifindex, 0)) {
 		pass->counters->of[NOT_SENT]++;
+		return 0;
+	}
+	key = row->port;
+	port = bpf_map_lookup_elem(&ports, &key);
+	if (port)
+		port->sent++;
 	return 0;
 }
 
@@ -198,6 +205,20 @@ static __always_inline int deliver(struct pass *pass, struct config *config, str
 	return TC_ACT_SHOT;
 }
 
+/* Leave a frame to user space altogether: its tables, or what it asks, are not for the kernel. */
+static __always_inline int hand_up(struct pass *pass, struct config *config)
+{
+	struct {
+		__u8 mark[4];
+		__u32 ifindex;
+	} head = {{0x02, 'B', 'S', 0}, pass->skb->ifindex};
+
+	pass->counters->of[RECEIVED]--;
+	pass->counters->of[HANDED_UP]++;
+	bpf_skb_store_bytes(pass->skb, 0, &head, sizeof(head), 0);
+	return bpf_redirect(config->deliver, 0);
+}
+
 SEC("tc")
 int bier_tc(struct __sk_buff *skb)
 {
@@ -208,6 +229,7 @@ int bier_tc(struct __sk_buff *skb)
 	struct scratch *scratch;
 	struct config *settings;
 	struct table *table;
+	struct port *port;
 	struct slot *slot, now;
 	struct bift *bift;
 	__u64 *failed, both, octets, unknown = 0;
@@ -242,6 +264,9 @@ int bier_tc(struct __sk_buff *skb)
 	}
 
 	pass.counters->of[RECEIVED]++;
+	port = bpf_map_lookup_elem(&ports, &interface->port);
+	if (port)
+		port->received++;
 	if (interface->role == EDGE)
 		return drop(pass.counters, EDGE_INTERFACE);
 	length = skb->len - ETHERNET;
@@ -254,6 +279,8 @@ int bier_tc(struct __sk_buff *skb)
 	bift = bpf_map_lookup_elem(&bift_ids, &id);
 	if (!bift)
 		return refuse(pass.counters, bift, id, mpls, first, second, length);
+	if (bift->slow || (settings->oam && (third >> 16 & 0x3F) == OAM))
+		return hand_up(&pass, settings);
 	octets = 4ull << (bift->code & 7);
 	if ((second >> 20 & (mpls ? 0xFFF : 0x0FF)) != ((mpls ? 0x500u : 0) | bift->code) ||
 	    (mpls && !(first & 0x100)) || length < FIXED + octets)

@@ -8,6 +8,8 @@
 #define HOPS 256    /* copies of one packet, a power of 2 */
 #define ETHERNET 14 /* octets */
 #define FIXED 12    /* octets of BIER before the BitString */
+#define PORTS 1024  /* interfaces that are counted one by one */
+#define OAM 5       /* Proto */
 #define MPLS 0x8847
 #define BIER 0xAB37
 
@@ -36,6 +38,7 @@ enum counter {
 	NO_MAC_ADDRESS,
 	MTU_EXCEEDED,
 	NOT_SENT,
+	HANDED_UP,
 	COUNTERS,
 };
 
@@ -55,6 +58,7 @@ struct interface {
 	__u8 permits; /* a list in `permitted` */
 	__u8 mac[6];  /* of our own */
 	__u8 checks;  /* `mac` is known */
+	__u32 port;   /* of `ports` */
 };
 
 struct config {
@@ -63,13 +67,15 @@ struct config {
 	__u32 bifts; /* slots for each failure */
 	__u32 deliver; /* interface index that user space reads from */
 	__u32 every_bfir;
+	__u32 oam; /* BIER OAM is user space's */
+	__u32 unused;
 };
 
 struct bift { /* what a BIFT-id selects; `number` is its place in the slots of one failure */
 	__u32 number;
 	__u8 code; /* of the BitString length */
 	__u8 sub_domain;
-	__u16 unused;
+	__u16 slow; /* its packets are user space's */
 };
 
 struct slot {
@@ -89,7 +95,7 @@ struct row {
 	__u32 mtu;
 	__u8 dst[6];
 	__u8 src[6];
-	__u32 unused;
+	__u32 port; /* of `ports` */
 	__u64 mask[WORDS];
 };
 
@@ -115,6 +121,11 @@ struct scratch { /* in a map, since the verifier follows every value of what is 
 	__u32 low;  /* of the first word: TC and TTL as copies have them */
 	__u32 last; /* interface that the packet itself leaves by, after its clones */
 	__u32 hop[HOPS];
+};
+
+struct port {
+	__u64 received;
+	__u64 sent;
 };
 
 struct counters {
@@ -190,6 +201,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct counters);
 } counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PORTS);
+	__type(key, __u32);
+	__type(value, struct port);
+} ports SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

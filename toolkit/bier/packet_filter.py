@@ -54,12 +54,12 @@ def wanted(program: Program) -> Wanted:
     )
 
 
-def packet_filter(what: Wanted) -> bytes:
-    """Return the filter's instructions, 8 octets each."""
-    return b"".join(_assembled(list(_steps(what))))
+def packet_filter(what: Wanted, *, bier: bool = True) -> bytes:
+    """Return the filter's instructions, 8 octets each; `bier`: BIER itself comes up."""
+    return b"".join(_assembled(list(_steps(what, bier=bier))))
 
 
-def _steps(what: Wanted) -> Iterator[_Step]:
+def _steps(what: Wanted, *, bier: bool) -> Iterator[_Step]:
     yield _Step(_LOAD_BYTE, _PACKET_TYPE)
     yield _Step(_EQUAL, _OUTGOING, yes=DROP)
     yield _Step(_LOAD_BYTE, _VLAN_PRESENT)
@@ -68,8 +68,9 @@ def _steps(what: Wanted) -> Iterator[_Step]:
     yield _Step(_AND, 0xFFF)
     yield _Step(_EQUAL, 0, no=DROP)
     yield _Step(_LOAD_HALF, 12, label="ethertype")
-    yield _Step(_EQUAL, EtherType.MPLS, yes=TAKE)
-    yield _Step(_EQUAL, EtherType.BIER, yes=TAKE)
+    if bier:
+        yield _Step(_EQUAL, EtherType.MPLS, yes=TAKE)
+        yield _Step(_EQUAL, EtherType.BIER, yes=TAKE)
     both = what.multicast | what.tunnels
     if 4 in both:
         yield _Step(_EQUAL, EtherType.IPV4, yes="4")

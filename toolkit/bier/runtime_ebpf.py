@@ -7,15 +7,17 @@ hangs on this process: when it ends, however it ends, the kernel detaches the pr
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import TracebackType
+from typing import NamedTuple
 
 from toolkit.bier.bift import BiftKey, Hop
 from toolkit.bier.engine import Deliver
 from toolkit.bier.frames import Framer, Macs, NodeReason, Port
 from toolkit.bier.kernel import records
-from toolkit.bier.kernel.applicable import refuse_inapplicable
+from toolkit.bier.kernel.applicable import refuse_inapplicable, too_much
 from toolkit.bier.kernel.attachment import Attachment, attach
 from toolkit.bier.kernel.compiler import compiled
 from toolkit.bier.kernel.host import Delivery, Device, device
@@ -33,19 +35,30 @@ from toolkit.errors import EnvironmentProblem
 
 _ETHERNET = 14
 _MARK = b"\x02BF"
+_HANDED_UP = b"\x02BS"
 _Tables = dict[BiftKey, tuple[Masks, ...]]
+
+
+class HandedUp(NamedTuple):
+    """A frame that is not for the kernel program; its source address is not the sender's."""
+
+    interface: str
+    frame: bytes
 
 
 class KernelPlane:
     """`load` a program, and the kernel forwards by it until `close`.
 
     `macs`: <interface, address of a neighbor> -> MAC address, for neighbors whose program gives
-    none; it may change, followed by `refresh`.  EnvironmentProblem where the machine lacks what
-    this needs.
+    none; it may change, followed by `refresh`.  `hands_up`: frames that ask for what the kernel
+    does not do come out of `outputs`; else a program that has such things is refused.
+    EnvironmentProblem where the machine lacks what this needs.
     """
 
-    def __init__(self, macs: Macs | None = None) -> None:
+    def __init__(self, macs: Macs | None = None, *, hands_up: bool = False) -> None:
         self.macs: Macs = {} if macs is None else macs
+        self._hands_up = hands_up
+        self._ports: dict[str, int] = {}
         self.failed: str | None = None
         """What the backups in use are for."""
         self._path = compiled()
@@ -56,6 +69,8 @@ class KernelPlane:
         self._use(Program(), {})
         self._attached: dict[str, Attachment] = {}
         self._loaded: Loaded | None = None
+        self._slow: set[BiftKey] = set()
+        """Tables that are user space's."""
         self._tables: _Tables = {}
         self._backups: dict[str, _Tables] = {}
 
@@ -85,19 +100,30 @@ class KernelPlane:
         normal: Mapping[BiftKey, Bifts] = program.bifts if tables is None else tables
         standby: Mapping[str, Mapping[BiftKey, Bifts]]
         standby = program.backups if backups is None else backups
-        refuse_inapplicable(program, normal)
-        devices = _devices(program)
-        self._use(program, devices)
-        self._tables = {BiftKey(*key): as_masks(bifts) for key, bifts in normal.items()}
-        self._backups = {
-            name: {BiftKey(*key): as_masks(bifts) for key, bifts in of.items()}
-            for name, of in standby.items()
+        if not self._hands_up:
+            refuse_inapplicable(program, normal)
+        self._use(program, _devices(program))
+        self._slow = {
+            BiftKey(*key)
+            for tables in (normal, *standby.values())
+            for key, bifts in tables.items()
+            if any(too_much(bifts, program))
         }
+        self._tables = self._held(normal)
+        self._backups = {name: self._held(of) for name, of in standby.items()}
         self._reload()
         self.failed = None
 
+    def _held(self, tables: Mapping[BiftKey, Bifts]) -> _Tables:
+        """Return the tables that are the kernel's."""
+        return {
+            BiftKey(*key): as_masks(bifts) for key, bifts in tables.items() if key not in self._slow
+        }
+
     def _use(self, program: Program, devices: Mapping[str, Device]) -> None:
         self._program, self._devices = program, dict(devices)
+        for name in devices:
+            self._ports.setdefault(name, len(self._ports) % records.PORTS)
         ports = {name: Port(found.mac, found.mtu) for name, found in devices.items()}
         self._framer = Framer(program.interfaces, ports, self.macs)
         self._overlay = Overlay(program)
@@ -109,7 +135,7 @@ class KernelPlane:
         layout = Layout(self._tables, self._backups, lists)
         loaded = Loaded(
             self._library, self._path, program, layout, self._devices, self._out,
-            self._delivery.ifindex, None if old is None else old.counters,
+            self._delivery.ifindex, self._ports, old,
         )  # fmt: skip
         self._loaded = loaded
         for name in self._attached.keys() - self._devices.keys():
@@ -129,9 +155,19 @@ class KernelPlane:
         """Replace the tables of one key between two packets; backups stay.
 
         KeyError without such a key, ValueError for tables that the kernel cannot hold or of another
-        length.
+        length; with `hands_up` user space has those from then on.
         """
+        if self._hands_up and any(too_much(bifts, self._program)):
+            if key not in self._slow:
+                self._slow.add(key)
+                self._tables.pop(key)
+                for of in self._backups.values():
+                    of.pop(key, None)
+                self.refresh()
+            return
         masks = as_masks(bifts)
+        if key in self._slow:
+            return  # once user space's, until the next `load`
         if key not in self._tables:
             raise KeyError(key)
         if any(table.bsl.bits != key.bsl for table in masks):
@@ -175,9 +211,14 @@ class KernelPlane:
         """Readable where `outputs` has something."""
         return self._delivery.fileno()
 
-    def outputs(self) -> Iterator[Output]:
+    def outputs(self) -> Iterator[Output | HandedUp]:
         """Yield what is there for this BFER, and what becomes of it (`Node.receive` likewise)."""
         while (frame := self._delivery.read()) is not None:
+            if frame[:3] == _HANDED_UP:
+                handed = self._handed(frame)
+                if handed is not None:
+                    yield handed
+                continue
             if frame[:3] != _MARK:
                 continue  # the host's own: it believes that this is a network
             deliver = _delivered(frame)
@@ -187,6 +228,19 @@ class KernelPlane:
                     self.drops[leg] += 1
                 else:
                     yield leg
+
+    def _handed(self, frame: bytes) -> HandedUp | None:
+        ifindex = int.from_bytes(frame[4:8], sys.byteorder)
+        for name, found in self._devices.items():
+            if found.ifindex == ifindex:
+                said = self._program.interfaces[name].mac
+                return HandedUp(name, (found.mac if said is None else said) + frame[6:])
+        return None  # it has gone meanwhile
+
+    def port(self, interface: str) -> tuple[int, int]:
+        """Return how many BIER frames the kernel program has received and sent there."""
+        number = self._ports.get(interface)
+        return (0, 0) if number is None or self._loaded is None else self._loaded.port(number)
 
     def test_run(self, interface: str, frame: bytes) -> tuple[int, bytes]:
         """Give the program a frame (BPF_PROG_TEST_RUN); return its verdict and what is left."""
@@ -210,8 +264,8 @@ class KernelPlane:
         own, far = said[neighbor.interface].mac, neighbor.mac
         if far is None and neighbor.address is not None:
             far = self.macs.get((neighbor.interface, neighbor.address))
-        mtu = min(found.mtu, 0xFFFF)
-        return Out(found.ifindex, mtu, found.mac if own is None else own, far)
+        mtu, port = min(found.mtu, 0xFFFF), self._ports[neighbor.interface]
+        return Out(found.ifindex, mtu, found.mac if own is None else own, far, port)
 
     def _running(self) -> Loaded:
         if self._loaded is None:

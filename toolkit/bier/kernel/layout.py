@@ -30,6 +30,8 @@ class Out(NamedTuple):
     src: bytes
     dst: bytes | None
     """None: the neighbor's MAC address is not known (yet)."""
+    port: int = 0
+    """Which of the interfaces that are counted."""
 
 
 Outs = Callable[[Hop], Out]
@@ -175,5 +177,5 @@ def _encoded(masks: Masks, outs: Outs) -> Iterable[bytes]:
             continue
         yield records.row(
             records.HOP, mask, ifindex=out.ifindex, bift_id=hop.bift_id, mtu=out.mtu,
-            dst=out.dst, src=out.src,
+            dst=out.dst, src=out.src, port=out.port,
         )  # fmt: skip

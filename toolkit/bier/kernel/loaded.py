@@ -14,20 +14,24 @@ from toolkit.bier.engine import Arrived
 from toolkit.bier.kernel import records
 from toolkit.bier.kernel.host import Device
 from toolkit.bier.kernel.layout import Full, Layout, Outs, Writes
-from toolkit.bier.kernel.libbpf import Libbpf, Map, Object, settle
+from toolkit.bier.kernel.libbpf import Libbpf, Object, settle
 from toolkit.bier.masks import Masks
 from toolkit.bier.program import Program
-from toolkit.bier.wire import Encapsulation
+from toolkit.bier.wire import Encapsulation, Proto
 
 _ONLY: Final = records.KEY.pack(0)
 _MAPS: Final = (
     "state", "config", "interfaces", "bift_ids", "bfirs", "permitted", "slots", "tables", "rows",
-    "counters",
+    "counters", "ports",
 )  # fmt: skip
+_COUNTING: Final = ("counters", "ports")
 
 
 class Loaded:
-    """`counters`: the map of another one, to go on counting in."""
+    """`ports`: where interfaces are counted; `shared`: another one, to go on counting in.
+
+    What `layout` has no tables for is left to user space.
+    """
 
     def __init__(
         self,
@@ -38,21 +42,26 @@ class Loaded:
         devices: Mapping[str, Device],
         outs: Outs,
         deliver: int,
-        counters: Map | None = None,
+        ports: Mapping[str, int],
+        shared: Loaded | None = None,
     ) -> None:
         self.layout = layout
+        self._ports = ports
         self._library = library
         self._object = Object(library, path)
+        self._maps: dict[str, Map] = {}
         try:
             sizes = {
-                "interfaces": len(devices), "bift_ids": len(program.bift_ids),
+                "interfaces": len(devices),
+                "bift_ids": len(program.bift_ids) + len(popped(program)),
                 "bfirs": len(program.bfirs or ()), "permitted": _listed(program),
                 "slots": layout.slots, "tables": layout.tables.size, "rows": layout.rows.size,
             }  # fmt: skip
             for name, entries in sizes.items():
                 self._object.size(name, entries)
-            if counters is not None:
-                self._object.share("counters", counters.fd)
+            if shared is not None:
+                for name in _COUNTING:
+                    self._object.share(name, shared._maps[name].fd)
             self._object.load()
             self._maps = {name: self._object.map(name) for name in _MAPS}
             self.program = self._object.program("bier_tc")
@@ -68,13 +77,20 @@ class Loaded:
             key = BiftKey(*raw)
             flag = 0 if space is Encapsulation.MPLS else records.NON_MPLS
             code = key.bsl.bit_length() - 6
-            value = records.BIFT.pack(numbers[key], code, key.sub_domain, 0)
+            slow = key not in numbers
+            value = records.BIFT.pack(numbers.get(key, 0), code, key.sub_domain, slow)
             self._maps["bift_ids"].put(records.KEY.pack(number | flag), value)
         for sub_domain, bfir in program.bfirs or ():
             self._maps["bfirs"].put(records.KEY.pack(sub_domain << 16 | bfir), b"\1")
-        protos = sum(1 << proto for proto in program.protos)
-        settings = (protos, program.salt, len(numbers), deliver, program.bfirs is None)
-        self._maps["config"].put(_ONLY, records.CONFIG.pack(*settings))
+        for label in popped(program):
+            value = records.BIFT.pack(0, 1, 0, True)
+            self._maps["bift_ids"].put(records.KEY.pack(label), value)
+        protos = sum(1 << proto for proto in program.taken)
+        settings = records.CONFIG.pack(
+            protos, program.salt, len(numbers), deliver, program.bfirs is None,
+            Proto.OAM in program.taken, 0,
+        )  # fmt: skip
+        self._maps["config"].put(_ONLY, settings)
         for name, found in devices.items():
             interface = program.interfaces[name]
             for raw, bits in (interface.permitted or {}).items():
@@ -86,7 +102,8 @@ class Loaded:
                     self._maps["permitted"].put(place, records.KEY.pack(at))
             role = records.EDGE if interface.arrived is Arrived.EDGE else records.CORE
             mac = found.mac if interface.mac is None else interface.mac
-            value = records.INTERFACE.pack(role, interface.permitted is not None, mac, True)
+            listed, port = interface.permitted is not None, self._ports[name]
+            value = records.INTERFACE.pack(role, listed, mac, True, port)
             self._maps["interfaces"].put(records.KEY.pack(found.ifindex), value)
 
     def change(self, key: BiftKey, masks: tuple[Masks, ...], outs: Outs) -> bool:
@@ -111,9 +128,12 @@ class Loaded:
         data = self._maps["counters"].get(_ONLY, size * self._library.cpus)
         return [sum(of) for of in zip(*records.COUNTS.iter_unpack(data), strict=True)]
 
-    @property
-    def counters(self) -> Map:
-        return self._maps["counters"]
+    def port(self, number: int) -> tuple[int, int]:
+        """Return how many frames an interface has received and sent."""
+        size = records.PORT.size
+        data = self._maps["ports"].get(records.KEY.pack(number), size * self._library.cpus)
+        received, sent = zip(*records.PORT.iter_unpack(data), strict=True)
+        return sum(received), sum(sent)
 
     def close(self) -> None:
         self._object.close()
@@ -126,6 +146,11 @@ class Loaded:
     def _put(self, name: str, entries: Sequence[tuple[int, bytes]]) -> None:
         keys = [records.KEY.pack(at) for at, _value in entries]
         self._maps[name].put_all(keys, [value for _at, value in entries])
+
+
+def popped(program: Program) -> frozenset[int]:
+    """Return our own SIDs: labels above a BIER label, which user space takes off."""
+    return frozenset(label for end in program.terminations for label in end.labels)
 
 
 def _listed(program: Program) -> int:

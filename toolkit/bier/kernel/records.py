@@ -15,6 +15,8 @@ MASK: Final = 512
 """Octets of a mask: 4096 bits; shorter BitStrings use its beginning."""
 HOPS: Final = 256
 """Copies of one packet, at most."""
+PORTS: Final = 1024
+"""Interfaces that are counted one by one, at most."""
 BOTTOM: Final = 0x100
 
 COUNTERS: Final = (
@@ -46,17 +48,21 @@ COUNTERS: Final = (
         )
     ),
     "not-sent",
+    "handed-up",
 )
-"""In the order of `enum counter`.  `not-sent`: copies that an interface did not take."""
+"""In the order of `enum counter`.  `not-sent`: copies that an interface did not take; `handed-up`:
+frames that were left to user space and are counted there."""
 
 KEY: Final = Struct("=I")
 WIDE_KEY: Final = Struct("=Q")
-INTERFACE: Final = Struct("=IB6sB")
-CONFIG: Final = Struct("=QIIII")
+INTERFACE: Final = Struct("=IB6sBI")
+CONFIG: Final = Struct("=QIIIIII")
 BIFT: Final = Struct("=IBBH")
 SLOT: Final = Struct("=II")
 TABLE: Final = Struct("=II")
 ROW: Final = Struct(f"=IIII6s6sI{MASK}s")
+PORT: Final = Struct("=QQ")
+"""Frames received and sent."""
 COUNTS: Final = Struct(f"={len(COUNTERS)}Q")
 
 HOP, LOCAL, NULL, HOP_WITHOUT_MAC = range(4)
@@ -75,6 +81,7 @@ def row(
     mtu: int = 0,
     dst: bytes = NO_MAC,
     src: bytes = NO_MAC,
+    port: int = 0,
 ) -> bytes:
     """Return one row of a table; `mask` as on the wire, `mtu` in octets after Ethernet."""
-    return ROW.pack(kind, ifindex, bift_id << 12 | BOTTOM, mtu, dst, src, 0, mask)
+    return ROW.pack(kind, ifindex, bift_id << 12 | BOTTOM, mtu, dst, src, port, mask)
