@@ -246,6 +246,16 @@ def test_a_bfir_imposes_and_routes_the_packet() -> None:
     assert (dropped(node), node.seen) == ({}, 1)
 
 
+def test_a_flow_enters_only_where_its_source_is() -> None:
+    program = read_program(document(ingress=[INGRESS[0] | {"interfaces": ["eth2"]}]))
+    frame = bytes.fromhex("01005e010101" + "0200000000aa" + "0800") + INNER
+    assert len(sent(Node(program), frame, "eth2")) == 1
+    told = document(ingress=[INGRESS[0] | {"interfaces": ["eth0"]}])
+    node = Node(read_program(told))
+    assert sent(node, frame, "eth2") == []
+    assert dropped(node) == {"wrong-interface": 1}
+
+
 def test_a_bfir_forwards_no_packet_that_has_expired() -> None:
     node = Node(read_program(document(ingress=INGRESS)))
     packet = udp.Template(S, 5000, G, 5001, ttl=1).packet(b"model")

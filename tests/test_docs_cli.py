@@ -65,6 +65,7 @@ def test_the_command_reference_is_what_the_parsers_say(monkeypatch: pytest.Monke
         "docs/how-to/oam.md",
         "docs/how-to/wireshark.md",
         "docs/reference/bier-signalling.md",
+        "docs/reference/bier-vectors.md",
     ],
 )
 def test_every_command_line_in_the_pages_is_one_that_parses(page: str) -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("hatchling", reason="hatchling is not installed: the wheel w
 pytest.importorskip("pyangbind", reason="pyangbind is not installed: the wheel was not built")
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("toolkit", "yang", "templates", "inventories/demo")
+SOURCES = ("toolkit", "yang", "templates", "inventories/demo", "tests/vectors", "wireshark")
 FILES = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore")
 
 
@@ -66,5 +66,7 @@ def test_a_wheel_carries_bindings_modules_and_templates(source: Path) -> None:
         "toolkit/_data/yang/llmsync-bier.yang",
         "toolkit/_data/templates/isis/reference.j2",
         "toolkit/_data/inventories/demo/network.yaml",
+        "toolkit/_data/tests/vectors/EXPORT.md",
+        "toolkit/_data/tests/vectors/bier/header.json",
     } <= names
     assert not any(name.startswith(("tests/", "yang/", "templates/")) for name in names)

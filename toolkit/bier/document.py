@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Hop, Way
-from toolkit.bier.birt import Neighbor, Tunnel, TunnelKind
+from toolkit.bier.birt import Neighbor, TunnelKind
 from toolkit.bier.bitstring import MAX_BFR_ID, MAX_SI, Bsl, sets_of
 from toolkit.bier.checked import Checked
-from toolkit.bier.document_follow import read_following
+from toolkit.bier.document_follow import read_following, read_tunnel
 from toolkit.bier.document_oam import read_oam
 from toolkit.bier.ecmp import MAX_WAYS
 from toolkit.bier.engine import IP, Arrived
@@ -180,17 +180,7 @@ class _Reader:
         tunnel = None
         if "tunnel" in body:
             below = body.below("tunnel", body.take("tunnel"))
-            kind = below.choice("kind", TunnelKind, TunnelKind.GRE)
-            local, remote = below.address("local"), below.address("remote")
-            labels = below.numbers("labels", 16, BIFT_ID) or ()
-            vni = below.integer("vni", 0, (1 << 24) - 1, 0)
-            if local is None or remote is None or local.version != remote.version:
-                below.wrong("", "needs local and remote, two addresses of one family")
-            elif (kind is TunnelKind.SR_MPLS) != bool(labels):
-                below.wrong("labels", f"belongs to kind: {TunnelKind.SR_MPLS}, and has to be there")
-            else:
-                tunnel = Tunnel(local, remote, kind, labels, vni)
-            below.close()
+            tunnel = read_tunnel(below, below.address("remote"))
         self._neighbors[router] = Neighbor(router, interface, address, tunnel, mac)
         body.close()
 
@@ -305,22 +295,29 @@ class _Reader:
         sub_domain, bsl, sets = self._addressed(body)
         ttl, tc = body.integer("ttl", 1, 255, 64), body.integer("tc", 0, 7, 0)
         dscp = body.integer("dscp", 0, 63, 0)
+        ports = self._ports(body) if "interfaces" in body else None
         body.close()
         if flow is None:
             return None
         return flow, Imposition(
-            sub_domain=sub_domain, bsl=bsl, sets=sets, ttl=ttl, tc=tc, dscp=dscp
-        )
+            sub_domain=sub_domain, bsl=bsl, sets=sets, ttl=ttl, tc=tc, dscp=dscp,
+            interfaces=None if ports is None else frozenset(ports),
+        )  # fmt: skip
 
-    def _egress(self, body: Checked) -> tuple[Flow, Disposition] | None:
-        flow = self._flow(body)
-        host, names = body.flag("host"), body.take("interfaces")
+    def _ports(self, body: Checked, otherwise: str = "") -> tuple[str, ...]:
+        names = body.take("interfaces")
         ports = tuple(map(str, names)) if isinstance(names, list) else ()
-        if not ports and (names is not None or not host):
-            body.wrong("interfaces", "is missing", "a list of our own interfaces, or host: true")
+        if not ports:
+            body.wrong("interfaces", "is missing", f"a list of our own interfaces{otherwise}")
         for port in ports:
             if port not in self._interfaces:
                 body.wrong("interfaces", f"no interface {port}", "declare it under interfaces")
+        return ports
+
+    def _egress(self, body: Checked) -> tuple[Flow, Disposition] | None:
+        flow = self._flow(body)
+        host = body.flag("host")
+        ports = self._ports(body, ", or host: true") if "interfaces" in body or not host else ()
         bfirs = body.numbers("bfirs", 1, MAX_BFR_ID)
         body.close()
         if flow is None:

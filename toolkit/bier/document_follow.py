@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toolkit.bier.bift import BiftKey
+from toolkit.bier.birt import Tunnel, TunnelKind
 from toolkit.bier.bitstring import MAX_BFR_ID, Bsl, set_and_bit
 from toolkit.bier.checked import Checked
 from toolkit.bier.engine import Arrived
@@ -48,9 +49,11 @@ def _bfer(
 ) -> None:
     sub_domain = body.integer("sub_domain", 0, SUB_DOMAIN, 0)
     bfr_id = body.integer("bfr_id", 1, MAX_BFR_ID)
+    if "prefix" not in body:
+        body.wrong("prefix", "is missing", "the BFR-prefix, an address of the BFER")
     prefix = body.address("prefix")
     if prefix is None:
-        body.wrong("prefix", "is missing", "the BFR-prefix, an address of the BFER")
+        pass  # what is wrong with it has been said
     elif (sub_domain, bfr_id) in bfers:
         body.wrong("bfr_id", f"{bfr_id} is another BFER's in sub-domain {sub_domain} already")
     else:
@@ -88,6 +91,15 @@ def _peer(
             below.wrong("", f"is the second block for sub-domain {sub_domain} and BSL {bsl}")
         bases[sub_domain, bsl] = base
         below.close()
+    tunnels: dict[IpAddress, Tunnel] = {}
+    if "tunnel" in body:
+        below = body.below("tunnel", body.take("tunnel"))
+        for address in addresses[:1]:
+            tunnel = read_tunnel(below, address)
+            if tunnel is not None:
+                tunnels[address] = tunnel
+        if len(addresses) > 1:
+            body.wrong("addresses", "are several, but a tunnel has one end", "its BFR-prefix")
     body.close()
     for key, number in tables.items():
         if number is None and (key.sub_domain, key.bsl) not in bases:
@@ -99,4 +111,20 @@ def _peer(
     for address in addresses:
         if address in peers:
             body.wrong("addresses", f"{address} is {peers[address].router}'s already")
-        peers[address] = Peer(router, bases)
+        peers[address] = Peer(router, bases, tunnels.get(address))
+
+
+def read_tunnel(body: Checked, remote: IpAddress | None) -> Tunnel | None:
+    """Return the tunnel to `remote`; None where a problem was noted."""
+    kind = body.choice("kind", TunnelKind, TunnelKind.GRE)
+    local = body.address("local")
+    labels = body.numbers("labels", 16, BIFT_ID) or ()
+    vni = body.integer("vni", 0, (1 << 24) - 1, 0)
+    body.close()
+    if local is None or remote is None or local.version != remote.version:
+        body.wrong("", "needs local and remote, two addresses of one family")
+    elif (kind is TunnelKind.SR_MPLS) != bool(labels):
+        body.wrong("labels", f"belongs to kind: {TunnelKind.SR_MPLS}, and has to be there")
+    else:
+        return Tunnel(local, remote, kind, labels, vni)
+    return None

@@ -182,7 +182,9 @@ def _following(following: Following) -> Object:
             {"router": peer.router, "addresses": addresses} | _given(bift_ids=[
                 {"sub_domain": number, "bsl": bsl, "base": base}
                 for (number, bsl), base in peer.bases.items()
-            ])
+            ], tunnel={} if peer.tunnel is None else {
+                name: value for name, value in _tunnel(peer.tunnel).items() if name != "remote"
+            })
             for peer, addresses in peers
         ],
     }  # fmt: skip
@@ -207,7 +209,10 @@ def _flow(flow: Flow) -> Object:
 
 def _imposition(how: Imposition) -> Object:
     found = _addressed(how.sub_domain, how.bsl, how.sets)
-    return found | _given(ttl=0 if how.ttl == 64 else how.ttl, tc=how.tc, dscp=how.dscp)
+    ports = sorted(how.interfaces) if how.interfaces is not None else []
+    return found | _given(
+        ttl=0 if how.ttl == 64 else how.ttl, tc=how.tc, dscp=how.dscp, interfaces=ports
+    )
 
 
 def _disposition(how: Disposition) -> Object:

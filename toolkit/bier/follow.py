@@ -3,7 +3,8 @@
 RFC 8279 section 6.3 (BIRT: BFR-id -> BFR-prefix -> BFR-NBR, by the routing underlay).  A BFER's
 route is the most specific one that covers its BFR-prefix; of several for one prefix that with the
 lowest metric is in use, and the next best gives backups (draft-ietf-bier-frr).  A next hop is a
-BFR-NBR where it is the address of a known peer, else the BFER has a null neighbor.  Law: whatever
+BFR-NBR where it is the address of a known peer; else a tunnel leads to the BFER, where there is one
+(section 6.9), or it has a null neighbor.  Law: whatever
 events came, and in whatever order, the ways are those that follow from the routes that are left.
 Pure: whoever listens to the kernel says what it heard.
 """
@@ -143,7 +144,8 @@ class Follower:
 
     def __init__(self, following: Following, fib: Fib) -> None:
         self._following, self._fib = following, fib
-        self._neighbors: dict[tuple[str, IpAddress], Neighbor] = {}
+        self._neighbors: dict[Neighbor, Neighbor] = {}
+        """Equal ones are one object: what goes before a copy is remembered by it."""
         by_version: dict[int, list[tuple[int, int, int]]] = {4: [], 6: []}
         for (sub_domain, bfr_id), prefix in following.bfers.items():
             by_version[prefix.version].append((int(prefix), sub_domain, bfr_id))
@@ -203,22 +205,27 @@ class Follower:
     def _hops(self, route: Route, prefix: IpAddress, key: BiftKey) -> tuple[Hop, ...]:
         found: dict[Hop, None] = {}
         for interface, address in route.hops:
-            hop = self._hop(interface, prefix if address is None else address, key)
+            hop = self._hop(interface, prefix if address is None else address, prefix, key)
             if hop is not None:
                 found[hop] = None
         return tuple(found)
 
-    def _hop(self, interface: str, address: IpAddress, key: BiftKey) -> Hop | None:
-        following = self._following
-        peer = following.peers.get(address)
-        if peer is None or interface not in following.interfaces:
+    def _hop(
+        self, interface: str, address: IpAddress, prefix: IpAddress, key: BiftKey
+    ) -> Hop | None:
+        """Return the BFR-NBR at a next hop; of a BFER that has a tunnel, else the BFER itself."""
+        following, tunnel = self._following, None
+        if interface not in following.interfaces:
             return None
+        peer = following.peers.get(address)
+        if peer is None:
+            peer = following.peers.get(prefix)
+            if peer is None or peer.tunnel is None:
+                return None
+            tunnel = peer.tunnel
         base = peer.bases.get((key.sub_domain, key.bsl))
         bift_id = following.tables[key] if base is None else base + key.si
         if bift_id is None:
             return None
-        neighbor = self._neighbors.get((interface, address))
-        if neighbor is None:
-            neighbor = Neighbor(peer.router, interface, address)
-            self._neighbors[interface, address] = neighbor
-        return Hop(neighbor, bift_id)
+        found = Neighbor(peer.router, interface, address, tunnel)
+        return Hop(self._neighbors.setdefault(found, found), bift_id)

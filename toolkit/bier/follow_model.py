@@ -12,6 +12,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 
 from toolkit.bier.bift import BiftKey
+from toolkit.bier.birt import Tunnel
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -26,6 +27,9 @@ class Peer:
 
     Without an entry: the same BIFT-ids as ours, as those of non-MPLS BIER are (RFC 8296 section
     2.2.1)."""
+    tunnel: Tunnel | None = None
+    """To its BFR-prefix: how it is reached where no next hop towards it is a BFR (RFC 8279 section
+    6.9)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,7 @@ class Following:
     bfers: Mapping[tuple[int, int], IpAddress]
     """<sub-domain, BFR-id> -> BFR-prefix."""
     peers: Mapping[IpAddress, Peer]
-    """Address of a next hop -> the BFR that has it."""
+    """Address of a next hop, or at the end of a tunnel -> the BFR that has it."""
     tables: Mapping[BiftKey, int | None]
     """Tables that follow -> BIFT-id that peers without a block of their own use; None: none."""
     own: Mapping[int, int] = field(default_factory=dict)

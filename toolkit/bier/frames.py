@@ -44,6 +44,8 @@ class NodeReason(StrEnum):
     """IP, UDP or GRE headers around or inside of BIER that are wrong."""
     IP_TTL = "ip-ttl-expired"
     """As BFIR or BFER: the IP packet may not go further."""
+    WRONG_INTERFACE = "wrong-interface"
+    """As BFIR: a flow's packet that came in where its source is not."""
     NO_BFR_ID = "no-bfr-id"
     """As BFIR: we have no BFR-id in the flow's sub-domain."""
     NO_EGRESS_FLOW = "no-egress-flow"

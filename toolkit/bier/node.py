@@ -150,7 +150,7 @@ class Node:
         if self._overlay.imposes(packet):
             if known.arrived is Arrived.CORE:  # a flow enters the domain at its edge
                 return self._host_s_own()
-            imposed = self._overlay.impose(packet, self.engine)
+            imposed = self._overlay.impose(packet, interface, self.engine)
             if isinstance(imposed, NodeReason):
                 return self._drop(imposed)
             return self._emit(imposed, None, now)

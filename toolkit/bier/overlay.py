@@ -68,9 +68,14 @@ class Overlay:
         """Say whether an IP packet is of an (S,G) that we are the BFIR of."""
         return addresses_of(packet) in self._ingress
 
-    def impose(self, packet: bytes, engine: Engine) -> Iterable[Output] | NodeReason:
-        """Put an IP packet that a host sent, and that `imposes` is true of, into BIER."""
+    def impose(
+        self, packet: bytes, interface: str, engine: Engine
+    ) -> Iterable[Output] | NodeReason:
+        """Put an IP packet that came in by an interface, and that `imposes` is true of, into
+        BIER."""
         flow = self._ingress[addresses_of(packet)]
+        if flow.how.interfaces is not None and interface not in flow.how.interfaces:
+            return NodeReason.WRONG_INTERFACE
         try:
             header, _offset = ip.parse(packet)
         except WireError:

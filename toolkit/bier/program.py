@@ -54,6 +54,8 @@ class Imposition:
     ttl: int = 64
     tc: int = 0
     dscp: int = 0
+    interfaces: frozenset[str] | None = None
+    """Where the source is; None: on any interface that is not the core's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

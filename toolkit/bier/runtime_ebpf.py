@@ -102,7 +102,7 @@ class KernelPlane:
         standby = program.backups if backups is None else backups
         if not self._hands_up:
             refuse_inapplicable(program, normal)
-        self._use(program, _devices(program))
+        self._use(program, self._there(program))
         self._slow = {
             BiftKey(*key)
             for tables in (normal, *standby.values())
@@ -191,10 +191,26 @@ class KernelPlane:
     def refresh(self) -> None:
         """Look at `macs` and at the host's interfaces again."""
         failed = self.failed
-        self._use(self._program, _devices(self._program))
+        self._use(self._program, self._there(self._program))
         self._reload()
         if failed is not None:
             self.switch_over(failed)
+
+    def look(self) -> None:
+        """`refresh` where an interface of the program has come, gone, or changed."""
+        if self._loaded is not None and self._there(self._program) != self._devices:
+            self.refresh()
+
+    def _there(self, program: Program) -> dict[str, Device]:
+        """Ask the host for the interfaces of a program; with `hands_up` some may be missing."""
+        found = {name: device(name) for name in program.interfaces}
+        missing = [name for name, there in found.items() if there is None]
+        if missing and not self._hands_up:
+            raise EnvironmentProblem(
+                f"no interface {', '.join(missing)} in this network namespace; the program's "
+                "interfaces have to exist before the kernel plane starts"
+            )
+        return {name: there for name, there in found.items() if there is not None}
 
     @property
     def counters(self) -> dict[str, int]:
@@ -260,7 +276,9 @@ class KernelPlane:
     def _out(self, hop: Hop) -> Out:
         """Return what the host, and whoever resolves addresses, say of the way to a neighbor."""
         neighbor = hop.neighbor
-        found, said = self._devices[neighbor.interface], self._program.interfaces
+        found, said = self._devices.get(neighbor.interface), self._program.interfaces
+        if found is None:
+            return Out(0, 0, b"", None)
         own, far = said[neighbor.interface].mac, neighbor.mac
         if far is None and neighbor.address is not None:
             far = self.macs.get((neighbor.interface, neighbor.address))
@@ -271,17 +289,6 @@ class KernelPlane:
         if self._loaded is None:
             raise ValueError("no program was loaded")
         return self._loaded
-
-
-def _devices(program: Program) -> dict[str, Device]:
-    found = {name: device(name) for name in program.interfaces}
-    missing = [name for name, there in found.items() if there is None]
-    if missing:
-        raise EnvironmentProblem(
-            f"no interface {', '.join(missing)} in this network namespace; the program's "
-            "interfaces have to exist before the kernel plane starts"
-        )
-    return {name: there for name, there in found.items() if there is not None}
 
 
 def _delivered(frame: bytes) -> Deliver:

@@ -15,14 +15,13 @@ from collections.abc import Mapping
 
 from toolkit.bier.bift import BiftId, BiftKey
 from toolkit.bier.engine import Engine
-from toolkit.bier.frames import Macs, Port
+from toolkit.bier.frames import Macs, Port, Send
 from toolkit.bier.lookup import Bifts
-from toolkit.bier.node import Node
+from toolkit.bier.node import Node, Output
 from toolkit.bier.packet_filter import packet_filter, wanted
-from toolkit.bier.program import Program
+from toolkit.bier.program import IpAddress, Program
 from toolkit.bier.runtime_ebpf import HandedUp, KernelPlane
-from toolkit.bier.runtime_netlink import Link, LinkGone
-from toolkit.bier.runtime_socket import SocketRuntime, check_interfaces
+from toolkit.bier.runtime_socket import SocketRuntime
 from toolkit.bier.runtime_tun import DEFAULT_NAME
 from toolkit.bier.snapshot import InterfaceCounters, Snapshot, add_drops
 from toolkit.bier.wire import Encapsulation
@@ -72,7 +71,7 @@ class _Node(Node):
         self.engine = engine = _Engine({}, {})
         engine.kernel, engine.program = kernel, program
         self._known: dict[str, Port] = {}
-        self._asked: dict[object, bytes] = {}
+        self._asked: dict[tuple[str, IpAddress], bytes] = {}
         program.reload(engine)
 
     def load(self, program: Program) -> None:
@@ -84,7 +83,7 @@ class _Node(Node):
         super().refresh()
         ports, macs = dict(self.ports), dict(self.macs)
         if (ports, macs) != (self._known, self._asked):
-            self._known, self._asked = ports, dict(macs)
+            self._known, self._asked = ports, macs
             self._kernel.refresh()
 
 
@@ -109,9 +108,9 @@ class KernelRuntime(SocketRuntime):
     def _filter(self, program: Program) -> bytes:
         return packet_filter(wanted(program), bier=False)
 
-    def _start(self, program: Program) -> None:
-        check_interfaces(program, self._netlink.links())
-        super()._start(program)
+    def _fit(self, program: Program) -> None:
+        super()._fit(program)
+        self._plane.look()
 
     def poll(self, timeout: float | None = None) -> int:
         """As `SocketRuntime.poll`; what the kernel forwards ends no waiting."""
@@ -132,12 +131,11 @@ class KernelRuntime(SocketRuntime):
                 self._do(output, now)
         return frames
 
-    def _gone(self, heard: LinkGone) -> bool:
-        known = super()._gone(heard)
-        return known
-
-    def _link(self, link: Link) -> bool:
-        return super()._link(link)
+    def _do(self, output: Output, now: float) -> None:
+        if isinstance(output, Send):
+            self._send(output)
+        else:
+            self._other(output, now)
 
     def drops(self) -> dict[str, int]:
         found = Counter(super().drops())

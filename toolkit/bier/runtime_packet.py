@@ -123,9 +123,11 @@ class PacketSocket:
 
     def count_kernel_drops(self) -> int:
         """Ask the kernel what it dropped since it was asked last; return the sum of all."""
-        _frames, dropped = _STATISTIC.unpack(
-            self._socket.getsockopt(SOL_PACKET, _STATISTICS, _STATISTIC.size)
-        )
+        try:
+            counted = self._socket.getsockopt(SOL_PACKET, _STATISTICS, _STATISTIC.size)
+        except OSError:  # it is closed: who scrapes counters may come late
+            return self.kernel_dropped
+        _frames, dropped = _STATISTIC.unpack(counted)
         self.kernel_dropped += dropped
         return self.kernel_dropped
 

@@ -97,6 +97,7 @@ class SocketRuntime:
         check_interfaces(program, self._links)
         self._read_all()
         self._fit(program)
+        self._answer_oam(program)
 
     def close(self) -> None:
         """Give everything back to the kernel."""
@@ -112,12 +113,17 @@ class SocketRuntime:
         os.close(self.waker)
 
     def load(self, program: Program) -> None:
-        """Be another BFR from now on; EnvironmentProblem, and nothing has changed, where it names
-        interfaces that do not exist.  Counters go on."""
+        """Be another BFR from now on; counters go on.  EnvironmentProblem, and everything is as it
+        was, where the host lacks an interface or a device of the program."""
         check_interfaces(program, self._links)
+        try:
+            self._fit(program)
+        except EnvironmentProblem:
+            self._fit(self.node.program)
+            raise
         self.live.reload(program)
-        self._fit(program)
         self._look(program)
+        self._answer_oam(program)
 
     def is_up(self, interface: str) -> bool:
         """Say whether the host has an interface with a link that works."""
@@ -126,8 +132,6 @@ class SocketRuntime:
 
     def _fit(self, program: Program) -> None:
         """Have a socket for each interface of the program and none else, and what it needs."""
-        for name in self._sockets.keys() - program.interfaces.keys():
-            self._close(name)
         what = wanted(program)
         filtered = self._filter(program)
         for name, interface in program.interfaces.items():
@@ -150,7 +154,11 @@ class SocketRuntime:
             device = self._host = HostInterface(self._host_name)
             self._netlink.set_up(self._netlink.links()[self._host_name].ifindex)
             self._selector.register(device, selectors.EVENT_READ)
+        for name in self._sockets.keys() - program.interfaces.keys():
+            self._close(name)
         self._refresh_at = 0.0
+
+    def _answer_oam(self, program: Program) -> None:
         if program.oam is not None:
             self.node.oam_ports.update(host_ports(list(program.interfaces)))
             self.node.epoch = time.time() - time.monotonic()
@@ -305,6 +313,7 @@ class SocketRuntime:
             if link.name in self._sockets:
                 self._close(link.name)
             self._fit(self.node.program)
+            self._answer_oam(self.node.program)
         return True
 
     def _gone(self, heard: LinkGone) -> bool:

@@ -127,6 +127,8 @@ def _tunnels(program: Program) -> Iterator[Tunnel]:
         for entry in bift.entries.values():
             neighbors = [entry.neighbor, *(way.hop.neighbor for way in entry.others)]
             found |= {n.tunnel for n in neighbors if n is not None}
+    if program.following is not None:
+        found |= {peer.tunnel for peer in program.following.peers.values()}
     yield from (tunnel for tunnel in found if tunnel is not None)
 
 

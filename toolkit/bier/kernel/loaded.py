@@ -14,7 +14,7 @@ from toolkit.bier.engine import Arrived
 from toolkit.bier.kernel import records
 from toolkit.bier.kernel.host import Device
 from toolkit.bier.kernel.layout import Full, Layout, Outs, Writes
-from toolkit.bier.kernel.libbpf import Libbpf, Object, settle
+from toolkit.bier.kernel.libbpf import Libbpf, Map, Object, settle
 from toolkit.bier.masks import Masks
 from toolkit.bier.program import Program
 from toolkit.bier.wire import Encapsulation, Proto
