@@ -22,7 +22,7 @@ from toolkit.bier.bitstring import BitString, Bsl
 from toolkit.bier.engine import Arrived
 from toolkit.bier.kernel.compiler import compiled
 from toolkit.bier.kernel.libbpf import Libbpf, Link, Object, live_frames
-from toolkit.bier.kernel.namespace import Namespace
+from toolkit.bier.kernel.namespace import Wired
 from toolkit.bier.program import Interface, Program
 from toolkit.bier.routes import Routes, Ways
 from toolkit.bier.runtime_ebpf import KernelPlane
@@ -44,7 +44,7 @@ class Wires:
 
     def __init__(self, ports: int) -> None:
         self.ports = ports
-        self.space = Namespace()
+        self.space = Wired()
         self.library = Libbpf()
         self._object = Object(self.library, compiled(SOURCE))
         self._object.load()

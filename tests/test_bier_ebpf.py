@@ -179,8 +179,7 @@ def switching(plane: EbpfPlane, turn: int) -> None:
 
 def loading(plane: EbpfPlane, turn: int) -> None:
     tables = {KEY: crossing(2, 1, 301) if turn % 2 else crossing(1, 2, 201)}
-    with plane.namespace.entered():
-        plane.plane.load(transit(), tables, {})
+    plane.plane.load(transit(), tables, {})
 
 
 @pytest.mark.parametrize("change", [replacing, switching, loading])
@@ -189,8 +188,7 @@ def test_no_packet_is_lost_or_sees_half_a_change(
 ) -> None:
     backups = {"eth1": {KEY: crossing(2, 1, 301)}}
     plane.load(transit())
-    with plane.namespace.entered():
-        plane.plane.load(transit(), {KEY: crossing(1, 2, 201)}, backups)
+    plane.plane.load(transit(), {KEY: crossing(1, 2, 201)}, backups)
     count, stopped = 3000, threading.Event()
 
     def send() -> None:
@@ -230,7 +228,7 @@ def test_changes_go_on_when_the_arrays_were_full_once(plane: EbpfPlane) -> None:
 
 
 def test_an_interface_that_is_not_there_is_named(plane: EbpfPlane) -> None:
-    with plane.namespace.entered(), pytest.raises(EnvironmentProblem, match="no interface eth0, "):
+    with pytest.raises(EnvironmentProblem, match="no interface eth0, "):
         plane.plane.load(transit())
 
 

@@ -20,7 +20,7 @@ from toolkit.bier.kernel import records
 from toolkit.bier.kernel.applicable import refuse_inapplicable, too_much
 from toolkit.bier.kernel.attachment import Attachment, attach
 from toolkit.bier.kernel.compiler import compiled
-from toolkit.bier.kernel.host import Delivery, Device, device
+from toolkit.bier.kernel.host import Delivery, Device, Home, device
 from toolkit.bier.kernel.layout import Layout, Out, as_masks
 from toolkit.bier.kernel.libbpf import Libbpf, test_run
 from toolkit.bier.kernel.loaded import Loaded
@@ -57,13 +57,18 @@ class KernelPlane:
 
     def __init__(self, macs: Macs | None = None, *, hands_up: bool = False) -> None:
         self.macs: Macs = {} if macs is None else macs
-        self._hands_up = hands_up
+        self._hands_up, self._closed = hands_up, False
         self._ports: dict[str, int] = {}
         self.failed: str | None = None
         """What the backups in use are for."""
         self._path = compiled()
         self._library = Libbpf()
-        self._delivery = Delivery()
+        self._home = Home()
+        try:
+            self._delivery = Delivery()
+        except BaseException:
+            self._home.close()
+            raise
         self.drops: Counter[str] = Counter()
         """What was delivered and went no further, by reason."""
         self._use(Program(), {})
@@ -138,6 +143,12 @@ class KernelPlane:
             self._delivery.ifindex, self._ports, old,
         )  # fmt: skip
         self._loaded = loaded
+        with self._home.entered():
+            self._attach(loaded)
+        if old is not None:
+            old.close()
+
+    def _attach(self, loaded: Loaded) -> None:
         for name in self._attached.keys() - self._devices.keys():
             self._attached.pop(name).close()
         for name, found in self._devices.items():
@@ -148,8 +159,6 @@ class KernelPlane:
             if there is not None:
                 there.close()
             self._attached[name] = attach(self._library, loaded.program, found.ifindex, name)
-        if old is not None:
-            old.close()
 
     def replace(self, key: BiftKey, bifts: Bifts) -> None:
         """Replace the tables of one key between two packets; backups stay.
@@ -203,7 +212,8 @@ class KernelPlane:
 
     def _there(self, program: Program) -> dict[str, Device]:
         """Ask the host for the interfaces of a program; with `hands_up` some may be missing."""
-        found = {name: device(name) for name in program.interfaces}
+        with self._home.entered():
+            found = {name: device(name) for name in program.interfaces}
         missing = [name for name, there in found.items() if there is None]
         if missing and not self._hands_up:
             raise EnvironmentProblem(
@@ -220,7 +230,8 @@ class KernelPlane:
         for reason in (*Reason, *NodeReason):
             name = f"dropped-{reason}"
             counted[name] = counted.get(name, 0) + self.drops[reason]
-        counted["delivery-overrun"] = self._delivery.lost
+        with self._home.entered():
+            counted["delivery-overrun"] = self._delivery.lost
         return counted
 
     def fileno(self) -> int:
@@ -265,13 +276,18 @@ class KernelPlane:
 
     def close(self) -> None:
         """Detach, and give everything back; counters end."""
-        for attached in self._attached.values():
-            attached.close()
+        if self._closed:
+            return
+        self._closed = True
+        with self._home.entered():
+            for attached in self._attached.values():
+                attached.close()
         self._attached.clear()
         if self._loaded is not None:
             self._loaded.close()
             self._loaded = None
         self._delivery.close()
+        self._home.close()
 
     def _out(self, hop: Hop) -> Out:
         """Return what the host, and whoever resolves addresses, say of the way to a neighbor."""

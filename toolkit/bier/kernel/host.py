@@ -7,20 +7,44 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fcntl import ioctl
 from pathlib import Path
 from struct import pack, unpack, unpack_from
 from typing import Final, NamedTuple
 
+from toolkit.bier.runtime_namespace import entered
 from toolkit.errors import EnvironmentProblem
 
 _GET_FLAGS, _SET_FLAGS, _GET_MTU, _SET_MTU = 0x8913, 0x8914, 0x8921, 0x8922
 _GET_MAC, _SET_QUEUE, _MAKE_TUN = 0x8927, 0x8943, 0x400454CA
 _TAP, _NO_INFORMATION, _UP = 0x0002, 0x1000, 0x1
+_NAMESPACE: Final = "/proc/thread-self/ns/net"
 QUEUE: Final = 16384
 """Frames that wait for user space."""
 FRAME: Final = 1 << 16
+
+
+class Home:
+    """The network namespace that this was made in: interfaces are looked for there."""
+
+    def __init__(self) -> None:
+        self._fd = os.open(_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Be there; who is there already needs no privilege for it."""
+        if os.path.sameopenfile(self._fd, here := os.open(_NAMESPACE, os.O_RDONLY)):
+            os.close(here)
+            yield
+            return
+        os.close(here)
+        with entered(self._fd):
+            yield
+
+    def close(self) -> None:
+        os.close(self._fd)
 
 
 class Device(NamedTuple):

@@ -1,59 +1,25 @@
-"""A network namespace without a name: it ends with the last file descriptor that is in it.
-
-X.  Only the thread that enters changes places; sockets, links and devices made inside stay inside.
-"""
+"""A network namespace without a name, and wires in it.  X."""
 
 from __future__ import annotations
 
-import ctypes as c
-import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
+from toolkit.bier.runtime_namespace import Namespace
 from toolkit.errors import EnvironmentProblem
 
-_NEW_NETWORK: Final = 0x40000000
-_OWN: Final = "/proc/thread-self/ns/net"
 
-
-class Namespace:
+class Wired(Namespace):
     """A new namespace, loopback up and IPv6 quiet; EnvironmentProblem without root."""
 
     def __init__(self) -> None:
-        self._library = c.CDLL(None, use_errno=True)
-        before = os.open(_OWN, os.O_RDONLY)
-        try:
-            if self._library.unshare(_NEW_NETWORK):
-                raise EnvironmentProblem(
-                    f"no network namespace: {os.strerror(c.get_errno())}; it needs root"
-                )
-            try:
-                self._fd = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
-                for scope in ("all", "default"):
-                    with suppress(OSError):  # a kernel without IPv6
-                        Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1")
-                self._ip("link", "set", "lo", "up")
-            finally:
-                self._library.setns(before, _NEW_NETWORK)
-        finally:
-            os.close(before)
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Be inside, in this thread."""
-        before = os.open(_OWN, os.O_RDONLY)
-        try:
-            if self._library.setns(self._fd, _NEW_NETWORK):
-                raise EnvironmentProblem(f"the namespace is shut: {os.strerror(c.get_errno())}")
-            try:
-                yield
-            finally:
-                self._library.setns(before, _NEW_NETWORK)
-        finally:
-            os.close(before)
+        super().__init__()
+        with self.entered():
+            for scope in ("all", "default"):
+                with suppress(OSError):  # a kernel without IPv6
+                    Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1")
+            self._ip("link", "set", "lo", "up")
 
     def ip(self, *arguments: str) -> None:
         """Run iproute2 inside."""
@@ -77,8 +43,3 @@ class Namespace:
             ) from error
         if run.returncode:
             raise EnvironmentProblem(f"ip {' '.join(arguments)}: {run.stderr.strip()}")
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1

@@ -15,7 +15,7 @@ from typing import Final
 from toolkit.bier.conformance.plane import Delivered, Need, Outcome
 from toolkit.bier.frames import Send
 from toolkit.bier.kernel import applicable
-from toolkit.bier.kernel.namespace import Namespace
+from toolkit.bier.kernel.namespace import Wired
 from toolkit.bier.node import Delivered as Handed
 from toolkit.bier.overlay import ToHost
 from toolkit.bier.program import Program
@@ -49,7 +49,7 @@ class EbpfPlane:
     }
 
     def __init__(self) -> None:
-        self.namespace = Namespace()
+        self.namespace = Wired()
         try:
             with self.namespace.entered():
                 self.plane = KernelPlane()
@@ -68,8 +68,7 @@ class EbpfPlane:
             elif interface.mac is not None and interface.mac != self._macs[name]:
                 self.namespace.ip("link", "set", name, "address", interface.mac.hex(":"))
                 self._macs[name] = interface.mac
-        with self.namespace.entered():
-            self.plane.load(program)
+        self.plane.load(program)
 
     def fail(self, interface: str | None) -> bool:
         return self.plane.switch_over(interface)
@@ -161,8 +160,7 @@ class EbpfPlane:
         return end
 
     def close(self) -> None:
-        with self.namespace.entered():
-            self.plane.close()
+        self.plane.close()
         for end in (*self._ends.values(), *self._own.values()):
             end.close()
         self.namespace.close()
