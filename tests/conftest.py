@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import bier_counts
+import pytest
 from hypothesis import settings
 
 settings.register_profile("quick", deadline=None, derandomize=True)
@@ -14,3 +16,12 @@ settings.load_profile(os.environ.get("LLMSYNC_HYPOTHESIS", "quick"))
 # A shell starts background jobs with SIGINT ignored, and children inherit that: tests that
 # interrupt a process would then wait for an end that never comes.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many conformance vectors passed on which plane, and why others do not apply."""
+    lines = bier_counts.summary(terminalreporter.getreports("passed"))
+    if lines:
+        terminalreporter.section("BIER vectors")
+        for line in lines:
+            terminalreporter.line(line)

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from bier_vectors import octets, vectors
+from bier_packets import packets_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from toolkit.bier.bitstring import BitString, Bsl
 from toolkit.bier.wire import Encapsulation, Header
 from toolkit.cli.main import main
 from toolkit.cli.octets import from_hex
+from toolkit.cli.vector_files import all_cases
 from toolkit.errors import UsageError
 from toolkit.inet import pcap, udp
 
@@ -51,8 +52,9 @@ def dump(data: bytes) -> str:
 
 
 def capture(folder: Path) -> Path:
-    chosen = [v for v in vectors("refused", "rfc8279_figures") if "packet" in v]
-    frames = [ETHERNET + TYPES[v["encapsulation"]] + octets(v["packet"]) for v in chosen]
+    known = [c for c in all_cases() if "/bsl-64/" in c.name and "/si-0" in c.name]
+    cases = [c for group in ("refused", "figures") for c in known if c.group == group]
+    frames = [packet.frame for packet in packets_of(cases, 2)]
     frames += [ETHERNET + TYPES[MPLS] + bytes.fromhex("007d0040") + GOOD,
                ETHERNET + b"\x08\x00" + DATAGRAM.packet(b"")]  # fmt: skip
     path = folder / "frames.pcap"
@@ -81,12 +83,13 @@ def test_one_packet(
 
 def test_a_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(capture(tmp_path))
-    assert main(["bier", "decode", path, "--bift-id", RANGE, "--bift-id", "18:64:0"]) == 1
+    assert main(["bier", "decode", path, "--bift-id", RANGE, "--bift-id", "100:64:0"]) == 1
     out, err = capsys.readouterr()
     golden("capture.txt", out)
     assert err.splitlines() == [
         "frame 1 cannot be read: MPLS: 14 octets end inside the label stack",
-        "frame 2 cannot be read: MPLS: 17 octets end inside the label stack",
+        "frame 2 cannot be read: MPLS: 15 octets end inside the label stack",
+        "frame 48 cannot be read: MPLS: 38 octets end inside the label stack",
     ]
     assert main(["bier", "decode", path, "-v"]) == 1
     verbose = capsys.readouterr().out

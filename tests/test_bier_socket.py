@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,6 +199,65 @@ def test_the_host_s_own_stack_gets_what_bier_delivered() -> None:
             payload, (sender, _port) = member.recvfrom(2000)
             assert (payload, sender) == (b"model", "10.0.9.1")
         assert runtime.snapshot().to_host == 1
+
+
+def test_what_comes_faster_than_it_is_read_is_counted() -> None:
+    with (
+        network() as made,
+        running(made, "r1", document()) as runtime,
+        made.entered("r2"),
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender,
+    ):
+        sender.bind(("eth0", 0))
+        frame = bytes.fromhex((mac(0x12) + mac(0x22)).replace(":", "") + "8847") + bytes(1400)
+        for _ in range(20_000):  # more than the kernel keeps for us
+            sender.send(frame)
+        until(runtime, lambda: runtime.poll(0) == 0)
+        counted = runtime.snapshot().interfaces["eth2"]
+        assert counted.kernel_dropped > 0
+        assert counted.received + counted.kernel_dropped == 20_000
+
+
+def ipv6(made: Namespaces) -> None:
+    """r1 and r2 speak IPv6 too."""
+    for name, device, address in (("r1", "eth2", "2001:db8:2::1"), ("r2", "eth0", "2001:db8:2::2")):
+        with made.entered(name):
+            conf = Path("/proc/sys/net/ipv6/conf")
+            for which in ("all", device):
+                (conf / which / "disable_ipv6").write_text("0", encoding="ascii")
+        made.ip(name, "addr", "add", f"{address}/64", "dev", device, "nodad")
+
+
+def test_ipv6_routes_are_followed_through_all_their_changes() -> None:
+    told = document(ingress=[])
+    told["follow"] = {
+        "bfers": [{"bfr_id": n, "prefix": f"2001:db8::{n}"} for n in (2, 3)],
+        "peers": [
+            {"router": f"p{n}", "addresses": [f"2001:db8:2::{n}"],
+             "bift_ids": [{"bsl": 64, "base": 100 * n}]}
+            for n in (2, 3)
+        ],
+    }  # fmt: skip
+    with network() as made, running(made, "r1", told) as runtime:
+        ipv6(made)
+        (key,) = runtime.live.routes
+
+        def ways(position: int) -> list[int]:
+            return [hop.bift_id for hop in runtime.live.routes[key].ways[position].hops]
+
+        def route(*words: str) -> None:
+            made.ip("r1", "-6", "route", *words)
+
+        route("add", "2001:db8::/64", "via", "2001:db8:2::2")
+        until(runtime, lambda: ways(2) == [200])
+        route("append", "2001:db8::/64", "via", "2001:db8:2::3")
+        until(runtime, lambda: ways(2) == ways(3) == [200, 300])
+        route("del", "2001:db8::/64", "via", "2001:db8:2::2")
+        until(runtime, lambda: ways(2) == [300])
+        route("replace", "2001:db8::2/128", "via", "2001:db8:2::2")
+        until(runtime, lambda: (ways(2), ways(3)) == ([200], [300]))
+        made.ip("r1", "link", "set", "eth2", "down")
+        until(runtime, lambda: (ways(2), ways(3)) == ([], []))
 
 
 def test_missing_interfaces_are_all_named() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tshark
-from bier_vectors import Vector, octets, vectors
+from bier_packets import Packet, packets
 
 from toolkit.bier.bitstring import BitString, Bsl
 from toolkit.bier.decode import Explained, Known, explain
@@ -62,45 +62,38 @@ def seen(row: dict[str, list[str]]) -> dict[str, list[str]]:
     return {n: v for n, v in row.items() if n in NAMES}
 
 
-def packets() -> list[Vector]:
-    return [
-        v for v in vectors("header", "forwarding", "refused", "rfc8279_figures") if "packet" in v
-    ]
+GIVEN = packets("header", "forwarding", "refused", "figures", most=8)
 
 
-def visible(vector: Vector) -> bool:
+def visible(given: Packet) -> bool:
     """MPLS hands nothing on before it has a whole label, and labels below 16 are its own."""
-    if vector["encapsulation"] == NON_MPLS:
-        return bool(vector["packet"])
-    data = octets(vector["packet"])
-    return len(data) >= 4 and int.from_bytes(data[:4], "big") >> 12 >= 16
+    if given.encapsulation is NON_MPLS:
+        return bool(given.octets)
+    return len(given.octets) >= 4 and int.from_bytes(given.octets[:4], "big") >> 12 >= 16
 
 
 def test_every_field_of_every_vector_is_ours_where_the_field_is_believed(tmp_path: Path) -> None:
-    chosen = [v for v in packets() if visible(v)]
-    frames = [frame(Encapsulation(v["encapsulation"]), octets(v["packet"])) for v in chosen]
+    chosen = [given for given in GIVEN if visible(given)]
+    frames = [frame(given.encapsulation, given.octets) for given in chosen]
     rows = tshark.fields(frames, tmp_path, NAMES, "-o", ALL_LABELS)
     assert len(rows) == len(chosen) > 80
-    for vector, row in zip(chosen, rows, strict=True):
-        header = explain(octets(vector["packet"]), Encapsulation(vector["encapsulation"]))
-        assert seen(row) == ours(header), vector["name"]
+    for given, row in zip(chosen, rows, strict=True):
+        header = explain(given.octets, given.encapsulation)
+        assert seen(row) == ours(header), given.name
 
 
-def buckets() -> list[tuple[dict[tuple[str, int], Known], list[Vector]]]:
+def buckets() -> list[tuple[dict[tuple[Encapsulation, int], Known], list[Packet]]]:
     """Vectors whose tables do not contradict each other share a run of tshark."""
-    found: list[tuple[dict[tuple[str, int], Known], list[Vector]]] = []
-    for vector in filter(visible, packets()):
-        mine = {
-            (t["encapsulation"], t["bift_id"]): Known(Bsl.of_bits(t["bsl"]), t["si"])
-            for t in vector["program"]
-        }
+    found: list[tuple[dict[tuple[Encapsulation, int], Known], list[Packet]]] = []
+    for given in filter(visible, GIVEN):
+        mine = given.tables
         for known, members in found:
             if all(known.get(key, value) == value for key, value in mine.items()):
                 known.update(mine)
-                members.append(vector)
+                members.append(given)
                 break
         else:
-            found.append((mine, [vector]))
+            found.append((dict(mine), [given]))
     return found
 
 
@@ -111,17 +104,17 @@ def test_every_field_of_every_vector_is_ours_where_the_bift_id_is_known(tmp_path
         for (encapsulation, number), value in known.items():
             # the first entry that holds a label counts
             texts[encapsulation].insert(0, f"{number}:{value.bsl.bits}:{value.si}")
-        frames = [frame(Encapsulation(v["encapsulation"]), octets(v["packet"])) for v in members]
+        frames = [frame(given.encapsulation, given.octets) for given in members]
         rows = tshark.fields(
             frames, tmp_path, NAMES,
             "-o", f"bier.mpls_labels:{','.join(texts[MPLS])}",
             "-o", f"bier.bift_ids:{','.join(texts[NON_MPLS])}",
         )  # fmt: skip
-        for vector, row in zip(members, rows, strict=True):
-            encapsulation = Encapsulation(vector["encapsulation"])
-            table = {n: value for (e, n), value in known.items() if e == encapsulation}
-            header = explain(octets(vector["packet"]), encapsulation, table)
-            assert seen(row) == ours(header), vector["name"]
+        for given, row in zip(members, rows, strict=True):
+            space = given.encapsulation
+            table = {n: value for (e, n), value in known.items() if e is space}
+            header = explain(given.octets, space, table)
+            assert seen(row) == ours(header), given.name
             compared += 1
     assert compared > 80
 
@@ -151,12 +144,12 @@ def test_mutated_and_cut_frames_are_no_lua_errors_and_the_same_for_both(tmp_path
     rng = random.Random(8296)
     cases: list[tuple[Encapsulation, bytes]] = []
     for _ in range(400):
-        vector = rng.choice([v for v in packets() if v["packet"]])
-        data = bytearray(octets(vector["packet"]))
+        given = rng.choice([p for p in GIVEN if p.octets])
+        data = bytearray(given.octets)
         for _ in range(rng.randrange(4)):
             data[rng.randrange(len(data))] = rng.randrange(256)
         packet = bytes(data[: rng.randrange(len(data) + 1)] if rng.random() < 0.4 else data)
-        cases.append((Encapsulation(vector["encapsulation"]), packet))
+        cases.append((given.encapsulation, packet))
     frames = [frame(encapsulation, packet) for encapsulation, packet in cases]
     rows = tshark.fields(frames, tmp_path, NAMES, "-o", ALL_LABELS)
     compared = 0

@@ -181,19 +181,23 @@ def test_a_run_forwards_counts_reloads_and_ends(tmp_path: Path) -> None:
         assert line(process.stderr) == f"llmsync: {file} is in use"
         assert exchange(made, FRAME)[14:18].hex() == "0012c108"
 
+        process.send_signal(signal.SIGUSR1)  # the next copy comes after it
+        exchange(made, FRAME)
+        assert json.loads(stats.read_text(encoding="utf-8"))["counters"]["forwarded"] == 2
+
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
     counted = json.loads(stats.read_text(encoding="utf-8"))
-    assert counted["counters"] == {"received": 2, "forwarded": 2, "delivered": 0, "imposed": 0}
+    assert counted["counters"] == {"received": 3, "forwarded": 3, "delivered": 0, "imposed": 0}
     assert counted["dropped"] == {}
     assert counted["interfaces"]["core0"] == {
-        "received": 2, "sent": 2, "kernel_dropped": 0, "up": True,
+        "received": 3, "sent": 3, "kernel_dropped": 0, "up": True,
     }  # fmt: skip
     shown = json.loads(state.read_text(encoding="utf-8"))
     canonical = reference_schema().parse_json(shown, "r1", state=True)
     (table,) = canonical["llmsync-bier:bier"]["bift"]
     assert [entry["bfr-id"] for entry in table["entry"]] == [1, 2, 3, 4]
-    assert canonical["llmsync-bier:bier"]["counters"]["forwarded"] == "2"
+    assert canonical["llmsync-bier:bier"]["counters"]["forwarded"] == "3"
 
 
 @needs_namespaces

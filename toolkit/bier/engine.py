@@ -156,21 +156,16 @@ class Engine:
         self._bfirs = None if bfirs is None else frozenset(bfirs)
         self._salt = salt
 
-    def replace(self, key: BiftKey, bifts: Bifts) -> None:
+    def replace(self, key: BiftKey, bifts: Bifts, failed: str | None = None) -> None:
         """Replace the tables of one known key, between two packets; the others keep their memory.
 
-        Backups do not change by it.  KeyError without such a key, ValueError where the new tables
-        have another length.
+        In the normal tables, or in the backups for what has `failed`, which begin as the normal
+        ones.  KeyError without such a key, ValueError where the new tables have another length.
         """
-        old = self._normal.by_key[key]
-        new = make_table(key, bifts, self._encapsulations)
-        if new.bift.bsl is not old.bift.bsl:
-            raise ValueError(f"BIFT {tuple(key)}: its table has {new.bift.bsl.bits} bits")
-        self._normal.by_key[key] = new
-        for known in self._normal.by_id.values():
-            for number, table in known.items():
-                if table is old:
-                    known[number] = new
+        if failed is not None and failed not in self._standby:
+            self._standby[failed] = self._normal.copied()
+        tables = self._normal if failed is None else self._standby[failed]
+        tables.put(make_table(key, bifts, self._encapsulations))
 
     def switch_over(self, failed: str | None) -> bool:
         """Forward by the backups for what has failed, or by the normal tables (None).

@@ -8,7 +8,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from toolkit.bier.bift import BiftKey
 from toolkit.bier.bitstring import Bsl
@@ -20,6 +20,8 @@ from toolkit.bier.routes import Routes
 
 MANY = 64
 """Changes of one table from which on it is made anew."""
+FEW = 8
+"""Tables whose backups are made anew while a link has failed already."""
 
 
 class Live:
@@ -32,13 +34,16 @@ class Live:
         self._fib = Fib()
         self._reduced = False
         """The engine's normal tables are already those without `down`."""
-        self._stale = False
-        """The backups are older than the routes."""
+        self._stale: set[BiftKey] = set()
+        """Tables whose backups are older than their routes."""
+        self._protected: frozenset[str] = frozenset()
+        """Interfaces that there are backups for."""
         self._begin(node.program)
 
     def _begin(self, program: Program) -> None:
         self._routes: dict[BiftKey, Routes] = dict(program.routes)
-        self._reduced = self._stale = False
+        self._reduced, self._stale = False, set()
+        self._protected = _interfaces(self._routes)
         self._follower: Follower | None = None
         if program.following is not None:
             self._follower = Follower(program.following, self._fib)
@@ -80,15 +85,28 @@ class Live:
             self.node.engine.switch_over(None)
         elif not down:
             self._restore()
-        elif len(down) == 1 and not self._reduced and not self._stale and not up:
+        elif len(down) == 1 and not up and not self._reduced and len(self._stale) <= FEW:
+            while self._stale:
+                self._protect(self._stale.pop())
             self.node.engine.switch_over(interface)  # False: nothing leaves by it
         else:
             self._reduce()
 
-    def settle(self) -> None:
-        """Make the backups anew where they are older than the routes: for an idle moment."""
-        if self._stale and not self.down:
-            self._restore()
+    def settle(self) -> bool:
+        """Make the backups of one table anew, where they are older than its routes: a piece of work
+        for an idle moment.  False where there was none."""
+        if not self._stale or self.down:
+            return False
+        self._protect(self._stale.pop())
+        return True
+
+    def _protect(self, key: BiftKey) -> None:
+        routes = self._routes[key]
+        self._protected |= routes.interfaces
+        for interface in self._protected:
+            leaves = interface in routes.interfaces
+            tables = routes.without({interface}) if leaves else routes.tables
+            self.node.engine.replace(key, tables, failed=interface)
 
     def _apply(self, changes: Iterable[Change]) -> None:
         by_key: dict[BiftKey, list[Change]] = {}
@@ -98,7 +116,7 @@ class Live:
             return
         if self.down and not self._reduced:
             self._reduce()
-        self._stale = True
+        self._stale |= by_key.keys()
         for key, of_key in by_key.items():
             routes = self._routes[key]
             if len(of_key) < MANY:
@@ -122,7 +140,8 @@ class Live:
             for interface in routes.interfaces:
                 backups.setdefault(interface, {})[key] = routes.without({interface})
         self._load({key: routes.tables for key, routes in self._routes.items()}, backups)
-        self._reduced = self._stale = False
+        self._reduced, self._stale = False, set()
+        self._protected = frozenset(backups)
 
     def _load(
         self,
@@ -138,3 +157,7 @@ class Live:
         )
         self.node.refresh()
         self.reprogrammed += len(tables)
+
+
+def _interfaces(tables: Mapping[BiftKey, Routes]) -> frozenset[str]:
+    return frozenset(name for routes in tables.values() for name in routes.interfaces)

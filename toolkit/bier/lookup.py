@@ -142,6 +142,17 @@ class Tables(NamedTuple):
     by_key: dict[BiftKey, Table]
     by_id: dict[Encapsulation, dict[int, Table]]
 
+    def put(self, table: Table) -> None:
+        """Replace the table of one known key; KeyError without one."""
+        old, self.by_key[table.key] = self.by_key[table.key], table
+        for known in self.by_id.values():
+            for number in [number for number, other in known.items() if other is old]:
+                known[number] = table
+
+    def copied(self) -> Tables:
+        """Return the same tables, to be replaced by themselves."""
+        return Tables(dict(self.by_key), {space: dict(of) for space, of in self.by_id.items()})
+
 
 def make_table(
     key: BiftKey, bifts: Bifts, encapsulations: Mapping[tuple[int, int], Encapsulation]

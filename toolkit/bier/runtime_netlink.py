@@ -37,6 +37,7 @@ from toolkit.errors import EnvironmentProblem
 _GROUPS: Final = 0x1 | 0x4 | 0x40 | 0x400
 """RTMGRP_LINK, _NEIGH, _IPV4_ROUTE, _IPV6_ROUTE."""
 _REQUEST, _ACK, _DUMP, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
+_APPEND: Final = 0x800
 _DONE, _ERROR = 3, 2
 _SO_RCVBUFFORCE: Final = 33
 _UP: Final = 0x1 | 0x10000
@@ -76,7 +77,7 @@ class Reachable(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The kernel has dropped some of its messages: everything has to be read again."""
+    """What the kernel said is not all of it: everything has to be read again."""
 
 
 Heard = Link | LinkGone | Reachable | Added | Removed | Lost
@@ -187,8 +188,10 @@ class Netlink:
             return None
         if kind == RTM_DELROUTE:
             return Removed(route)
-        # IPv6 says a whole multipath route whenever one of its hops is added.
-        return Added(route, replace=bool(flags & _REPLACE) or route.prefix.version == 6)
+        six = route.prefix.version == 6
+        if six and flags & _APPEND:  # a hop more for a route: what is said is not the whole of it
+            return Lost()
+        return Added(route, replace=bool(flags & _REPLACE) or six)
 
     def _link(self, message: Mapping[str, Any]) -> Link | LinkGone | None:
         if message["family"] not in (0, socket.AF_UNSPEC):

@@ -197,8 +197,9 @@ class SocketRuntime:
         it, and return how many frames came in."""
         frames, self.heard = 0, False
         events = self._selector.select(0)
+        while not events and self.live.settle():  # nothing else to do: time for the backups
+            events = self._selector.select(0)
         if not events:
-            self.live.settle()  # nothing to do: time for the backups
             events = self._selector.select(timeout)
         now = time.monotonic()
         if now >= self._refresh_at:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.cli.bier_planes import PLANES, opened
 from toolkit.cli.console import add_output, print_data, say, table
-from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
+from toolkit.errors import EnvironmentProblem, ExitCode, ProblemsError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.bier.conformance.expansion import Case
@@ -180,4 +180,11 @@ def _results(plane: Plane, cases: Iterator[Case]) -> Iterator[tuple[str, str, st
     for case in cases:
         vector = case.vector()
         why = lacking(plane, vector)
-        yield case.group, case.name, why, [] if why else faults(plane, vector)
+        if why:
+            yield case.group, case.name, why, []
+            continue
+        try:
+            found = faults(plane, vector)
+        except ProblemsError as error:  # a program that the plane cannot hold
+            found = [f"refused: {problem}" for problem in error.problems]
+        yield case.group, case.name, "", found

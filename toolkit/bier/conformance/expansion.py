@@ -79,6 +79,12 @@ def cases(file: Mapping[str, Any], group: str) -> Iterator[Case]:
             yield Case(name, group, bsl, encapsulation, file, compact, symbols)
 
 
+def expanded(file: Mapping[str, Any], group: str) -> Iterator[Vector]:
+    """Yield the vectors of one file; VectorFileError at the first one that is wrong."""
+    for case in cases(file, group):
+        yield case.vector()
+
+
 def _axes(compact: Mapping[str, Any], group: str) -> Iterator[tuple[dict[str, int | str], str]]:
     unknown = compact.keys() - _KNOWN
     if unknown:

@@ -9,6 +9,8 @@ from toolkit.bier.conformance.plane import Need
 from toolkit.bier.engine import Arrived
 from toolkit.bier.program import Program
 
+MANY_COPIES = 64
+MANY_NEIGHBORS = 256
 TUNNELS = {
     TunnelKind.GRE: Need.TUNNEL_GRE,
     TunnelKind.VXLAN: Need.TUNNEL_VXLAN,
@@ -25,7 +27,7 @@ def needs_of(programs: Iterable[Program], copies: int) -> frozenset[Need]:
         needs |= _of_tables(program) | _of_edge(program)
     if loads > 1:
         needs.add(Need.RELOAD)
-    if copies > 64:
+    if copies > MANY_COPIES:
         needs.add(Need.FANOUT_64)
     return frozenset(needs)
 
@@ -40,6 +42,8 @@ def _of_tables(program: Program) -> set[Need]:
     for routes in program.routes.values():
         if len(routes.tables) > 1:
             needs.add(Need.ECMP)
+        if len(set().union(*(table.hops for table in routes.tables))) > MANY_NEIGHBORS:
+            needs.add(Need.NEIGHBORS_256)
         for ways in routes.ways.values():
             neighbors |= {hop.neighbor for hop in ways.hops + ways.backup}
             if ways.local:

@@ -56,6 +56,8 @@ class Need(StrEnum):
     """BIER comes in through tunnels."""
     FANOUT_64 = "fanout-64"
     """More than 64 copies of one packet."""
+    NEIGHBORS_256 = "neighbors-256"
+    """More than 256 neighbors in one table."""
     FRAME_COUNTERS = "frame-counters"
     """Counters for frames that no BIER engine sees (`toolkit.bier.frames.NodeReason`)."""
     HASH = "hash"
