@@ -85,6 +85,19 @@ def test_a_change_writes_beside_what_packets_read_and_one_slot() -> None:
         assert [at for at, _slot in writes.slots] == [0]  # the backup stays
 
 
+def test_a_failure_without_backups_gets_them_and_begins_with_the_normal_tables() -> None:
+    other = BiftKey(1, 64, 0)
+    layout = Layout({KEY: (table(1),), other: (table(2),)}, {}, more_failures=1)
+    normal = dict(layout.everything(lambda _hop: OUT).slots)
+    writes = layout.changed(KEY, (table(4),), lambda _hop: OUT, "e0")
+    assert dict(writes.slots)[3] == normal[1]  # the other key's, for failure 1
+    assert dict(writes.slots)[2] not in normal.values()
+    assert layout.failures == {"e0": 1}
+    with pytest.raises(Full):
+        layout.changed(KEY, (table(4),), lambda _hop: OUT, "e1")
+    assert layout.failures == {"e0": 1}
+
+
 def test_what_is_full_has_room_again_when_packets_have_passed() -> None:
     layout = Layout({KEY: (table(1, 2),)}, {})
     layout.everything(lambda _hop: OUT)

@@ -137,7 +137,8 @@ class KernelPlane:
         """Put a new object in the place of the old one, interface by interface."""
         old, program = self._loaded, self._program
         lists = sum(len(i.permitted or ()) for i in program.interfaces.values())
-        layout = Layout(self._tables, self._backups, lists)
+        more = len(program.interfaces.keys() - self._backups.keys())
+        layout = Layout(self._tables, self._backups, lists, more)
         loaded = Loaded(
             self._library, self._path, program, layout, self._devices, self._out,
             self._delivery.ifindex, self._ports, old,
@@ -160,29 +161,30 @@ class KernelPlane:
                 there.close()
             self._attached[name] = attach(self._library, loaded.program, found.ifindex, name)
 
-    def replace(self, key: BiftKey, bifts: Bifts) -> None:
-        """Replace the tables of one key between two packets; backups stay.
+    def replace(self, key: BiftKey, bifts: Bifts, failed: str | None = None) -> None:
+        """Replace the tables of one key between two packets; see `Engine.replace`.
 
         KeyError without such a key, ValueError for tables that the kernel cannot hold or of another
         length; with `hands_up` user space has those from then on.
         """
-        if self._hands_up and any(too_much(bifts, self._program)):
-            if key not in self._slow:
-                self._slow.add(key)
-                self._tables.pop(key)
-                for of in self._backups.values():
-                    of.pop(key, None)
-                self.refresh()
-            return
-        masks = as_masks(bifts)
         if key in self._slow:
-            return  # once user space's, until the next `load`
+            return  # user space's until the next `load`
         if key not in self._tables:
             raise KeyError(key)
+        if self._hands_up and any(too_much(bifts, self._program)):
+            self._slow.add(key)
+            for tables in (self._tables, *self._backups.values()):
+                tables.pop(key, None)
+            self.refresh()
+            return
+        masks = as_masks(bifts)
         if any(table.bsl.bits != key.bsl for table in masks):
             raise ValueError(f"BIFT {tuple(key)}: its tables have {key.bsl} bits")
-        self._tables[key] = masks
-        if not self._running().change(key, masks, self._out):
+        if failed is None:
+            self._tables[key] = masks
+        else:
+            self._backups.setdefault(failed, dict(self._tables))[key] = masks
+        if not self._running().change(key, masks, self._out, failed):
             self.refresh()
 
     def switch_over(self, failed: str | None) -> bool:

@@ -48,10 +48,10 @@ class _Engine(Engine):
         if self.kernel is not None:
             self.kernel.load(self.program, bifts, backups or {})
 
-    def replace(self, key: BiftKey, bifts: Bifts) -> None:
-        super().replace(key, bifts)
+    def replace(self, key: BiftKey, bifts: Bifts, failed: str | None = None) -> None:
+        super().replace(key, bifts, failed)
         if self.kernel is not None:
-            self.kernel.replace(key, bifts)
+            self.kernel.replace(key, bifts, failed)
 
     def switch_over(self, failed: str | None) -> bool:
         found = super().switch_over(failed)

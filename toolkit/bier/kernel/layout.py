@@ -72,7 +72,8 @@ class Layout:
     """Where the tables of a BFR are.
 
     `tables`: those in use while nothing has failed; `backups`: failure -> tables that differ then;
-    `lone_masks`: how often `mask` will be asked.
+    `lone_masks`: how often `mask` will be asked; `more_failures`: how many failures may get their
+    first backup by `changed`.
     """
 
     def __init__(
@@ -80,10 +81,11 @@ class Layout:
         tables: Mapping[BiftKey, tuple[Masks, ...]],
         backups: Mapping[str, Mapping[BiftKey, tuple[Masks, ...]]],
         lone_masks: int = 0,
+        more_failures: int = 0,
     ) -> None:
         self.numbers = {key: number for number, key in enumerate(tables)}
         self.failures = {name: number for number, name in enumerate(backups, 1)}
-        self.slots = len(tables) * (1 + len(backups))
+        self.slots = len(tables) * (1 + len(backups) + more_failures)
         every = [*tables.values(), *(t for of in backups.values() for t in of.values())]
         rows = 1 + sum(_rows(masks) for several in every for masks in several)
         largest = max((sum(map(_rows, several)) for several in every), default=0)
@@ -107,15 +109,26 @@ class Layout:
                     self._point(key, self.failures[name], placed, writes)
         return writes
 
-    def changed(self, key: BiftKey, masks: tuple[Masks, ...], outs: Outs) -> Writes:
-        """Return what gives one key other tables, while nothing has failed; backups stay.
+    def changed(
+        self, key: BiftKey, masks: tuple[Masks, ...], outs: Outs, failed: str | None = None
+    ) -> Writes:
+        """Return what gives one key other tables: the normal ones, or those for what has `failed`.
 
-        Full where there is no room; nothing has changed then.
+        A failure that has none yet begins with the normal ones.  Full where there is no room;
+        nothing has changed then.
         """
         writes = Writes([], [], [])
-        old = self._placed[key][0]
-        self._point(key, 0, self._place(masks, outs, writes), writes)
-        if not any(placed is old for placed in self._placed[key].values()):
+        failure = 0 if failed is None else self.failures.get(failed, len(self.failures) + 1)
+        if (failure + 1) * len(self.numbers) > self.slots:
+            raise Full
+        placed = self._place(masks, outs, writes)
+        if failed is not None and failed not in self.failures:
+            self.failures[failed] = failure
+            for other, of in self._placed.items():
+                self._point(other, failure, of[0], writes)
+        old = self._placed[key][failure]
+        self._point(key, failure, placed, writes)
+        if not any(used is old for used in self._placed[key].values()):
             self._give_back(old)
         return writes
 

@@ -106,11 +106,13 @@ class Loaded:
             value = records.INTERFACE.pack(role, listed, mac, True, port)
             self._maps["interfaces"].put(records.KEY.pack(found.ifindex), value)
 
-    def change(self, key: BiftKey, masks: tuple[Masks, ...], outs: Outs) -> bool:
+    def change(
+        self, key: BiftKey, masks: tuple[Masks, ...], outs: Outs, failed: str | None = None
+    ) -> bool:
         """Give one key other tables, between two packets; False where there is no room at all."""
         for _turn in range(2):
             try:
-                self._write(self.layout.changed(key, masks, outs))
+                self._write(self.layout.changed(key, masks, outs, failed))
             except Full:
                 settle()
                 self.layout.settle()
