@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import test_bier_socket as on_sockets
+from bier_cases import sample
 from netns import Namespaces, needs_namespaces
 from test_bier_ebpf import missing
 from test_bier_socket import bits, document, label, listener, mac, network, running, until
 
 from toolkit.bier import runtime_socket
 from toolkit.bier.bitstring import BitString, Bsl
+from toolkit.bier.conformance.judge import faults, lacking
 from toolkit.bier.wire import Encapsulation, Header
 
 pytestmark = needs_namespaces
@@ -41,6 +43,22 @@ def by_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_holds_on_sockets_holds(same: Callable[[], None]) -> None:
     same()
+
+
+@pytest.mark.timeout(300)
+def test_vectors_hold_for_kernel_and_process_together() -> None:
+    from toolkit.bier.kernel.forwarding import ForwardingPlane
+
+    plane, wrong = ForwardingPlane(), {}
+    try:
+        for case in list(sample())[::3]:  # each takes a link down and up, or a program anew
+            vector = case.vector()
+            if not lacking(plane, vector):
+                wrong[case.name] = faults(plane, vector)
+    finally:
+        plane.close()
+    assert {name: found for name, found in wrong.items() if found} == {}
+    assert len(wrong) > 50
 
 
 def packet(value: int, *, proto: int = 4, ttl: int = 64) -> bytes:

@@ -244,6 +244,9 @@ int bier_tc(struct __sk_buff *skb)
 	failed = bpf_map_lookup_elem(&state, &zero);
 	if (!interface || !pass.counters || !scratch || !settings || !failed)
 		return TC_ACT_UNSPEC;
+	port = bpf_map_lookup_elem(&ports, &interface->port);
+	if (port)
+		port->received++;
 	if (skb->vlan_present) { /* only a priority tag is no other interface's */
 		if (skb->vlan_tci & 0xFFF) {
 			drop(pass.counters, OTHER_VLAN);
@@ -264,9 +267,6 @@ int bier_tc(struct __sk_buff *skb)
 	}
 
 	pass.counters->of[RECEIVED]++;
-	port = bpf_map_lookup_elem(&ports, &interface->port);
-	if (port)
-		port->received++;
 	if (interface->role == EDGE)
 		return drop(pass.counters, EDGE_INTERFACE);
 	length = skb->len - ETHERNET;

@@ -25,6 +25,16 @@ _OUTGOING: Final = 4
 _ALL: Final = 0x40000
 EVERYTHING: Final = _INSTRUCTION.pack(_RETURN, 0, 0, _ALL)
 """A filter that takes every frame."""
+BUT_BIER: Final = b"".join(
+    (
+        _INSTRUCTION.pack(_LOAD_HALF, 0, 0, 12),
+        _INSTRUCTION.pack(_EQUAL, 2, 0, EtherType.MPLS),
+        _INSTRUCTION.pack(_EQUAL, 1, 0, EtherType.BIER),
+        _INSTRUCTION.pack(_RETURN, 0, 0, _ALL),
+        _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+    )
+)
+"""A filter that takes every frame but BIER."""
 TAKE, DROP, NEXT = "take", "drop", ""
 
 

@@ -229,7 +229,7 @@ class KernelPlane:
         """As `Node.counters`, as far as the kernel counts; all since this plane was made."""
         counts = [0] * len(records.COUNTERS) if self._loaded is None else self._loaded.counts()
         counted = dict(zip(records.COUNTERS, counts, strict=True))
-        for reason in (*Reason, *NodeReason):
+        for reason in {str(reason) for reason in (*Reason, *NodeReason)}:  # they share a name
             name = f"dropped-{reason}"
             counted[name] = counted.get(name, 0) + self.drops[reason]
         with self._home.entered():

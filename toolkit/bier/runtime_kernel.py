@@ -12,18 +12,19 @@ from __future__ import annotations
 import selectors
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from toolkit.bier.bift import BiftId, BiftKey
 from toolkit.bier.engine import Engine
 from toolkit.bier.frames import Macs, Port, Send
 from toolkit.bier.lookup import Bifts
 from toolkit.bier.node import Node, Output
-from toolkit.bier.packet_filter import packet_filter, wanted
+from toolkit.bier.packet_filter import BUT_BIER, packet_filter, wanted
 from toolkit.bier.program import IpAddress, Program
 from toolkit.bier.runtime_ebpf import HandedUp, KernelPlane
 from toolkit.bier.runtime_socket import SocketRuntime
 from toolkit.bier.runtime_tun import DEFAULT_NAME
-from toolkit.bier.snapshot import InterfaceCounters, Snapshot, add_drops
+from toolkit.bier.snapshot import Snapshot, add_drops
 from toolkit.bier.wire import Encapsulation
 
 _OWN = frozenset({"handed-up", "not-sent", "delivery-overrun"})
@@ -90,10 +91,14 @@ class _Node(Node):
 class KernelRuntime(SocketRuntime):
     """As `SocketRuntime`.  EnvironmentProblem where the kernel plane cannot be had."""
 
-    def __init__(self, program: Program, *, host_interface: str = DEFAULT_NAME) -> None:
+    def __init__(
+        self, program: Program, *, host_interface: str = DEFAULT_NAME, filtered: bool = True
+    ) -> None:
         self._kernel: KernelPlane | None = None
         self._counted = 0
-        super().__init__(program, host_interface=host_interface)
+        self._seen: dict[str, tuple[int, int]] = {}
+        """Frames received and sent that the kernel has told of."""
+        super().__init__(program, host_interface=host_interface, filtered=filtered)
         self._selector.register(self._plane, selectors.EVENT_READ, self._take_up)
 
     @property
@@ -106,7 +111,7 @@ class KernelRuntime(SocketRuntime):
         return _Node(program, self._ports, self.macs, self._plane)
 
     def _filter(self, program: Program) -> bytes:
-        return packet_filter(wanted(program), bier=False)
+        return packet_filter(wanted(program), bier=False) if self._filtered else BUT_BIER
 
     def _fit(self, program: Program) -> None:
         super()._fit(program)
@@ -116,7 +121,17 @@ class KernelRuntime(SocketRuntime):
         """As `SocketRuntime.poll`; what the kernel forwards ends no waiting."""
         frames = super().poll(timeout)
         before, self._counted = self._counted, self._plane.counters["received"]
+        self._add_up()
         return frames + self._counted - before
+
+    def _add_up(self) -> None:
+        """Take the kernel's frames into the account of each interface."""
+        for name in self.node.program.interfaces:
+            received, sent = self._plane.port(name)
+            seen = self._seen.get(name, (0, 0))
+            self.received[name] += received - seen[0]
+            self.sent[name] += sent - seen[1]
+            self._seen[name] = (received, sent)
 
     def _take_up(self, now: float) -> int:
         """Do what the kernel program leaves to us; return how many frames are the node's."""
@@ -124,7 +139,6 @@ class KernelRuntime(SocketRuntime):
         for output in self._plane.outputs():
             if isinstance(output, HandedUp):
                 frames += 1
-                self.received[output.interface] += 1
                 for made in self.node.receive(output.interface, output.frame, now):
                     self._do(made, now)
             else:
@@ -149,26 +163,10 @@ class KernelRuntime(SocketRuntime):
         counters = Counter(self.node.counters)
         kernel = self._plane.counters
         counters.update({name: count for name, count in kernel.items() if name not in _OWN})
-        snapshot = super().snapshot()
-        interfaces = {}
-        for name, seen in snapshot.interfaces.items():
-            received, sent = self._plane.port(name)
-            interfaces[name] = InterfaceCounters(
-                received=received + seen.received,
-                sent=seen.sent + sent,
-                kernel_dropped=seen.kernel_dropped,
-                up=seen.up,
-            )
+        self._add_up()
         lost = Counter({"send-failed": kernel["not-sent"], "delivery": kernel["delivery-overrun"]})
-        return Snapshot(
-            name=snapshot.name,
-            counters=add_drops(dict(counters), self._refused() + lost),
-            interfaces=interfaces,
-            kernel_dropped_before=snapshot.kernel_dropped_before,
-            to_host=snapshot.to_host,
-            not_bier=snapshot.not_bier,
-            tables_replaced=snapshot.tables_replaced,
-        )
+        lost.update(self._refused())
+        return replace(super().snapshot(), counters=add_drops(dict(counters), lost))
 
     def close(self) -> None:
         """Give everything back to the kernel."""
