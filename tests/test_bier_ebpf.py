@@ -182,7 +182,13 @@ def loading(plane: EbpfPlane, turn: int) -> None:
     plane.plane.load(transit(), tables, {})
 
 
-@pytest.mark.parametrize("change", [replacing, switching, loading])
+def refreshing(plane: EbpfPlane, turn: int) -> None:
+    if turn == 1:
+        assert plane.fail("eth1")
+    plane.plane.refresh()
+
+
+@pytest.mark.parametrize("change", [replacing, switching, loading, refreshing])
 def test_no_packet_is_lost_or_sees_half_a_change(
     plane: EbpfPlane, change: Callable[[EbpfPlane, int], None]
 ) -> None:
@@ -214,6 +220,9 @@ def test_no_packet_is_lost_or_sees_half_a_change(
     whole = [{(201, True), (202, False)}, {(301, True), (302, False)}]
     assert len(labels) == count
     assert all(seen in whole for seen in labels.values())
+    if change is refreshing:  # the failure stays in use, whatever is looked at again
+        turned = [labels[number] == whole[1] for number in sorted(labels)]
+        assert turned == sorted(turned)
     counts = plane.plane.counters
     assert (counts["received"], counts["forwarded"]) == (count, 2 * count)
     assert not any(n for name, n in counts.items() if name.startswith(("dropped", "not")))

@@ -51,7 +51,7 @@ def test_vectors_hold_for_kernel_and_process_together() -> None:
 
     plane, wrong = ForwardingPlane(), {}
     try:
-        for case in list(sample())[::3]:  # each takes a link down and up, or a program anew
+        for case in sample()[::3]:  # each takes a link down and up, or a program anew
             vector = case.vector()
             if not lacking(plane, vector):
                 wrong[case.name] = faults(plane, vector)

@@ -213,7 +213,6 @@ static __always_inline int hand_up(struct pass *pass, struct config *config)
 		__u32 ifindex;
 	} head = {{0x02, 'B', 'S', 0}, pass->skb->ifindex};
 
-	pass->counters->of[RECEIVED]--;
 	pass->counters->of[HANDED_UP]++;
 	bpf_skb_store_bytes(pass->skb, 0, &head, sizeof(head), 0);
 	return bpf_redirect(config->deliver, 0);
@@ -266,21 +265,22 @@ int bier_tc(struct __sk_buff *skb)
 			return drop(pass.counters, OTHER_DESTINATION);
 	}
 
-	pass.counters->of[RECEIVED]++;
-	if (interface->role == EDGE)
-		return drop(pass.counters, EDGE_INTERFACE);
 	length = skb->len - ETHERNET;
-	if (length < FIXED || bpf_skb_load_bytes(skb, ETHERNET, scratch->front.word, FIXED))
-		return drop(pass.counters, TRUNCATED);
+	if (interface->role == EDGE || length < FIXED ||
+	    bpf_skb_load_bytes(skb, ETHERNET, scratch->front.word, FIXED)) {
+		pass.counters->of[RECEIVED]++;
+		return drop(pass.counters, interface->role == EDGE ? EDGE_INTERFACE : TRUNCATED);
+	}
 	first = bpf_ntohl(scratch->front.word[0]);
 	second = bpf_ntohl(scratch->front.word[1]);
 	third = bpf_ntohl(scratch->front.word[2]);
 	id = first >> 12 | (mpls ? 0 : 1u << 31);
 	bift = bpf_map_lookup_elem(&bift_ids, &id);
+	if (bift && (bift->slow || (settings->oam && (third >> 16 & 0x3F) == OAM)))
+		return hand_up(&pass, settings); /* and counted there */
+	pass.counters->of[RECEIVED]++;
 	if (!bift)
 		return refuse(pass.counters, bift, id, mpls, first, second, length);
-	if (bift->slow || (settings->oam && (third >> 16 & 0x3F) == OAM))
-		return hand_up(&pass, settings);
 	octets = 4ull << (bift->code & 7);
 	if ((second >> 20 & (mpls ? 0xFFF : 0x0FF)) != ((mpls ? 0x500u : 0) | bift->code) ||
 	    (mpls && !(first & 0x100)) || length < FIXED + octets)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
 from typing import NamedTuple
 
@@ -107,23 +107,23 @@ class KernelPlane:
         standby = program.backups if backups is None else backups
         if not self._hands_up:
             refuse_inapplicable(program, normal)
-        self._use(program, self._there(program))
-        self._slow = {
+        devices = self._there(program)
+        before = (self._program, self._devices, self._slow, self._tables, self._backups)
+        slow = {
             BiftKey(*key)
             for tables in (normal, *standby.values())
             for key, bifts in tables.items()
             if any(too_much(bifts, program))
         }
-        self._tables = self._held(normal)
-        self._backups = {name: self._held(of) for name, of in standby.items()}
-        self._reload()
-        self.failed = None
-
-    def _held(self, tables: Mapping[BiftKey, Bifts]) -> _Tables:
-        """Return the tables that are the kernel's."""
-        return {
-            BiftKey(*key): as_masks(bifts) for key, bifts in tables.items() if key not in self._slow
-        }
+        try:
+            self._use(program, devices)
+            self._slow, self._tables = slow, _held(normal, slow)
+            self._backups = {name: _held(of, slow) for name, of in standby.items()}
+            self._reload(None)
+        except BaseException:
+            self._use(*before[:2])
+            _program, _devices, self._slow, self._tables, self._backups = before
+            raise
 
     def _use(self, program: Program, devices: Mapping[str, Device]) -> None:
         self._program, self._devices = program, dict(devices)
@@ -133,7 +133,7 @@ class KernelPlane:
         self._framer = Framer(program.interfaces, ports, self.macs)
         self._overlay = Overlay(program)
 
-    def _reload(self) -> None:
+    def _reload(self, failed: str | None) -> None:
         """Put a new object in the place of the old one, interface by interface."""
         old, program = self._loaded, self._program
         lists = sum(len(i.permitted or ()) for i in program.interfaces.values())
@@ -143,7 +143,8 @@ class KernelPlane:
             self._library, self._path, program, layout, self._devices, self._out,
             self._delivery.ifindex, self._ports, old,
         )  # fmt: skip
-        self._loaded = loaded
+        loaded.switch_over(layout.failures.get(failed or "", 0))
+        self._loaded, self.failed = loaded, failed
         with self._home.entered():
             self._attach(loaded)
         if old is not None:
@@ -201,11 +202,8 @@ class KernelPlane:
 
     def refresh(self) -> None:
         """Look at `macs` and at the host's interfaces again."""
-        failed = self.failed
         self._use(self._program, self._there(self._program))
-        self._reload()
-        if failed is not None:
-            self.switch_over(failed)
+        self._reload(self.failed)
 
     def look(self) -> None:
         """`refresh` where an interface of the program has come, gone, or changed."""
@@ -307,6 +305,11 @@ class KernelPlane:
         if self._loaded is None:
             raise ValueError("no program was loaded")
         return self._loaded
+
+
+def _held(tables: Mapping[BiftKey, Bifts], slow: Collection[BiftKey]) -> _Tables:
+    """Return the tables that are the kernel's."""
+    return {BiftKey(*key): as_masks(bifts) for key, bifts in tables.items() if key not in slow}
 
 
 def _delivered(frame: bytes) -> Deliver:
