@@ -142,6 +142,20 @@ def test_a_bfer_behind_others_than_bfrs_is_reached_by_its_tunnel() -> None:
     assert document(read_program(document(read_program(told)))) == document(read_program(told))
 
 
+def test_a_link_local_next_hop_is_another_peer_on_each_link() -> None:
+    told = copy.deepcopy(DOCUMENT)
+    told["follow"]["peers"] = [
+        {"router": f"r{n}", "addresses": [f"fe80::2%eth{n}"], "bift_ids": [{"bsl": 64, "base": n}]}
+        for n in (0, 1)
+    ]
+    found = Live(Node(read_program(told)))
+    hops = tuple(NextHop(f"eth{n}", ip_address("fe80::2")) for n in range(3))
+    found.route(Added(Route(ip_network("192.0.2.2/32"), hops)))
+    assert ways_of(found, 2) == [("r0", "eth0", 0), ("r1", "eth1", 1)]
+    (first, _) = found.routes[KEY].ways[2].hops
+    assert first.neighbor.address == ip_address("fe80::2")
+
+
 def test_a_local_route_is_the_local_bit() -> None:
     found = live([Added(route("192.0.2.2/32", local=True))])
     assert found.routes[KEY].tables[0].local == 0b11

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from frr_networks import with_routing
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oam_network import RTT, OamNetwork
@@ -92,6 +93,21 @@ def test_a_trace_finds_exactly_the_tree_that_the_planes_say(kind: str, data: st.
         assert set(trace.missing) == {i for i in asked(scope, si) if i not in rows}
         kinds = {f.kind for f in findings(trace, expected)}
         assert kinds == ({Kind.VANISHED} if trace.missing else set())
+
+
+@SMALL
+@given(st.integers(0, (1 << 20) - 1), st.data())
+def test_a_trace_takes_the_equal_cost_ways_of_its_own_entropy(
+    entropy: int, data: st.DataObject
+) -> None:
+    net, start = data.draw(networks())
+    planes = Network(with_routing(net, maximum_paths=4))
+    scope = replace(scope_of(net, start), entropy=entropy)
+    for si in scope.sets:
+        trace = Trace(scope, si)
+        OamNetwork(planes).ask(start, trace)
+        expected = expected_edges(planes, start, scope.key(si), scope.sets[si], entropy)
+        assert edges(trace) == expected
 
 
 def asked(scope: Scope, si: int) -> set[int]:

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from netns import Namespaces, namespaces, needs_namespaces
 
 from toolkit.bier.document import read_program
 from toolkit.errors import EnvironmentProblem
-from toolkit.inet import ip, udp
+from toolkit.inet import gre, ip, udp, vxlan
 
 pytestmark = needs_namespaces
 
@@ -161,6 +162,26 @@ def test_multipath_routes_are_equal_cost_ways() -> None:
         assert [hop.neighbor.interface for hop in hops] == ["eth2", "eth3"]
 
 
+def test_nexthop_objects_are_followed_as_routing_daemons_use_them() -> None:
+    with network() as made, running(made, "r1", document()) as runtime:
+        (key,) = runtime.live.routes
+
+        def interfaces() -> list[str]:
+            return [hop.neighbor.interface for hop in runtime.live.routes[key].ways[3].hops]
+
+        made.ip("r1", "nexthop", "add", "id", "2", "via", "10.0.2.2", "dev", "eth2")
+        made.ip("r1", "nexthop", "add", "id", "3", "via", "10.0.3.3", "dev", "eth3")
+        made.ip("r1", "nexthop", "add", "id", "9", "group", "2/3")
+        made.ip("r1", "route", "replace", "192.0.2.3/32", "nhid", "9")
+        until(runtime, lambda: interfaces() == ["eth2", "eth3"])
+        made.ip("r1", "nexthop", "replace", "id", "9", "group", "2")
+        until(runtime, lambda: interfaces() == ["eth2"])
+        made.ip("r1", "nexthop", "replace", "id", "2", "via", "10.0.3.3", "dev", "eth3")
+        until(runtime, lambda: interfaces() == ["eth3"])
+        made.ip("r1", "link", "set", "eth3", "down")
+        until(runtime, lambda: interfaces() == [])
+
+
 def test_a_link_that_fails_takes_its_bfers_to_the_backup_and_back() -> None:
     with (
         network() as made,
@@ -216,6 +237,44 @@ def test_what_comes_faster_than_it_is_read_is_counted() -> None:
         counted = runtime.snapshot().interfaces["eth2"]
         assert counted.kernel_dropped > 0
         assert counted.received + counted.kernel_dropped == 20_000
+
+
+@pytest.mark.parametrize("kind", ["gre", "vxlan"])
+def test_a_tunnel_to_us_is_opened_and_the_host_does_not_refuse_it(kind: str) -> None:
+    """r3 sends through a tunnel whose outer packets come by r2's link; the copy leaves there."""
+    neighbor = {"interface": "eth2", "address": "10.0.2.2"}
+    far = {"local": "10.0.2.1", "remote": "10.0.2.2", "kind": kind}
+    told = {
+        "interfaces": {"eth2": {"bier": "core"}},
+        "neighbors": {"r2": neighbor, "r3": neighbor | {"tunnel": far}},
+        "bifts": [{"bsl": 64, "bift_id": 100, "rows": [
+            {"bits": [1], "via": [{"neighbor": "r2", "bift_id": 200}]},
+            {"bits": [2], "via": [{"neighbor": "r3", "bift_id": 300}]},
+        ]}],
+    }  # fmt: skip
+    inner = bytes.fromhex("00064109" + "50100007" + "00040003" + "0000000000000001") + b"model"
+    with (
+        network() as made,
+        running(made, "r1", told) as runtime,
+        listener(made, "r2", "eth0") as copies,
+        made.entered("r2"),
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800)) as two,
+    ):
+        two.bind(("eth0", 0x0800))
+        two.setblocking(False)
+        until(runtime, lambda: len(runtime.macs) == 1)
+        source, destination = ip_address("10.0.2.2"), ip_address("10.0.2.1")
+        if kind == "gre":
+            packet = ip.Template(source, destination, 47).packet(gre.header(0x8847) + inner)
+        else:
+            front = bytes.fromhex("ff" * 6 + mac(0x22).replace(":", "") + "8847")
+            template = udp.Template(source, 49152, destination, vxlan.PORT, checked=False)
+            packet = template.packet(vxlan.header(0) + front + inner)
+        two.send(bytes.fromhex((mac(0x12) + mac(0x22)).replace(":", "") + "0800") + packet)
+        until(runtime, lambda: runtime.sent["eth2"] == 1)
+        assert copies.recv(2000)[14:18].hex() == "000c8108"
+        with pytest.raises(BlockingIOError):  # no ICMP, which would have come before the copy
+            two.recv(2000)
 
 
 def ipv6(made: Namespaces) -> None:

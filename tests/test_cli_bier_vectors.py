@@ -14,9 +14,11 @@ from toolkit.bier.conformance.judge import faults
 from toolkit.bier.conformance.plane import Need, Outcome
 from toolkit.bier.conformance.reference import ReferencePlane
 from toolkit.bier.conformance.vector import read_vector
+from toolkit.bier.program import Program
 from toolkit.cli import bier_planes
 from toolkit.cli.main import main
 from toolkit.cli.vector_files import all_cases
+from toolkit.errors import Place, Problem, ProblemsError
 from toolkit.inet import pcap
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +42,13 @@ class Silent(ReferencePlane):
 
     def receive(self, interface: str, frame: bytes) -> Outcome:
         return Outcome([], [], {})
+
+
+class Refusing(ReferencePlane):
+    """A plane that cannot hold any program."""
+
+    def load(self, program: Program) -> None:
+        raise ProblemsError([Problem(Place(path="bifts"), "too many")])
 
 
 @pytest.fixture
@@ -115,6 +124,22 @@ def test_a_plane_that_fails_is_a_finding_that_shows_the_frames(
 def test_a_name_that_no_vector_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bier", "vectors", "run", "--only", "heade/*"]) == 2
     assert "--only heade/*: no vector has such a name" in capsys.readouterr().err
+
+
+def test_a_plane_that_is_not_here_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(bier_planes.PLANES, "ebpf", ("toolkit.bier.nowhere", "Plane"))
+    assert main(["bier", "vectors", "run", "--plane", "ebpf"]) == 2
+    assert "plane ebpf: toolkit.bier.nowhere is not installed" in capsys.readouterr().err
+
+
+def test_a_plane_that_refuses_a_program_fails_the_vector(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(bier_planes.PLANES, "ebpf", (__name__, "Refusing"))
+    assert main(["bier", "vectors", "run", "--plane", "ebpf", "--only", "header/packed*"]) == 1
+    assert "  refused: bifts: too many" in capsys.readouterr().out
 
 
 def exported(folder: Path, *more: str) -> dict[str, bytes]:

@@ -41,13 +41,13 @@ class Host:
         return ()
 
 
-def demo_plan(encapsulation: Encapsulation, imposition: Imposition) -> Plan:
+def demo_plan(encapsulation: Encapsulation, imposition: Imposition, **bier: object) -> Plan:
     inventory: Inventory = load_inventory(DEMO)
     delivery = replace(inventory.deliveries["minilm"], imposition=imposition)
     return make_plan(
         replace(
             inventory,
-            bier=replace(inventory.bier, encapsulation=encapsulation),
+            bier=replace(inventory.bier, encapsulation=encapsulation, **bier),  # type: ignore[arg-type]
             deliveries={"minilm": delivery},
         )
     )[0]

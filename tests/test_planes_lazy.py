@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from frr_networks import with_routing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planes_networks import state, with_interface, with_sub_domain
 
 from toolkit.bier.bitstring import bfr_id_at
+from toolkit.bier.ecmp import choose, salt_of
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.birt import make_tables
 from toolkit.planes.derive import Network
@@ -103,3 +105,33 @@ def test_rows_and_routes_made_alone_are_those_of_whole_tables(
     for address in addresses:
         routed = {n for n in fresh.routers if fresh.plane(n).fib.lookup(address) is not None}
         assert moved.underlay.routed(address) == fresh.underlay.routed(address) == routed
+
+
+@settings(max_examples=80, deadline=None)
+@given(networks(), st.sampled_from([2, 3, 4, 16]), st.integers(0, (1 << 20) - 1), st.data())
+def test_rows_of_several_ways_made_alone_are_those_of_the_tables_that_entropy_chooses(
+    of: NetworkState, paths: int, entropy: int, data: st.DataObject
+) -> None:
+    of = with_routing(of, maximum_paths=paths)
+    down = data.draw(failures(of))
+    moved = Network(of).without(down)
+    for name in moved.routers:
+        plane = Network(of, down).plane(name)
+        assert plane.ways is not None
+        for key, tables in plane.ways.tables.items():
+            assert len(tables) == {2: 2, 3: 6, 4: 12, 16: 16}[paths]
+            assert tables[0].bift().entries == plane.bifts[key].entries
+            table = tables[choose(entropy, salt_of(name), len(tables))]
+            bits = data.draw(st.integers(0, (1 << BSL) - 1)) | 0b11111 | 3 << 62
+            whole = table.forward(bits)
+            lazy = moved.plane(name).forward(key, bits, entropy)
+            assert set(lazy.copies) == set(whole.copies)
+            assert lazy[1:] == whole[1:]
+            for position in (1, 2, 3, 63, 64):  # whoever else is addressed
+                alone = moved.plane(name).forward(key, 1 << position - 1, entropy)
+                for copy in alone.copies:
+                    assert any(
+                        (copy.neighbor, copy.bift_id) == (c.neighbor, c.bift_id)
+                        and c.bits & copy.bits
+                        for c in whole.copies
+                    )

@@ -23,6 +23,7 @@ from test_lab_router import demo_plan
 
 from toolkit.bier import wire
 from toolkit.bier.engine import Engine
+from toolkit.bier.entropy import entropy_of
 from toolkit.delivery.catalog import HAVE_CHUNK
 from toolkit.delivery.receiver import MAX_POLL
 from toolkit.errors import WireError
@@ -85,7 +86,13 @@ def sent_by_source(plan: Plan, flow: FlowPlan, far: tuple[str, str]) -> list[byt
     return [
         front
         + bier_header(
-            part.bift_id_base + si, flow.bsl, bits, wire.Proto.IPV4, part.bfr_id or 0, encapsulation
+            part.bift_id_base + si,
+            flow.bsl,
+            bits,
+            wire.Proto.IPV4,
+            part.bfr_id or 0,
+            encapsulation,
+            entropy_of(flow.source_address, flow.group),
         )
         + packet
         for si, bits in flow.bit_strings().items()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from planes_networks import derive
+from verify_bier_cases import CASES as BIER_CASES
 from verify_edge_cases import CASES, Case
 from verify_networks import LINES, change_sub_domain, inventory, network, planned
 from verify_sr_cases import CASES as SR_CASES
@@ -29,7 +30,7 @@ from toolkit.verify.findings import Report, Severity
 from toolkit.verify.multicast import CHECKS, verify_state
 
 GOLDEN = Path(__file__).parent / "golden" / "verify"
-assert SR_CASES is CASES  # they register themselves
+assert SR_CASES is BIER_CASES is CASES  # they register themselves
 
 
 def verify(case: Case) -> Report:

@@ -60,6 +60,9 @@ class Neighbor:
     """None: the neighbor is at the other end of the interface."""
     mac: bytes | None = None
     """6 octets: of the next hop on that interface; None: whoever sends has to ask (RFC 826)."""
+    pinned: bool = False
+    """Of a tunnel: its packets leave by `interface` whatever unicast routes say, since the way
+    around a failure starts there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

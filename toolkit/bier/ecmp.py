@@ -9,6 +9,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from math import lcm
 from typing import Final
 
@@ -28,9 +29,23 @@ def mix(entropy: int, salt: int = 0) -> int:
     return x ^ x >> 16
 
 
+def salt_of(router: str) -> int:
+    """Return the salt of a router, 32 bits of its name: the same wherever it is computed."""
+    return int.from_bytes(blake2b(router.encode(), digest_size=4).digest(), "big")
+
+
 def choose(entropy: int, salt: int, ways: int) -> int:
     """Return which of `ways` tables, 0 to `ways` - 1, a packet uses."""
     return mix(entropy, salt) % ways if ways > 1 else 0
+
+
+def tables_of(maximum_paths: int) -> int:
+    """Return how many BIFTs stand for a set where a BFER may have up to that many ways.
+
+    It follows from the setting alone, so that the way to one BFER never depends on how many ways
+    there are to another.
+    """
+    return tables_for(range(1, maximum_paths + 1))
 
 
 def tables_for(ways: Iterable[int], at_least: int = 1) -> int:

@@ -15,7 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
 from toolkit.bier.bift import BiftKey, Hop
@@ -218,6 +218,8 @@ class Follower:
         if interface not in following.interfaces:
             return None
         peer = following.peers.get(address)
+        if peer is None and address.is_link_local:  # one address, another router on each link
+            peer = following.peers.get(ip_address(f"{address}%{interface}"))
         if peer is None:
             peer = following.peers.get(prefix)
             if peer is None or peer.tunnel is None:

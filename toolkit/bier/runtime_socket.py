@@ -21,6 +21,7 @@ from toolkit.bier.oam_responder import IpReply
 from toolkit.bier.overlay import ToHost
 from toolkit.bier.packet_filter import EVERYTHING, packet_filter, wanted
 from toolkit.bier.program import IpAddress, Program
+from toolkit.bier.runtime_guard import TunnelGuard
 from toolkit.bier.runtime_netlink import Link, LinkGone, Lost, Netlink, Reachable
 from toolkit.bier.runtime_oam import ReplySender, host_ports
 from toolkit.bier.runtime_packet import PacketSocket
@@ -61,6 +62,7 @@ class SocketRuntime:
         """Frames that were not sent, by sockets that are closed or not there, by reason."""
         self._kernel_dropped = 0
         """Of sockets that are closed."""
+        self._guard = TunnelGuard()
         self._replies = ReplySender()
         self._asked: dict[tuple[str, IpAddress], float] = {}
         self._refresh_at = 0.0
@@ -108,6 +110,7 @@ class SocketRuntime:
             self._host = None
         self._netlink.close()
         self._replies.close()
+        self._guard.close()
         self._selector.close()
         os.close(self._wakes)
         os.close(self.waker)
@@ -133,6 +136,7 @@ class SocketRuntime:
     def _fit(self, program: Program) -> None:
         """Have a socket for each interface of the program and none else, and what it needs."""
         what = wanted(program)
+        self._guard.open(what.tunnels)
         filtered = self._filter(program)
         for name, interface in program.interfaces.items():
             link = self._links.get(name)

@@ -138,7 +138,7 @@ def counters_tree(counters: Mapping[str, int]) -> Json:
     return tree
 
 
-def bift_tree(key: BiftKey, bift: Bift, bift_id: int | None) -> Json:
+def bift_tree(key: BiftKey, bift: Bift, bift_id: int | None) -> dict[str, Json]:
     """Return an entry of the list `bift`."""
     tree: dict[str, Json] = {"sub-domain": key.sub_domain, "bsl": key.bsl, "si": key.si}
     if bift_id is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from toolkit.bier.runtime_socket import SocketRuntime
 
 PLANES = ("socket", "ebpf")
+LOOPBACK = "127.0.0.1"
 IDLE = 1.0
 """Seconds after which a loop without news looks at its bounds."""
 
@@ -34,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, metavar="N", help="stop after N frames came in")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
     parser.add_argument(
-        "--metrics", metavar="HOST:PORT", help="serve counters for Prometheus at /metrics"
+        "--metrics",
+        metavar="[HOST:]PORT",
+        help=f"serve counters for Prometheus at /metrics (HOST by default: {LOOPBACK})",
     )
     parser.add_argument(
         "--stats", type=Path, metavar="FILE",
@@ -104,10 +107,10 @@ def _runtime(program: Program, host_interface: str, plane: str) -> SocketRuntime
 
 
 def _host_port(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"--metrics {text}: is not HOST:PORT")
-    return host.strip("[]"), int(port)
+    host, _colon, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--metrics {text}: is not [HOST:]PORT")
+    return host.strip("[]") or LOOPBACK, int(port)
 
 
 def _summary(file: Path, program: Program) -> str:

@@ -58,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
         traces = _traces(lab, HANDLE)
         OamRun(lab.plan, lab.running, lab.scenario).run(lab.start, traces)
         expected = {
-            t.si: expected_edges(lab.intended, lab.start, t.scope.key(t.si), t.scope.sets[t.si])
+            t.si: expected_edges(
+                lab.intended, lab.start, t.scope.key(t.si), t.scope.sets[t.si], t.scope.entropy
+            )
             for t in traces
         }
     else:

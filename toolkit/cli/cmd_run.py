@@ -13,6 +13,7 @@ EPILOG = """\
 examples:
   llmsync run inventories/demo --loss 1%
   llmsync run inventories/demo --break lon1-mad1,par1-mad1
+  llmsync run inventories/demo --fail-at fra1-par1=0.4:2
   llmsync run inventories/demo --late cloud-miami=1.5 --kill cloud-warsaw=1.3:2.5
   llmsync run inventories/demo --model /models/llama --output out/llama
 """
@@ -52,6 +53,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="LINK,...|NODE,...",
         help="links (a-b) and routers that have failed",
+    )
+    faults.add_argument(
+        "--fail-at",
+        action="append",
+        default=[],
+        metavar="LINK|NODE=SECONDS[:SECONDS]",
+        help="this link or router fails on the way, and is back at the second time",
+    )
+    faults.add_argument(
+        "--detect",
+        default="0.05",
+        metavar="SECONDS",
+        help="until the ends of a link know that it is dead, and reroute (default: 0.05)",
+    )
+    faults.add_argument(
+        "--converge",
+        default="0.5",
+        metavar="SECONDS",
+        help="from a failure until all routers have new tables (default: 0.5)",
     )
     faults.add_argument(
         "--late",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def parse_scenario(args: argparse.Namespace, plan: Plan) -> Scenario:
     """Return what `llmsync run` was asked to do besides delivering."""
-    from toolkit.lab.scenario import Kill, LossOn, Scenario
+    from toolkit.lab.scenario import Kill, LossOn, Outage, Scenario
     from toolkit.planes.adjacency import NO_FAILURES
     from toolkit.verify.failures import named_failures
 
@@ -29,18 +29,34 @@ def parse_scenario(args: argparse.Namespace, plan: Plan) -> Scenario:
         late[cloud] = _seconds("--late", text, problems)
     kill: dict[str, Kill] = {}
     for cloud, text in _pairs("--kill", args.kill, clouds, problems).items():
-        at, colon, back = text.partition(":")
-        first = _seconds("--kill", at, problems)
-        second = _seconds("--kill", back, problems) if colon else None
-        if second is not None and second <= first:
-            problems.append(f"--kill {cloud}={text}: it comes back before it is killed")
-        kill[cloud] = Kill(first, second)
+        kill[cloud] = Kill(*_span("--kill", f"{cloud}={text}", text, problems))
     loss = _share(args.loss, problems)
     down = NO_FAILURES
     try:
         down = named_failures(plan, args.down) if args.down else NO_FAILURES
     except UsageError as error:
         problems += str(error).splitlines()
+    outages: list[Outage] = []
+    for text in args.fail_at:
+        name, equals, times = text.partition("=")
+        if not equals:
+            problems.append(f"--fail-at {text}: not LINK=SECONDS or NODE=SECONDS")
+            continue
+        try:
+            failures = named_failures(plan, name, "--fail-at")
+        except UsageError as error:
+            problems += str(error).splitlines()
+            continue
+        first, second = _span("--fail-at", text, times, problems)
+        outages.append(Outage(name=name, failures=failures, at=first, back=second))
+    pim = [flow.delivery for flow in plan.flows if flow.transport.pim]
+    if outages and pim:
+        problems.append(
+            f"--fail-at: {pim[0]} goes over PIM, whose trees the laboratory does not fail on the "
+            "way (use --break, or another transport)"
+        )
+    detect = _seconds("--detect", args.detect, problems)
+    converge = _seconds("--converge", args.converge, problems)
     _raise(problems)
     return Scenario(
         loss=loss,
@@ -49,6 +65,9 @@ def parse_scenario(args: argparse.Namespace, plan: Plan) -> Scenario:
         down=down,
         late=late,
         kill=kill,
+        outages=tuple(outages),
+        detect=detect,
+        converge=converge,
     )
 
 
@@ -65,6 +84,17 @@ def _pairs(
         else:
             found[cloud] = value
     return found
+
+
+def _span(flag: str, whole: str, text: str, problems: list[str]) -> tuple[float, float | None]:
+    """Return the two times of SECONDS[:SECONDS]."""
+    at, colon, back = text.partition(":")
+    first = _seconds(flag, at, problems)
+    second = _seconds(flag, back, problems) if colon else None
+    if second is not None and second <= first:
+        done = "is killed" if flag == "--kill" else "fails"
+        problems.append(f"{flag} {whole}: it comes back before it {done}")
+    return first, second
 
 
 def _seconds(flag: str, text: str, problems: list[str]) -> float:

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,16 +31,20 @@ from toolkit.lab.deliver import Delivered, DeliveryRun, scan
 from toolkit.lab.gpu import TensorTaker
 from toolkit.lab.memory import MemoryLab
 from toolkit.lab.model import find_model
+from toolkit.lab.outage import reroutes, without_reroute
 from toolkit.lab.readback import read_back
 from toolkit.lab.result import DeliveryResult
 from toolkit.lab.scenario import Scenario
 from toolkit.netconf.push import PushReport, PushState, push
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.plan.order import order
+from toolkit.planes.derive import Network as Planes
 from toolkit.render.payload import Payload
+from toolkit.report.outages import outage_line
 from toolkit.report.page import page
 from toolkit.report.quantity import duration, size
 from toolkit.report.record import Pushed, RunRecord, Verdict, document, has_it, verdict
+from toolkit.report.summary import TERMINAL
 from toolkit.state.model import NetworkState
 from toolkit.verify.coverage import not_modelled
 from toolkit.verify.findings import Check, Report, Severity
@@ -103,7 +108,8 @@ class Loop:
                         plan, flow, lab.network(), scenario, source, work / flow.delivery, label,
                         self._tensors(),
                     )  # fmt: skip
-                    results.append(self._delivered(lab, plan, flow, run.run(), output))
+                    delivered = self._compared(lab, plan, flow, scenario, source, output, run.run())
+                    results.append(self._delivered(lab, plan, flow, delivered, output))
         record = RunRecord(
             title=_title(plan, flows),
             created=datetime.now(UTC).astimezone(),
@@ -219,6 +225,26 @@ class Loop:
     def _tensors(self) -> TensorTaker | None:
         return None if self._args.gpu is None else TensorTaker(self._args.gpu)
 
+    def _compared(
+        self, lab: MemoryLab, plan: Plan, flow: FlowPlan, scenario: Scenario, source: FileSource,
+        output: Path, delivered: Delivered,
+    ) -> Delivered:  # fmt: skip
+        """Where something failed on the way and was rerouted, count what that saved: the same run
+        once more, without."""
+        for outage in delivered.result.outages:
+            self._tell(f"  {outage_line(outage)}".translate(TERMINAL))
+        state = lab.state()
+        if not scenario.outages or not reroutes(state):
+            return delivered
+        plain = Planes(without_reroute(state), lab.down)
+        with tempfile.TemporaryDirectory(dir=output, prefix=".without-") as folder:
+            run = DeliveryRun(plan, flow, plain, scenario, source, Path(folder), "")
+            missed = run.run().result.missed
+        self._tell(
+            f"  clouds missed {delivered.result.missed} packets with fast reroute, {missed} without"
+        )
+        return replace(delivered, result=replace(delivered.result, missed_without_reroute=missed))
+
     def _delivered(
         self, lab: MemoryLab, plan: Plan, flow: FlowPlan, delivered: Delivered, output: Path
     ) -> DeliveryResult:
@@ -235,6 +261,7 @@ class Loop:
             f"{sum(map(has_it, result.clouds))} of {len(result.clouds)} clouds "
             f"in {waited} on the lab's clock, {result.repairs} repairs"
         )
+        before, lab.down = lab.down, delivered.down
         lab.counters.update(delivered.counters)
         lab.multicast.update(delivered.multicast)
         for cloud, row in delivered.receipts.items():
@@ -250,6 +277,8 @@ class Loop:
         except EnvironmentProblem as error:
             self._not_checked.append(("Device state read back as typed objects", str(error)))
             return result
+        finally:
+            lab.down = before
         self._report += back
         self._asked = True
         return result

@@ -183,7 +183,14 @@ def _bier(declared: Declared) -> BierSettings:
     if declared.bier is None:
         return BierSettings()
     body = _body(declared.bier)
-    return BierSettings(sub_domain=body.sub_domain, bsl=body.bsl, encapsulation=body.encapsulation)
+    return BierSettings(
+        sub_domain=body.sub_domain,
+        bsl=body.bsl,
+        encapsulation=body.encapsulation,
+        tunnel=body.tunnel,
+        maximum_paths=body.maximum_paths,
+        fast_reroute=body.fast_reroute,
+    )
 
 
 def _tree(body: TreeBody | None) -> TreeConstraints:

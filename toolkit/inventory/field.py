@@ -227,6 +227,17 @@ EncapsulationName = Annotated[
     PlainValidator(_choice(model.Encapsulation)),
     WithJsonSchema(_text(enum=_words(model.Encapsulation))),
 ]
+MaximumPaths = Annotated[int, PlainValidator(_whole(1, 16)), WithJsonSchema(_range(1, 16))]
+BierTunnelName = Annotated[
+    model.BierTunnel,
+    PlainValidator(_choice(model.BierTunnel)),
+    WithJsonSchema(_text(enum=_words(model.BierTunnel))),
+]
+FastRerouteName = Annotated[
+    model.FastReroute,
+    PlainValidator(_choice(model.FastReroute)),
+    WithJsonSchema(_text(enum=_words(model.FastReroute))),
+]
 ScopeName = Annotated[
     Scope, PlainValidator(_choice(Scope)), WithJsonSchema(_text(enum=_words(Scope)))
 ]

@@ -12,15 +12,22 @@ from typing import Any
 from toolkit.errors import Problem
 from toolkit.inventory.addressing import pools_of
 from toolkit.inventory.entry import Entry
-from toolkit.inventory.model import BierSettings, Imposition, Transport
+from toolkit.inventory.model import (
+    BierSettings,
+    BierTunnel,
+    FastReroute,
+    Imposition,
+    Transport,
+)
 from toolkit.inventory.references import receivers_of
 from toolkit.inventory.section import Declared
 
 BIER_HEADER = 12
 """Bytes in front of the BitString, the BIFT-id's word included."""
 UDP_HEADER = 8
-GRE_HEADER = 4
-"""RFC 2784: between neighbors across a router that cannot do BIER, after an outer IP header."""
+_TUNNEL = {BierTunnel.GRE: 4, BierTunnel.VXLAN: UDP_HEADER + 8 + 14, BierTunnel.SR: 4}
+"""Between neighbors across a router that cannot do BIER: RFC 2784, RFC 7348 (with an inner Ethernet
+header), both after an outer IP header; RFC 8660."""
 IP_HEADER = {4: 20, 6: 40}
 LEAST_PAYLOAD = 256
 """Bytes of UDP payload below which headers outweigh what they carry."""
@@ -38,7 +45,10 @@ def check_fit(declared: Declared) -> Iterator[Problem]:
 def _settings(declared: Declared) -> BierSettings | None:
     if declared.bier is None:
         return BierSettings()
-    return BierSettings(bsl=declared.bier.body.bsl) if declared.bier.body else None
+    body = declared.bier.body
+    if body is None:
+        return None
+    return BierSettings(bsl=body.bsl, tunnel=body.tunnel, fast_reroute=body.fast_reroute)
 
 
 def _lacks_bier(declared: Declared, router: str | None) -> bool:
@@ -67,8 +77,10 @@ def _check_mtus(declared: Declared) -> Iterator[Problem]:
     plain = IP_HEADER[version] + UDP_HEADER + LEAST_PAYLOAD
     bier = BIER_HEADER + settings.bsl // 8
     core, parts = plain + bier, f"a BIER header of {bier} bytes"
-    if _crosses_others(declared):
-        tunnel = IP_HEADER[version] + GRE_HEADER
+    if settings.fast_reroute is not FastReroute.NONE or _crosses_others(declared):
+        tunnel = _TUNNEL[settings.tunnel] + IP_HEADER[version]
+        if settings.tunnel is BierTunnel.SR:
+            tunnel = _TUNNEL[settings.tunnel]
         core, parts = core + tunnel, f"{parts} in a tunnel of {tunnel} bytes"
     for link in declared.links:
         if link.body is not None:

@@ -95,6 +95,25 @@ class Encapsulation(StrEnum):
     NON_MPLS = "non-mpls"
 
 
+class BierTunnel(StrEnum):
+    """What carries BIER across routers that are no BFRs (RFC 8279 section 6.9)."""
+
+    GRE = "gre"
+    SR = "sr"
+    """The node SID of the next BFR above the BIER label (RFC 8660)."""
+    VXLAN = "vxlan"
+
+
+class FastReroute(StrEnum):
+    """What backup entries of BFRs are computed for (draft-ietf-bier-frr)."""
+
+    NONE = "none"
+    LINK = "link"
+    """The failure of a link."""
+    NODE = "node"
+    """The failure of the router at its other end, as far as there is a way around it."""
+
+
 class Imposition(StrEnum):
     """Who imposes the BitString: the sending host, or the edge router per (S,G)."""
 
@@ -274,6 +293,10 @@ class BierSettings:
     bsl: int = 256
     """BitString length in bits."""
     encapsulation: Encapsulation = Encapsulation.MPLS
+    tunnel: BierTunnel = BierTunnel.GRE
+    maximum_paths: int = 1
+    """Equal-cost ways to a BFER that flows spread over, 1 to 16 (RFC 8279 section 6.7)."""
+    fast_reroute: FastReroute = FastReroute.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

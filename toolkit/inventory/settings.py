@@ -51,6 +51,21 @@ class BierBody(Body, title="BIER"):
         description="With MPLS (RFC 8296 section 2.1) or without (section 2.2).",
         examples=["mpls"],
     )
+    tunnel: field.BierTunnelName = Field(
+        default=default_of(model.BierSettings, "tunnel"),
+        description="What crosses routers that cannot do BIER (RFC 8279 section 6.9).",
+        examples=["gre"],
+    )
+    maximum_paths: field.MaximumPaths = Field(
+        default=default_of(model.BierSettings, "maximum_paths"),
+        description="Equal-cost ways that flows spread over by entropy (RFC 8279 section 6.7).",
+        examples=[4],
+    )
+    fast_reroute: field.FastRerouteName = Field(
+        default=default_of(model.BierSettings, "fast_reroute"),
+        description="What BFRs keep backup entries for (draft-ietf-bier-frr).",
+        examples=["link"],
+    )
 
 
 class PimBody(Body, title="PIM"):

@@ -36,6 +36,7 @@ from toolkit.lab.fabric import (
 )
 from toolkit.lab.gpu import TensorTaker
 from toolkit.lab.hosts import CloudHost, Repository, SilentHost, Uplink
+from toolkit.lab.outage import Outages
 from toolkit.lab.result import CloudResult, DeliveryResult, RouterUse
 from toolkit.lab.router import RouterNode
 from toolkit.lab.scenario import Scenario
@@ -44,6 +45,7 @@ from toolkit.lab.wires import Network
 from toolkit.pim.engine import MulticastUse
 from toolkit.pim.router import PERIOD
 from toolkit.plan.model import FlowPlan, Plan
+from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network as Planes
 from toolkit.planes.plane import Plane
 
@@ -76,6 +78,8 @@ class Delivered:
     """What was handed out through torch; empty: nothing was asked for."""
     events: int
     """Events that the lab's clock went through."""
+    down: Failures = NO_FAILURES
+    """What had failed at the end, as far as the IGP knew."""
 
 
 def scan(path: Path, flow: FlowPlan) -> FileSource:
@@ -136,6 +140,7 @@ class DeliveryRun:
             self._fabric.wires,
             self._random.random,
         )
+        self._outages = Outages(self._fabric, planes, self._network, scenario)
 
     def run(self) -> Delivered:
         """Deliver; returns when every receiver is served or given up."""
@@ -152,6 +157,7 @@ class DeliveryRun:
                 if kill.back is not None:
                     network.at(kill.back, self._starter(cloud))
         network.at(0.0, self._wake_sender)
+        self._outages.begin()
         for name in self._fabric.routers:
             network.arm(name)
         try:
@@ -211,7 +217,7 @@ class DeliveryRun:
     def _delivered(self) -> Delivered:
         results = {r.receiver: r for r in self._sender.results()}
         clouds = tuple(self._cloud(name, results[name]) for name in self._flow.clouds)
-        fabric, repository = self._fabric, self._repository
+        fabric, repository, down = self._fabric, self._repository, self._outages.down
         paths = unicast_paths(fabric, self._flow)
         copy = repository.inner_bytes
         unicast: dict[str, int] = {}
@@ -240,16 +246,17 @@ class DeliveryRun:
             unicast_egress=copy * len(paths),
             duration=max((c.verified or 0.0 for c in served), default=0.0),
             unicast_duration=self._unicast_duration(copy, paths),
+            outages=self._outages.results(),
             notes=self._notes(),
         )
         return Delivered(
             result, {name: self._times[name].receipt(known) for name, known in results.items()},
             fabric.counters(),
-            {name: node.plane for name, node in fabric.routers.items()},
+            {n: node.plane for n, node in fabric.routers.items() if n not in down.nodes},
             {n: node.pim.engine.use() for n, node in fabric.routers.items() if node.pim},
             self._sender.failure,
             self._tensors.summary() if self._tensors is not None else "",
-            self._network.events,
+            self._network.events, down,
         )  # fmt: skip
 
     def _unicast_duration(self, copy: int, paths: Mapping[str, tuple[object, ...]]) -> float:

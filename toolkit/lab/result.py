@@ -69,6 +69,23 @@ class RouterUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutageResult:
+    """A link or router that failed in the middle of the delivery."""
+
+    what: str
+    at: float
+    noticed: float | None
+    """When the other ends knew; None: it was over before."""
+    converged: float | None
+    """When all routers had tables for it; None: it was over before, or the delivery was."""
+    back: float | None
+    rerouted: tuple[str, ...]
+    """Routers that switched over to backup entries."""
+    lost: int
+    """Frames that were sent into it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryResult:
     delivery: str
     transport: str
@@ -97,8 +114,16 @@ class DeliveryResult:
     """Seconds on the lab's clock until the last cloud was verified."""
     unicast_duration: float
     """Seconds that N unicast copies at the same rate cap and capacities would take; computed."""
+    outages: tuple[OutageResult, ...] = ()
+    missed_without_reroute: int | None = None
+    """Packets that clouds missed in the same run with fast reroute off; None: there was none."""
     notes: tuple[str, ...] = field(default=())
     """What the lab did not do and why (loss not emulated, no GPU, ...)."""
+
+    @property
+    def missed(self) -> int:
+        """Packets that clouds missed."""
+        return sum(cloud.lost for cloud in self.clouds)
 
     @property
     def complete(self) -> bool:

@@ -1,11 +1,11 @@
 """A router of a laboratory: what its plane and its engines make of a frame.
 
 It forwards IP by its FIB (RFC 1812 section 5.2), BIER by its BIFTs (RFC 8279 section 6.5), crosses
-routers that are no BFRs by GRE (RFC 8279 section 6.9, RFC 2784), imposes BIER on (S,G) flows as
-their BFIR and hands delivered packets to its edge interfaces as their BFER.  Labels that are not
-BIER's go to `toolkit.lab.labels`, IP multicast over PIM to `toolkit.lab.pim_router`, BIER OAM to
-`toolkit.lab.oam_router`.  Every packet that it does not pass on is counted with its reason. Pure:
-frames in, frames out.
+routers that are no BFRs in tunnels (section 6.9, `toolkit.lab.tunnels`), imposes BIER on (S,G)
+flows as their BFIR and hands delivered packets to its edge interfaces as their BFER.  Labels that
+are not BIER's go to `toolkit.lab.labels`, IP multicast over PIM to `toolkit.lab.pim_router`, BIER
+OAM to `toolkit.lab.oam_router`.  Every packet that it does not pass on is counted with its reason.
+Pure: frames in, frames out.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from toolkit.bier.oam_responder import Identity
 from toolkit.bier.punt import Punt
 from toolkit.bier.wire import Encapsulation, Proto
 from toolkit.errors import WireError
-from toolkit.inet import ethernet, gre, ip, udp
+from toolkit.inet import ethernet, ip, udp, vxlan
 from toolkit.inet.ethernet import EtherType
 from toolkit.lab.labels import LabelSwitch
 from toolkit.lab.links import header, mac
 from toolkit.lab.oam_router import OamPart
 from toolkit.lab.pim_router import PimPart, is_multicast
+from toolkit.lab.tunnels import ETHERTYPE, opened, way_through
 from toolkit.lab.wires import Emission
 from toolkit.pim.wire import PROTOCOL as PIM
 from toolkit.planes.pim import surroundings
@@ -35,7 +36,7 @@ _BIER = {
     EtherType.MPLS.to_bytes(2, "big"): Encapsulation.MPLS,
     EtherType.BIER.to_bytes(2, "big"): Encapsulation.NON_MPLS,
 }
-_ETHERTYPE = {Encapsulation.MPLS: EtherType.MPLS, Encapsulation.NON_MPLS: EtherType.BIER}
+_VXLAN = vxlan.PORT.to_bytes(2, "big")
 _IP = {EtherType.IPV4.to_bytes(2, "big"), EtherType.IPV6.to_bytes(2, "big")}
 
 
@@ -115,6 +116,14 @@ class RouterNode:
             **({} if self.oam is None else self.oam.counters),
         }
 
+    def fail(self, port: str) -> bool:
+        """Notice that the link at a port is dead: switch over, where there are backups for it.
+
+        Until other tables are loaded (draft-ietf-bier-frr).  A second failure at one router finds
+        the backups of the first in use, and these stay.
+        """
+        return self.engine.failed is None and self.engine.switch_over(port)
+
     def expire(self, now: float) -> Iterable[Emission]:
         return [e for part in (self.pim, self.oam) if part is not None for e in part.expire(now)]
 
@@ -155,16 +164,11 @@ class RouterNode:
         self, neighbor: Neighbor, encapsulation: Encapsulation
     ) -> Callable[[bytes], Iterable[Emission]]:
         """Return what puts a BIER packet on its way to a BFR-NBR: a frame, or a tunnel."""
-        ethertype = _ETHERTYPE[encapsulation]
-        tunnel = neighbor.tunnel
-        if tunnel is None:
-            port = neighbor.interface
-            front = self._front(port, ethertype)
-            return lambda packet: ((port, front + packet),)
-        outer = ip.Template(tunnel.local, tunnel.remote, gre.PROTOCOL)
-        shim = gre.header(ethertype)
-        remote = tunnel.remote
-        return lambda packet: self._out(remote, outer.packet(shim + packet))
+        if neighbor.tunnel is not None:
+            return way_through(self.name, neighbor, encapsulation, self._front, self._out)
+        port = neighbor.interface
+        front = self._front(port, ETHERTYPE[encapsulation])
+        return lambda packet: ((port, front + packet),)
 
     def _egress_of(self, packet: bytes) -> list[Emission]:
         """As BFER, hand an (S,G) packet to the interfaces that the overlay names."""
@@ -196,23 +200,20 @@ class RouterNode:
     def _ours(
         self, port: str, outer: ip.Header, packet: bytes, offset: int, now: float
     ) -> Iterable[Emission]:
-        payload = packet[offset : outer.end]
         if outer.protocol == PIM and self.pim is not None:
-            return self.pim.ours(outer, payload, now)
-        if outer.protocol == udp.PROTOCOL and self.oam is not None:
+            return self.pim.ours(outer, packet[offset : outer.end], now)
+        if (
+            outer.protocol == udp.PROTOCOL
+            and self.oam is not None
+            and packet[offset + 2 : offset + 4] != _VXLAN
+        ):
             return self._datagram(outer, packet, offset, now)
-        if outer.protocol != gre.PROTOCOL:
-            return self._drop("protocol")
-        try:
-            kind, offset = gre.parse(payload)
-        except WireError:
-            return self._drop("malformed")
-        encapsulation = _BIER.get(kind.to_bytes(2, "big"))
-        if encapsulation is None:
-            return self._drop("gre-protocol")
+        found = opened(outer, packet, offset)
+        if isinstance(found, str):
+            return self._drop(found)
+        encapsulation, inner = found
         arrived = self.plane.arrived(port, outer.source)
-        out = self.engine.receive(payload[offset:], encapsulation, arrived, now)
-        return self._emit(out, port, now)
+        return self._emit(self.engine.receive(inner, encapsulation, arrived, now), port, now)
 
     def _datagram(
         self, outer: ip.Header, packet: bytes, offset: int, now: float

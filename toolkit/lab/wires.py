@@ -57,6 +57,8 @@ class Wire:
     """Frames that chance took."""
     overflowed: int = 0
     """Frames that the queue had no room for."""
+    dark: int = 0
+    """Frames that were sent while the link was down, since it failed."""
     oversized: int = 0
     """Frames larger than the MTU."""
 
@@ -103,7 +105,10 @@ class Network:
         """Put frames on the wires that leave `name` now."""
         for port, frame in emissions:
             wire = self.wires.get((name, port))
-            if wire is None or not wire.up:
+            if wire is None:
+                continue
+            if not wire.up:
+                wire.dark += 1
                 continue
             size = len(frame)
             if size > wire.mtu + ETHERNET_HEADER:

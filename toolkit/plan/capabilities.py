@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from toolkit.errors import Place, Problem
-from toolkit.inventory.model import Encapsulation, Inventory, Platform, Router
+from toolkit.inventory.model import BierTunnel, Encapsulation, Inventory, Platform, Router
 from toolkit.plan.places import place_of
 
 BSLS = (64, 128, 256, 512, 1024, 2048, 4096)
@@ -20,6 +20,7 @@ BSLS = (64, 128, 256, 512, 1024, 2048, 4096)
 MAX_BFR_ID = 65535
 MAX_SETS = 256
 """SI is 0..255 (RFC 8279 section 1, RFC 8401 section 6.2)."""
+MAXIMUM_PATHS = 16
 _EVERY_ENCAPSULATION = frozenset(Encapsulation)
 
 
@@ -38,6 +39,8 @@ class BierCapability:
     """Labels from one block to the next: as many as the platform can ever have sets."""
     host_imposition: bool = False
     """An edge port can be told to accept BIER packets that a host imposed."""
+    ecmp: bool = True
+    """It spreads BIER over equal-cost ways (RFC 8279 section 6.7)."""
     note: str = ""
     """Added to a refusal: why the platform is so."""
 
@@ -63,6 +66,7 @@ BIER: Mapping[Platform, BierCapability] = MappingProxyType(
             versions=frozenset({4}),
             labels=range(400_000, 524_288),
             stride=16,
+            ecmp=False,
         ),
         # junos-conf-protocols: bfr-id 1..1024, bitstringlen 256 only, number-sets 1..16.  Of
         # static-base-label's 16..1048575 only the range for static labels (1000000 and up) is
@@ -115,6 +119,14 @@ def check_platforms(inventory: Inventory) -> list[Problem]:
     if not 0 <= asked.sub_domain <= 255:
         what = f"{asked.sub_domain} is no sub-domain"
         problems.append(Problem(Place(path="bier.sub_domain"), what, "use 0 to 255"))
+    if not 1 <= asked.maximum_paths <= MAXIMUM_PATHS:
+        what = f"{asked.maximum_paths} is no number of equal-cost ways"
+        remedy = f"use 1 to {MAXIMUM_PATHS}"
+        problems.append(Problem(Place(path="bier.maximum_paths"), what, remedy))
+    if asked.tunnel is BierTunnel.SR and asked.encapsulation is Encapsulation.NON_MPLS:
+        what = "a node SID carries BIER in MPLS only, and bier.encapsulation is non-mpls"
+        remedy = "set bier.tunnel to gre or vxlan, or bier.encapsulation to mpls"
+        problems.append(Problem(Place(path="bier.tunnel"), what, remedy))
     for router in bfrs(inventory):
         can = BIER.get(router.platform)
         name = f"{router.name} ({router.platform})"
@@ -134,6 +146,9 @@ def check_platforms(inventory: Inventory) -> list[Problem]:
         elif family not in can.versions:
             families = " and ".join(f"IPv{v}" for v in sorted(can.versions))
             what = f"{name} takes {families} BFR-prefixes, but the pools are IPv{family}"
+        elif asked.maximum_paths > 1 and not can.ecmp:
+            what = f"{name} does not spread BIER over equal-cost ways"
+            remedy += "; or set bier.maximum_paths to 1"
         else:
             continue
         problems.append(Problem(place_of(router), what, remedy))

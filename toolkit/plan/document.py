@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from toolkit.plan.model import FlowPlan, HostPlan, PimPlan, Plan, PortPlan, RouterPlan
 from toolkit.plan.treedocument import blocks_document, tree_document
+from toolkit.state.model import PLAIN_BIER
 
 Document = dict[str, object]
 
@@ -106,8 +107,22 @@ def _router(router: RouterPlan) -> Document:
             }
             for sub_domain in router.sub_domains
         ],
+        **_bier(router),
         **({"node_sid": router.node_sid} if router.node_sid is not None else {}),
         "ports": [_port(port) for port in router.ports],
+    }
+
+
+def _bier(router: RouterPlan) -> Document:
+    """Return what is not as it is by default."""
+    if router.bier == PLAIN_BIER:
+        return {}
+    return {
+        "bier": {
+            "maximum_paths": router.bier.maximum_paths,
+            "fast_reroute": router.bier.fast_reroute,
+            "tunnel": router.bier.tunnel,
+        }
     }
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from toolkit.errors import PlanError, Problem
-from toolkit.inventory.model import Imposition, Inventory, Router, Transport
+from toolkit.inventory.model import BierTunnel, Imposition, Inventory, Router, Transport
 from toolkit.plan.addresses import Addresses, system_id
 from toolkit.plan.bfr_ids import allocate_bfr_ids, edges
 from toolkit.plan.bift_ids import bift_id_base
@@ -24,8 +24,14 @@ from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
 from toolkit.plan.pim import check_pim, lock_rp, plan_pim
 from toolkit.plan.places import place_of
 from toolkit.plan.ports import Wiring, attached_hosts, wire
-from toolkit.plan.replication import NO_REPLICATION, ReplicationPlan, plan_replication
+from toolkit.plan.replication import (
+    NO_REPLICATION,
+    ReplicationPlan,
+    plan_node_sids,
+    plan_replication,
+)
 from toolkit.plan.transports import in_use
+from toolkit.state.model import PLAIN_BIER, BierRouting
 
 
 def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock]:
@@ -51,6 +57,8 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
     sr = NO_REPLICATION
     if Transport.SR_P2MP in used:
         grown, sr = plan_replication(inventory, grown, problems)
+    elif Transport.BIER in used and inventory.bier.tunnel is BierTunnel.SR:
+        sr = plan_node_sids(inventory, grown, problems)
     if problems:
         raise PlanError(sorted(set(problems)))
     wiring = wire(inventory, grown.links, grown.hosts, addresses)
@@ -155,6 +163,11 @@ def _routers(
     bier = Transport.BIER in used
     edge = edges(inventory).names if bier else frozenset()
     bsl = inventory.bier.bsl
+    routing = BierRouting(
+        maximum_paths=inventory.bier.maximum_paths,
+        fast_reroute=inventory.bier.fast_reroute.value,
+        tunnel=inventory.bier.tunnel.value,
+    )
     max_si = max(((lock.bfr_ids[name] - 1) // bsl for name in edge), default=0)
     return {
         router.name: RouterPlan(
@@ -177,6 +190,7 @@ def _routers(
             )
             if bier
             else (),
+            bier=routing if router.bier and bier else PLAIN_BIER,
             node_sid=sr.node_sids.get(router.name),
         )
         for router in inventory.routers.values()

@@ -10,7 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from toolkit.errors import Problem
-from toolkit.inventory.model import Delivery, Imposition, Inventory, Link, Transport
+from toolkit.inventory.model import (
+    BierTunnel,
+    Delivery,
+    FastReroute,
+    Imposition,
+    Inventory,
+    Link,
+    Transport,
+)
 from toolkit.plan.addresses import Addresses
 from toolkit.plan.ids import name_order
 from toolkit.plan.model import FlowPlan, HostPlan, TreePlan
@@ -28,6 +36,10 @@ UDP = 8
 IP = {4: 20, 6: 40}
 GRE = 4
 """RFC 2784 section 2 without optional fields; MPLS in GRE: RFC 4023 section 3."""
+VXLAN = 8 + 14
+"""RFC 7348 section 5: its header and the inner Ethernet header."""
+LABEL = 4
+"""A node SID."""
 LABELS = 8
 """A replication SID and, where a node SID leads to the next node, that one before it."""
 REGISTER = 8
@@ -56,15 +68,25 @@ def check_mtus(inventory: Inventory) -> Iterator[Problem]:
 def tunnel_overhead(inventory: Inventory) -> int:
     """Return the bytes a tunnel to the next BFR adds, 0 where none is ever needed.
 
-    BIER packets cross non-BFRs in GRE (RFC 8279 section 6.9).  A tunnelled copy follows unicast
-    routes, so any core link may carry it, also after a failure.
+    BIER packets cross non-BFRs in tunnels (RFC 8279 section 6.9), and failures, where fast reroute
+    is on.  A tunnelled copy follows unicast routes, so any core link may carry it, also after a
+    failure.
     """
     peers: defaultdict[str, set[str]] = defaultdict(set)
     for link in inventory.links:
         peers[link.a].add(link.b)
         peers[link.b].add(link.a)
     crossed = any(len(peers[r.name]) > 1 for r in inventory.routers.values() if not r.bier)
-    return IP[inventory.pools.loopbacks.version] + GRE if crossed else 0
+    if not crossed and inventory.bier.fast_reroute is FastReroute.NONE:
+        return 0
+    outer = IP[inventory.pools.loopbacks.version]
+    match inventory.bier.tunnel:
+        case BierTunnel.GRE:
+            return outer + GRE
+        case BierTunnel.SR:
+            return LABEL
+        case BierTunnel.VXLAN:
+            return outer + UDP + VXLAN
 
 
 def check_flows(inventory: Inventory) -> Iterator[Problem]:

@@ -86,6 +86,7 @@ def _router(
             )
             for sub_domain in router.sub_domains
         ),
+        bier=router.bier,
         ingress_flows=tuple(
             IngressFlow(
                 source=flow.source_address,

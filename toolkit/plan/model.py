@@ -17,7 +17,7 @@ from toolkit.inventory.model import (
     Policy,
     Transport,
 )
-from toolkit.state.model import Cable, IpAddress, IpInterface, IpNetwork
+from toolkit.state.model import PLAIN_BIER, BierRouting, Cable, IpAddress, IpInterface, IpNetwork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,8 @@ class RouterPlan:
     bfr: bool
     sub_domains: tuple[SubDomainPlan, ...]
     """Empty where the router is no BFR."""
+    bier: BierRouting = PLAIN_BIER
+    """How it chooses ways, where it is a BFR."""
     pim: bool = False
     """PIM runs on its ports."""
     node_sid: int | None = None

@@ -13,7 +13,7 @@ from toolkit.inventory.model import Inventory, Transport
 from toolkit.plan.instances import Instances
 from toolkit.plan.model import Lock, SrPlan, TreePlan
 from toolkit.plan.port_names import port_names
-from toolkit.plan.sr_capabilities import check_replication
+from toolkit.plan.sr_capabilities import check_blocks, check_replication
 from toolkit.plan.trees import plan_trees
 
 
@@ -39,13 +39,7 @@ def plan_replication(
     """
     problems += check_replication(inventory)
     sr = inventory.sr
-    node_sids = {name: lock.routers[name] for name in inventory.routers}
-    last = max(node_sids.values(), default=0)
-    if last >= len(sr.srgb):
-        what = f"{sr.srgb} has node SIDs for {len(sr.srgb) - 1} routers, not for router {last}"
-        problems.append(
-            Problem(Place(path="sr.srgb"), what, f"make it {last + 1} labels or longer")
-        )
+    node_sids = _node_sids(inventory, lock, problems)
     names = [d.name for d in inventory.deliveries.values() if d.transport is Transport.SR_P2MP]
     instances = Instances(lock, names, sr.srlb, problems)
     links = {link.name: link for link in inventory.links}
@@ -53,3 +47,22 @@ def plan_replication(
     trees = plan_trees(inventory, lock.deliveries, ports, instances, problems)
     grown = replace(lock, trees=instances.trees, instances=instances.ids, digests=instances.digests)
     return grown, ReplicationPlan(trees, node_sids, SrPlan(srgb=sr.srgb, srlb=sr.srlb))
+
+
+def plan_node_sids(inventory: Inventory, lock: Lock, problems: list[Problem]) -> ReplicationPlan:
+    """Return node SIDs and label blocks alone, for tunnels of BIER (RFC 8279 section 6.9)."""
+    problems += check_blocks(inventory)
+    blocks = SrPlan(srgb=inventory.sr.srgb, srlb=inventory.sr.srlb)
+    return ReplicationPlan(node_sids=_node_sids(inventory, lock, problems), blocks=blocks)
+
+
+def _node_sids(inventory: Inventory, lock: Lock, problems: list[Problem]) -> dict[str, int]:
+    srgb = inventory.sr.srgb
+    node_sids = {name: lock.routers[name] for name in inventory.routers}
+    last = max(node_sids.values(), default=0)
+    if last >= len(srgb):
+        what = f"{srgb} has node SIDs for {len(srgb) - 1} routers, not for router {last}"
+        problems.append(
+            Problem(Place(path="sr.srgb"), what, f"make it {last + 1} labels or longer")
+        )
+    return node_sids

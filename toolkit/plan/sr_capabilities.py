@@ -36,10 +36,11 @@ def check_replication(inventory: Inventory) -> Iterator[Problem]:
                 f"platform {router.platform} has no SR-P2MP, but {router.name} is to replicate",
                 NO_REPLICATION,
             )
-    yield from _check_blocks(inventory)
+    yield from check_blocks(inventory)
 
 
-def _check_blocks(inventory: Inventory) -> Iterator[Problem]:
+def check_blocks(inventory: Inventory) -> Iterator[Problem]:
+    """Name blocks that meet each other or those that BIFT-ids come from."""
     srgb, srlb = inventory.sr.srgb, inventory.sr.srlb
     if srgb.lower <= srlb.upper and srlb.lower <= srgb.upper:
         what = f"the SRLB {srlb} overlaps the SRGB {srgb}"

@@ -3,10 +3,10 @@
 RFC 8279 sections 6.3 and 6.4 (tables), 6.9 (routers that are no BFRs), 6.10 (other BSLs), 5
 (BFR-ids held twice).  Law: the next BFR of a BFER is the first router on a shortest path to it that
 has our <sub-domain, SI, BSL> in our encapsulation; where that one is not at the other end of an
-interface that carries BIER on both sides, a GRE tunnel to its BFR-prefix takes the packet there.
-Distances to a BFER shrink with each such hop, so no loop.  Of equal-cost neighbors the first is
-used, by (distance, system-id, name, interface), whatever the entropy: a BIFT chooses no paths
-(section 6.7).  The BIRT keeps them all.  Pure.
+interface that carries BIER on both sides, a tunnel to its BFR-prefix takes the packet there.
+Distances to a BFER shrink with each such hop, so no loop.  The BIRT keeps all equal-cost neighbors,
+by (distance, system-id, name, interface); the BIFTs here send to the first of them, whatever the
+entropy, and `toolkit.planes.ways` has those for all (section 6.7).  Pure.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey
-from toolkit.bier.birt import Neighbor, Row, Tunnel
+from toolkit.bier.birt import Neighbor, Row
 from toolkit.bier.bitstring import Bsl, set_and_bit
+from toolkit.bier.wire import Encapsulation
 from toolkit.planes.bfrs import Bfr, Bfrs, Binding, Gap, GapReason
+from toolkit.planes.tunnels import unicast_tunnel
 from toolkit.planes.underlay import Underlay
 
 
@@ -29,6 +31,8 @@ class Tables:
     """(sub-domain, BSL) -> BFR-id -> row."""
     bifts: dict[BiftKey, Bift]
     bift_ids: dict[BiftId, BiftKey]
+    peers: dict[BiftKey, dict[str, int]]
+    """Name of a neighbor -> the BIFT-id that it has bound to the set."""
     gaps: tuple[Gap, ...]
 
 
@@ -37,6 +41,7 @@ def make_tables(underlay: Underlay, bfrs: Bfrs, router: str) -> Tables:
     birt: dict[tuple[int, int], dict[int, Row]] = {}
     bifts: dict[BiftKey, Bift] = {}
     bift_ids: dict[BiftId, BiftKey] = {}
+    peers: dict[BiftKey, dict[str, int]] = {}
     gaps = {gap for gap in bfrs.gaps if gap.router == router}
     for own in bfrs.by_router.get(router, {}).values():
         domain = _Domain(underlay, bfrs, own)
@@ -48,11 +53,11 @@ def make_tables(underlay: Underlay, bfrs: Bfrs, router: str) -> Tables:
                 sets[set_and_bit(row.bfr_id, bsl)[0]].append(row)
             for si, of_set in sets.items():
                 key = BiftKey(own.sub_domain_id, bsl, si)
-                out = domain.bift_ids(bsl, binding, si, of_set)
-                bifts[key] = Bift.build(Bsl.of_bits(bsl), si, of_set, out)
+                peers[key] = domain.bift_ids(bsl, binding, si, of_set)
+                bifts[key] = Bift.build(Bsl.of_bits(bsl), si, of_set, peers[key])
                 bift_ids[BiftId(binding.encapsulation, binding.base + si)] = key
         gaps |= domain.gaps
-    return Tables(birt, bifts, bift_ids, tuple(sorted(gaps)))
+    return Tables(birt, bifts, bift_ids, peers, tuple(sorted(gaps)))
 
 
 class _Domain:
@@ -69,7 +74,9 @@ class _Domain:
             if bfr is not None:
                 self._members.append((number, bfr))
         self._bfers = self._without_collisions()
-        self._reaches: dict[frozenset[int], dict[int, tuple[Neighbor, ...]]] = {}
+        self._reaches: dict[
+            tuple[frozenset[int], Encapsulation], dict[int, tuple[Neighbor, ...]]
+        ] = {}
         self._of_set: dict[tuple[int, int], dict[int, tuple[Neighbor, ...]]] = {}  # (BSL, SI)
 
     def _without_collisions(self) -> list[tuple[int, Bfr]]:
@@ -140,12 +147,15 @@ class _Domain:
             for number, bfr in self._members
             if (theirs := self._peer(bfr, bsl, ours)) is not None and si <= theirs.max_si
         )
-        if capable not in self._reaches:
-            self._reaches[capable] = self._first_bfrs(capable)
-        self._of_set[bsl, si] = self._reaches[capable]
+        key = capable, ours.encapsulation
+        if key not in self._reaches:
+            self._reaches[key] = self._first_bfrs(*key)
+        self._of_set[bsl, si] = self._reaches[key]
         return self._of_set[bsl, si]
 
-    def _first_bfrs(self, capable: frozenset[int]) -> dict[int, tuple[Neighbor, ...]]:
+    def _first_bfrs(
+        self, capable: frozenset[int], encapsulation: Encapsulation
+    ) -> dict[int, tuple[Neighbor, ...]]:
         """For every capable node, the first capable nodes on its shortest paths (section 6.9).
 
         Parents come before children in `order`.  `bare`: some shortest path to the node has met no
@@ -171,7 +181,7 @@ class _Domain:
         ranked = sorted(
             (self._rank(number, neighbor), 1 << position, neighbor)
             for position, number in enumerate(candidates)
-            for neighbor in self._ways_to(number)
+            for neighbor in self._ways_to(number, encapsulation)
         )
         known: dict[int, tuple[Neighbor, ...]] = {}
         for number in capable:
@@ -184,12 +194,13 @@ class _Domain:
         system_id = self._underlay.state.routers[neighbor.router].system_id
         return self._paths.distance[number], system_id, neighbor.router, neighbor.interface
 
-    def _ways_to(self, number: int) -> list[Neighbor]:
+    def _ways_to(self, number: int, encapsulation: Encapsulation) -> list[Neighbor]:
         paths = self._paths
         name, far = paths.graph.names[number], paths.distance[number]
         return ways_to(
-            self._underlay, self._bfrs, self._own, name, far, lambda: paths.first_hops[number]
-        )
+            self._underlay, self._bfrs, self._own, name, far, lambda: paths.first_hops[number],
+            encapsulation,
+        )  # fmt: skip
 
 
 def ways_to(
@@ -199,6 +210,7 @@ def ways_to(
     router: str,
     distance: int,
     first_hops: Callable[[], int],
+    encapsulation: Encapsulation,
 ) -> list[Neighbor]:
     """Return the interfaces with BIER at both ends that lead to a first BFR, `router`; without any,
     a tunnel; nothing where it cannot be reached.
@@ -215,10 +227,7 @@ def ways_to(
     if direct:
         return direct
     bfr = bfrs.of(router, own.sub_domain_id)
-    if bfr is None or bfr.bfr_prefix.version != own.bfr_prefix.version:
+    if bfr is None:
         return []
-    hops = underlay.next_hops(own.router, first_hops())
-    if not hops:
-        return []
-    tunnel = Tunnel(own.bfr_prefix.network_address, bfr.bfr_prefix.network_address)
-    return [Neighbor(router, hops[0].interface, hops[0].address, tunnel)]
+    tunnel = unicast_tunnel(underlay, own, bfr, first_hops(), encapsulation)
+    return [] if isinstance(tunnel, str) else [tunnel]

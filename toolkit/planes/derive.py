@@ -54,15 +54,11 @@ class Network:
         )
         self._far: dict[End, End] | None = None
         self._planes: dict[str, Plane] = {}
-        self._sr_domain: SrDomain | None = None
 
     @property
     def sr_domain(self) -> SrDomain:
         """What segment routing says throughout; failures do not change it."""
-        if self._sr_domain is None:
-            shared = self._intact
-            self._sr_domain = SrDomain(self.state) if shared is None else shared.sr_domain
-        return self._sr_domain
+        return self.underlay.sr_domain
 
     def replication(self, name: str) -> Replication | None:
         """Return labels and trees of a router; None where nobody does segment routing."""
@@ -162,6 +158,7 @@ class Network:
             accept_host_bier=frozenset(i.name for i in interfaces if i.accept_host_bier),
             tunnel_sources=self._tunnel_sources,
             left_out=tables.gaps,
+            ways=tables.ways,
             pim=self.pim(name),
             replication=self.replication(name),
         )

@@ -66,7 +66,9 @@ def _interface(interface: Configured, version: int, index: int) -> Interface:
     return Interface(kind, index=index)
 
 
-def expected_edges(network: Network, router: str, key: BiftKey, bits: int) -> dict[Edge, int]:
+def expected_edges(
+    network: Network, router: str, key: BiftKey, bits: int, entropy: int = 0
+) -> dict[Edge, int]:
     """Return the copies that a packet from `router` becomes: (from, to) -> bits.
 
     From None: from `router` itself, as a trace that starts there has it.
@@ -78,7 +80,7 @@ def expected_edges(network: Network, router: str, key: BiftKey, bits: int) -> di
         plane = network.plane(at)
         if key not in plane.bifts or depth >= DEPTH:
             continue
-        for copy in plane.forward(key, value).copies:
+        for copy in plane.forward(key, value, entropy).copies:
             to = prefix_of(network, copy.neighbor.router, key.sub_domain)
             edges[name, to] = edges.get((name, to), 0) | copy.bits
             waiting.append((copy.neighbor.router, to, copy.bits, depth + 1))

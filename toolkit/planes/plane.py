@@ -8,16 +8,20 @@ llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Forwarding
 from toolkit.bier.birt import Row
+from toolkit.bier.bitstring import bfr_id_at, positions
+from toolkit.bier.ecmp import salt_of
 from toolkit.bier.engine import IP, Arrived, Engine
-from toolkit.bier.snapshot import bift_tree, counters_tree
+from toolkit.bier.lookup import Bifts
+from toolkit.bier.snapshot import counters_tree
 from toolkit.bier.wire import Encapsulation
 from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
+from toolkit.planes.bier_shown import bifts_tree, protection_tree
 from toolkit.planes.fib import Fib
 from toolkit.planes.jsonvalue import Json
 from toolkit.planes.pim import PimPlane
@@ -25,6 +29,7 @@ from toolkit.planes.pim_shown import pim_tree
 from toolkit.planes.replication import Replication
 from toolkit.planes.srtree import split, sr_tree
 from toolkit.planes.tables import LazyBifts
+from toolkit.planes.ways import Ways
 from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
 
 Flow = tuple[IpAddress, IpAddress]
@@ -72,6 +77,9 @@ class Plane:
     """BFR-prefixes of the BFRs that may send us BIER in GRE."""
     left_out: Callable[[], tuple[Gap, ...]]
     """Returns `gaps`: they are known only when all of the BIER tables are."""
+    ways: Ways | None = field(default=None, compare=False)
+    """Tables for every choice of entropy, of which `bifts` is the first, and for failures; None:
+    `bifts` is all there is."""
     pim: PimPlane | None = None
     """None: the router runs no PIM."""
     replication: Replication | None = field(default=None, compare=False)
@@ -92,22 +100,39 @@ class Plane:
         """That of the lowest <sub-domain, BSL>; None where the router is no BFR."""
         return self.encapsulations[min(self.encapsulations)] if self.encapsulations else None
 
-    def forward(self, key: BiftKey, bits: int) -> Forwarding:
+    def forward(self, key: BiftKey, bits: int, entropy: int = 0) -> Forwarding:
         """Return what the BIFT `key` does with a BitString value; KeyError without such a BIFT.
 
         Of tables that are made when asked for, only the rows of these bits are.
         """
         if isinstance(self.bifts, LazyBifts):
-            return self.bifts.forward(key, bits)
+            return self.bifts.forward(key, bits, entropy)
         return self.bifts[key].forward(bits)
+
+    def destinations(self, key: BiftKey, bits: int) -> Iterator[tuple[int, IpAddress]]:
+        """Yield (bit position, BFR-prefix) of the rows of these bits."""
+        if isinstance(self.bifts, LazyBifts):
+            yield from self.bifts.destinations(key, bits)
+            return
+        rows = self.birt.get((key.sub_domain, key.bsl), {})
+        for position in positions(bits):
+            row = rows.get(bfr_id_at(key.si, position, key.bsl))
+            if row is not None:
+                yield position, row.bfr_prefix.network_address
 
     def engine(self, protos: Iterable[int] = IP) -> Engine:
         """Return a BIER engine with these tables and all counters at 0."""
-        return Engine(self.bifts, self.bift_ids, encapsulations=self.encapsulations, protos=protos)
+        engine = Engine({}, {}, protos=protos, salt=salt_of(self.router))
+        self.reload(engine)
+        return engine
 
     def reload(self, engine: Engine) -> None:
         """Give these tables to an engine that already counts."""
-        engine.load(self.bifts, self.bift_ids, encapsulations=self.encapsulations)
+        bifts: Mapping[BiftKey, Bifts] = self.bifts
+        backups: Mapping[str, Mapping[BiftKey, Bifts]] = {}
+        if self.ways is not None:
+            bifts, backups = self.ways.tables, self.ways.backups
+        engine.load(bifts, self.bift_ids, encapsulations=self.encapsulations, backups=backups)
 
     def arrived(self, interface: str, tunnel_source: IpAddress | None = None) -> Arrived:
         """Say what BIER that came in by `interface` is, for `Engine.receive`.
@@ -133,13 +158,9 @@ class Plane:
         """
         tree: dict[str, Json] = {}
         if self.bfr:
-            selects = {key: bift_id.number for bift_id, key in self.bift_ids.items()}
-            bier: dict[str, Json] = {
-                "bift": [
-                    bift_tree(key, bift, selects.get(key))
-                    for key, bift in sorted(self.bifts.items())
-                ]
-            }
+            bier: dict[str, Json] = {"bift": bifts_tree(self.bifts, self.bift_ids, self.ways)}
+            if self.ways is not None and self.ways.protection:
+                bier["protection"] = protection_tree(self.ways)
             if counters is not None:
                 bier["counters"] = counters_tree(split(counters)[1])
             tree["llmsync-bier:bier"] = bier

@@ -77,6 +77,10 @@ class Replication:
                 if isinstance(hop, Hop):
                     yield sr.srgb.lower + index, hop
 
+    def node_hop(self, prefix: IpNetwork) -> Hop | Lost:
+        """Return the next hop of the node SID of a host route, or why there is none."""
+        return self._hop(prefix)
+
     # ----- the ways of copies
 
     def _segment(self, segment: ReplicationSegment) -> Segment:

@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from toolkit.bier.bift import Bift, BiftId, BiftKey, Copy, Forwarding
+from toolkit.bier.bift import Bift, BiftId, BiftKey, Copy, Forwarding, Hop
 from toolkit.bier.birt import Neighbor, Row
 from toolkit.bier.bitstring import bfr_id_at, positions, set_and_bit
+from toolkit.bier.ecmp import choose, salt_of, tables_of
 from toolkit.bier.wire import Encapsulation
 from toolkit.igp.spf import UNREACHABLE
 from toolkit.planes.bfrs import Bfr, Bfrs, Binding, Gap
 from toolkit.planes.birt import Tables, make_tables, ways_to
 from toolkit.planes.underlay import Underlay
+from toolkit.planes.ways import Ways
+from toolkit.state.model import IpAddress
 
 
 class RowMaker:
@@ -72,8 +75,28 @@ class RowMaker:
         return self._bound[key]
 
     def _neighbors(self, own: Bfr, bsl: int, si: int, bfer: str) -> tuple[Neighbor, ...]:
-        """The first BFRs with our set on shortest paths to `bfer`, and the ways there, best first
-        (sections 6.9 and 6.10)."""
+        """The ways to the first BFRs with our set on shortest paths to `bfer`, best first."""
+        to = self.underlay.toward(bfer)
+        here = self.underlay.graph.index[own.router]
+        first = self.first_bfrs(own, bsl, si, bfer)
+        ways: list[tuple[int, Neighbor]] = []
+        for number in first:
+            far = to.far(here) - to.far(number)
+            ways += [(far, way) for way in self._ways_to(own, bsl, number, far)]
+        routers = self.underlay.state.routers
+        if len(ways) > 1:
+            ways.sort(
+                key=lambda way: (
+                    way[0], routers[way[1].router].system_id, way[1].router, way[1].interface
+                )
+            )  # fmt: skip
+        return tuple(way for _far, way in ways)
+
+    def first_bfrs(self, own: Bfr, bsl: int, si: int, bfer: str) -> set[int]:
+        """Return the first BFRs with our set on shortest paths to `bfer` (sections 6.9 and 6.10).
+
+        By number in the graph, whether or not anything leads there.
+        """
         to, graph = self.underlay.toward(bfer), self.underlay.graph
         here, peers = graph.index[own.router], self._peers(own, bsl)
         first: set[int] = set()
@@ -88,20 +111,9 @@ class RowMaker:
                     first.add(number)
                 else:
                     bare.append(number)
-        ways: list[tuple[int, Neighbor]] = []
-        for number in first:
-            far = to.far(here) - to.far(number)
-            ways += [(far, way) for way in self._ways_to(own, number, far)]
-        routers = self.underlay.state.routers
-        if len(ways) > 1:
-            ways.sort(
-                key=lambda way: (
-                    way[0], routers[way[1].router].system_id, way[1].router, way[1].interface
-                )
-            )  # fmt: skip
-        return tuple(way for _far, way in ways)
+        return first
 
-    def _ways_to(self, own: Bfr, number: int, distance: int) -> list[Neighbor]:
+    def _ways_to(self, own: Bfr, bsl: int, number: int, distance: int) -> list[Neighbor]:
         underlay = self.underlay
         name, here = underlay.graph.names[number], underlay.graph.index[own.router]
         if self._intact is not None and own.router not in underlay.changed:
@@ -112,7 +124,7 @@ class RowMaker:
             return known[name, distance]
         ways = ways_to(
             underlay, self.bfrs, own, name, distance,
-            lambda: underlay.inward(name).first_hops(here),
+            lambda: underlay.inward(name).first_hops(here), own.bindings[bsl].encapsulation,
         )  # fmt: skip
         if ways and ways[0].tunnel is None:  # a tunnel's way follows from more than our own links
             known[name, distance] = ways
@@ -128,8 +140,9 @@ class LazyTables:
     """All that one router forwards BIER by; empty where it is no BFR."""
 
     def __init__(self, rows: RowMaker, router: str) -> None:
-        self.rows, self._router = rows, router
+        self.rows, self.router = rows, router
         self.own = rows.bfrs.by_router.get(router, {})
+        self.routing = rows.underlay.state.routers[router].bier
         self.bifts = LazyBifts(self)
         self.birt = LazyBirt(self)
         self.bift_ids: Mapping[BiftId, BiftKey] = {
@@ -142,7 +155,14 @@ class LazyTables:
     @cached_property
     def whole(self) -> Tables:
         """Every row of every table."""
-        return make_tables(self.rows.underlay, self.rows.bfrs, self._router)
+        return make_tables(self.rows.underlay, self.rows.bfrs, self.router)
+
+    @cached_property
+    def ways(self) -> Ways | None:
+        """What there is beside the first of the equal-cost ways; None: nothing but that is used."""
+        if self.routing.maximum_paths == 1 and self.routing.fast_reroute == "none":
+            return None
+        return Ways(self.rows.underlay, self.rows.bfrs, self.router, lambda: self.whole)
 
     def gaps(self) -> tuple[Gap, ...]:
         return self.whole.gaps
@@ -169,11 +189,14 @@ class LazyBirt(Mapping[tuple[int, int], Mapping[int, Row]]):
 class LazyBifts(Mapping[BiftKey, Bift]):
     """BIFT of each set."""
 
-    __slots__ = ("_hops", "_tables")
+    __slots__ = ("_count", "_hops", "_most", "_salt", "_tables")
 
     def __init__(self, tables: LazyTables) -> None:
         self._tables = tables
-        self._hops: dict[tuple[BiftKey, int], tuple[Neighbor, int | None] | bool] = {}
+        self._most = tables.routing.maximum_paths
+        self._count = tables_of(self._most)
+        self._salt = salt_of(tables.router) if self._count > 1 else 0
+        self._hops: dict[tuple[BiftKey, int], tuple[Hop, ...] | bool] = {}
 
     def __getitem__(self, key: BiftKey) -> Bift:
         return self._tables.whole.bifts[key]
@@ -184,38 +207,50 @@ class LazyBifts(Mapping[BiftKey, Bift]):
     def __len__(self) -> int:
         return len(self._tables.bift_ids)
 
-    def forward(self, key: BiftKey, bits: int) -> Forwarding:
-        """Return what `self[key].forward(bits)` does, from the rows of these bits alone."""
+    def forward(self, key: BiftKey, bits: int, entropy: int = 0) -> Forwarding:
+        """Return what the table that entropy chooses does with these bits, from their rows alone.
+
+        With one way to each BFER that is `self[key].forward(bits)`.
+        """
         own = self._tables.own.get(key.sub_domain)
         if own is None or key.bsl not in own.bindings or key.si > own.bindings[key.bsl].max_si:
             raise KeyError(key)
         local = unknown = null = 0
+        table = choose(entropy, self._salt, self._count)
         together: dict[tuple[str, str], Copy] = {}  # an F-BM holds the bits of one neighbor
         for position in positions(bits):
             bit = 1 << position - 1
-            hop = self._hop(own, key, position)
-            if hop is True:
+            hops = self._ways(own, key, position)
+            if hops is True:
                 local |= bit
-            elif hop is False:
+            elif hops is False:
                 unknown |= bit
+            elif not hops:
+                null |= bit
             else:
-                neighbor, bift_id = hop
-                if bift_id is None:
-                    null |= bit
-                    continue
+                neighbor, bift_id = hops[table % len(hops)]
                 which = (neighbor.router, neighbor.interface)
                 others = together[which].bits if which in together else 0
                 together[which] = Copy(neighbor, bift_id, others | bit)
         return Forwarding(tuple(together.values()), local, unknown, null, 0)
 
-    def _hop(self, own: Bfr, key: BiftKey, position: int) -> tuple[Neighbor, int | None] | bool:
-        """Where one bit goes; True: it is ours, False: it has no row."""
+    def destinations(self, key: BiftKey, bits: int) -> Iterator[tuple[int, IpAddress]]:
+        """Yield (bit position, BFR-prefix) of the rows of these bits."""
+        own = self._tables.own[key.sub_domain]
+        for position in positions(bits):
+            bfr_id = bfr_id_at(key.si, position, key.bsl)
+            row = self._tables.rows.row(own, key.bsl, bfr_id)
+            if row is not None:
+                yield position, row.bfr_prefix.network_address
+
+    def _ways(self, own: Bfr, key: BiftKey, position: int) -> tuple[Hop, ...] | bool:
+        """Where one bit may go; True: it is ours, False: it has no row."""
         if (key, position) not in self._hops:
-            row = self._tables.rows.row(own, key.bsl, bfr_id_at(key.si, position, key.bsl))
+            rows = self._tables.rows
+            row = rows.row(own, key.bsl, bfr_id_at(key.si, position, key.bsl))
             if row is None or row.local:
                 self._hops[key, position] = row is not None
             else:
-                best = row.neighbors[0]
-                out = self._tables.rows.out_bift_id(own, key, best)
-                self._hops[key, position] = best, out
+                ways = ((n, rows.out_bift_id(own, key, n)) for n in row.neighbors[: self._most])
+                self._hops[key, position] = tuple(Hop(n, out) for n, out in ways if out is not None)
         return self._hops[key, position]

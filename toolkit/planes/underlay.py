@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from toolkit.igp.graph import Edge, Graph
 from toolkit.igp.inward import InwardPaths, PathsOnTheWay, inward_paths
@@ -18,7 +19,11 @@ from toolkit.igp.spf import UNREACHABLE, ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
 from toolkit.planes.fib import Fib, LazyFib, NextHop, Route
 from toolkit.planes.prefixes import Prefixes
+from toolkit.planes.srdomain import SrDomain
 from toolkit.state.model import Cable, Interface, IpAddress, IpNetwork, NetworkState
+
+INFINITE: Final = 1 << 62
+"""A distance that no sum of two others is less than, if one of them is this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,16 @@ class Underlay:
         self._outward: dict[str, InwardPaths] = {}
         self._toward: dict[str, PathsOnTheWay] = {}
         self._inward: dict[str, InwardPaths] = {}
+        self._far: dict[str, tuple[int, ...]] = {}
         self._prefixes: dict[str, tuple[Prefix, ...]] = {}
         self._holders: dict[IpAddress, tuple[tuple[str, Prefix], ...]] = {}
         self._next_hops: dict[str, dict[int, tuple[NextHop, ...]]] = {}
         self._own: dict[str, dict[IpNetwork, Route]] = {}
+
+    @cached_property
+    def sr_domain(self) -> SrDomain:
+        """What segment routing says throughout; failures do not change it."""
+        return SrDomain(self.state) if self._intact is None else self._intact.sr_domain
 
     @cached_property
     def adjacencies(self) -> tuple[Adjacency, ...]:
@@ -131,6 +142,14 @@ class Underlay:
                 else self._intact.inward(router).without(self.graph, self._lost)
             )
         return self._inward[router]
+
+    def far(self, router: str) -> tuple[int, ...]:
+        """Return the distances to a router that has not failed, by number; INFINITE: no path."""
+        if router not in self._far:
+            self._far[router] = tuple(
+                INFINITE if far == UNREACHABLE else far for far in self.inward(router).distance
+            )
+        return self._far[router]
 
     def toward(self, router: str) -> InwardPaths | PathsOnTheWay:
         """Return the same, for who asks about nodes on the way from the origins."""

@@ -193,6 +193,10 @@ def _network(record: RunRecord) -> dict[str, Any]:
 def _delivery(record: RunRecord, result: DeliveryResult) -> dict[str, Any]:
     body: dict[str, Any] = plain(result)
     body["complete"] = result.complete
+    if result.outages:
+        body["missed"] = result.missed
+    else:
+        del body["outages"], body["missed_without_reroute"]
     for cloud, row in zip(result.clouds, body["clouds"], strict=True):
         row["waited"] = waited(cloud)
     longest = slowest(result)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toolkit.lab.result import CloudResult, DeliveryResult
+from toolkit.report.outages import outage_lines
 from toolkit.report.quantity import NONE, count, duration, factor, plural, size
 from toolkit.report.record import RunRecord, has_it, left_out, slowest, unchecked, verdict, waited
 from toolkit.report.svg import shortened
@@ -15,7 +16,7 @@ from toolkit.verify.findings import Severity
 
 _HEADER = ("cloud", "status", "first byte", "first tensor", "last byte", "verified", "waited",
            "lost", "repaired")  # fmt: skip
-_TERMINAL = str.maketrans({"\u00a0": " ", "\u202f": " ", "–": "-", "−": "-", "×": "x", "µ": "u"})
+TERMINAL = str.maketrans({"\u00a0": " ", "\u202f": " ", "–": "-", "−": "-", "×": "x", "µ": "u"})
 _TEXT_COLUMNS = 2
 """Columns to the left of this are words, the rest are figures."""
 
@@ -112,6 +113,7 @@ def _totals(result: DeliveryResult) -> list[str]:
         f"done after {duration(result.duration)}; unicast copies at that rate, without loss: "
         f"{duration(result.unicast_duration)}"
         f"{_times(result.unicast_duration, result.duration)} (computed)",
+        *outage_lines(result),
     ]
 
 
@@ -178,5 +180,5 @@ def _code(text: str) -> str:
 
 def _for_terminal(text: str) -> str:
     """Return `text` in characters that any terminal shows; what steers a terminal becomes `?`."""
-    plain = text.translate(_TERMINAL)
+    plain = text.translate(TERMINAL)
     return "".join(c if c == "\n" or c.isprintable() else "?" for c in plain)

@@ -14,6 +14,7 @@ from toolkit.lab.result import CloudResult, DeliveryResult, LinkUse, RouterUse
 from toolkit.report import words_pim, words_sr
 from toolkit.report.charts import busiest, link_bytes, timeline
 from toolkit.report.network import carried, nodes
+from toolkit.report.outages import outage_lines
 from toolkit.report.pictures import topology
 from toolkit.report.quantity import count, duration, factor, plural, size
 from toolkit.report.record import RunRecord, Verdict, has_it, slowest, verdict, waited
@@ -195,6 +196,8 @@ def _lead(result: DeliveryResult, longest: CloudResult | None) -> str:
         proven = "Each copy was" if result.complete else "Those copies were"
         text.append(f"{proven} compared with the source byte for byte.")
         text.append(f"The slowest, {longest.cloud}, waited {duration(waited(longest))}.")
+    if result.outages:
+        text.append(f"On the way: {'; '.join(outage_lines(result))}.")
     return " ".join(text)
 
 

@@ -83,6 +83,21 @@ class SubDomain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BierRouting:
+    """How a BFR chooses ways, in all of its sub-domains."""
+
+    maximum_paths: int = 1
+    """Equal-cost ways to a BFER that entropy chooses from, 1 to 16 (RFC 8279 section 6.7)."""
+    fast_reroute: str = "none"
+    """`none`, `link` or `node`: what backup entries are for (draft-ietf-bier-frr)."""
+    tunnel: str = "gre"
+    """`gre`, `sr` or `vxlan`: what crosses routers that are no BFRs (RFC 8279 section 6.9)."""
+
+
+PLAIN_BIER = BierRouting()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngressFlow:
     """(S,G) that this BFIR imposes a BitString on: SI -> BitString value (bit 1 is 1 << 0)."""
 
@@ -224,6 +239,7 @@ class RouterState:
     areas: tuple[str, ...] = ()
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     sub_domains: tuple[SubDomain, ...] = ()
+    bier: BierRouting = PLAIN_BIER
     ingress_flows: tuple[IngressFlow, ...] = ()
     egress_flows: tuple[EgressFlow, ...] = ()
     sessions: tuple[Session, ...] = ()

@@ -15,6 +15,7 @@ from typing import Any
 
 from toolkit.state.model import (
     BierEncapsulation,
+    BierRouting,
     EgressFlow,
     IngressFlow,
     Interface,
@@ -61,6 +62,7 @@ def read_router(name: str, tree: _Node) -> RouterState:
         sub_domains=tuple(
             sorted(map(_sub_domain, _entries(bier, "sub-domain")), key=lambda s: s.sub_domain_id)
         ),
+        bier=_bier_routing(bier),
         ingress_flows=tuple(
             sorted(map(_ingress_flow, _entries(overlay, "ingress-flow")), key=_flow_order)
         ),
@@ -113,6 +115,15 @@ def _addresses(interface: _Node) -> Iterable[IpInterface]:
         if ip.get("enabled", True):
             for entry in _entries(ip, "address"):
                 yield ip_interface(f"{entry['ip']}/{entry['prefix-length']}")
+
+
+def _bier_routing(bier: _Node) -> BierRouting:
+    plain = BierRouting()
+    return BierRouting(
+        maximum_paths=bier.get("maximum-paths", plain.maximum_paths),
+        fast_reroute=bier.get("fast-reroute", plain.fast_reroute),
+        tunnel=bier.get("tunnel", plain.tunnel),
+    )
 
 
 def _sub_domain(entry: _Node) -> SubDomain:

@@ -159,6 +159,10 @@ def sets(scene: Scene) -> Iterator[Finding]:
                     places.on(name, f"{places.encapsulation(number, e.bsl, e.kind)}/max-si"),
                     f"{name} has BIFTs for SI 0 to {e.max_si} of sub-domain {number}, BSL {e.bsl}, "
                     f"and SI up to {highest} are in use",
+                    evidence=[
+                        f"{name} is no BFR to those with SI {e.max_si + 1}: they cross it in "
+                        "tunnels (RFC 8279 section 6.10)"
+                    ],
                     subjects=[name],
                 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from toolkit.errors import Place
+from toolkit.verify.catalogue_bier import BIER_KINDS
 from toolkit.verify.catalogue_sr import SR_KINDS
 from toolkit.verify.findings import Finding, Severity
 from toolkit.verify.kind import Kind
@@ -45,6 +46,7 @@ _KINDS = (
     Kind("non-bfr-crossed", _NOTE,
          "BIER packets cross routers that are no BFRs in tunnels (RFC 8279 section 6.9).",
          "Nothing to do; packets to several BFERs beyond it are replicated before it, not on it"),
+    *BIER_KINDS,
     Kind("overlay-missing", _ERROR,
          "An edge router has no overlay state for a delivery that starts or ends at it.",
          "Push the planned overlay flow to it"),

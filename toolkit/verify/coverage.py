@@ -53,6 +53,11 @@ _ALWAYS = (
         "MTUs are those configured; what a carrier's circuit passes was not measured.",
     ),
 )
+_SPREAD = Statement(
+    "Equal-cost paths",
+    True,
+    "each delivery was followed by the entropy of its flow over the ways that routers choose from.",
+)
 _DEVICE_STATE = Statement(
     "Device state",
     False,
@@ -73,8 +78,16 @@ def coverage(
     `device_state_read`: routers were asked for their own tables, and these were compared.
     """
     used = frozenset(flow.transport for flow in plan.flows)
+    spreads = used == {Transport.BIER} and any(
+        router.bier.maximum_paths > 1 for router in state.routers.values()
+    )
     statements = [
-        *(of_transports(statement, used) for statement in _ALWAYS),
+        *(
+            _SPREAD
+            if spreads and statement.topic == _SPREAD.topic
+            else of_transports(statement, used)
+            for statement in _ALWAYS
+        ),
         _DEVICE_STATE_READ if device_state_read else _DEVICE_STATE,
     ]
     if Transport.SR_P2MP in used:

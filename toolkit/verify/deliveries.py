@@ -6,7 +6,6 @@ Pure.  Everything is read off the walk (`toolkit.verify.walk`), the ways back of
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from toolkit.inventory.model import Transport
@@ -46,7 +45,7 @@ def reached(scene: Scene) -> Iterator[Finding]:
                     f"{places.flow('egress', flow.source_address, flow.group)}/interface",
                 ),
                 f"{host} gets {flow.delivery} and is not in it",
-                evidence=[_path(arrival.path) + (f" > {at.router_port}" if at else "")],
+                evidence=[spelled(arrival.path) + (f" > {at.router_port}" if at else "")],
                 subjects=[host],
             )
 
@@ -62,7 +61,9 @@ def why_lost(scene: Scene, flow: FlowPlan, walk: Walk, cloud: str) -> list[str]:
         if bfr_id in loss.bfr_ids or (not loss.bfr_ids and loss.router == router)
     ]
     reasons = [r for loss in losses for r in missing_row(scene, loss.router, flow, cloud)]
-    reasons += [f"{loss.text} ({_path(loss.path)})" if loss.path else loss.text for loss in losses]
+    reasons += [
+        f"{loss.text} ({spelled(loss.path)})" if loss.path else loss.text for loss in losses
+    ]
     if reasons:
         return list(dict.fromkeys(reasons))
     sub_domain = scene.sub_domain(router, flow.sub_domain_id)
@@ -77,11 +78,11 @@ def why_lost(scene: Scene, flow: FlowPlan, walk: Walk, cloud: str) -> list[str]:
 
 def _why_not_delivered(flow: FlowPlan, walk: Walk, cloud: str) -> list[str]:
     losses = [loss for loss in walk.losses if cloud in loss.clouds]
-    reasons = [f"{loss.text} ({_path(loss.path)})" if loss.path else loss.text for loss in losses]
+    reasons = [f"{loss.text} ({spelled(loss.path)})" if loss.path else loss.text for loss in losses]
     return list(dict.fromkeys(reasons)) or [f"no copy of {flow.delivery} is made for it"]
 
 
-def _path(path: tuple[str, ...]) -> str:
+def spelled(path: tuple[str, ...]) -> str:
     """Return the routers of a path; of a long one its ends."""
     if len(path) > _SHOWN:
         half = _SHOWN // 2
@@ -98,7 +99,7 @@ def duplicates(scene: Scene) -> Iterator[Finding]:
                     "cloud-duplicate",
                     places.declared(scene.inventory, "clouds", host),
                     f"{host} gets every packet of {flow.delivery} {len(arrivals)} times",
-                    evidence=[_path(arrival.path) for arrival in arrivals],
+                    evidence=[spelled(arrival.path) for arrival in arrivals],
                     subjects=[host],
                 )
 
@@ -111,7 +112,7 @@ def loops(scene: Scene) -> Iterator[Finding]:
                 yield finding(
                     "forwarding-loop",
                     places.on(loss.router),
-                    f"packets of {flow.delivery} loop: {_path(loss.path)}",
+                    f"packets of {flow.delivery} loop: {spelled(loss.path)}",
                     evidence=[_ids(loss)],
                     subjects=[*dict.fromkeys(loss.path), *_clouds(flow, loss)],
                 )
@@ -127,7 +128,7 @@ def ttl(scene: Scene) -> Iterator[Finding]:
                     places.on(loss.router),
                     f"packets of {flow.delivery} die at {loss.router}, {len(loss.path)} "
                     f"{_hops(flow)} from the source: the TTL is {_ttl(flow)}",
-                    evidence=[_path(loss.path), _ids(loss)],
+                    evidence=[spelled(loss.path), _ids(loss)],
                     subjects=_clouds(flow, loss),
                 )
 
@@ -185,24 +186,6 @@ def _ids(loss: Loss) -> str:
     return f"BFR-id{'' if len(loss.bfr_ids) == 1 else 's'} {ids}"
 
 
-def crossed(scene: Scene) -> Iterator[Finding]:
-    """Say which routers are crossed in tunnels (RFC 8279 section 6.9)."""
-    tunnels: dict[str, set[str]] = defaultdict(set)
-    for _, walk in scene.walked():
-        for start, between, end in walk.tunnels:
-            for router in between:
-                tunnels[router].add(_path((start, *between, end)))
-    for router, paths in sorted(tunnels.items()):
-        what = "is no BFR and" if not scene.is_bfr(router) else "is a BFR but"
-        yield finding(
-            "non-bfr-crossed",
-            places.declared(scene.inventory, "routers", router),
-            f"{router} {what} is crossed in {len(paths)} tunnel{'s' if len(paths) > 1 else ''}",
-            evidence=sorted(paths),
-            subjects=[router],
-        )
-
-
 def bfr_prefix_routes(scene: Scene) -> Iterator[Finding]:
     """Every BFR that the source reaches has a route to the BFR-prefix of every BFER that is up."""
     for flow in scene.plan.flows_over(Transport.BIER):
@@ -232,7 +215,7 @@ def report_paths(scene: Scene) -> Iterator[Finding]:
         for cloud in flow.clouds:
             back = scene.ways_back[flow.delivery, cloud]
             place = places.declared(scene.inventory, "clouds", cloud)
-            way = [_path(back.path.nodes)] if back.path is not None else []
+            way = [spelled(back.path.nodes)] if back.path is not None else []
             if back.reason:
                 yield finding(
                     "report-path-missing",

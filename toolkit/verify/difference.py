@@ -37,6 +37,9 @@ def layout(router: RouterState) -> dict[str, str]:
         rows |= _interface(name, interface)
     if router.sub_domains:
         rows[places.BIER] = PRESENT
+        rows[f"{places.BIER}/maximum-paths"] = str(router.bier.maximum_paths)
+        rows[f"{places.BIER}/fast-reroute"] = router.bier.fast_reroute
+        rows[f"{places.BIER}/tunnel"] = router.bier.tunnel
     for sub_domain in router.sub_domains:
         rows |= _sub_domain(sub_domain)
     if router.pim is not None:

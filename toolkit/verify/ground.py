@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from toolkit.bier.bift import BiftKey, Copy
 from toolkit.inet.ip import DEFAULT_TTL
 from toolkit.plan.model import Plan
 from toolkit.planes.paths import Paths
@@ -61,7 +62,7 @@ class Loss:
     clouds: frozenset[str] = frozenset()
     """Other transports: which clouds of the delivery lose the packet by it, as far as known."""
     kind: str = ""
-    """Other transports: kind of the finding that it is; empty: a general check names it."""
+    """Kind of the finding that it is; empty: a general check names it."""
     at: str = ""
     """Where on the router that is configured: a YANG path; of a loss that has a `kind`."""
     to: str = ""
@@ -95,6 +96,10 @@ class Walk:
     """Cable -> bytes of the largest packet over it, from the network-layer header on."""
     tunnels: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
     """BIER: (BFR, routers crossed, next BFR)."""
+    tunnel_kinds: set[tuple[str, str, str]] = field(default_factory=set)
+    """BIER: (BFR, next BFR, kind) of those tunnels."""
+    copies: list[tuple[str, BiftKey, Copy]] = field(default_factory=list)
+    """BIER: (BFR, BIFT, copy) of BFRs that choose among ways or have backup entries."""
     touched_links: set[str] = field(default_factory=set)
     touched_routers: set[str] = field(default_factory=set)
     """What the tree stands on: failures of other links and routers leave it as it is."""

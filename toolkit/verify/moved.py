@@ -43,6 +43,7 @@ class MovedPlanes(Mapping[str, Plane]):
             bifts=tables.bifts,
             bift_ids=tables.bift_ids,
             left_out=tables.gaps,
+            ways=tables.ways,
             replication=network.replication(name),
         )
 

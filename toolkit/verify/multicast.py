@@ -15,7 +15,17 @@ from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.plane import Plane
 from toolkit.state.model import NetworkState
-from toolkit.verify import bfrs, deliveries, neighbors, overlay, pim, trees, underlay
+from toolkit.verify import (
+    bfrs,
+    crossings,
+    deliveries,
+    neighbors,
+    overlay,
+    pim,
+    reroute,
+    trees,
+    underlay,
+)
 from toolkit.verify.difference import config_findings
 from toolkit.verify.findings import Check, Finding, Report, Severity
 from toolkit.verify.scene import Scene
@@ -36,6 +46,8 @@ class CheckKind:
     """What it covered, in a few words."""
     over: frozenset[Transport] = frozenset(Transport)
     """Transports that it is about; where no delivery uses one of them, it has no place."""
+    applies: Callable[[Scene], bool] = lambda _: True
+    """False: it has no place on this scene."""
 
 
 def _difference(scene: Scene) -> Iterable[Finding]:
@@ -110,7 +122,10 @@ CHECKS: tuple[CheckKind, ...] = (
     CheckKind("bift-sets", "Every BFR has a BIFT for each set in use",
               ("set-missing",), bfrs.sets, over=_BIER),
     CheckKind("non-bfrs", "Routers that are no BFRs are crossed in tunnels",
-              ("non-bfr-crossed",), deliveries.crossed, over=_BIER),
+              crossings.KINDS, crossings.tunnels, over=_BIER),
+    CheckKind("fast-reroute", "Backup entries serve every cloud until the IGP has converged",
+              reroute.KINDS, reroute.gaps, covers=reroute.covers, over=_BIER,
+              applies=reroute.wanted),
     CheckKind("pim-members", "Every cloud can join at its edge router",
               pim.MEMBERS, pim.members, over=_PIM),
     CheckKind("pim-trees", "Every join gets to its root, and packets come back that way",
@@ -172,7 +187,7 @@ def examine(scene: Scene) -> Report:
     checks = []
     used = frozenset(flow.transport for flow in scene.plan.flows) or frozenset(Transport)
     for kind in CHECKS:
-        if not used & kind.over:
+        if not used & kind.over or not kind.applies(scene):
             continue
         reason = kind.skip(scene)
         found = [] if reason else list(kind.run(scene))

@@ -121,7 +121,11 @@ def _agreement(scene: Scene, adjacency: Adjacency, number: int, bsl: int) -> Ite
                 places.on(name, places.sub_domain(number)),
                 f"{name} has no BitString length {bsl} in sub-domain {number} towards "
                 f"{b if name == a else a}",
-                evidence=[f"BitString lengths of {name}: {has}"],
+                evidence=[
+                    f"BitString lengths of {name}: {has}",
+                    f"{name} is no BFR to those with BitString length {bsl}: they cross it in "
+                    "tunnels (RFC 8279 section 6.10)",
+                ],
                 subjects=subjects,
             )
     if not kinds[a] or not kinds[b]:

@@ -12,17 +12,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from toolkit.bier.bift import BiftId, BiftKey, Copy
-from toolkit.bier.birt import Tunnel
+from toolkit.bier.birt import Neighbor, Tunnel, TunnelKind
 from toolkit.bier.bitstring import bfr_id_at, positions, sets_of
 from toolkit.bier.engine import Arrived
+from toolkit.bier.entropy import entropy_of
 from toolkit.bier.wire import FIXED, Encapsulation
-from toolkit.inet import gre, udp
+from toolkit.inet import udp
 from toolkit.inet.ip import header_size
 from toolkit.inventory.model import Imposition
 from toolkit.plan.model import FlowPlan
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, IpAddress
 from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Trail, Walk
+from toolkit.verify.tunnels import WORDS, passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ class _Walker:
         self._queue: deque[_Packet] = deque()
         self._inner = flow.payload + udp.HEADER + header_size(flow.source_address)
         self._bsl, self._encapsulation = flow.bsl, Encapsulation.MPLS
+        self._entropy = entropy_of(flow.source_address, flow.group)
+        self._chosen: dict[int, set[str]] = {}
+        """BFR-id -> routers whose routes to its BFER are noted."""
 
     @property
     def _bier(self) -> int:
@@ -168,7 +173,7 @@ class _Walker:
             text = f"{name} sees the packet again"
             self._lose(name, "loop", text, packet.path, _ids(key.si, again, key.bsl))
             bits ^= again
-        forwarding = plane.forward(key, bits)
+        forwarding = plane.forward(key, bits, self._entropy)
         for lost, text in (
             (forwarding.unknown, f"{name} has no row for these bits"),
             (forwarding.null, f"{name} has no neighbor for these bits"),
@@ -184,9 +189,12 @@ class _Walker:
             if packet.ttl <= 1:
                 self._lose(name, "ttl", f"the TTL has run out at {name}", packet.path, ids)
                 continue
+            self._touch_choices(plane, key, packet.si, copy.bits)
             self._follow(_ids(packet.si, copy.bits, self._bsl))
             to = self._send(plane, copy, packet.path, ids)
             if to is not None:
+                if plane.ways is not None:
+                    self._walk.copies.append((name, key, copy))
                 seen = {**packet.seen, name: packet.seen.get(name, 0) | copy.bits}
                 self._queue.append(
                     _Packet(
@@ -206,7 +214,7 @@ class _Walker:
         """Carry a copy to its neighbor and return who took it; None: it was lost on the way."""
         neighbor, name = copy.neighbor, plane.router
         if neighbor.tunnel is not None:
-            return self._tunnel(plane, neighbor.router, neighbor.tunnel, path, ids)
+            return self._tunnel(plane, neighbor, neighbor.tunnel, path, ids)
         end = End(name, neighbor.interface)
         far = self._ground.far(end)
         if far is None or far.node != neighbor.router:
@@ -223,34 +231,53 @@ class _Walker:
         return far.node
 
     def _tunnel(
-        self, plane: Plane, to: str, tunnel: Tunnel, path: tuple[str, ...], ids: frozenset[int]
-    ) -> str | None:
-        """Follow the outer packet along unicast routes (RFC 8279 section 6.9).
+        self, plane: Plane, neighbor: Neighbor, tunnel: Tunnel, path: tuple[str, ...],
+        ids: frozenset[int],
+    ) -> str | None:  # fmt: skip
+        """Follow a packet in a tunnel (RFC 8279 section 6.9).
 
         Where another router owns the address of the neighbor too, that one gets the packet.
         """
-        size = self._bier + gre.HEADER + header_size(tunnel.remote)
+        name, to = plane.router, neighbor.router
         self._touch_routes(plane, tunnel.remote)
-        way = self._ground.paths.path(End(plane.router, ""), tunnel.remote)
-        for cable, router in zip(way.cables, way.nodes, strict=False):
+        way = passage(self._ground, name, neighbor, tunnel, self._bier)
+        for cable, router, size in way.steps:
             if not self._carry(cable, router, size, path, ids):
                 return None
-        end = None if way.arrived is None else self._ground.plane(way.at)
+        end = None if way.arrived is None else self._ground.plane(way.arrived.node)
+        last = way.nodes[-1]
         if way.arrived is None or end is None:
-            text = f"the tunnel from {plane.router} to {to} ends: {way.reason}"
-            self._lose(way.at, "dropped", text, path, ids)
+            text = f"the tunnel from {name} to {to} ends: {way.reason}"
+            self._lose(last, "dropped", text, path, ids, kind="bier-tunnel-broken")
             return None
-        self._walk.tunnels.append((plane.router, way.nodes[1:-1], way.at))
-        if end.arrived(way.arrived.port, tunnel.local) is not Arrived.CORE:
-            text = f"{way.at} takes no BIER from {tunnel.local}"
-            self._lose(way.at, "refused", text, (*path, way.at), ids)
+        self._walk.tunnels.append((name, way.nodes[1:-1], last))
+        self._walk.tunnel_kinds.add((name, last, WORDS[tunnel.kind]))
+        source = None if tunnel.kind is TunnelKind.SR_MPLS else tunnel.local
+        if end.arrived(way.arrived.port, source) is not Arrived.CORE:
+            what = f"from {tunnel.local}" if source else f"by {way.arrived.port}"
+            self._lose(last, "refused", f"{last} takes no BIER {what}", (*path, last), ids)
             return None
-        return way.at
+        return last
 
-    def _touch_routes(self, plane: Plane, destination: IpAddress) -> None:
+    def _touch_choices(self, plane: Plane, key: BiftKey, si: int, bits: int) -> None:
+        """Where entropy chooses, each way that it chooses among has a say: note them all."""
+        if plane.ways is None or plane.ways.routing.maximum_paths == 1:
+            return
+        for position, prefix in plane.destinations(key, bits):
+            bfr_id = bfr_id_at(si, position, self._bsl)
+            self._follow({bfr_id})
+            known = self._chosen.setdefault(bfr_id, set())
+            if plane.router not in known:
+                self._touch_routes(plane, prefix, known)
+
+    def _touch_routes(
+        self, plane: Plane, destination: IpAddress, known: set[str] | None = None
+    ) -> None:
         """Note every router and link of all equal-cost routes: the tunnel depends on each of them,
         since which BFR is the next one follows from all shortest paths."""
-        queue, known = [plane], {plane.router}
+        known = set() if known is None else known
+        known.add(plane.router)
+        queue = [plane]
         while queue:
             here = queue.pop()
             self._touch(here.router)
@@ -319,9 +346,9 @@ class _Walker:
 
     def _lose(
         self, router: str, reason: str, text: str, path: tuple[str, ...],
-        ids: frozenset[int] = frozenset(), link: Cable | None = None,
+        ids: frozenset[int] = frozenset(), link: Cable | None = None, *, kind: str = "",
     ) -> bool:  # fmt: skip
-        self._walk.losses.append(Loss(router, reason, text, path, ids, link))
+        self._walk.losses.append(Loss(router, reason, text, path, ids, link, kind=kind))
         return False
 
     def _all_ids(self) -> frozenset[int]:
