@@ -5,7 +5,7 @@
  * toolkit/bier/kernel/records.py writes the same structs; tests hold the two together.
  */
 #define WORDS 64    /* of 64 bits: 4096 bits, the longest BitString */
-#define HOPS 256    /* copies of one packet, a power of 2 */
+#define HOPS 4096   /* copies of one packet: one a bit; a power of 2 */
 #define ETHERNET 14 /* octets */
 #define FIXED 12    /* octets of BIER before the BitString */
 #define PORTS 1024  /* interfaces that are counted one by one */

@@ -89,7 +89,7 @@ class Layout:
         every = [*tables.values(), *(t for of in backups.values() for t in of.values())]
         rows = 1 + sum(_rows(masks) for several in every for masks in several)
         largest = max((sum(map(_rows, several)) for several in every), default=0)
-        self.rows = Pool(rows + lone_masks + max(SPARE, MAX_WAYS * largest))
+        self.rows = Pool(rows + lone_masks + max(SPARE, 2 * largest))
         self.tables = Pool(sum(map(len, every)) + max(SPARE // 4, MAX_WAYS * MAX_WAYS))
         self.rows.take(1)  # row 0 has no bits: what hosts without a list may address
         self._tables, self._backups = tables, backups

@@ -25,6 +25,10 @@ from toolkit.errors import EnvironmentProblem
 PATIENCE: Final = 5.0
 """Seconds after which a frame that was counted is called lost."""
 MTU: Final = 65535
+QUEUE: Final = (
+    "veth hands frames over by a queue of 1,000 for each CPU (net.core.netdev_max_backlog), which "
+    "copies of one packet overflow"
+)
 _EVERYTHING: Final = 0x0003
 _PACKET, _IGNORE_OUTGOING, _RECEIVE_BUFFER = 263, 23, 33
 _LARGEST: Final = 1 << 17
@@ -46,6 +50,7 @@ class EbpfPlane:
         Need.ECMP_ROWS: applicable.ROWS,
         Need.ROWS: applicable.ROWS,
         Need.IMPOSITION: applicable.IMPOSITION,
+        Need.FANOUT_64: QUEUE,
     }
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from toolkit.bier.reason import Reason
 
 MASK: Final = 512
 """Octets of a mask: 4096 bits; shorter BitStrings use its beginning."""
-HOPS: Final = 256
+HOPS: Final = 4096
 """Copies of one packet, at most."""
 PORTS: Final = 1024
 """Interfaces that are counted one by one, at most."""
