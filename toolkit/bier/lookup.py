@@ -18,10 +18,6 @@ from toolkit.bier.wire import BOTTOM, FIXED, VERSION, Encapsulation
 
 REMEMBERED: Final = 4096
 """BitStrings remembered per BIFT; when there are more, all are forgotten."""
-Losses = tuple[tuple[Reason, int], ...]
-NOTHING: Final[Losses] = ()
-_new: Final = tuple.__new__
-"""Makes a NamedTuple without the call of Python that its class would be: hot path."""
 Bifts = Bift | Masks | Sequence[Bift | Masks]
 """The table of one <sub-domain, BSL, SI>, or several of which entropy chooses one."""
 
@@ -32,7 +28,7 @@ class Decision(NamedTuple):
     copies: tuple[tuple[Neighbor, int, bytes], ...]
     """Neighbor, first word without TC and TTL, BitString."""
     local: bool
-    losses: Losses
+    losses: tuple[tuple[Reason, int], ...]
     """Reason and number of bits."""
 
 
@@ -40,8 +36,6 @@ class Table:
     """A BIFT with what the hot path wants to know about it, and its memory."""
 
     __slots__ = (
-        "_hops",
-        "_masks",
         "bift",
         "bottom",
         "chooses",
@@ -69,12 +63,6 @@ class Table:
         """All tables for this key, itself the first; empty where it is the only one."""
         self.chooses = bift.chooses
         """Entropy matters: to which of `ways`, or inside of the table (section 6.7.1)."""
-        self._masks = bift if isinstance(bift, Masks) else None
-        self._hops = (
-            [(f_bm, hop.neighbor, hop.bift_id << 12 | BOTTOM) for hop, f_bm in bift.hops.items()]
-            if isinstance(bift, Masks)
-            else []
-        )
 
     @property
     def rows(self) -> Bift:
@@ -82,29 +70,11 @@ class Table:
         return self.bift.bift() if isinstance(self.bift, Masks) else self.bift
 
     def decide(self, bits: bytes) -> Decision:
-        masks = self._masks
-        decision = self._made_of(bits, 0) if masks is None else self._by_masks(bits, masks)
+        decision = self._made_of(bits, 0)
         if len(self.decisions) >= REMEMBERED:
             self.decisions.clear()  # to find the oldest would cost more than a decision
         self.decisions[bits] = decision
         return decision
-
-    def _by_masks(self, bits: bytes, masks: Masks) -> Decision:
-        """As `_made_of`: `Masks.forward` without an object for each hop."""
-        value, octets = int.from_bytes(bits, "big"), len(bits)
-        left, copies = value, []
-        for f_bm, neighbor, label in self._hops:
-            taken = value & f_bm
-            if taken:
-                copies.append((neighbor, label, taken.to_bytes(octets, "big")))
-                left ^= taken
-        local, losses = value & masks.local, NOTHING
-        if left or not value:
-            null = left & masks.null
-            losses = _losses(left ^ local ^ null, null, 0)
-            if not losses and not local:
-                losses = ((Reason.EMPTY, 1),)
-        return _new(Decision, (tuple(copies), local != 0, losses))
 
     def chosen(self, bits: bytes, entropy: int, salt: int) -> Decision:
         """Decide where entropy has a say."""
@@ -117,7 +87,12 @@ class Table:
         found = self.bift.forward(int.from_bytes(bits, "big"), entropy)
         copies, local, unknown, null, broken = found
         octets = self.bift.bsl.octets
-        losses = _losses(unknown, null, broken)
+        lost = (
+            (Reason.UNKNOWN_BIT, unknown),
+            (Reason.NULL_NEIGHBOR, null),
+            (Reason.BROKEN_ROW, broken),
+        )
+        losses = tuple((reason, value.bit_count()) for reason, value in lost if value)
         if not copies and not local and not losses:
             losses = ((Reason.EMPTY, 1),)
         return Decision(
@@ -125,15 +100,6 @@ class Table:
             local != 0,
             losses,
         )
-
-
-def _losses(unknown: int, null: int, broken: int) -> Losses:
-    lost = (
-        (Reason.UNKNOWN_BIT, unknown),
-        (Reason.NULL_NEIGHBOR, null),
-        (Reason.BROKEN_ROW, broken),
-    )
-    return tuple((reason, value.bit_count()) for reason, value in lost if value)
 
 
 class Tables(NamedTuple):
