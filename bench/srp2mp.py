@@ -20,7 +20,8 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import bier
+from bier_wires import bier_frame, program
+
 from toolkit.bier.engine import Arrived
 from toolkit.bier.engine import Engine as BierEngine
 from toolkit.bier.wire import Encapsulation
@@ -66,11 +67,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.5, help="for each figure")
     seconds = parser.parse_args().seconds
     packet = encode((Lse(SID, 64),)) + bytes(SIZE - 4)
-    every_bit = (1 << bier.BSL.bits) - 1
     figures: dict[str, object] = {"bench": "srp2mp", "python": platform.python_version()}
     for copies in (1, 4):
-        labels, bits = engine(copies), bier.engine(copies)
-        header = bier.packet(SIZE, every_bit)
+        labels, bits = engine(copies), program(copies).engine()
+        header = bier_frame(SIZE + 14)[14:]
         ours = rate(partial(_labelled, labels, packet), seconds)
         theirs = rate(partial(_bits, bits, header), seconds)
         print(f"{copies} copies: {ours:,.0f} packets/s by labels, {theirs:,.0f} by BitString")

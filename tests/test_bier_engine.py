@@ -74,7 +74,7 @@ def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         out = engine.impose(0, 64, {0: value}, 4, b"x", 1)
         assert len([o for o in out if isinstance(o, Forward)]) == 1
     [table] = engine._tables.values()
-    assert len(table.decisions) == 4
+    assert 0 < len(table.decisions) <= 4
 
 
 def test_the_last_drop_of_each_reason_is_kept_as_evidence() -> None:

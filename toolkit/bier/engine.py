@@ -32,6 +32,8 @@ from toolkit.bier.wire import (
 
 EVIDENCE: Final = 44
 """Octets kept of the packet last dropped for each reason: a header with 256 bits."""
+_new: Final = tuple.__new__
+"""Makes a NamedTuple without the call of Python that its class would be: hot path."""
 IP: Final = frozenset({int(Proto.IPV4), int(Proto.IPV6)})
 
 
@@ -326,10 +328,10 @@ class Engine:
         output: list[Output],
     ) -> None:
         """Write a header and the payload once for each copy: one join, no header object."""
-        encapsulation = table.encapsulation
+        encapsulation, join, append = table.encapsulation, b"".join, output.append
         for neighbor, label, bits in decision.copies:
-            packet = b"".join(((label | rest).to_bytes(4), middle, bits, payload))
-            output.append(Forward(neighbor, packet, encapsulation))
+            packet = join(((label | rest).to_bytes(4, "big"), middle, bits, payload))
+            append(_new(Forward, (neighbor, packet, encapsulation)))
         self.forwarded += len(decision.copies)
 
     def _deliver(

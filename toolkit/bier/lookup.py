@@ -17,7 +17,7 @@ from toolkit.bier.reason import Reason
 from toolkit.bier.wire import BOTTOM, FIXED, VERSION, Encapsulation
 
 REMEMBERED: Final = 4096
-"""BitStrings remembered per BIFT; the oldest goes first."""
+"""BitStrings remembered per BIFT; when there are more, all are forgotten."""
 Bifts = Bift | Masks | Sequence[Bift | Masks]
 """The table of one <sub-domain, BSL, SI>, or several of which entropy chooses one."""
 
@@ -72,7 +72,7 @@ class Table:
     def decide(self, bits: bytes) -> Decision:
         decision = self._made_of(bits, 0)
         if len(self.decisions) >= REMEMBERED:
-            del self.decisions[next(iter(self.decisions))]
+            self.decisions.clear()  # to find the oldest would cost more than a decision
         self.decisions[bits] = decision
         return decision
 

@@ -25,6 +25,16 @@ _OUTGOING: Final = 4
 _ALL: Final = 0x40000
 EVERYTHING: Final = _INSTRUCTION.pack(_RETURN, 0, 0, _ALL)
 """A filter that takes every frame."""
+BUT_BIER: Final = b"".join(
+    (
+        _INSTRUCTION.pack(_LOAD_HALF, 0, 0, 12),
+        _INSTRUCTION.pack(_EQUAL, 2, 0, EtherType.MPLS),
+        _INSTRUCTION.pack(_EQUAL, 1, 0, EtherType.BIER),
+        _INSTRUCTION.pack(_RETURN, 0, 0, _ALL),
+        _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+    )
+)
+"""A filter that takes every frame but BIER."""
 TAKE, DROP, NEXT = "take", "drop", ""
 
 
@@ -54,12 +64,12 @@ def wanted(program: Program) -> Wanted:
     )
 
 
-def packet_filter(what: Wanted) -> bytes:
-    """Return the filter's instructions, 8 octets each."""
-    return b"".join(_assembled(list(_steps(what))))
+def packet_filter(what: Wanted, *, bier: bool = True) -> bytes:
+    """Return the filter's instructions, 8 octets each; `bier`: BIER itself comes up."""
+    return b"".join(_assembled(list(_steps(what, bier=bier))))
 
 
-def _steps(what: Wanted) -> Iterator[_Step]:
+def _steps(what: Wanted, *, bier: bool) -> Iterator[_Step]:
     yield _Step(_LOAD_BYTE, _PACKET_TYPE)
     yield _Step(_EQUAL, _OUTGOING, yes=DROP)
     yield _Step(_LOAD_BYTE, _VLAN_PRESENT)
@@ -68,8 +78,9 @@ def _steps(what: Wanted) -> Iterator[_Step]:
     yield _Step(_AND, 0xFFF)
     yield _Step(_EQUAL, 0, no=DROP)
     yield _Step(_LOAD_HALF, 12, label="ethertype")
-    yield _Step(_EQUAL, EtherType.MPLS, yes=TAKE)
-    yield _Step(_EQUAL, EtherType.BIER, yes=TAKE)
+    if bier:
+        yield _Step(_EQUAL, EtherType.MPLS, yes=TAKE)
+        yield _Step(_EQUAL, EtherType.BIER, yes=TAKE)
     both = what.multicast | what.tunnels
     if 4 in both:
         yield _Step(_EQUAL, EtherType.IPV4, yes="4")

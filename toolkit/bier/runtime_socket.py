@@ -74,7 +74,7 @@ class SocketRuntime:
         self._wakes, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         """Whatever is written to `waker` ends a `poll` that waits."""
         self._netlink = Netlink()
-        self.live = Live(Node(program, self._ports, self.macs))
+        self.live = Live(self._make_node(program))
         try:
             self._start(program)
         except BaseException:
@@ -84,6 +84,13 @@ class SocketRuntime:
     @property
     def node(self) -> Node:
         return self.live.node
+
+    def _make_node(self, program: Program) -> Node:
+        return Node(program, self._ports, self.macs)
+
+    def _filter(self, program: Program) -> bytes:
+        """What the kernel lets come up."""
+        return packet_filter(wanted(program)) if self._filtered else EVERYTHING
 
     def _start(self, program: Program) -> None:
         self._selector.register(self._netlink, selectors.EVENT_READ)
@@ -130,7 +137,7 @@ class SocketRuntime:
         """Have a socket for each interface of the program and none else, and what it needs."""
         what = wanted(program)
         self._guard.open(what.tunnels)
-        filtered = packet_filter(what) if self._filtered else EVERYTHING
+        filtered = self._filter(program)
         for name, interface in program.interfaces.items():
             link = self._links.get(name)
             if link is None:
@@ -211,6 +218,8 @@ class SocketRuntime:
                 frames += self._drain(key.fileobj, now)
             elif isinstance(key.fileobj, HostInterface):
                 key.fileobj.discard()
+            elif key.data is not None:  # of a runtime that is more than this one
+                frames += key.data(now)
             elif key.fileobj == self._wakes:
                 os.read(self._wakes, 4096)
         return frames

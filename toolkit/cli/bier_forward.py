@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from toolkit.bier.program import Program
     from toolkit.bier.runtime_socket import SocketRuntime
 
-PLANES = ("socket",)
+PLANES = ("socket", "ebpf")
 LOOPBACK = "127.0.0.1"
 IDLE = 1.0
 """Seconds after which a loop without news looks at its bounds."""
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         print(_summary(args.file, program))
         return ExitCode.OK
-    runtime = _runtime(program, args.host_interface)
+    runtime = _runtime(program, args.host_interface, args.plane)
     with ExitStack() as stack:
         stack.callback(runtime.close)
         forwarder = _Forwarder(runtime, args)
@@ -92,8 +92,12 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.INTERRUPTED if bounded and not finished else ExitCode.OK
 
 
-def _runtime(program: Program, host_interface: str) -> SocketRuntime:
+def _runtime(program: Program, host_interface: str, plane: str) -> SocketRuntime:
     try:
+        if plane == "ebpf":
+            from toolkit.bier.runtime_kernel import KernelRuntime
+
+            return KernelRuntime(program, host_interface=host_interface)
         from toolkit.bier.runtime_socket import SocketRuntime
     except ImportError as error:
         if error.name is None or not error.name.startswith("pyroute2"):

@@ -66,7 +66,7 @@ class SocketPlane:
         with self._namespace.entered():
             self._wire(program)
             if self._runtime is None:
-                self._runtime = SocketRuntime(program, host_interface=HOST, filtered=False)
+                self._runtime = self._make(program)
                 self._runtime.delivered = self._handed
             else:
                 self.fail(None)
@@ -77,6 +77,9 @@ class SocketPlane:
             host = any(flow.host for flow in program.egress.values())
             if host and self._host is None:
                 self._host = PacketSocket(HOST, EVERYTHING)
+
+    def _make(self, program: Program) -> SocketRuntime:
+        return SocketRuntime(program, host_interface=HOST, filtered=False)
 
     def _wire(self, program: Program) -> None:
         for name in program.interfaces:
