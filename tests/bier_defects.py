@@ -97,13 +97,13 @@ DEFECTS = [
     Defect(
         "BitString low octet first",
         _MADE_OF,
-        (('bits, "big"', 'bits, "little"'), ("to_bytes(octets)", 'to_bytes(octets, "little")')),
+        (('bits, "big"', 'bits, "little"'), ('octets, "big"', 'octets, "little"')),
     ),
     _one(
         "S is not set on the label that is sent",
         _MADE_OF,
-        "c.bift_id << 12 | BOTTOM",
-        "c.bift_id << 12",
+        "i << 12 | BOTTOM",
+        "i << 12",
     ),
     _one("nibble unchecked", _TABLE, "0xFFF if mpls", "0x0FF if mpls"),
     _one("nibble checked without MPLS", _TABLE, "else 0x0FF", "else 0xFFF"),

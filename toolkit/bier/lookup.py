@@ -45,6 +45,7 @@ class Table:
         "field",
         "key",
         "mask",
+        "octets",
         "tc",
         "ways",
     )
@@ -52,7 +53,8 @@ class Table:
     def __init__(self, key: BiftKey, bift: Bift | Masks, encapsulation: Encapsulation) -> None:
         mpls = encapsulation is Encapsulation.MPLS
         self.key, self.bift, self.encapsulation = key, bift, encapsulation
-        self.end = FIXED + bift.bsl.octets
+        self.octets = bift.bsl.octets
+        self.end = FIXED + self.octets
         # the top 12 bits of the second word: nibble (ignored without MPLS), Ver, BSL
         self.mask = 0xFFF if mpls else 0x0FF
         self.field = encapsulation.nibble << 8 | VERSION << 4 | bift.bsl
@@ -84,22 +86,21 @@ class Table:
         return table.decisions.get(bits) or table.decide(bits)
 
     def _made_of(self, bits: bytes, entropy: int) -> Decision:
-        found = self.bift.forward(int.from_bytes(bits, "big"), entropy)
-        copies, local, unknown, null, broken = found
-        octets = self.bift.bsl.octets
-        lost = (
-            (Reason.UNKNOWN_BIT, unknown),
-            (Reason.NULL_NEIGHBOR, null),
-            (Reason.BROKEN_ROW, broken),
-        )
-        losses = tuple((reason, value.bit_count()) for reason, value in lost if value)
-        if not copies and not local and not losses:
+        value = int.from_bytes(bits, "big")
+        copies, local, unknown, null, broken = self.bift.forward(value, entropy)
+        losses: tuple[tuple[Reason, int], ...] = ()
+        if unknown or null or broken:
+            lost = (
+                (Reason.UNKNOWN_BIT, unknown),
+                (Reason.NULL_NEIGHBOR, null),
+                (Reason.BROKEN_ROW, broken),
+            )
+            losses = tuple((reason, value.bit_count()) for reason, value in lost if value)
+        elif not copies and not local:
             losses = ((Reason.EMPTY, 1),)
-        return Decision(
-            tuple((c.neighbor, c.bift_id << 12 | BOTTOM, c.bits.to_bytes(octets)) for c in copies),
-            local != 0,
-            losses,
-        )
+        octets = self.octets
+        leaving = [(n, i << 12 | BOTTOM, b.to_bytes(octets, "big")) for n, i, b in copies]
+        return Decision(tuple(leaving), local != 0, losses)
 
 
 class Tables(NamedTuple):

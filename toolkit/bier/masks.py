@@ -99,10 +99,10 @@ class Masks:
         local, null = bits & self.local, bits & self.null
         left = bits ^ local ^ null
         copies = []
-        for (neighbor, bift_id), f_bm in self.hops.items():
+        for hop, f_bm in self.hops.items():
             taken = left & f_bm
             if taken:
-                copies.append(Copy(neighbor, bift_id, taken))
+                copies.append(Copy(*hop, taken))
                 left ^= taken
         return Forwarding(tuple(copies), local, left, null, 0)
 
