@@ -56,6 +56,14 @@ def test_the_command_reference_is_what_the_parsers_say(monkeypatch: pytest.Monke
     assert PAGE.read_text(encoding="utf-8") == page, "make golden rewrites it"
 
 
+def test_bier_shows_one_example_of_each_command_all_alike() -> None:
+    bier = subparsers(build_parser("bier"))["bier"]
+    head, *lines = (bier.epilog or "").partition("\n\n")[0].splitlines()
+    assert head == "examples:"
+    names = [re.match(r"  llmsync bier ([a-z]+) ", line) for line in lines]
+    assert [name and name[1] for name in names] == list(subparsers(bier))
+
+
 @pytest.mark.parametrize(
     "page",
     [

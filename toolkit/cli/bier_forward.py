@@ -55,7 +55,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "SIGHUP reads FILE again: if anything is wrong in it, the tables stay as they are.\n"
         "SIGINT and SIGTERM end it; counters are written then.\n\n"
-        "example: llmsync bier forward r1.yaml --metrics 127.0.0.1:9101"
+        "examples:\n"
+        "  llmsync bier forward r1.yaml --check\n"
+        "  llmsync bier forward r1.yaml --metrics 127.0.0.1:9101"
     )
 
 

@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Other routers' tables follow from the same plan, so that every router of it may be a host "
         "that runs `llmsync bier forward`.\n\n"
-        "example: llmsync bier program demo fra1 --device xe-0/0/1=eth1 > fra1.yaml"
+        "examples:\n  llmsync bier program demo fra1 --device xe-0/0/1=eth1 > fra1.yaml"
     )
 
 

@@ -52,9 +52,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "run", help="run them on a data plane; exit code 1 where one fails"
     )
     running.set_defaults(run_vectors=_run)
-    listing.epilog = "example: llmsync bier vectors list --only 'frr/*'"
-    export.epilog = "example: llmsync bier vectors export vectors --plane ebpf"
-    running.epilog = "example: llmsync bier vectors run --plane socket --only 'frr/*'"
+    listing.epilog = "examples:\n  llmsync bier vectors list --only 'frr/*'"
+    export.epilog = "examples:\n  llmsync bier vectors export vectors --plane ebpf"
+    running.epilog = "examples:\n  llmsync bier vectors run --plane socket --only 'frr/*'"
     for sub in (listing, export, running):
         sub.add_argument("--only", default="*", metavar="GLOB", help="vectors of these names")
     for sub in (export, running):

@@ -36,7 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         module = importlib.import_module(f"toolkit.cli.bier_{name}")
         module.configure(sub)
         sub.set_defaults(run_bier=module.run)
-        examples += [line for line in (sub.epilog or "").splitlines() if "llmsync bier" in line][:1]
+        lines = (sub.epilog or "").splitlines()
+        examples += [line for line in lines if line.startswith("  llmsync bier")][:1]
     parser.epilog = "\n".join(["examples:", *examples])
 
 
