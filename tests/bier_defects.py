@@ -143,7 +143,7 @@ DEFECTS = [
         _RECEIVE,
         "ttl = first & 0xFF",
         "if (third >> 16 & 63) not in self._protos:\n"
-        "        return self._drop(Reason.UNKNOWN_PROTO, packet)\n    ttl = first & 0xFF",
+        "        return self.drop(Reason.UNKNOWN_PROTO, packet)\n    ttl = first & 0xFF",
     ),
     _one(
         "one number space",
@@ -300,5 +300,23 @@ DEFECTS = [
         "toolkit.bier.frames:Way.__init__",
         "n << 12 | PIPE_TTL",
         "n << 12 | 64",
+    ),
+    _one(
+        "permitted bits are those of the shortest prefix",
+        "toolkit.bier.program:Program.permitted",
+        "max(lists",
+        "min(lists",
+    ),
+    _one(
+        "a source without bits is permitted all",
+        "toolkit.bier.program:Program.permitted",
+        "return self",
+        "return None and self",
+    ),
+    _one(
+        "bits that a source may not reach are not counted",
+        "toolkit.bier.overlay:Overlay.impose",
+        "if flow.refused",
+        "if not flow",
     ),
 ]

@@ -78,6 +78,8 @@ FULL: dict[str, Any] = {
     "bfirs": [{"sub_domain": 0, "bfr_id": 1}, {"sub_domain": 3, "bfr_id": 2}],
     "ingress": [{"source": "10.0.0.1", "group": "232.1.1.1", "bsl": 64, "bfr_ids": [1, 70],
                  "ttl": 3, "interfaces": ["eth2"], "tc": 2, "dscp": 46}],
+    "sources": [{"prefix": "10.0.0.0/24", "permitted": [{"bsl": 64, "bfr_ids": "1-64,70"}]},
+                {"prefix": "::/0", "permitted": []}],
     "egress": [{"source": "2001:db8::9", "group": "ff3e::1", "interfaces": ["eth2"], "host": True,
                 "bfirs": [1, 2]}],
     "terminations": [{"kind": "sr-mpls", "labels": [16001]},

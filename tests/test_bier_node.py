@@ -256,6 +256,28 @@ def test_a_flow_enters_only_where_its_source_is() -> None:
     assert dropped(node) == {"wrong-interface": 1}
 
 
+@pytest.mark.parametrize(
+    ("permitted", "delivered", "bits", "refused"),
+    [("1-4", 1, "06", {}), ("1,3", 1, "04", {"bit-not-permitted": 1}),
+     ("2", 0, "02", {"bit-not-permitted": 2}), ("9", 0, "", {"bit-not-permitted": 3})],
+)  # fmt: skip
+def test_a_source_reaches_only_the_bfers_that_it_is_permitted(
+    permitted: str, delivered: int, bits: str, refused: dict[str, int]
+) -> None:
+    lists = [
+        {"prefix": "0.0.0.0/0", "permitted": []},
+        {"prefix": "10.0.0.1", "permitted": [{"bsl": 64, "bfr_ids": permitted}]},
+        {"prefix": "::/0", "permitted": []},
+    ]
+    node = Node(read_program(document(ingress=INGRESS, sources=lists)))
+    frame = bytes.fromhex("01005e010101" + "0200000000aa" + "0800") + INNER
+    outputs = node.receive("eth2", frame, 0.0)
+    assert sum(isinstance(output, Delivered) for output in outputs) == delivered
+    copies = [output.packet[19:20].hex() for output in outputs if isinstance(output, Send)]
+    assert copies == ([bits] if bits else [])
+    assert dropped(node) == refused
+
+
 def test_a_bfir_forwards_no_packet_that_has_expired() -> None:
     node = Node(read_program(document(ingress=INGRESS)))
     packet = udp.Template(S, 5000, G, 5001, ttl=1).packet(b"model")

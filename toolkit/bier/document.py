@@ -8,6 +8,7 @@ named at once.  Pure: the caller reads the file.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Hop, Way
 from toolkit.bier.birt import Neighbor, TunnelKind
@@ -18,7 +19,15 @@ from toolkit.bier.document_oam import read_oam
 from toolkit.bier.ecmp import MAX_WAYS
 from toolkit.bier.engine import IP, Arrived
 from toolkit.bier.follow_model import Following
-from toolkit.bier.program import Disposition, Flow, Imposition, Interface, Program, Termination
+from toolkit.bier.program import (
+    Disposition,
+    Flow,
+    Imposition,
+    Interface,
+    IpNetwork,
+    Program,
+    Termination,
+)
 from toolkit.bier.routes import Routes, Ways
 from toolkit.bier.wire import Encapsulation
 from toolkit.errors import Problem, ProblemsError
@@ -72,6 +81,7 @@ class _Reader:
         protos = top.numbers("protos", 0, 63)
         bfirs = self._bfirs()
         ingress = dict(item for body in top.objects("ingress") if (item := self._ingress(body)))
+        sources = self._sources()
         egress = dict(leg for body in top.objects("egress") if (leg := self._egress(body)))
         ends = tuple(self._termination(body) for body in top.objects("terminations"))
         for sub_domain in {flow.sub_domain for flow in ingress.values()} - bfr_ids.keys():
@@ -93,6 +103,7 @@ class _Reader:
             protos=IP if protos is None else frozenset(protos),
             bfirs=bfirs,
             ingress=ingress,
+            sources=sources,
             egress=egress,
             oam=oam,
             terminations=ends,
@@ -138,19 +149,41 @@ class _Reader:
         mac = body.mac("mac")
         permitted: dict[BiftKey, int] | None = None
         if "permitted" in body:
-            permitted = {}
-            for allowed in body.objects("permitted"):
-                sub_domain, bsl, sets = self._addressed(allowed)
-                for si, bits in sets.items():
-                    key = BiftKey(sub_domain, bsl, si)
-                    permitted[key] = permitted.get(key, 0) | bits
-                allowed.close()
+            permitted = self._permitted(body)
             if arrived is not Arrived.HOST_EDGE:
                 body.wrong(
                     "permitted", f"needs bier: {Arrived.HOST_EDGE}", "see docs/reference/bift.md"
                 )
         self._interfaces[name] = Interface(arrived, mac, permitted)
         body.close()
+
+    def _permitted(self, body: Checked) -> dict[BiftKey, int]:
+        permitted: dict[BiftKey, int] = {}
+        for allowed in body.objects("permitted"):
+            sub_domain, bsl, sets = self._addressed(allowed)
+            for si, bits in sets.items():
+                key = BiftKey(sub_domain, bsl, si)
+                permitted[key] = permitted.get(key, 0) | bits
+            allowed.close()
+        return permitted
+
+    def _sources(self) -> dict[IpNetwork, dict[BiftKey, int]]:
+        """Read the BFERs that sources may be sent to."""
+        found: dict[IpNetwork, dict[BiftKey, int]] = {}
+        for body in self._top.objects("sources"):
+            known = len(body.problems)
+            prefix = body.parsed("prefix", ip_network, "IP prefix (10.0.9.0/24, its host bits 0)")
+            if prefix is None and len(body.problems) == known:
+                body.wrong("prefix", "is missing", "a source, or a prefix of sources")
+            if "permitted" not in body:
+                body.wrong("permitted", "is missing", "a list of BFERs; an empty one permits none")
+            permitted = self._permitted(body)
+            if prefix is not None and prefix in found:
+                body.wrong("prefix", f"{prefix} has a list already")
+            elif prefix is not None:
+                found[prefix] = permitted
+            body.close()
+        return found
 
     def _addressed(self, body: Checked) -> tuple[int, int, dict[int, int]]:
         """Return (sub-domain, BSL, SI -> bits) of `sub_domain`, `bsl`, `bfr_ids`."""

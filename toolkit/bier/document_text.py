@@ -45,6 +45,10 @@ def document(program: Program) -> Object:
         follow={} if program.following is None else _following(program.following),
         protos=[] if program.protos == IP else sorted(program.protos),
         ingress=[{**_flow(flow), **_imposition(how)} for flow, how in program.ingress.items()],
+        sources=[
+            {"prefix": str(prefix), "permitted": _permitted(permitted)}
+            for prefix, permitted in program.sources.items()
+        ],
         egress=[{**_flow(flow), **_disposition(how)} for flow, how in program.egress.items()],
         oam={} if program.oam is None else _oam(program.oam, program.bfr_ids),
         terminations=[_termination(end) for end in program.terminations],
@@ -87,11 +91,15 @@ def _interface(interface: Interface) -> Object:
         mac=_mac(interface.mac),
     )
     if interface.permitted is not None:
-        by_table: dict[tuple[int, int], dict[int, int]] = {}
-        for key, bits in sorted(interface.permitted.items()):
-            by_table.setdefault((key.sub_domain, key.bsl), {})[key.si] = bits
-        found["permitted"] = [_addressed(*table, sets) for table, sets in by_table.items()]
+        found["permitted"] = _permitted(interface.permitted)
     return found
+
+
+def _permitted(permitted: Mapping[BiftKey, int]) -> list[Object]:
+    by_table: dict[tuple[int, int], dict[int, int]] = {}
+    for key, bits in sorted(permitted.items()):
+        by_table.setdefault((key.sub_domain, key.bsl), {})[key.si] = bits
+    return [_addressed(*table, sets) for table, sets in by_table.items()]
 
 
 def _neighbor(neighbor: Neighbor) -> Object:

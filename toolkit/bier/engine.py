@@ -220,9 +220,9 @@ class Engine:
         self.received += 1
         self._now = now
         if arrived is Arrived.EDGE:
-            return self._drop(Reason.EDGE_INTERFACE, packet)
+            return self.drop(Reason.EDGE_INTERFACE, packet)
         if len(packet) < FIXED:
-            return self._drop(Reason.TRUNCATED, packet)
+            return self.drop(Reason.TRUNCATED, packet)
         first, second, third = WORDS.unpack_from(packet)
         table = self._by_id[encapsulation].get(first >> 12)
         if (
@@ -231,10 +231,10 @@ class Engine:
             or first & table.bottom != table.bottom
             or len(packet) < table.end
         ):
-            return self._drop(self._reason(packet, encapsulation), packet)
+            return self.drop(self._reason(packet, encapsulation), packet)
         ttl = first & 0xFF
         if not ttl and third & PROTO != self._oam:
-            return self._drop(Reason.TTL_EXPIRED, packet)
+            return self.drop(Reason.TTL_EXPIRED, packet)
         end = table.end
         bits = packet[FIXED:end]
         if permitted is not None:
@@ -258,7 +258,7 @@ class Engine:
                 output += self._deliver(third, table.key.sub_domain, payload, packet)
             if ttl < 2:
                 if decision.copies or not ttl:
-                    self._drop(Reason.TTL_EXPIRED, packet)
+                    self.drop(Reason.TTL_EXPIRED, packet)
                 return output
         if decision.copies:
             rest = first & table.tc | ttl - 1
@@ -298,7 +298,7 @@ class Engine:
             self.imposed += 1
             table = self._tables.get(BiftKey(sub_domain, bsl, si))
             if table is None:
-                self._drop(Reason.NO_BIFT, payload)
+                self.drop(Reason.NO_BIFT, payload)
                 continue
             bits = value.to_bytes(bsl // 8)
             if table.chooses:
@@ -339,10 +339,10 @@ class Engine:
     ) -> tuple[Deliver, ...]:
         proto, bfir_id = third >> 16 & 0x3F, third & 0xFFFF
         if proto not in self._protos:
-            self._drop(Reason.UNKNOWN_PROTO, packet)
+            self.drop(Reason.UNKNOWN_PROTO, packet)
             return ()
         if self._bfirs is not None and (sub_domain, bfir_id) not in self._bfirs:
-            self._drop(Reason.UNKNOWN_BFIR, packet)
+            self.drop(Reason.UNKNOWN_BFIR, packet)
             return ()
         self.delivered += 1
         return (Deliver(proto, bfir_id, sub_domain, payload),)
@@ -355,17 +355,18 @@ class Engine:
         refused = value & ~permitted.get(table.key, 0)
         if not refused:
             return bits
-        self._drop(Reason.NOT_PERMITTED, packet, refused.bit_count())
+        self.drop(Reason.NOT_PERMITTED, packet, refused.bit_count())
         return None if refused == value else (value ^ refused).to_bytes(len(bits))
 
-    def _drop(self, reason: Reason, packet: bytes, count: int = 1) -> list[Output]:
+    def drop(self, reason: Reason, packet: bytes, count: int = 1) -> list[Output]:
+        """Count what goes nowhere, and keep how the packet begins; return no output."""
         self.drops[reason] += count
         self.last_drop[reason] = Dropped(self._now, bytes(packet[:EVIDENCE]))
         return []
 
     def _lose(self, decision: Decision, packet: bytes) -> None:
         for reason, count in decision.losses:
-            self._drop(reason, packet, count)
+            self.drop(reason, packet, count)
 
     def _reason(self, packet: bytes, encapsulation: Encapsulation) -> Reason:
         """Say why the hot path refused a packet, in the order in which `parse` would."""

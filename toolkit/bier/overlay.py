@@ -3,18 +3,21 @@
 RFC 8279 section 4.3 (overlay), RFC 8296 section 3 (imposing), RFC 1112 section 6.4 and RFC 2464
 section 7 (MAC addresses of groups).  Law: IP is forwarded as a router does it (one TTL less, the
 checksum kept right) at the BFIR and at the BFER; what was delivered goes to the disposition's
-interfaces and the host, never into BIER again.  Pure.
+interfaces and the host, never into BIER again; a source reaches no BFER that it is not permitted.
+Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from toolkit.bier.bift import BiftKey
 from toolkit.bier.engine import Deliver, Engine, Output
 from toolkit.bier.entropy import entropy_of
 from toolkit.bier.frames import Framer, NodeReason, Send
 from toolkit.bier.program import Flow, Imposition, Program
+from toolkit.bier.reason import Reason
 from toolkit.bier.wire import Proto
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip
@@ -29,6 +32,10 @@ class ToHost(NamedTuple):
 
 class _Ingress(NamedTuple):
     how: Imposition
+    sets: dict[int, int]
+    """SI -> the bits of it that the source is permitted."""
+    refused: int
+    """Bits that it is not."""
     proto: int
     bfir_id: int | None
     entropy: int
@@ -54,7 +61,10 @@ class Overlay:
         for flow, how in program.ingress.items():
             proto = Proto.IPV4 if flow.group.version == 4 else Proto.IPV6
             bfir_id = program.bfr_ids.get(how.sub_domain)
-            self._ingress[_key(flow)] = _Ingress(how, proto, bfir_id, entropy_of(*flow))
+            sets, refused = _permitted(how, program.permitted(flow.source))
+            self._ingress[_key(flow)] = _Ingress(
+                how, sets, refused, proto, bfir_id, entropy_of(*flow)
+            )
         self._egress = {
             _key(flow): _Egress(
                 tuple((port, ip.multicast_mac(flow.group)) for port in how.interfaces),
@@ -85,9 +95,11 @@ class Overlay:
             return NodeReason.IP_TTL
         if flow.bfir_id is None:
             return NodeReason.NO_BFR_ID
+        if flow.refused:
+            engine.drop(Reason.NOT_PERMITTED, packet, flow.refused)
         how = flow.how
         return engine.impose(
-            how.sub_domain, how.bsl, how.sets, flow.proto, forwarded, flow.bfir_id,
+            how.sub_domain, how.bsl, flow.sets, flow.proto, forwarded, flow.bfir_id,
             flow.entropy, how.ttl, tc=how.tc, dscp=how.dscp,
         )  # fmt: skip
 
@@ -129,6 +141,21 @@ def _leg(port: str, mac: bytes, kind: int, packet: bytes, framer: Framer) -> Sen
     if len(packet) > framer.mtu(port):
         return NodeReason.MTU
     return Send(port, ethernet.Header(mac, own, kind).encode(), packet)
+
+
+def _permitted(
+    how: Imposition, permitted: Mapping[BiftKey, int] | None
+) -> tuple[dict[int, int], int]:
+    """Return the sets with the bits that are left, and how many bits are not."""
+    if permitted is None:
+        return dict(how.sets), 0
+    sets, refused = {}, 0
+    for si, bits in how.sets.items():
+        left = bits & permitted.get(BiftKey(how.sub_domain, how.bsl, si), 0)
+        refused += (bits ^ left).bit_count()
+        if left:
+            sets[si] = left
+    return sets, refused
 
 
 def _key(flow: Flow) -> bytes:

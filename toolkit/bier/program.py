@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey
@@ -21,6 +21,7 @@ from toolkit.bier.routes import Routes
 from toolkit.bier.wire import Encapsulation, Proto
 
 IpAddress = IPv4Address | IPv6Address
+IpNetwork = IPv4Network | IPv6Network
 
 
 class Flow(NamedTuple):
@@ -104,6 +105,8 @@ class Program:
     bfirs: frozenset[tuple[int, int]] | None = None
     """<sub-domain, BFIR-id> that the overlay has a context for; None: all."""
     ingress: Mapping[Flow, Imposition] = field(default_factory=dict)
+    sources: Mapping[IpNetwork, Mapping[BiftKey, int]] = field(default_factory=dict)
+    """As BFIR: the bits that sources may be sent to; see `permitted`."""
     egress: Mapping[Flow, Disposition] = field(default_factory=dict)
     oam: Addresses | None = None
     """Who is who in BIER OAM; None: echo requests are not answered (`oam_program`)."""
@@ -111,6 +114,14 @@ class Program:
     """Besides the tunnels to our own neighbors, which end here in the other direction."""
     following: Following | None = None
     """Some of `routes` follow those of the host; None: none does."""
+
+    def permitted(self, source: IpAddress) -> Mapping[BiftKey, int] | None:
+        """Return the bits that flows of a source may be sent to, by table; None: all.
+
+        Of several lists the one of the longest prefix counts; a table that it lacks has no bits.
+        """
+        lists = [network for network in self.sources if source in network]
+        return self.sources[max(lists, key=lambda n: n.prefixlen)] if lists else None
 
     @property
     def taken(self) -> frozenset[int]:

@@ -38,7 +38,8 @@ class Reason(StrEnum):
     BROKEN_ROW = "broken-row"
     """Bits whose row's F-BM lacks the bit itself; counted by bit, so that the loop ends."""
     NOT_PERMITTED = "bit-not-permitted"
-    """Bits that a host may not address; counted by bit, the other bits go on."""
+    """Bits that a host, or the source of a flow, may not address; counted by bit, the other bits go
+    on."""
     NO_BIFT = "no-bift"
     """As BFIR: no BIFT for <sub-domain, BSL, SI>; counted by set."""
     UNKNOWN_PROTO = "unknown-proto"

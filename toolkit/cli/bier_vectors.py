@@ -37,10 +37,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments of `llmsync bier vectors`."""
     parser.epilog = EXAMPLE
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="name the vectors and what they show")
+    raw = argparse.RawDescriptionHelpFormatter
+    listing = actions.add_parser(
+        "list", help="name the vectors and what they show", formatter_class=raw
+    )
     listing.set_defaults(run_vectors=_list)
     export = actions.add_parser(
-        "export", help="write them as JSON and pcap, complete in themselves, for any implementation"
+        "export",
+        help="write them as JSON and pcap, complete in themselves, for any implementation",
+        formatter_class=raw,
     )
     export.add_argument("folder", type=Path, metavar="DIR", help="where to")
     export.add_argument(
@@ -49,7 +54,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     export.set_defaults(run_vectors=_export)
     running = actions.add_parser(
-        "run", help="run them on a data plane; exit code 1 where one fails"
+        "run",
+        help="run them on a data plane; exit code 1 where one fails",
+        formatter_class=raw,
     )
     running.set_defaults(run_vectors=_run)
     listing.epilog = "examples:\n  llmsync bier vectors list --only 'frr/*'"

@@ -73,6 +73,8 @@ def _of_edge(program: Program) -> set[Need]:
         needs.add(Need.CONTEXT)
     if program.ingress:
         needs.add(Need.IMPOSITION)
+    if program.sources:
+        needs.add(Need.PERMITTED_SOURCE)
     if program.egress:
         needs.add(Need.DISPOSITION)
     if any(disposition.host for disposition in program.egress.values()):

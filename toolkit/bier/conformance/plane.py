@@ -48,6 +48,8 @@ class Need(StrEnum):
     """The overlay has contexts for some BFIRs only."""
     IMPOSITION = "imposition"
     """BFIR: IP multicast comes in, BIER goes out."""
+    PERMITTED_SOURCE = "permitted-source"
+    """A list of the bits that the flows of a source may be sent to."""
     DISPOSITION = "disposition"
     """BFER: delivered IP multicast goes out of interfaces."""
     TO_HOST = "to-host"
