@@ -102,6 +102,9 @@ def test_what_is_no_document_is_refused(
         (["--metrics", "here"], "--metrics here: is not [HOST:]PORT"),
         (["--host-interface", "a-name-too-long!"], "--host-interface a-name-too-long!: "
                                                      "1 to 15 characters"),
+        (["--stats", "."], ".: cannot be written: not a file in a folder that exists"),
+        (["--state", "no/state.json"], "no/state.json: cannot be written: not a file in a folder "
+                                       "that exists"),
         ([], "nowhere.yaml: cannot be read: No such file or directory"),
     ],
 )  # fmt: skip
@@ -199,6 +202,28 @@ def test_a_run_forwards_counts_reloads_and_ends(tmp_path: Path) -> None:
     (table,) = canonical["llmsync-bier:bier"]["bift"]
     assert [entry["bfr-id"] for entry in table["entry"]] == [1, 2, 3, 4]
     assert canonical["llmsync-bier:bier"]["counters"]["forwarded"] == "4"
+
+
+@needs_namespaces
+def test_counters_that_cannot_be_written_stop_nothing(tmp_path: Path) -> None:
+    file, folder = tmp_path / "r1.yaml", tmp_path / "gone"
+    file.write_text(YAML, encoding="utf-8")
+    folder.mkdir()
+    words = [str(file), "--stats", str(folder / "stats.json")]
+    with network() as made, forwarding(made, *words) as process:
+        assert line(process.stderr) == "llmsync: r1 forwards BIER on core0, edge0"
+        folder.rmdir()
+        process.send_signal(signal.SIGUSR1)
+        assert line(process.stderr) == (
+            f"llmsync: {folder / 'stats.json'}: cannot be written: No such file or directory; "
+            "forwarding goes on"
+        )
+        assert exchange(made, FRAME)[12:14] == b"\x88\x47"
+        folder.mkdir()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    counted = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
+    assert counted["counters"]["forwarded"] == 1
 
 
 @needs_namespaces

@@ -70,6 +70,9 @@ def run(args: argparse.Namespace) -> int:
     metrics = _host_port(args.metrics) if args.metrics else None
     if not 0 < len(args.host_interface.encode()) < 16:
         raise UsageError(f"--host-interface {args.host_interface}: 1 to 15 characters")
+    for path in filter(None, (args.stats, args.state)):
+        if path.is_dir() or not path.parent.is_dir():
+            raise UsageError(f"{path}: cannot be written: not a file in a folder that exists")
     program = load_program(args.file)
     if args.check:
         print(_summary(args.file, program))
@@ -159,7 +162,7 @@ class _Forwarder:
                 if number == signal.SIGHUP:
                     self._reload()
                 elif number == signal.SIGUSR1:
-                    self.write()
+                    self._write_meanwhile()
                 else:
                     return False
             left = IDLE
@@ -182,6 +185,13 @@ class _Forwarder:
             say(f"llmsync: {file} is not used; forwarding goes on by the tables as they were")
         else:
             say(f"llmsync: {file} is in use")
+
+    def _write_meanwhile(self) -> None:
+        """A full disk is no reason to stop forwarding."""
+        try:
+            self.write()
+        except EnvironmentProblem as error:
+            say(f"llmsync: {error}; forwarding goes on")
 
     def write(self, *, last: bool = False) -> None:
         """Write counters and state to where they are wanted."""
