@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -13,11 +14,12 @@ import pytest
 from toolkit.bier.conformance.judge import faults
 from toolkit.bier.conformance.plane import Need, Outcome
 from toolkit.bier.conformance.reference import ReferencePlane
-from toolkit.bier.conformance.vector import read_vector
+from toolkit.bier.conformance.vector import Receive, read_vector
 from toolkit.bier.program import Program
 from toolkit.cli import bier_planes
 from toolkit.cli.main import main
 from toolkit.cli.vector_files import all_cases
+from toolkit.datafiles import data_folder
 from toolkit.errors import Place, Problem, ProblemsError
 from toolkit.inet import pcap
 
@@ -69,6 +71,17 @@ def test_every_vector_is_listed_and_the_pages_count_them(
     assert f"{vectors} vectors expand to {len(cases):,} cases" in page
     groups = {case.group for case in cases}
     assert all(f"| `{group}` |" in page for group in groups)
+
+
+def test_the_readme_of_an_export_explains_every_need_and_counter() -> None:
+    needs = {str(need) for need in Need if not need.startswith("bsl-")}
+    short = [case.vector() for case in all_cases() if case.bsl == 64]
+    steps = [step for vector in short for step in vector.steps]
+    counters = {name for s in steps if isinstance(s, Receive) for name in s.dropped}
+    readme = (data_folder("tests/vectors") / "EXPORT.md").read_text(encoding="utf-8")
+    _, said_needs, said_counters = re.split(r"## Needs|## Drop counters", readme)
+    assert {need for need in needs if f"`{need}`" not in said_needs} == set()
+    assert {name for name in counters if f"`{name}`" not in said_counters} == set()
 
 
 def test_a_listed_vector_says_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
