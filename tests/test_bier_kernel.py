@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -202,3 +203,15 @@ def test_what_is_compiled_already_needs_no_clang(
     with pytest.raises(EnvironmentProblem):
         compiler.compiled(source, tmp_path / "cache")
     assert runs == [first.name]
+
+
+def test_a_clang_that_does_not_end_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_words: object, timeout: float, **_options: object) -> None:
+        raise subprocess.TimeoutExpired("clang", timeout)
+
+    monkeypatch.setattr(compiler, "which", lambda _name: "clang")
+    monkeypatch.setattr(subprocess, "run", never)
+    with pytest.raises(EnvironmentProblem, match=r"clang did not compile bier\.bpf\.c in 120 s"):
+        compiler.compiled(folder=tmp_path)

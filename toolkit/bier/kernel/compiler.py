@@ -52,6 +52,8 @@ def compiled(source: Path = SOURCE, folder: Path | None = None) -> Path:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         _compile(clang, flags, source, kept)
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(f"clang did not compile {source.name} in {LIMIT} s") from None
     except OSError as error:
         raise EnvironmentProblem(
             f"the compiled kernel plane cannot be kept in {kept.parent}: {error.strerror}; "
