@@ -120,7 +120,10 @@ class Checked:
         return tuple(found)
 
     def mac(self, member: str) -> bytes | None:
-        return self.parsed(member, read_mac, "MAC address (02:00:00:00:00:01)")
+        mac = self.parsed(member, read_mac, "MAC address (02:00:00:00:00:01)")
+        if mac is not None and mac[0] & 1:
+            self.wrong(member, f"{mac.hex(':')} is the address of a group", "BIER goes hop by hop")
+        return mac
 
     def objects(self, member: str) -> Iterator[Checked]:
         """Yield the objects of a list; nothing where it is absent."""

@@ -7,8 +7,9 @@ named at once.  Pure: the caller reads the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_network
+from typing import TypeVar
 
 from toolkit.bier.bift import Bift, BiftId, BiftKey, Entry, Hop, Way
 from toolkit.bier.birt import Neighbor, TunnelKind
@@ -34,6 +35,7 @@ from toolkit.errors import Problem, ProblemsError
 
 BIFT_ID = (1 << 20) - 1
 SUB_DOMAIN = 255
+How = TypeVar("How", Imposition, Disposition)
 LENGTHS = tuple(length.bits for length in Bsl)
 
 
@@ -80,9 +82,9 @@ class _Reader:
         following = self._following(bfr_ids)
         protos = top.numbers("protos", 0, 63)
         bfirs = self._bfirs()
-        ingress = dict(item for body in top.objects("ingress") if (item := self._ingress(body)))
+        ingress = self._each_once("ingress", self._ingress)
         sources = self._sources()
-        egress = dict(leg for body in top.objects("egress") if (leg := self._egress(body)))
+        egress = self._each_once("egress", self._egress)
         ends = tuple(self._termination(body) for body in top.objects("terminations"))
         for sub_domain in {flow.sub_domain for flow in ingress.values()} - bfr_ids.keys():
             top.wrong(
@@ -312,6 +314,19 @@ class _Reader:
             via.wrong("neighbor", f"no neighbor {name}", "declare it under neighbors")
         via.close()
         return (None if neighbor is None else Hop(neighbor, bift_id)), f_bm
+
+    def _each_once(
+        self, member: str, read: Callable[[Checked], tuple[Flow, How] | None]
+    ) -> dict[Flow, How]:
+        found: dict[Flow, How] = {}
+        for body in self._top.objects(member):
+            item = read(body)
+            if item is not None and item[0] in found:
+                flow = item[0]
+                body.wrong("", f"({flow.source}, {flow.group}) stands here twice", "merge the two")
+            elif item is not None:
+                found[item[0]] = item[1]
+        return found
 
     def _flow(self, body: Checked) -> Flow | None:
         source, group = body.address("source"), body.address("group")
