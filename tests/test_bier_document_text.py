@@ -45,6 +45,7 @@ FULL: dict[str, Any] = {
         },
         "r4": {
             "interface": "eth0",
+            "address": "fe80::4",
             "tunnel": {"kind": "sr-mpls", "local": "192.0.2.1", "remote": "192.0.2.4",
                        "labels": [16004]},
         },

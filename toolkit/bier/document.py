@@ -211,6 +211,8 @@ class _Reader:
 
     def _neighbor(self, router: str, body: Checked) -> None:
         interface = self._port(body, "interface")
+        if "address" not in body and "mac" not in body:
+            body.wrong("", "has neither address nor mac", "give what its frames are addressed by")
         address, mac = body.address("address"), body.mac("mac")
         tunnel = None
         if "tunnel" in body:
