@@ -20,7 +20,8 @@ HEAD = """\
 # Commands
 
 Generated from the commands' own help. stdout is data, stderr is for people; `-o json` is
-everywhere but in `render`, whose `-o` names a folder: `--format json`.
+everywhere but in `render`, whose `-o` names a folder: `--format json`, in `inventory import` and
+`bier vectors export`, which write files, and in `bier forward`, which always writes JSON.
 
 """
 
