@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 from netns import needs_namespaces
@@ -13,7 +17,7 @@ from test_bier_socket import document, mac, network
 
 from toolkit.bier.document import read_program
 from toolkit.bier.kernel import attachment
-from toolkit.bier.kernel.libbpf import Libbpf
+from toolkit.bier.kernel.libbpf import Libbpf, Object
 from toolkit.bier.kernel.proving import EbpfPlane
 from toolkit.bier.runtime_ebpf import KernelPlane
 from toolkit.errors import EnvironmentProblem
@@ -194,3 +198,37 @@ def test_counters_can_be_asked_for_while_it_closes(plane: EbpfPlane) -> None:
     plane.plane.close()
     assert plane.plane.counters["received"] == 0
     assert plane.plane.port("eth0") == (0, 0)
+
+
+@pytest.mark.skipif(which("setpriv") is None, reason="setpriv (util-linux) is missing")
+@pytest.mark.parametrize(
+    ("without", "lacks"),
+    [("-bpf,-sys_admin", "CAP_BPF"), ("-bpf,-perfmon,-sys_admin", "CAP_BPF, CAP_PERFMON")],
+)
+@pytest.mark.usefixtures("plane")
+def test_capabilities_that_are_missing_are_named(without: str, lacks: str) -> None:
+    asks = (
+        "from toolkit.bier.runtime_ebpf import KernelPlane\n"
+        "from toolkit.bier.program import Program\n"
+        "from toolkit.errors import EnvironmentProblem\n"
+        "try:\n    KernelPlane().load(Program())\n"
+        "except EnvironmentProblem as problem:\n    print(problem)\n"
+    )
+    said = subprocess.run(
+        ["unshare", "-n", "setpriv", f"--bounding-set={without}", sys.executable, "-c", asks],
+        capture_output=True, text=True, check=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    ).stdout  # fmt: skip
+    assert said == (
+        "the kernel refuses the BIER program: the kernel plane needs root; "
+        f"this process lacks {lacks}\n"
+    )
+
+
+def test_an_object_that_was_cut_short_is_named(tmp_path: Path) -> None:
+    if why := missing():
+        pytest.skip(why)
+    path = tmp_path / "bier.o"
+    path.write_bytes(b"\x7fELF")
+    with pytest.raises(EnvironmentProblem, match=f"^{path} is no object of BPF programs; remove"):
+        Object(Libbpf(), path)
