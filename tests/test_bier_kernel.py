@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -128,10 +128,9 @@ def test_everything_that_does_not_apply_is_refused_at_once() -> None:
             "neighbors": {
                 "far": {
                     "interface": "eth0",
-                    "address": "10.0.0.9",
                     "tunnel": {"kind": "gre", "local": "10.0.0.1", "remote": "10.0.0.2"},
                 },
-                "near": {"interface": "eth0", "mac": "02:00:00:00:00:09"},
+                "near": {"interface": "eth0"},
             },
             "bifts": [
                 {"bsl": 64, "rows": [{"bits": [1], "via": [{"neighbor": "far", "bift_id": 99}]}]},
@@ -206,13 +205,72 @@ def test_what_is_compiled_already_needs_no_clang(
     assert runs == [first.name]
 
 
-def test_a_clang_that_does_not_end_is_named(
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An object in the cache, and no clang."""
+    source, folder = tmp_path / "thing.bpf.c", tmp_path / "cache"
+    source.write_text("int x;\n", encoding="utf-8")
+    monkeypatch.setattr(compiler, "which", lambda _name: None)
+    with pytest.raises(EnvironmentProblem, match="no clang here") as refused:
+        compiler.compiled(source, folder)
+    name = re.search(r"copy (\S+) of", str(refused.value))
+    assert name is not None
+    folder.mkdir(mode=0o700)
+    made = folder / name[1]
+    made.write_bytes(b"ELF")
+    made.chmod(0o644)
+    assert compiler.compiled(source, folder) == made
+    return made
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+@pytest.mark.parametrize("which", ["object", "folder"])
+def test_what_others_may_write_is_not_loaded(kept: Path, mode: int, which: str) -> None:
+    path = kept if which == "object" else kept.parent
+    path.chmod(mode | 0o100)
+    with pytest.raises(EnvironmentProblem) as refused:
+        compiler.compiled(kept.parent.parent / "thing.bpf.c", kept.parent)
+    assert str(refused.value) == (
+        f"{path} may be written by others (chmod go-w {path}): what is in it is not loaded into "
+        "the kernel; set XDG_CACHE_HOME to a folder of your own"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
+def test_what_belongs_to_somebody_else_is_not_loaded(kept: Path, tmp_path: Path) -> None:
+    os.chown(kept, 1000, 1000)
+    with pytest.raises(EnvironmentProblem, match=f"{kept} belongs to somebody else: what is in"):
+        compiler.compiled(tmp_path / "thing.bpf.c", kept.parent)
+    link = tmp_path / "linked" / kept.name  # where a link leads counts
+    link.parent.mkdir(mode=0o700)
+    link.symlink_to(kept)
+    with pytest.raises(EnvironmentProblem, match=f"{link} belongs to somebody else"):
+        compiler.compiled(tmp_path / "thing.bpf.c", link.parent)
+
+
+def test_a_compiler_that_takes_forever_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(*_words: object, timeout: float, **_options: object) -> None:
-        raise subprocess.TimeoutExpired("clang", timeout)
+    clang = tmp_path / "clang"
+    clang.write_text("#!/bin/sh\nexec tail -f /dev/null\n", encoding="ascii")
+    clang.chmod(0o755)
+    monkeypatch.setattr(compiler, "which", lambda _name: str(clang))
+    monkeypatch.setattr(compiler, "LIMIT", 0.1)
+    with pytest.raises(EnvironmentProblem, match=r"does not compile bier.bpf.c within 0.1 s; try"):
+        compiler.compiled(folder=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
 
+
+def test_a_cache_that_cannot_be_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("", encoding="ascii")
     monkeypatch.setattr(compiler, "which", lambda _name: "clang")
-    monkeypatch.setattr(subprocess, "run", never)
-    with pytest.raises(EnvironmentProblem, match=r"clang did not compile bier\.bpf\.c in 120 s"):
-        compiler.compiled(folder=tmp_path)
+    with pytest.raises(EnvironmentProblem, match=r"cannot be kept in .*: Not a directory; set XDG"):
+        compiler.compiled(folder=tmp_path / "file" / "cache")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(EnvironmentProblem, match="there is no home directory to keep"):
+        compiler.cache()
+
+
+def homeless(_path: Path) -> Path:
+    raise RuntimeError("Could not determine home directory.")

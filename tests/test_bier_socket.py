@@ -331,3 +331,16 @@ def test_missing_interfaces_are_all_named() -> None:
         "no interface eth8 here; there are eth2, eth3, lo, src\n"
         "no interface eth9 here; there are eth2, eth3, lo, src"
     )
+
+
+def test_an_interface_that_has_gone_before_we_hear_of_it_is_no_end() -> None:
+    with network() as made, running(made, "r1", document()) as runtime:
+        made.ip("r1", "link", "del", "eth3")
+        until(runtime, lambda: not runtime.is_up("eth3"))
+        made.link(("r1", "eth3", mac(0x13)), ("r3", "eth0", mac(0x23)))
+        made.ip("r1", "link", "del", "eth3")  # both are told at once
+        with made.entered("r1"):
+            runtime.poll(0.01)
+            made.link(("r1", "eth3", mac(0x13)), ("r3", "eth0", mac(0x23)))
+            until(runtime, lambda: runtime.is_up("eth3"))
+        assert set(runtime._sockets) == {"src", "eth2", "eth3"}

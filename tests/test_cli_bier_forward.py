@@ -18,6 +18,7 @@ from typing import IO, Any
 import pytest
 from netns import Namespaces, namespaces, needs_namespaces
 
+from toolkit.cli import bier_forward
 from toolkit.cli.main import main
 from toolkit.errors import ExitCode
 from toolkit.yang.schema import reference_schema
@@ -202,6 +203,27 @@ def test_a_run_forwards_counts_reloads_and_ends(tmp_path: Path) -> None:
     (table,) = canonical["llmsync-bier:bier"]["bift"]
     assert [entry["bfr-id"] for entry in table["entry"]] == [1, 2, 3, 4]
     assert canonical["llmsync-bier:bier"]["counters"]["forwarded"] == "4"
+
+
+def test_a_start_that_is_told_to_end_gives_back_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "r1.yaml"
+    file.write_text(YAML, encoding="utf-8")
+    steps: list[str] = []
+
+    def start(*_arguments: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            steps.append("not told")
+        finally:
+            steps.append("given back")
+
+    monkeypatch.setattr(bier_forward, "_runtime", start)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["bier", "forward", str(file)]) == ExitCode.INTERRUPTED
+    assert steps == ["given back"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @needs_namespaces

@@ -8,6 +8,7 @@ hangs on this process: when it ends, however it ends, the kernel detaches the pr
 from __future__ import annotations
 
 import sys
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
@@ -18,7 +19,7 @@ from toolkit.bier.engine import Deliver
 from toolkit.bier.frames import Framer, Macs, NodeReason, Port
 from toolkit.bier.kernel import records
 from toolkit.bier.kernel.applicable import refuse_inapplicable, too_much
-from toolkit.bier.kernel.attachment import Attachment, attach
+from toolkit.bier.kernel.attachment import Attachment, attach_all
 from toolkit.bier.kernel.compiler import compiled
 from toolkit.bier.kernel.host import Delivery, Device, Home, device
 from toolkit.bier.kernel.layout import Layout, Out, as_masks
@@ -36,6 +37,8 @@ from toolkit.errors import EnvironmentProblem
 _ETHERNET = 14
 _MARK = b"\x02BF"
 _HANDED_UP = b"\x02BS"
+_TURNS = 8
+"""Looks at interfaces that do not stay as they are, one after the other."""
 _Tables = dict[BiftKey, tuple[Masks, ...]]
 
 
@@ -59,6 +62,8 @@ class KernelPlane:
         self.macs: Macs = {} if macs is None else macs
         self._hands_up, self._closed = hands_up, False
         self._ports: dict[str, int] = {}
+        self._reading = threading.Lock()
+        """Held while a thread reads counters of `_loaded`, and while that is closed."""
         self.failed: str | None = None
         """What the backups in use are for."""
         self._path = compiled()
@@ -69,6 +74,7 @@ class KernelPlane:
         except BaseException:
             self._home.close()
             raise
+        self._overrun = 0
         self.drops: Counter[str] = Counter()
         """What was delivered and went no further, by reason."""
         self._use(Program(), {})
@@ -143,24 +149,21 @@ class KernelPlane:
             self._library, self._path, program, layout, self._devices, self._out,
             self._delivery.ifindex, self._ports, old,
         )  # fmt: skip
-        loaded.switch_over(layout.failures.get(failed or "", 0))
-        self._loaded, self.failed = loaded, failed
-        with self._home.entered():
-            self._attach(loaded)
-        if old is not None:
-            old.close()
-
-    def _attach(self, loaded: Loaded) -> None:
-        for name in self._attached.keys() - self._devices.keys():
-            self._attached.pop(name).close()
-        for name, found in self._devices.items():
-            there = self._attached.get(name)
-            if there is not None and there.ifindex == found.ifindex:
-                there.update(loaded.program)
-                continue
-            if there is not None:
-                there.close()
-            self._attached[name] = attach(self._library, loaded.program, found.ifindex, name)
+        try:
+            loaded.switch_over(layout.failures.get(failed or "", 0))
+            interfaces = {name: found.ifindex for name, found in self._devices.items()}
+            with self._home.entered():
+                self._attached = attach_all(
+                    self._library, loaded.program, interfaces, self._attached,
+                    -1 if old is None else old.program,
+                )  # fmt: skip
+        except BaseException:
+            loaded.close()
+            raise
+        with self._reading:
+            self._loaded, self.failed = loaded, failed
+            if old is not None:
+                old.close()
 
     def replace(self, key: BiftKey, bifts: Bifts, failed: str | None = None) -> None:
         """Replace the tables of one key between two packets; see `Engine.replace`.
@@ -202,8 +205,15 @@ class KernelPlane:
 
     def refresh(self) -> None:
         """Look at `macs` and at the host's interfaces again."""
-        self._use(self._program, self._there(self._program))
-        self._reload(self.failed)
+        for turn in range(_TURNS):
+            self._use(self._program, self._there(self._program))
+            try:
+                self._reload(self.failed)
+            except EnvironmentProblem:
+                if turn == _TURNS - 1 or self._there(self._program) == self._devices:
+                    raise  # else an interface has gone while we looked: look again
+            else:
+                return
 
     def look(self) -> None:
         """`refresh` where an interface of the program has come, gone, or changed."""
@@ -225,22 +235,32 @@ class KernelPlane:
     @property
     def counters(self) -> dict[str, int]:
         """As `Node.counters`, as far as the kernel counts; all since this plane was made."""
-        counts = [0] * len(records.COUNTERS) if self._loaded is None else self._loaded.counts()
+        with self._reading:
+            loaded = self._loaded
+            counts = [0] * len(records.COUNTERS) if loaded is None else loaded.counts()
         counted = dict(zip(records.COUNTERS, counts, strict=True))
         for reason in {str(reason) for reason in (*Reason, *NodeReason)}:  # they share a name
             name = f"dropped-{reason}"
             counted[name] = counted.get(name, 0) + self.drops[reason]
-        with self._home.entered():
-            counted["delivery-overrun"] = self._delivery.lost
+            if not self._closed:
+                with self._home.entered():
+                    self._overrun = self._delivery.lost
+        counted["delivery-overrun"] = self._overrun
         return counted
 
     def fileno(self) -> int:
         """Readable where `outputs` has something."""
         return self._delivery.fileno()
 
-    def outputs(self) -> Iterator[Output | HandedUp]:
-        """Yield what is there for this BFER, and what becomes of it (`Node.receive` likewise)."""
-        while (frame := self._delivery.read()) is not None:
+    def outputs(self, most: int = sys.maxsize) -> Iterator[Output | HandedUp]:
+        """Yield what is there for this BFER, and what becomes of it (`Node.receive` likewise).
+
+        Of `most` frames: more may come all the time, and others have their turn.
+        """
+        for _turn in range(most):
+            frame = self._delivery.read()
+            if frame is None:
+                return
             if frame[:3] == _HANDED_UP:
                 handed = self._handed(frame)
                 if handed is not None:
@@ -267,7 +287,9 @@ class KernelPlane:
     def port(self, interface: str) -> tuple[int, int]:
         """Return how many BIER frames the kernel program has received and sent there."""
         number = self._ports.get(interface)
-        return (0, 0) if number is None or self._loaded is None else self._loaded.port(number)
+        with self._reading:
+            loaded = self._loaded
+            return (0, 0) if number is None or loaded is None else loaded.port(number)
 
     def test_run(self, interface: str, frame: bytes) -> tuple[int, bytes]:
         """Give the program a frame (BPF_PROG_TEST_RUN); return its verdict and what is left."""
@@ -278,14 +300,16 @@ class KernelPlane:
         """Detach, and give everything back; counters end."""
         if self._closed:
             return
-        self._closed = True
+        with self._reading:
+            self._closed = True
         with self._home.entered():
             for attached in self._attached.values():
                 attached.close()
         self._attached.clear()
-        if self._loaded is not None:
-            self._loaded.close()
-            self._loaded = None
+        with self._reading:
+            if self._loaded is not None:
+                self._loaded.close()
+                self._loaded = None
         self._delivery.close()
         self._home.close()
 

@@ -10,6 +10,7 @@ frame is forwarded by one of the two and counted once; counters are added up.  X
 from __future__ import annotations
 
 import selectors
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,7 +23,7 @@ from toolkit.bier.node import Node, Output
 from toolkit.bier.packet_filter import BUT_BIER, packet_filter, wanted
 from toolkit.bier.program import IpAddress, Program
 from toolkit.bier.runtime_ebpf import HandedUp, KernelPlane
-from toolkit.bier.runtime_socket import SocketRuntime
+from toolkit.bier.runtime_socket import BURST, SocketRuntime
 from toolkit.bier.runtime_tun import DEFAULT_NAME
 from toolkit.bier.snapshot import Snapshot, add_drops
 from toolkit.bier.wire import Encapsulation
@@ -45,9 +46,14 @@ class _Engine(Engine):
         encapsulations: Mapping[tuple[int, int], Encapsulation] | None = None,
         backups: Mapping[str, Mapping[BiftKey, Bifts]] | None = None,
     ) -> None:
+        before = dict(vars(self))
         super().load(bifts, bift_ids, encapsulations=encapsulations, backups=backups)
         if self.kernel is not None:
-            self.kernel.load(self.program, bifts, backups or {})
+            try:
+                self.kernel.load(self.program, bifts, backups or {})
+            except BaseException:
+                vars(self).update(before)  # both have the old tables
+                raise
 
     def replace(self, key: BiftKey, bifts: Bifts, failed: str | None = None) -> None:
         super().replace(key, bifts, failed)
@@ -77,8 +83,12 @@ class _Node(Node):
 
     def load(self, program: Program) -> None:
         assert isinstance(self.engine, _Engine)
-        self.engine.program = program
-        super().load(program)
+        before, self.engine.program = self.engine.program, program
+        try:
+            super().load(program)
+        except BaseException:
+            self.engine.program = before
+            raise
 
     def refresh(self) -> None:
         super().refresh()
@@ -98,6 +108,8 @@ class KernelRuntime(SocketRuntime):
         self._counted = 0
         self._seen: dict[str, tuple[int, int]] = {}
         """Frames received and sent that the kernel has told of."""
+        self._adding = threading.Lock()
+        """Held while `_seen` changes: counters are asked for by other threads too."""
         super().__init__(program, host_interface=host_interface, filtered=filtered)
         self._selector.register(self._plane, selectors.EVENT_READ, self._take_up)
 
@@ -126,17 +138,18 @@ class KernelRuntime(SocketRuntime):
 
     def _add_up(self) -> None:
         """Take the kernel's frames into the account of each interface."""
-        for name in self.node.program.interfaces:
-            received, sent = self._plane.port(name)
-            seen = self._seen.get(name, (0, 0))
-            self.received[name] += received - seen[0]
-            self.sent[name] += sent - seen[1]
-            self._seen[name] = (received, sent)
+        with self._adding:
+            for name in self.node.program.interfaces:
+                received, sent = self._plane.port(name)
+                seen = self._seen.get(name, (0, 0))
+                self.received[name] += received - seen[0]
+                self.sent[name] += sent - seen[1]
+                self._seen[name] = (received, sent)
 
     def _take_up(self, now: float) -> int:
         """Do what the kernel program leaves to us; return how many frames are the node's."""
         frames = 0
-        for output in self._plane.outputs():
+        for output in self._plane.outputs(BURST):
             if isinstance(output, HandedUp):
                 frames += 1
                 for made in self.node.receive(output.interface, output.frame, now):
@@ -173,4 +186,3 @@ class KernelRuntime(SocketRuntime):
         super().close()
         if self._kernel is not None:
             self._kernel.close()
-            self._kernel = None

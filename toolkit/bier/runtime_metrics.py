@@ -5,6 +5,7 @@ X: listens on a socket; only reads what it is given a function for.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,8 @@ from typing import Final
 from toolkit.errors import EnvironmentProblem
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+PATIENCE: Final = 10.0
+"""Seconds that somebody who has connected may say nothing."""
 
 
 class MetricsServer:
@@ -20,6 +23,8 @@ class MetricsServer:
 
     def __init__(self, host: str, port: int, text: Callable[[], str]) -> None:
         class Handler(BaseHTTPRequestHandler):
+            timeout = PATIENCE
+
             def do_GET(self) -> None:
                 found = self.path.split("?")[0] == "/metrics"
                 body = (text() if found else "look at /metrics\n").encode()
@@ -32,14 +37,18 @@ class MetricsServer:
             def log_message(self, *_args: object) -> None:
                 """Scrapes are no news."""
 
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            daemon_threads = True
+
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = Server((host, port), Handler)
         except (OSError, OverflowError) as error:
             said = getattr(error, "strerror", None) or str(error)
             raise EnvironmentProblem(f"--metrics {host}:{port}: {said}") from error
-        self._server.daemon_threads = True
         bound = self._server.server_address
-        self.address = f"{bound[0]!s}:{bound[1]}"
+        name = f"[{bound[0]!s}]" if ":" in host else str(bound[0])
+        self.address = f"{name}:{bound[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

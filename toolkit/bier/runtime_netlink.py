@@ -62,6 +62,13 @@ class Link(NamedTuple):
     port: Port
     up: bool
 
+    def is_there(self) -> bool:
+        """Ask the kernel whether it still is; another one of the same name is not."""
+        try:
+            return socket.if_nametoindex(self.name) == self.ifindex
+        except OSError:
+            return False
+
 
 class LinkGone(NamedTuple):
     name: str

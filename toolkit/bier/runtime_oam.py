@@ -202,9 +202,9 @@ def host_ports(names: Sequence[str]) -> dict[str, Port]:
         for name in names:
             try:
                 index = socket.if_nametoindex(name)
+                mtu = int(Path(f"/sys/class/net/{name}/mtu").read_text(encoding="ascii"))
             except OSError:
                 continue
-            mtu = int(Path(f"/sys/class/net/{name}/mtu").read_text(encoding="ascii"))
             try:
                 wanted = struct.pack("256s", name.encode()[:15])
                 octets = fcntl.ioctl(asking.fileno(), _SIOCGIFADDR, wanted)[20:24]

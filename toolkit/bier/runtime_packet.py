@@ -92,7 +92,10 @@ class PacketSocket:
         for kind, asked in ((_ALL_MULTICAST, multicast), (_PROMISCUOUS, everything)):
             if asked and kind not in self._joined:
                 request = _MEMBERSHIP.pack(ifindex, kind, 0, b"")
-                self._socket.setsockopt(SOL_PACKET, _ADD_MEMBERSHIP, request)
+                try:
+                    self._socket.setsockopt(SOL_PACKET, _ADD_MEMBERSHIP, request)
+                except OSError as error:
+                    raise EnvironmentProblem(f"{self.interface}: {error.strerror}") from error
                 self._joined.add(kind)
 
     def fileno(self) -> int:

@@ -73,9 +73,13 @@ class SocketRuntime:
         self._selector = selectors.DefaultSelector()
         self._wakes, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         """Whatever is written to `waker` ends a `poll` that waits."""
-        self._netlink = Netlink()
-        self.live = Live(self._make_node(program))
         try:
+            self._netlink = Netlink()
+        except BaseException:
+            self._close_loop()
+            raise
+        try:
+            self.live = Live(self._make_node(program))
             self._start(program)
         except BaseException:
             self.close()
@@ -111,6 +115,9 @@ class SocketRuntime:
         self._netlink.close()
         self._replies.close()
         self._guard.close()
+        self._close_loop()
+
+    def _close_loop(self) -> None:
         self._selector.close()
         os.close(self._wakes)
         os.close(self.waker)
@@ -121,10 +128,10 @@ class SocketRuntime:
         check_interfaces(program, self._links)
         try:
             self._fit(program)
+            self.live.reload(program)
         except EnvironmentProblem:
             self._fit(self.node.program)
             raise
-        self.live.reload(program)
         self._look(program)
         self._answer_oam(program)
 
@@ -142,17 +149,12 @@ class SocketRuntime:
             link = self._links.get(name)
             if link is None:
                 continue
-            opened = self._sockets.get(name)
-            if opened is None:
-                opened = self._sockets[name] = PacketSocket(name, filtered)
-                self._selector.register(opened, selectors.EVENT_READ)
-            else:
-                opened.filter(filtered)
-            opened.join(
-                link.ifindex,
-                multicast=bool(what.multicast),
-                everything=interface.mac not in (None, link.port.mac),
-            )
+            promiscuous = interface.mac not in (None, link.port.mac)
+            try:
+                self._open(link, filtered, multicast=bool(what.multicast), everything=promiscuous)
+            except EnvironmentProblem:
+                if link.is_there():
+                    raise  # else it has gone this very moment, and netlink says so next
         host = any(flow.host for flow in program.egress.values())
         if host and self._host is None:
             device = self._host = HostInterface(self._host_name)
@@ -161,6 +163,15 @@ class SocketRuntime:
         for name in self._sockets.keys() - program.interfaces.keys():
             self._close(name)
         self._refresh_at = 0.0
+
+    def _open(self, link: Link, filtered: bytes, *, multicast: bool, everything: bool) -> None:
+        opened = self._sockets.get(link.name)
+        if opened is None:
+            opened = self._sockets[link.name] = PacketSocket(link.name, filtered)
+            self._selector.register(opened, selectors.EVENT_READ)
+        else:
+            opened.filter(filtered)
+        opened.join(link.ifindex, multicast=multicast, everything=everything)
 
     def _answer_oam(self, program: Program) -> None:
         if program.oam is not None:

@@ -23,6 +23,8 @@ _TUNSETIFF: Final = 0x400454CA
 _TUN_WITHOUT_HEADER: Final = 0x1001
 _REQUEST: Final = Struct("16sH22x")
 DEFAULT_NAME: Final = "bier0"
+_BURST: Final = 256
+"""Packets thrown away before others have their turn."""
 
 
 class HostInterface:
@@ -63,10 +65,19 @@ class HostInterface:
             self.failed += 1
 
     def discard(self) -> None:
-        """Throw away what the host sends by the device (IGMP and MLD reports)."""
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._file, 1 << 16):
-                pass
+        """Throw away what the host sends by the device (IGMP and MLD reports), not all at once.
+
+        EnvironmentProblem where somebody has taken the device away.
+        """
+        try:
+            for _turn in range(_BURST):
+                os.read(self._file, 1 << 16)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"the device {self.name} for this host's own stack was taken away: {error.strerror}"
+            ) from error
 
     def close(self) -> None:
         os.close(self._file)

@@ -77,8 +77,11 @@ def run(args: argparse.Namespace) -> int:
     if args.check:
         print(_summary(args.file, program))
         return ExitCode.OK
-    runtime = _runtime(program, args.host_interface, args.plane)
     with ExitStack() as stack:
+        # Until there is a loop that takes signals: what was made for a start is given back.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        stack.callback(signal.signal, signal.SIGTERM, before)
+        runtime = _runtime(program, args.host_interface, args.plane)
         stack.callback(runtime.close)
         forwarder = _Forwarder(runtime, args)
         if metrics is not None:

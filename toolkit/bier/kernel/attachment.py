@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes as c
 import errno
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -78,7 +79,11 @@ class FilterAttachment:
             if error.errno != errno.EEXIST:
                 raise
             self._made_hook = False
-        self.update(program)
+        try:
+            self.update(program)
+        except OSError:
+            self.close()
+            raise
 
     def update(self, program: int) -> None:
         wanted = _Filter(
@@ -90,7 +95,8 @@ class FilterAttachment:
         ours = _Filter(sz=c.sizeof(_Filter), handle=HANDLE, priority=PRIORITY)
         with suppress(OSError):  # the interface may be gone, and the filter with it
             self._library.call("bpf_tc_detach", c.byref(self._hook), c.byref(ours))
-            if self._made_hook:
+        if self._made_hook:
+            with suppress(OSError):
                 self._hook.point = _BOTH
                 self._library.call("bpf_tc_hook_destroy", c.byref(self._hook))
 
@@ -108,3 +114,42 @@ def attach(library: Libbpf, program: int, ifindex: int, name: str) -> Attachment
         raise EnvironmentProblem(
             f"{name}: the kernel does not take the BIER program: {error.strerror}"
         ) from error
+
+
+def attach_all(
+    library: Libbpf,
+    program: int,
+    interfaces: Mapping[str, int],
+    attached: Mapping[str, Attachment],
+    before: int,
+) -> dict[str, Attachment]:
+    """Put a program at interfaces (name -> index) in the place of `before`, and take it away from
+    all others that are `attached`; return what is attached then.
+
+    All or none: on EnvironmentProblem every interface is as it was.
+    """
+    kept = {n: a for n, a in attached.items() if interfaces.get(n) == a.ifindex}
+    made: dict[str, Attachment] = {}
+    updated: list[Attachment] = []
+    try:
+        for name in interfaces.keys() - kept.keys():
+            made[name] = attach(library, program, interfaces[name], name)
+        for name, there in kept.items():
+            try:
+                there.update(program)
+            except OSError as error:  # for one, the interface has gone this very moment
+                raise EnvironmentProblem(
+                    f"{name}: the kernel does not replace the BIER program: {error.strerror}"
+                ) from error
+            updated.append(there)
+    except BaseException:
+        for new in made.values():
+            new.close()
+        for there in updated:
+            with suppress(OSError):
+                there.update(before)
+        raise
+    for name, there in attached.items():
+        if name not in kept:
+            there.close()
+    return kept | made

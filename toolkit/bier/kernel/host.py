@@ -86,13 +86,13 @@ class Delivery:
             made = ioctl(self._fd, _MAKE_TUN, wanted)
             self.name = made[:16].rstrip(b"\0").decode()
             self._bring_up()
+            self.ifindex = socket.if_nametoindex(self.name)
         except OSError as error:
             os.close(self._fd)
             raise EnvironmentProblem(
                 f"no TAP device for the packets of this BFER: {error.strerror}; it needs root "
                 "(CAP_NET_ADMIN)"
             ) from error
-        self.ifindex = socket.if_nametoindex(self.name)
 
     def _bring_up(self) -> None:
         quiet = Path("/proc/sys/net/ipv6/conf") / self.name / "disable_ipv6"
@@ -114,6 +114,11 @@ class Delivery:
             return os.read(self._fd, FRAME)
         except BlockingIOError:
             return None
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"{self.name}, the device for the packets of this BFER, was taken away: "
+                f"{error.strerror}"
+            ) from error
 
     @property
     def lost(self) -> int:

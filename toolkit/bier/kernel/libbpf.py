@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes as c
 import errno
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from struct import Struct
@@ -25,6 +26,8 @@ NATIVE: Final = 1 << 2
 """XDP_FLAGS_DRV_MODE."""
 LIVE_FRAMES: Final = 1 << 1
 """BPF_F_TEST_XDP_LIVE_FRAMES: what the program lets pass is really received or sent."""
+_CAPABILITIES: Final = {"CAP_BPF": (39, 21), "CAP_PERFMON": (38, 21), "CAP_NET_ADMIN": (12,)}
+"""Each, or CAP_SYS_ADMIN (21) where that is enough."""
 _PRINT: Final = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, c.c_void_p)
 _said: list[str] = []
 
@@ -152,7 +155,9 @@ class Object:
         try:
             self._object = library.pointer("bpf_object__open_file", str(path).encode(), None)
         except OSError as error:
-            raise _refused(f"the object {path}", error) from error
+            raise EnvironmentProblem(
+                f"{path} is no object of BPF programs; remove it, and it is compiled anew"
+            ) from error
 
     def size(self, name: str, entries: int) -> None:
         """Give a map that many entries; before `load`."""
@@ -273,10 +278,25 @@ def _keep(level: int, form: bytes, arguments: int) -> int:
     return 0
 
 
+def _lacking() -> list[str]:
+    """Return the capabilities that this process would need and has not (Linux capabilities(7))."""
+    status = Path("/proc/thread-self/status").read_text(encoding="utf-8", errors="replace")
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    held = int(found[1], 16) if found else -1
+    return [n for n, bits in _CAPABILITIES.items() if not any(held >> bit & 1 for bit in bits)]
+
+
 def _refused(what: str, error: OSError) -> EnvironmentProblem:
-    if error.errno in (errno.EPERM, errno.EACCES) and not os.access("/proc/1/mem", os.R_OK):
+    # The verifier says EACCES too, of a program that it does not like.
+    lacks = ", ".join(_lacking())
+    if error.errno in (errno.EPERM, errno.EACCES) and lacks:
         return EnvironmentProblem(
-            f"the kernel refuses {what}: the kernel plane needs root (CAP_BPF, CAP_NET_ADMIN)"
+            f"the kernel refuses {what}: the kernel plane needs root; this process lacks {lacks}"
+        )
+    if error.errno == errno.EPERM:
+        return EnvironmentProblem(
+            f"the kernel refuses {what}: {error.strerror}; a container's seccomp filter or user "
+            "namespace, or kernel lockdown, forbids BPF here"
         )
     why = next((f": {line}" for line in reversed(_said) if line.strip()), "")
     return EnvironmentProblem(f"the kernel refuses {what}: {error.strerror}{why}")

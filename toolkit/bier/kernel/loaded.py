@@ -18,6 +18,7 @@ from toolkit.bier.kernel.libbpf import Libbpf, Map, Object, settle
 from toolkit.bier.masks import Masks
 from toolkit.bier.program import Program
 from toolkit.bier.wire import Encapsulation, Proto
+from toolkit.errors import EnvironmentProblem
 
 _ONLY: Final = records.KEY.pack(0)
 _MAPS: Final = (
@@ -114,7 +115,10 @@ class Loaded:
             try:
                 self._write(self.layout.changed(key, masks, outs, failed))
             except Full:
-                settle()
+                try:
+                    settle()
+                except EnvironmentProblem:
+                    return False  # CPUs without a tick (nohz_full) have no membarrier
                 self.layout.settle()
             else:
                 return True
