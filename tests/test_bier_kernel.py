@@ -128,9 +128,10 @@ def test_everything_that_does_not_apply_is_refused_at_once() -> None:
             "neighbors": {
                 "far": {
                     "interface": "eth0",
+                    "mac": "02:00:00:00:00:01",
                     "tunnel": {"kind": "gre", "local": "10.0.0.1", "remote": "10.0.0.2"},
                 },
-                "near": {"interface": "eth0"},
+                "near": {"interface": "eth0", "mac": "02:00:00:00:00:02"},
             },
             "bifts": [
                 {"bsl": 64, "rows": [{"bits": [1], "via": [{"neighbor": "far", "bift_id": 99}]}]},
