@@ -242,9 +242,9 @@ class KernelPlane:
         for reason in {str(reason) for reason in (*Reason, *NodeReason)}:  # they share a name
             name = f"dropped-{reason}"
             counted[name] = counted.get(name, 0) + self.drops[reason]
-            if not self._closed:
-                with self._home.entered():
-                    self._overrun = self._delivery.lost
+        if not self._closed:
+            with self._home.entered():
+                self._overrun = self._delivery.lost
         counted["delivery-overrun"] = self._overrun
         return counted
 
