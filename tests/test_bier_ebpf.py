@@ -18,6 +18,7 @@ from shutil import which
 
 import pytest
 from bier_cases import sample
+from bier_counts import note
 from bier_kernel_programs import frames, mac, programs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -105,27 +106,30 @@ def compared(outcome: Outcome) -> tuple[Counter[object], Counter[object], dict[s
     return Counter(outcome.out), Counter(outcome.delivered), outcome.dropped
 
 
-def judged(plane: EbpfPlane, cases: Iterable[Case]) -> int:
-    wrong, passed = [], 0
+def judged(plane: EbpfPlane, cases: Iterable[Case], record_property: object) -> int:
+    wrong: list[str] = []
+    why: list[str] = []
     for case in cases:
         vector = case.vector()
-        if lacking(plane, vector):
-            continue
-        found = faults(plane, vector)
-        wrong += [f"{case.name}: {fault}" for fault in found]
-        passed += not found
+        lacks = lacking(plane, vector)
+        if not lacks:
+            wrong += [f"{case.name}: {fault}" for fault in faults(plane, vector)]
+        why.append(lacks)
     assert not wrong, "\n".join(wrong[:10])
-    return passed
+    note(record_property, plane.name, why)
+    return why.count("")
 
 
-def test_conformance_vectors_hold(plane: EbpfPlane) -> None:
-    assert judged(plane, sample()) > 50  # `make soak` and bench/bier_forwarding.py take all of them
+def test_conformance_vectors_hold(plane: EbpfPlane, record_property: object) -> None:
+    assert (
+        judged(plane, sample(), record_property) > 50
+    )  # `make soak` and bench/bier_forwarding.py take all of them
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_all_conformance_vectors_hold(plane: EbpfPlane) -> None:
-    assert judged(plane, all_cases()) > 2000
+def test_all_conformance_vectors_hold(plane: EbpfPlane, record_property: object) -> None:
+    assert judged(plane, all_cases(), record_property) > 2000
 
 
 def test_any_program_and_frame_come_out_as_of_the_reference(able: None) -> None:
