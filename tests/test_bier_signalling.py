@@ -21,6 +21,7 @@ from toolkit.bier.signalling.acceptance import (
     conflict,
     duplicates,
 )
+from toolkit.bier.signalling.codes import Codes
 from toolkit.bier.signalling.info import BierInfo, BiftIdRange
 from toolkit.bier.wire import Encapsulation
 from toolkit.errors import WireError
@@ -51,7 +52,7 @@ def test_octets_packed_by_hand_both_ways(vector: dict[str, Any]) -> None:
 
 
 def test_the_layout_of_the_non_mpls_draft_under_a_type_that_is_given() -> None:
-    codes = isis.Codes(1, 42)
+    codes = Codes(1, 42)
     info = BierInfo(sub_domain_id=1, ranges=(BiftIdRange(NON_MPLS, 3, 0x12345, 2),))
     octets = bytes.fromhex("00000100002a0402312345")
     assert isis.encode(info, codes) == octets
@@ -60,8 +61,8 @@ def test_the_layout_of_the_non_mpls_draft_under_a_type_that_is_given() -> None:
     with pytest.raises(ValueError, match="no type is assigned to the non-MPLS encapsulation"):
         isis.encode(info)
     there = bytes.fromhex("0100000000000000002a00080201234530000000")
-    assert ospf.encode(info, isis.Codes(10, 42)) == there
-    assert ospf.parse(there, isis.Codes(10, 42)) == info
+    assert ospf.encode(info, Codes(10, 42)) == there
+    assert ospf.parse(there, Codes(10, 42)) == info
 
 
 def test_reserved_bits_are_ignored() -> None:
@@ -136,9 +137,9 @@ values = st.builds(
 
 @given(values)
 def test_what_is_encoded_is_parsed(info: BierInfo) -> None:
-    codes = isis.Codes(1, 2)
+    codes = Codes(1, 2)
     assert isis.parse(isis.encode(info, codes), info.mt_id, codes) == info
-    codes = isis.Codes(10, 11)
+    codes = Codes(10, 11)
     assert ospf.parse(ospf.encode(info, codes), codes) == info
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from toolkit.bier.signalling import isis as bier_isis
 from toolkit.bier.signalling import ospf as bier_ospf
+from toolkit.bier.signalling.codes import Codes
 from toolkit.errors import WireError
 from toolkit.inet import ip, pcap
 from toolkit.inet.ethernet import EtherType
@@ -48,8 +49,8 @@ def read_databases(
     """
     capture = pcap.read(data)
     reader = _Reader(
-        IsisDatabase(bier_isis.Codes(bier_isis.MPLS_ENCAPSULATION, isis_non_mpls)),
-        OspfDatabase(bier_isis.Codes(bier_ospf.MPLS_ENCAPSULATION, ospf_non_mpls)),
+        IsisDatabase(Codes(bier_isis.MPLS_ENCAPSULATION, isis_non_mpls)),
+        OspfDatabase(Codes(bier_ospf.MPLS_ENCAPSULATION, ospf_non_mpls)),
     )
     for frame in capture.frames:
         reader.frame(frame)

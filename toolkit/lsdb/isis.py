@@ -16,6 +16,7 @@ from typing import Final
 
 from toolkit.bier.signalling import isis as bier_isis
 from toolkit.bier.signalling.acceptance import Advertisement
+from toolkit.bier.signalling.codes import Codes
 from toolkit.errors import WireError
 from toolkit.igp.graph import MAX_METRIC
 from toolkit.inet.tlv import Tlv, read_short
@@ -60,7 +61,7 @@ class _Link:
 class IsisDatabase:
     """Takes PDUs in the order of the capture; `scopes` reads what they amount to."""
 
-    def __init__(self, codes: bier_isis.Codes) -> None:
+    def __init__(self, codes: Codes) -> None:
         self.codes = codes
         self._held: dict[tuple[int, LspId], _Held] = {}
         self._listed: dict[tuple[int, LspId], tuple[int, str]] = {}

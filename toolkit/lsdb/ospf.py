@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from toolkit.bier.signalling import ospf as bier_ospf
 from toolkit.bier.signalling.acceptance import Advertisement
-from toolkit.bier.signalling.isis import Codes
+from toolkit.bier.signalling.codes import Codes
 from toolkit.errors import WireError
 from toolkit.inet.tlv import read_long
 from toolkit.lsdb import ospf_lsa

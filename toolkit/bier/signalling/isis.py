@@ -17,10 +17,10 @@ knows what a network uses says it in `Codes`.  Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
+from toolkit.bier.signalling.codes import Codes
 from toolkit.bier.signalling.info import BierInfo, BiftIdRange
 from toolkit.bier.wire import Encapsulation
 from toolkit.errors import WireError
@@ -33,29 +33,7 @@ _FIXED: Final = Struct("!BBBH")
 _RANGE: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Codes:
-    """Types of what BIER Info holds."""
-
-    mpls: int = MPLS_ENCAPSULATION
-    non_mpls: int | None = None
-    """None: not known, then such sub-sub-TLVs are kept as unknown."""
-
-    def encapsulation(self, kind: int) -> Encapsulation | None:
-        """Return what a type stands for, None where it is another."""
-        if kind == self.mpls:
-            return Encapsulation.MPLS
-        return Encapsulation.NON_MPLS if kind == self.non_mpls else None
-
-    def type_of(self, encapsulation: Encapsulation) -> int:
-        """Return the inverse; ValueError where there is no type for it."""
-        kind = self.mpls if encapsulation is Encapsulation.MPLS else self.non_mpls
-        if kind is None:
-            raise ValueError("no type is assigned to the non-MPLS encapsulation")
-        return kind
-
-
-STANDARD: Final = Codes()
+STANDARD: Final = Codes(MPLS_ENCAPSULATION)
 
 
 def parse(value: bytes, mt_id: int = 0, codes: Codes = STANDARD) -> BierInfo:
@@ -63,22 +41,15 @@ def parse(value: bytes, mt_id: int = 0, codes: Codes = STANDARD) -> BierInfo:
     if len(value) < _FIXED.size:
         raise WireError(f"BIER Info: {len(value)} octets are less than {_FIXED.size}")
     bar, ipa, sub_domain_id, bfr_id = _FIXED.unpack_from(value)
-    ranges: list[BiftIdRange] = []
-    unknown: list[Tlv] = []
-    for _at, tlv in read_short(value[_FIXED.size :]):
-        encapsulation = codes.encapsulation(tlv.type)
-        if encapsulation is None:
-            unknown.append(tlv)
-        else:
-            ranges.append(_range(encapsulation, tlv.value))
+    ranges, unknown = codes.sort(read_short(value[_FIXED.size :]), _range)
     return BierInfo(
         sub_domain_id=sub_domain_id,
         mt_id=mt_id,
         bfr_id=bfr_id,
         bar=bar,
         ipa=ipa,
-        ranges=tuple(ranges),
-        unknown=tuple(unknown),
+        ranges=ranges,
+        unknown=unknown,
     )
 
 

@@ -23,8 +23,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
+from toolkit.bier.signalling.codes import Codes
 from toolkit.bier.signalling.info import MAX_BIFT_ID, BierInfo, BiftIdRange
-from toolkit.bier.signalling.isis import Codes
 from toolkit.bier.wire import Encapsulation
 from toolkit.errors import WireError
 from toolkit.inet.tlv import Tlv, read_long, write_long
@@ -44,22 +44,15 @@ def parse(value: bytes, codes: Codes = STANDARD) -> BierInfo:
     if len(value) < _FIXED.size:
         raise WireError(f"BIER sub-TLV: {len(value)} octets are less than {_FIXED.size}")
     sub_domain_id, mt_id, bfr_id, bar, ipa = _FIXED.unpack_from(value)
-    ranges: list[BiftIdRange] = []
-    unknown: list[Tlv] = []
-    for _at, tlv in read_long(value[_FIXED.size :]):
-        encapsulation = codes.encapsulation(tlv.type)
-        if encapsulation is None:
-            unknown.append(tlv)
-        else:
-            ranges.append(_range(encapsulation, tlv.value))
+    ranges, unknown = codes.sort(read_long(value[_FIXED.size :]), _range)
     return BierInfo(
         sub_domain_id=sub_domain_id,
         mt_id=mt_id,
         bfr_id=bfr_id,
         bar=bar,
         ipa=ipa,
-        ranges=tuple(ranges),
-        unknown=tuple(unknown),
+        ranges=ranges,
+        unknown=unknown,
     )
 
 
