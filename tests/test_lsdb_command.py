@@ -137,9 +137,9 @@ def test_what_a_person_gets_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_a_capture_of_other_things(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.pcap").write_bytes(pcap.write([Frame(bytes(60))]))
-    assert main(["bier", "lsdb", str(tmp_path / "x.pcap")]) == 0
+    assert main(["bier", "lsdb", str(tmp_path / "x.pcap")]) == 1
     out, err = capsys.readouterr()
-    assert out == "0 of 1 frames are IS-IS or OSPF\n\nno problems\n"
+    assert out == "0 of 1 frames are IS-IS or OSPF\n"
     assert err.endswith("x.pcap: no usable IS-IS or OSPF PDU in 1 frames\n")
 
 

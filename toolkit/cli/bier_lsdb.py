@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
         print("\n\n".join(_texts(told, roots)))
     if not told.scopes:
         say(f"{args.capture}: no usable IS-IS or OSPF PDU in {told.frames} frames")
-    return ExitCode.FINDINGS if told.harmed else ExitCode.OK
+    # a capture that shows no network proves nothing about one
+    return ExitCode.FINDINGS if told.harmed or not told.scopes else ExitCode.OK
 
 
 def _read(path: Path) -> bytes:
@@ -100,7 +101,7 @@ def _texts(told: Survey, roots: set[str] | None) -> Iterable[str]:
     if told.problems:
         lines = [f"  {'error' if p.harms else 'note '}  {p}" for p in told.problems]
         yield "\n".join(["problems:", *lines])
-    else:
+    elif told.scopes:
         yield "no problems"
 
 
