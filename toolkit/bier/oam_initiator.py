@@ -6,9 +6,9 @@ our handle and a sequence number that we sent.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from toolkit.bier.bift import BiftKey
 from toolkit.bier.bitstring import BitString, Bsl
@@ -59,6 +59,22 @@ class Request(NamedTuple):
     bits: int
     ttl: int
     payload: bytes
+
+
+class Probe(Protocol):
+    """A ping or a trace, to whoever carries its requests and hands it what comes back."""
+
+    scope: Scope
+
+    @property
+    def deadline(self) -> float | None: ...
+
+    @property
+    def finished(self) -> bool: ...
+
+    def poll(self, now: float, /) -> Sequence[Request]: ...
+
+    def receive(self, payload: bytes, source: IpAddress | None, now: float, /) -> None: ...
 
 
 class Reply(NamedTuple):

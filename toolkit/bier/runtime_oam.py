@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from toolkit.bier.birt import Neighbor
 from toolkit.bier.engine import Forward
-from toolkit.bier.oam_initiator import Request, Scope
+from toolkit.bier.oam_initiator import Probe, Request, Scope
 from toolkit.bier.oam_responder import IpReply, Port
 from toolkit.bier.oam_tlv import AddressType, Interface, IpAddress
 from toolkit.bier.program import Program
@@ -38,22 +38,6 @@ _ETHERTYPE: Final = {
 }
 _SIOCGIFADDR: Final = 0x8915
 _ARP: Final = Path("/proc/net/arp")
-
-
-class Probe(Protocol):
-    """A ping or a trace."""
-
-    scope: Scope
-
-    @property
-    def deadline(self) -> float | None: ...
-
-    @property
-    def finished(self) -> bool: ...
-
-    def poll(self, now: float, /) -> Sequence[Request]: ...
-
-    def receive(self, payload: bytes, source: IpAddress | None, now: float, /) -> None: ...
 
 
 class Asker:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from toolkit.bier.oam_initiator import Probe
 from toolkit.lab.fabric import Fabric, build_fabric
 from toolkit.lab.hosts import SilentHost
-from toolkit.lab.oam_router import Probe
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Network
 from toolkit.plan.model import Plan

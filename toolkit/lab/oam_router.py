@@ -7,32 +7,14 @@ delays and the loss of their links.  Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
 
-from toolkit.bier.oam_initiator import Request, Scope
+from toolkit.bier.oam_initiator import Probe
 from toolkit.bier.oam_model import PORT
 from toolkit.bier.oam_responder import BierReply, Identity, IpReply, Received, Responder
 from toolkit.bier.oam_tlv import IpAddress
 from toolkit.bier.punt import Punt
 from toolkit.bier.wire import Proto
 from toolkit.lab.wires import Emission
-
-
-class Probe(Protocol):
-    """A ping or a trace."""
-
-    scope: Scope
-
-    @property
-    def deadline(self) -> float | None: ...
-
-    @property
-    def finished(self) -> bool: ...
-
-    def poll(self, now: float, /) -> Iterable[Request]: ...
-
-    def receive(self, payload: bytes, source: IpAddress | None, now: float, /) -> None: ...
-
 
 Impose = Callable[[int, int, dict[int, int], int, bytes, int, int, int, float], Iterable[Emission]]
 """(sub-domain, BSL, sets, Proto, payload, BFIR-id, entropy, TTL, now) -> frames."""
