@@ -143,6 +143,9 @@ def test_hexadecimal_in_every_spelling(
     ("arguments", "said"),
     [
         ([], "nothing to decode: give HEX, a file, or - for standard input"),
+        (["/no/such/file"], "/no/such/file: no such file"),
+        (["gone.pcap"], "gone.pcap: no such file"),
+        (["/"], "/: is a folder, not a capture or a text file"),
         (["xyz"], "HEX: 'x' is no hexadecimal digit (neither hexadecimal nor a file that exists)"),
         (["000"], "HEX: 3 hexadecimal digits are half an octet too many (neither hexadecimal nor a"
          " file that exists)"),

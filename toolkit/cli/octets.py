@@ -34,8 +34,12 @@ def given(argument: str) -> tuple[str, bytes | None]:
     try:
         if Path(argument).is_file():
             return argument, Path(argument).read_bytes()
+        if argument and Path(argument).is_dir():
+            raise UsageError(f"{argument}: is a folder, not a capture or a text file")
     except (OSError, ValueError) as error:
         # A long line of hexadecimal is no possible file name; a file without permission is one.
         if isinstance(error, PermissionError):
             raise UsageError(f"{argument}: cannot be read: {error.strerror}") from None
+    if "/" in argument or argument.endswith((".pcap", ".pcapng", ".cap")):
+        raise UsageError(f"{argument}: no such file")  # no digit of hexadecimal is in such a name
     return argument, None
