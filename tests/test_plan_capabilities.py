@@ -19,8 +19,9 @@ from toolkit.inventory.model import (
     Pools,
     Router,
 )
-from toolkit.plan.capabilities import BIER, MAX_SETS, domain_limit
+from toolkit.plan.capabilities import BIER, domain_limit
 from toolkit.plan.expand import make_plan
+from toolkit.plan.platforms.facts import MAX_SETS
 
 
 def problems(declared: Inventory) -> tuple[Problem, ...]:

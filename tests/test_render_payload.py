@@ -153,8 +153,8 @@ def test_a_missing_cell_is_refused_before_anything_is_rendered(templates: Path) 
 def test_a_platform_without_templates_names_those_that_have_them() -> None:
     plan, _ = make_plan(star(2, platform=Platform.SROS))
     assert [str(problem) for problem in missing_cells(plan)][:2] == [
+        "routers.core: no template for interfaces on sros (available: reference)",
         "routers.core: no template for isis on sros (available: reference)",
-        "routers.core: no template for bier on sros (available: reference)",
     ]
 
 

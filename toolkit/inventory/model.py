@@ -45,6 +45,24 @@ class Platform(StrEnum):
     FRR = "frr"
 
 
+class Igp(StrEnum):
+    """What routes between routers, and carries BIER's and SR's advertisements."""
+
+    ISIS = "isis"
+    """IS-IS, level 2 (ISO 10589, RFC 1195)."""
+    OSPF = "ospf"
+    """OSPFv2 in one area (RFC 2328); with IPv6 loopbacks OSPFv3 (RFC 5340)."""
+
+
+class OverlaySignalling(StrEnum):
+    """How edge routers know which of them want a flow."""
+
+    STATIC = "static"
+    """(S,G) mappings that the plan writes."""
+    MVPN = "mvpn"
+    """BGP MVPN (RFC 6513, RFC 6514; over BIER RFC 8556): they tell each other."""
+
+
 class Transport(StrEnum):
     """How a delivery crosses the network."""
 
@@ -166,6 +184,8 @@ class Router:
     """False: no replication segments (RFC 9524); it forwards by node SIDs and is crossed by one."""
     pim: bool = True
     """False: no PIM; no tree may lead through it."""
+    edge_protection: bool = True
+    """False: what its edge ports accept from hosts is somebody else's to filter."""
     management: Management | None = None
     place: Place = NOWHERE
 
@@ -189,6 +209,11 @@ class Link:
     """Administrative groups by name (RFC 7308): what constraints of trees speak of."""
     te_metric: int | None = None
     """TE metric (RFC 5305 section 3.7); None: the IGP metric."""
+    a_port: str = ""
+    """The physical port of `a`, in its platform's words (`1/1/c1/1`, `et-0/0/0`); empty: the plan
+    names one where the platform lets it."""
+    b_port: str = ""
+    """The physical port of `b`."""
     place: Place = NOWHERE
 
     def __post_init__(self) -> None:
@@ -205,6 +230,8 @@ class Repository:
     capacity: int = 100_000_000_000
     delay: float = 0.0001
     mtu: int = 9000
+    router_port: str = ""
+    """The physical port of its router, in the platform's words; empty: as `Link.a_port`."""
     place: Place = NOWHERE
 
 
@@ -219,6 +246,8 @@ class Cloud:
     delay: float = 0.0001
     mtu: int = 9000
     gpus: int = 8
+    router_port: str = ""
+    """The physical port of its router, in the platform's words; empty: as `Link.a_port`."""
     place: Place = NOWHERE
 
 
@@ -337,6 +366,26 @@ class SrSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OverlaySettings:
+    """How edge routers know who wants a flow."""
+
+    signalling: OverlaySignalling = OverlaySignalling.STATIC
+    as_number: int = 64_512
+    """AS of the BGP sessions between edge routers (MVPN); the first private one (RFC 6996)."""
+    route_reflectors: tuple[str, ...] = ()
+    """Routers that reflect routes between edge routers (RFC 4456); empty: a full mesh."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QosSettings:
+    """The class of service of deliveries."""
+
+    dscp: int | None = 1
+    """DSCP that senders mark packets with and routers put into a class of their own; 1 is LE, lower
+    effort (RFC 8622); None: routers are told nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """A whole, consistent inventory: every name that is referred to exists."""
 
@@ -352,3 +401,6 @@ class Inventory:
     bier: BierSettings = field(default_factory=BierSettings)
     pim: PimSettings = field(default_factory=PimSettings)
     sr: SrSettings = field(default_factory=SrSettings)
+    igp: Igp = Igp.ISIS
+    overlay: OverlaySettings = field(default_factory=OverlaySettings)
+    qos: QosSettings = field(default_factory=QosSettings)

@@ -34,6 +34,11 @@ def system_id(index: int) -> str:
     return f"{digits[:4]}.{digits[4:8]}.{digits[8:]}"
 
 
+def router_id(loopback: IpInterface, index: int) -> str:
+    """Return the identifier in OSPF and BGP: the loopback, or the index where that is IPv6."""
+    return str(loopback.ip if loopback.version == 4 else IPv4Address(index))
+
+
 class Pool:
     """One of the inventory's pools, cut into slots of `width` addresses."""
 

@@ -9,7 +9,7 @@ labels are easier to follow in a capture.
 from __future__ import annotations
 
 from toolkit.inventory.model import BierSettings, Encapsulation
-from toolkit.plan.capabilities import BierCapability
+from toolkit.plan.platforms.facts import BierCapability
 
 
 def bsl_code(bsl: int) -> int:

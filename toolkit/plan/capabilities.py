@@ -1,6 +1,6 @@
 """What each platform can do for BIER, and what follows for a domain made of several of them.
 
-Pure.  One table; a platform without an entry has no BIER configuration at all.  RFC 8279 section 2
+Pure.  A platform without an entry in `BIER` has no BIER configuration at all.  RFC 8279 section 2
 gives the outer bounds (BFR-ids 1..65535, sets 0..255), vendors narrow them.  A BIER domain can do
 what all of its BFRs can do, so the plan is held to the smallest limit among them.
 """
@@ -14,80 +14,14 @@ from types import MappingProxyType
 from toolkit.errors import Place, Problem
 from toolkit.inventory.model import BierTunnel, Encapsulation, Inventory, Platform, Router
 from toolkit.plan.places import place_of
+from toolkit.plan.platforms import PLATFORMS
+from toolkit.plan.platforms.facts import BSLS, MAX_BFR_ID, MAX_SETS, BierCapability
 
-BSLS = (64, 128, 256, 512, 1024, 2048, 4096)
-"""BitString lengths in bits (RFC 8296 section 2.1.2)."""
-MAX_BFR_ID = 65535
-MAX_SETS = 256
-"""SI is 0..255 (RFC 8279 section 1, RFC 8401 section 6.2)."""
 MAXIMUM_PATHS = 16
-_EVERY_ENCAPSULATION = frozenset(Encapsulation)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BierCapability:
-    """What a platform's BIER can be told to do."""
-
-    encapsulations: frozenset[Encapsulation]
-    bsls: frozenset[int] = frozenset(BSLS)
-    max_bfr_id: int = MAX_BFR_ID
-    versions: frozenset[int] = frozenset({4, 6})
-    """Address families of the BFR-prefix."""
-    labels: range = range(100_000, 1_048_576)
-    """Where label blocks are taken from."""
-    stride: int = MAX_SETS
-    """Labels from one block to the next: as many as the platform can ever have sets."""
-    host_imposition: bool = False
-    """An edge port can be told to accept BIER packets that a host imposed."""
-    ecmp: bool = True
-    """It spreads BIER over equal-cost ways (RFC 8279 section 6.7)."""
-    note: str = ""
-    """Added to a refusal: why the platform is so."""
-
 
 BIER: Mapping[Platform, BierCapability] = MappingProxyType(
-    {
-        # Labels from 100000: above what dynamic allocators hand out first on common routers.
-        Platform.REFERENCE: BierCapability(
-            encapsulations=_EVERY_ENCAPSULATION, host_imposition=True
-        ),
-        # FRRouting carries no BIER: the reference engine runs beside it and obeys the same plan.
-        Platform.FRR: BierCapability(encapsulations=_EVERY_ENCAPSULATION, host_imposition=True),
-        # ietf-bier: bift-id-base and max-si are free; nothing in it speaks of hosts.
-        Platform.IETF: BierCapability(encapsulations=_EVERY_ENCAPSULATION),
-        # nokia-conf-router-bier: bfr-id 1..4096, prefix is ipv4-unicast-address, no BSL leaf (256).
-        # It has no label leaf either: SR OS takes BIER's labels itself, from a reserved block where
-        # one is configured.  Those are carved from the dynamic range, which ends at 524287 on older
-        # line cards; its upper end is what dynamic allocation reaches last.
-        Platform.SROS: BierCapability(
-            encapsulations=frozenset({Encapsulation.MPLS}),
-            bsls=frozenset({256}),
-            max_bfr_id=4096,
-            versions=frozenset({4}),
-            labels=range(400_000, 524_288),
-            stride=16,
-            ecmp=False,
-        ),
-        # junos-conf-protocols: bfr-id 1..1024, bitstringlen 256 only, number-sets 1..16.  Of
-        # static-base-label's 16..1048575 only the range for static labels (1000000 and up) is
-        # never handed out dynamically.
-        Platform.JUNOS: BierCapability(
-            encapsulations=frozenset({Encapsulation.MPLS}),
-            bsls=frozenset({256}),
-            max_bfr_id=1024,
-            labels=range(1_000_000, 1_048_576),
-            stride=16,
-        ),
-        # huawei-bier: BIERv6, an encapsulation of its own that no other platform speaks.
-        Platform.VRP: BierCapability(
-            encapsulations=frozenset(),
-            bsls=frozenset({64, 128, 256}),
-            versions=frozenset({6}),
-            note="it speaks BIERv6, which no other platform understands",
-        ),
-    }
+    {platform: facts.bier for platform, facts in PLATFORMS.items() if facts.bier is not None}
 )
-"""Sources: the vendors' YANG modules named above, and RFC 8279/8296 for the rest."""
 
 NO_BIER = "set `bier: false` on it: its neighbors then reach each other across it"
 

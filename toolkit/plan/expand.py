@@ -13,17 +13,19 @@ from collections.abc import Iterator
 
 from toolkit.errors import PlanError, Problem
 from toolkit.inventory.model import BierTunnel, Imposition, Inventory, Router, Transport
-from toolkit.plan.addresses import Addresses, system_id
+from toolkit.plan.addresses import Addresses, router_id, system_id
 from toolkit.plan.bfr_ids import allocate_bfr_ids, edges
 from toolkit.plan.bift_ids import bift_id_base
-from toolkit.plan.capabilities import BIER, BSLS, check_platforms, domain_limit
+from toolkit.plan.capabilities import BIER, check_platforms, domain_limit
 from toolkit.plan.flows import check_flows, check_mtus, plan_flows
 from toolkit.plan.ids import allocate
 from toolkit.plan.lock import EMPTY_LOCK, check_lock
 from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
 from toolkit.plan.pim import check_pim, lock_rp, plan_pim
 from toolkit.plan.places import place_of
-from toolkit.plan.ports import Wiring, attached_hosts, wire
+from toolkit.plan.platforms import PLATFORMS
+from toolkit.plan.platforms.facts import BSLS
+from toolkit.plan.ports import Wiring, attached_hosts, check_ports, wire
 from toolkit.plan.replication import (
     NO_REPLICATION,
     ReplicationPlan,
@@ -50,6 +52,7 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
         *check_flows(inventory),
         *_check_imposition(inventory),
         *check_pim(inventory),
+        *check_ports(inventory),
     ]
     grown = _allocate(inventory, lock, addresses, problems)
     grown = lock_rp(inventory, grown)
@@ -74,6 +77,7 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
         policies=inventory.policies,
         pim=plan_pim(inventory, routers, grown),
         sr=sr.blocks,
+        igp=inventory.igp,
     )
     return plan, grown
 
@@ -178,6 +182,10 @@ def _routers(
             loopback=addresses.loopback(router, lock.routers[router.name]),
             system_id=system_id(lock.routers[router.name]),
             area=inventory.domains[router.domain].area,
+            router_id=router_id(
+                addresses.loopback(router, lock.routers[router.name]), lock.routers[router.name]
+            ),
+            loopback_name=PLATFORMS[router.platform].loopback,
             ports=wiring.ports[router.name],
             bfr=router.bier and bier,
             pim=router.pim and any(transport.pim for transport in used),

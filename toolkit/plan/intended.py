@@ -27,9 +27,6 @@ from toolkit.state.model import (
     SubDomain,
 )
 
-LOOPBACK = "lo0"
-"""Interface that the loopback address stands on."""
-
 
 def intended_state(plan: Plan) -> NetworkState:
     """Return the state of all routers, in the order of the plan."""
@@ -42,10 +39,8 @@ def intended_state(plan: Plan) -> NetworkState:
     return NetworkState(
         source=Source.PLAN,
         routers={
-            router.name: with_pim(
-                plan, router, _router(plan, router, ingress[router.name], egress[router.name])
-            )
-            for router in plan.routers.values()
+            name: _whole(plan, router, ingress[name], egress[name])
+            for name, router in plan.routers.items()
         },
         cables=plan.cables,
         hosts=frozenset(plan.hosts),
@@ -53,18 +48,33 @@ def intended_state(plan: Plan) -> NetworkState:
     )
 
 
+def intended_router(plan: Plan, name: str) -> RouterState:
+    """Return the state of one router."""
+    ingress = [flow for flow in plan.flows if flow.bfir == name]
+    here = {host.name for host in plan.hosts.values() if host.router == name}
+    egress = [flow for flow in plan.flows if not here.isdisjoint(flow.clouds)]
+    return _whole(plan, plan.routers[name], ingress, egress)
+
+
+def _whole(
+    plan: Plan, router: RouterPlan, ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]
+) -> RouterState:
+    ingress, egress = list(ingress), list(egress)
+    return with_pim(plan, router, _router(plan, router, ingress, egress))
+
+
 def _router(
     plan: Plan, router: RouterPlan, ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]
 ) -> RouterState:
     loopback = Interface(
-        name=LOOPBACK, addresses=(router.loopback,), isis=IsisInterface(passive=True)
+        name=router.loopback_name, addresses=(router.loopback,), isis=IsisInterface(passive=True)
     )
     return RouterState(
         name=router.name,
         system_id=router.system_id,
         areas=(router.area,),
         interfaces={
-            LOOPBACK: loopback,
+            router.loopback_name: loopback,
             **{
                 port.name: _interface(port, bfr=router.bfr, mpls=router.node_sid is not None)
                 for port in router.ports

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
 from toolkit.errors import Place, PlanError, Problem
-from toolkit.plan.capabilities import MAX_BFR_ID
 from toolkit.plan.ids import name_order
 from toolkit.plan.model import Lock
 from toolkit.plan.places import lock_place
+from toolkit.plan.platforms.facts import MAX_BFR_ID
 
 VERSION = 1
 _REMEDY = "restore the file from version control, or remove the entry"

@@ -11,13 +11,24 @@ from dataclasses import dataclass, field
 
 from toolkit.inventory.model import (
     Encapsulation,
+    Igp,
     Imposition,
     LabelRange,
     Platform,
     Policy,
     Transport,
 )
-from toolkit.state.model import PLAIN_BIER, BierRouting, Cable, IpAddress, IpInterface, IpNetwork
+from toolkit.state.model import (
+    PLAIN_BIER,
+    BgpSpeaker,
+    BierRouting,
+    Cable,
+    EdgeProtection,
+    IpAddress,
+    IpInterface,
+    IpNetwork,
+    Mvpn,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +49,10 @@ class PortPlan:
     capacity: int
     delay: float
     accept_host_bier: bool = False
+    hardware: str = ""
+    """The physical port, in the platform's words, where that is not `name`."""
+    protection: EdgeProtection | None = None
+    """What an edge port takes from its host; None on core ports and where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +87,11 @@ class RouterPlan:
     """How it chooses ways, where it is a BFR."""
     pim: bool = False
     """PIM runs on its ports."""
+    router_id: str = ""
+    """Identifies it in OSPF and BGP; an IPv4 address, as text (RFC 2328 section 1.2)."""
+    ospf_area: str = "0.0.0.0"
+    loopback_name: str = "lo0"
+    """Interface of the loopback, in the platform's words."""
     node_sid: int | None = None
     """Index of its node SID in every SRGB; None: it does no segment routing."""
 
@@ -143,6 +163,29 @@ class SrPlan:
 
     srgb: LabelRange
     srlb: LabelRange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MvpnPlan:
+    """BGP MVPN between the edge routers (RFC 6513, RFC 6514)."""
+
+    vpn: str
+    """Name of the VRF."""
+    as_number: int
+    route_target: str
+    speakers: Mapping[str, BgpSpeaker]
+    """Router -> its BGP: edge routers and route reflectors."""
+    instances: Mapping[str, Mvpn]
+    """Edge router -> its part in the VPN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QosPlan:
+    """The class that routers put deliveries into."""
+
+    name: str
+    """Of the code point, as RFCs write it: `LE`, `CS1`, `AF11`; `DSCP 5` where it has no name."""
+    dscp: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +263,11 @@ class Plan:
     """None: no delivery goes over PIM."""
     sr: SrPlan | None = None
     """None: no delivery goes over SR-P2MP."""
+    igp: Igp = Igp.ISIS
+    mvpn: MvpnPlan | None = None
+    """None: the overlay is static."""
+    qos: QosPlan | None = None
+    """None: routers are told nothing of classes."""
 
     def flows_over(self, *transports: Transport) -> tuple[FlowPlan, ...]:
         """Return the flows that go over one of these."""

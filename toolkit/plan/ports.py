@@ -6,14 +6,18 @@ the first usable address and the host the second.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from toolkit.errors import Problem
 from toolkit.inventory.model import Cloud, Inventory, Repository
 from toolkit.plan.addresses import Addresses
 from toolkit.plan.ids import name_order
 from toolkit.plan.model import HostPlan, PortPlan
+from toolkit.plan.places import place_of
+from toolkit.plan.platforms import PLATFORMS
 from toolkit.plan.port_names import port_names
 from toolkit.plan.transports import imposing
 from toolkit.state.model import Cable, End
@@ -50,9 +54,17 @@ def wire(
     ports: defaultdict[str, list[PortPlan]] = defaultdict(list)
     cables: list[Cable] = []
     names = port_names(links, link_indices)
+    own_names = {platform for platform, facts in PLATFORMS.items() if facts.logical_ports}
     for name in sorted(links, key=name_order):
         link, index = links[name], link_indices[name]
-        ends = End(link.a, names[name][0]), End(link.b, names[name][1])
+        declared = link.a_port, link.b_port
+        ends = tuple(
+            End(
+                node,
+                planned if inventory.routers[node].platform in own_names else given or planned,
+            )
+            for node, planned, given in zip((link.a, link.b), names[name], declared, strict=True)
+        )
         own = addresses.links.interface(index, 0), addresses.links.interface(index, 1)
         for here, there in ((0, 1), (1, 0)):
             ports[ends[here].node].append(
@@ -68,6 +80,7 @@ def wire(
                     mtu=link.mtu,
                     capacity=link.capacity,
                     delay=link.delay,
+                    hardware=declared[here] if ends[here].port != declared[here] else "",
                 )
             )
         cables.append(Cable(ends[0], ends[1], name))
@@ -75,7 +88,8 @@ def wire(
     senders = imposing(inventory)
     for host in attached_hosts(inventory):
         index = host_indices[host.name]
-        port = _edge_port(host, index, addresses, accept=host.name in senders)
+        logical = inventory.routers[host.router].platform in own_names
+        port = _edge_port(host, index, addresses, accept=host.name in senders, own_name=logical)
         ports[host.router].append(port)
         hosts[host.name] = _host(inventory, host, port)
         cables.append(Cable(End(host.router, port.name), End(host.name, HOST_PORT), host.name))
@@ -89,9 +103,14 @@ def wire(
     )
 
 
-def _edge_port(host: Host, index: int, addresses: Addresses, *, accept: bool) -> PortPlan:
+def _edge_port(
+    host: Host, index: int, addresses: Addresses, *, accept: bool, own_name: bool
+) -> PortPlan:
+    planned = f"host-{host.name}"
+    name = planned if own_name else host.router_port or planned
     return PortPlan(
-        name=f"host-{host.name}",
+        name=name,
+        hardware=host.router_port if name != host.router_port else "",
         address=addresses.hosts.interface(index, 1),
         peer=host.name,
         peer_port=HOST_PORT,
@@ -104,6 +123,31 @@ def _edge_port(host: Host, index: int, addresses: Addresses, *, accept: bool) ->
         delay=host.delay,
         accept_host_bier=accept,
     )
+
+
+def check_ports(inventory: Inventory) -> Iterator[Problem]:
+    """Name ports that the platform cannot have, or that two cables would share."""
+    ends = [
+        (router, port, key, item)
+        for item, router, port, key in (
+            *((link, link.a, link.a_port, "a_port") for link in inventory.links),
+            *((link, link.b, link.b_port, "b_port") for link in inventory.links),
+            *((h, h.router, h.router_port, "router_port") for h in attached_hosts(inventory)),
+        )
+        if router in inventory.routers
+    ]
+    taken: dict[tuple[str, str], str] = {}
+    for router, port, key, item in ends:
+        facts = PLATFORMS[inventory.routers[router].platform]
+        name = f"{router} ({inventory.routers[router].platform})"
+        if facts.port_pattern and not re.fullmatch(facts.port_pattern, port):
+            what = f"{port!r} is no port of {name}" if port else f"which port of {name} is not said"
+            yield Problem(place_of(item), what, f"{key}: a name such as {facts.port_example}")
+        elif port:
+            other = taken.setdefault((router, port), item.name)
+            if other != item.name:
+                what = f"port {port} of {router} is also that of {other}"
+                yield Problem(place_of(item), what, f"give each a {key} of its own")
 
 
 def _host(inventory: Inventory, host: Host, port: PortPlan) -> HostPlan:

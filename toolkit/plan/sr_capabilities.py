@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.errors import Place, Problem
-from toolkit.inventory.model import Encapsulation, Inventory, Platform, Transport
+from toolkit.inventory.model import Encapsulation, Inventory, Transport
 from toolkit.plan.capabilities import BIER, bfrs
 from toolkit.plan.places import place_of
+from toolkit.plan.platforms import PLATFORMS
 from toolkit.plan.transports import in_use
 
-SR_P2MP = frozenset(
-    {Platform.REFERENCE, Platform.IETF, Platform.SROS, Platform.IOSXR, Platform.FRR}
-)
+SR_P2MP = frozenset(platform for platform, facts in PLATFORMS.items() if facts.replication)
 """Platforms with replication segments.  Nokia: nokia-conf-router-p2mp-sr-tree; Cisco: Tree-SID,
 Cisco-IOS-XR-infra-xtc-cfg; ietf and frr by our own module.  Junos and VRP have none."""
 NO_REPLICATION = (

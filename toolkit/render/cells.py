@@ -11,24 +11,39 @@ from pathlib import Path
 
 from toolkit.datafiles import data_folder
 from toolkit.errors import Place, Problem
+from toolkit.inventory.model import Igp, Platform
 from toolkit.plan.model import Plan
+from toolkit.plan.platforms import PLATFORMS
+from toolkit.plan.platforms.facts import FEATURES
 from toolkit.render.part import Part, part_of
-
-FEATURES = ("isis", "bier", "pim", "sr", "overlay", "delivery")
-"""In the order in which their configuration is written."""
 
 
 def features_of(part: Part) -> tuple[str, ...]:
-    """Return the features that a router needs a template for."""
+    """Return the features that a router needs a template for, in the order of `FEATURES`."""
     needed = {
-        "isis": True,
+        "interfaces": True,
+        "isis": part.igp is Igp.ISIS,
+        "ospf": part.igp is Igp.OSPF,
         "bier": part.router.bfr,
         "pim": part.pim is not None,
         "sr": part.sr is not None,
         "overlay": bool(part.imposed or part.delivered),
+        "mvpn": part.bgp is not None,
+        "edge": any(port.protection is not None for port in part.router.ports),
+        "qos": part.qos is not None,
         "delivery": bool(part.sessions),
     }
-    return tuple(feature for feature in FEATURES if needed[feature])
+    unneeded = PLATFORMS[part.router.platform].unneeded
+    return tuple(f for f in FEATURES if needed[f] and f not in unneeded)
+
+
+def column(platform: Platform) -> str:
+    """Return the column of the grid that payloads for `platform` are written with.
+
+    FRR stands behind our own NETCONF server: its payload is one of ours, and its own column,
+    text for `vtysh`, is for that server to fill.
+    """
+    return Platform.REFERENCE.value if platform is Platform.FRR else platform.value
 
 
 def cells(templates: Path | None = None) -> frozenset[tuple[str, str]]:
@@ -47,7 +62,7 @@ def missing_cells(plan: Plan, templates: Path | None = None) -> list[Problem]:
 def _missing(plan: Plan, there: frozenset[tuple[str, str]]) -> Iterator[Problem]:
     for name, router in plan.routers.items():
         for feature in features_of(part_of(plan, name)):
-            if (feature, router.platform.value) not in there:
+            if (feature, column(router.platform)) not in there:
                 others = sorted(platform for has, platform in there if has == feature)
                 yield Problem(
                     Place(path=f"routers.{name}"),

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from toolkit.inventory.model import Imposition, Transport
-from toolkit.plan.intended import LOOPBACK
+from toolkit.inventory.model import Igp, Imposition, Transport
 from toolkit.plan.model import (
     FlowPlan,
     PimPlan,
     Plan,
     PortPlan,
+    QosPlan,
     RouterPlan,
     SrPlan,
     TreeNodePlan,
@@ -23,7 +23,7 @@ from toolkit.plan.model import (
     TreePlan,
 )
 from toolkit.plan.pim import pim_ports, static_rps
-from toolkit.state.model import IpAddress, IpNetwork, StaticRp
+from toolkit.state.model import BgpSpeaker, IpAddress, IpNetwork, Mvpn, StaticRp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +55,22 @@ class Part:
     """Router -> its loopback, of the routers that policies and segments name."""
     pim: PimPart | None = None
     """None: it runs no PIM."""
+    igp: Igp = Igp.ISIS
+    bgp: BgpSpeaker | None = None
+    """None: it speaks no BGP; the overlay is static, or it is neither edge nor reflector."""
+    mvpn: Mvpn | None = None
+    """Its part in the multicast VPN; None: no host of the VPN is here."""
+    qos: QosPlan | None = None
 
     def variables(self) -> Mapping[str, object]:
         """Return what a template may name."""
         return {
             "router": self.router,
-            "loopback": LOOPBACK,
+            "loopback": self.router.loopback_name,
+            "igp": self.igp.value,
+            "bgp": self.bgp,
+            "mvpn": self.mvpn,
+            "qos": self.qos,
             "imposed": self.imposed,
             "delivered": self.delivered,
             "sessions": self.sessions,
@@ -101,14 +111,24 @@ def part_of(plan: Plan, name: str) -> Part:
             if flow.bfir == name
             and flow.transport is Transport.BIER
             and flow.imposition is Imposition.ROUTER
+            and plan.mvpn is None
         ),
-        delivered=tuple((flow, ports) for flow, ports in delivered if not flow.transport.pim),
+        # With MVPN edge routers tell each other, and hosts join: nothing is mapped by hand.
+        delivered=tuple(
+            (flow, ports)
+            for flow, ports in delivered
+            if not flow.transport.pim and plan.mvpn is None
+        ),
         sessions=tuple(sessions),
         pim=_pim_part(plan, plan.pim, router),
         sr=None if router.node_sid is None else plan.sr,
         policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
         segments=segments,
         loopbacks=_loopbacks(plan, segments) | {name: router.loopback.ip},
+        igp=plan.igp,
+        bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
+        mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
+        qos=plan.qos,
     )
 
 

@@ -7,36 +7,48 @@ push may take the files instead of what the plan would render.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from toolkit.errors import Place, PlanError, Problem, SchemaError, TemplateError, UsageError
+from toolkit.errors import (
+    Place,
+    PlanError,
+    Problem,
+    SchemaError,
+    TemplateError,
+    UsageError,
+    WireError,
+)
 from toolkit.inventory.model import Platform
+from toolkit.netconf.tree import parse_siblings, to_xml
 from toolkit.plan.model import Plan
-from toolkit.render.cells import features_of, missing_cells
+from toolkit.render.cells import column, features_of, missing_cells
+from toolkit.render.lint import lint
+from toolkit.render.merge import merge
 from toolkit.render.part import part_of
 from toolkit.render.text import render_text
 from toolkit.yang import xmltext
-from toolkit.yang.schema import Schema, reference_schema
-
-SCHEMAS: Mapping[Platform, Callable[[], Schema]] = MappingProxyType(
-    {Platform.REFERENCE: reference_schema}
-)
-"""How each platform's schema is had."""
+from toolkit.yang.platforms import Unproven, platform_schema
+from toolkit.yang.untyped import untyped_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """The whole configuration of one device; valid, and canonical."""
+    """The whole configuration of one device; valid, and canonical, where it could be proven."""
 
     device: str
     xml: str
     """One <config> element (RFC 6241 section 7.2), ready for edit-config."""
     tree: Mapping[str, Any]
-    """The same as an RFC 7951 tree."""
+    """The same as an RFC 7951 tree; as `toolkit.yang.untyped` makes one where it is unproven."""
+    platform: Platform = Platform.REFERENCE
+    unproven: str = ""
+    """Why no schema has judged it; empty: one has."""
+    warnings: tuple[Problem, ...] = ()
+    """What the platform's lints have to say that is no error."""
 
 
 def validate(
@@ -45,17 +57,29 @@ def validate(
     """Return `xml` as a payload for `device`.
 
     `xml` is a <config> element or the data elements in a row.  Raises SchemaError with every
-    problem, each at `place` (the device without one) and a data path; PlanError where we have no
-    schema for `platform`.
+    problem, the errors of the platform's lints among them, each at `place` (the device without one)
+    and a data path.  Where the platform's modules are not at hand, the payload is `unproven`.
     """
-    make_schema = SCHEMAS.get(platform)
-    if make_schema is None:
-        has = ", ".join(sorted(SCHEMAS))
-        what = f"no YANG schema for platform {platform.value}"
-        raise PlanError([Problem(Place(place or device), what, f"available: {has}")])
-    schema = make_schema()
-    tree = schema.parse_xml(xml, place or device)
-    return Payload(device=device, xml=xmltext.wrap(schema.to_xml(tree, device)), tree=tree)
+    where = place or device
+    schema = platform_schema(platform.value)
+    unproven = ""
+    if isinstance(schema, Unproven):
+        unproven = schema.reason
+        try:
+            tree: Mapping[str, Any] = untyped_tree(xml)
+            text = to_xml(parse_siblings(xmltext.siblings(xml)))
+        except (xmltext.NotXmlError, WireError) as error:
+            raise SchemaError([Problem(Place(where), str(error))]) from None
+    else:
+        tree = schema.parse_xml(xml, where)
+        text = schema.to_xml(tree, where)
+    errors, warnings = lint(platform, where, tree)
+    if errors:
+        raise SchemaError(errors)
+    return Payload(
+        device=device, xml=xmltext.wrap(text), tree=tree, platform=platform,
+        unproven=unproven, warnings=warnings,
+    )  # fmt: skip
 
 
 def render_router(plan: Plan, router_name: str, templates: Path | None = None) -> Payload:
@@ -67,10 +91,21 @@ def render_router(plan: Plan, router_name: str, templates: Path | None = None) -
     part = part_of(plan, router_name)
     platform = part.router.platform
     variables = part.variables()
-    xml = "".join(
-        render_text(feature, platform.value, variables, templates) for feature in features_of(part)
-    )
-    return validate(router_name, xml, platform)
+    pieces = [
+        render_text(feature, column(platform), variables, templates)
+        for feature in features_of(part)
+    ]
+    return validate(router_name, _one(pieces, router_name, platform), platform)
+
+
+def _one(pieces: Sequence[str], device: str, platform: Platform) -> str:
+    """Return the pieces of all features as one configuration."""
+    try:
+        nodes = [node for piece in pieces for node in parse_siblings(piece)]
+    except WireError as error:
+        what = f"a template of {column(platform)} gives {error}"
+        raise TemplateError([Problem(Place(device), what)]) from None
+    return to_xml(merge(nodes))
 
 
 def render_plan(plan: Plan, templates: Path | None = None) -> dict[str, Payload]:

@@ -39,6 +39,24 @@ class IsisInterface:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OspfInterface:
+    cost: int = 10
+    passive: bool = False
+    area: str = "0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeProtection:
+    """What an edge interface takes from hosts: no PIM, no BIER but what a host was permitted to
+    impose, and multicast from permitted sources alone."""
+
+    sources: tuple[IpAddress, ...] = ()
+    """Sources whose multicast is accepted, sorted; none: no multicast is."""
+    bit_strings: Mapping[int, int] = field(default_factory=dict)
+    """SI -> bits that the host may set, where it may impose BIER (RFC 8279 section 9)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
     name: str
     enabled: bool = True
@@ -58,6 +76,10 @@ class Interface:
     """Version of IGMP (IPv6: MLD) that hosts may join groups by; None: they may not."""
     ttl_threshold: int = 0
     """Multicast packets with a smaller TTL, as sent, do not leave by the interface: its scope."""
+    ospf: OspfInterface | None = None
+    """None: no OSPF on this interface."""
+    protection: EdgeProtection | None = None
+    """None: it accepts whatever it understands."""
     mpls: bool = False
     """Labelled packets pass: segment routing, replication segments."""
 
@@ -232,11 +254,53 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BgpSpeaker:
+    """BGP towards other edge routers and route reflectors of the same AS (RFC 4271)."""
+
+    as_number: int
+    router_id: str
+    neighbors: tuple[IpAddress, ...] = ()
+    """Loopbacks, sorted."""
+    clients: tuple[IpAddress, ...] = ()
+    """Neighbors that it reflects routes to (RFC 4456)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mvpn:
+    """A multicast VPN on an edge router (RFC 6513): the VRF that its hosts are in."""
+
+    name: str
+    rd: str
+    """Route distinguisher (RFC 4364 section 4.2), as in `10.255.0.1:1`."""
+    route_target: str
+    """Imported and exported, as in `64512:1`."""
+    tunnel: str
+    """PMSI tunnel type (RFC 6514 section 5): `bier` (RFC 8556), `sr-p2mp` or `pim-ssm`."""
+    interfaces: tuple[str, ...] = ()
+    """Edge interfaces in the VRF."""
+    sub_domain_id: int | None = None
+    """`bier` only."""
+    policies: tuple[str, ...] = ()
+    """`sr-p2mp` only: names of the P2MP policies that flows from here go on."""
+    group: IpAddress | None = None
+    """`pim-ssm` only: the group that this router sends the VPN's packets to in the core."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QosClass:
+    """Packets with `dscp` are in a class of their own, served after everything else."""
+
+    dscp: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouterState:
     name: str
     system_id: str = ""
     """Empty: the router runs no IS-IS."""
     areas: tuple[str, ...] = ()
+    router_id: str = ""
+    """OSPF router-id; empty: the router runs no OSPF."""
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     sub_domains: tuple[SubDomain, ...] = ()
     bier: BierRouting = PLAIN_BIER
@@ -250,6 +314,9 @@ class RouterState:
     replication_segments: tuple[ReplicationSegment, ...] = ()
     p2mp_policies: tuple[P2mpPolicy, ...] = ()
     tree_flows: tuple[TreeFlow, ...] = ()
+    bgp: BgpSpeaker | None = None
+    mvpns: tuple[Mvpn, ...] = ()
+    qos: QosClass | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

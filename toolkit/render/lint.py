@@ -1,0 +1,52 @@
+"""What a platform's schema lets pass and the router does not: lints, one function a platform.
+
+Pure.  Junos' models hold no leafref and no must, vendors' documents set limits that no module
+states.  A lint reads the configuration as it is, whether it was rendered or written by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from toolkit.errors import Place, Problem
+from toolkit.inventory.model import Platform
+from toolkit.state.branch import Branch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One thing that a lint found."""
+
+    path: str
+    """Data path."""
+    what: str
+    remedy: str
+    source: str
+    """Where the limit is written: a module, an RFC, a vendor's document."""
+    error: bool = True
+    """False: it works, but a person should know."""
+
+
+Lint = Callable[[Branch], Iterator[Remark]]
+
+LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType({})
+"""Platform -> its lint."""
+
+
+def lint(
+    platform: Platform, where: str, tree: Mapping[str, Any]
+) -> tuple[list[Problem], tuple[Problem, ...]]:
+    """Return the errors and the warnings about the configuration `tree`."""
+    judge = LINTS.get(platform)
+    found = list(judge(Branch(tree))) if judge is not None else []
+    errors = [_problem(where, remark) for remark in found if remark.error]
+    return errors, tuple(_problem(where, remark) for remark in found if not remark.error)
+
+
+def _problem(where: str, remark: Remark) -> Problem:
+    return Problem(
+        Place(where, path=remark.path), f"{remark.what} ({remark.source})", remark.remedy
+    )
