@@ -14,7 +14,7 @@ from toolkit.cli.console import add_output, print_data, table
 from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
-    from toolkit.inventory.model import Inventory, Management, Secret
+    from toolkit.inventory.model import Cloud, Inventory, Management, Repository, Secret
 
 EXAMPLE = """\
 examples:
@@ -59,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _document(inventory: Inventory, overlay: dict[str, Management]) -> dict[str, Any]:
     hosts: dict[str, list[str]] = {name: [] for name in inventory.routers}
-    for host in (*inventory.repositories.values(), *inventory.clouds.values()):
+    attached: tuple[Repository | Cloud, ...]
+    attached = (*inventory.repositories.values(), *inventory.clouds.values())
+    for host in attached:
         hosts[host.router].append(host.name)
     return {
         "name": inventory.name,
