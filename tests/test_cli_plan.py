@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,15 @@ def test_a_new_cloud_shows_as_a_pending_change_and_moves_nobody(demo: Path) -> N
     _, after, _ = load_plan(demo)
     assert after.routers["chi1"].sub_domains[0].bfr_id == 8
     for name in before.routers.keys() - {"chi1"}:
-        assert after.routers[name] == before.routers[name]
+        ports = [replace(port, protection=None) for port in after.routers[name].ports]
+        assert ports == [replace(port, protection=None) for port in before.routers[name].ports]
+        assert replace(after.routers[name], ports=()) == replace(before.routers[name], ports=())
+    # But the repository may now set one bit more.
+    (old,) = (port.protection for port in before.routers["ams1"].ports if port.peer == "hub")
+    (new,) = (port.protection for port in after.routers["ams1"].ports if port.peer == "hub")
+    assert old is not None
+    assert new is not None
+    assert new.bit_strings[0] == old.bit_strings[0] | 1 << 7
     assert after.flows[0].bfr_ids.items() >= before.flows[0].bfr_ids.items()
 
 
@@ -185,3 +194,33 @@ def test_a_lock_that_cannot_be_written_is_told_and_nothing_is_left(
         " it is as it was\n"
     )
     assert sorted(path.name for path in demo.iterdir()) == ["deliveries.yaml", "network.yaml"]
+
+
+def test_the_plan_of_a_vpn_is_the_golden_one(
+    demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = demo / "deliveries.yaml"
+    written = file.read_text(encoding="utf-8")
+    file.write_text(written.replace("imposition: host", "imposition: router"), encoding="utf-8")
+    (demo / "overlay.yaml").write_text(
+        "underlay: {igp: ospf}\nqos: {dscp: 5}\n"
+        "overlay: {signalling: mvpn, as: 65001, route_reflectors: [fra1, mia1]}\n",
+        encoding="utf-8",
+    )
+    assert plan(demo) == ExitCode.OK
+    told = capsys.readouterr().out
+    golden = GOLDEN / "demo-mvpn.table.txt"
+    if os.environ.get("LLMSYNC_UPDATE_GOLDEN"):
+        golden.write_text(told, encoding="utf-8")
+    assert told == golden.read_text(encoding="utf-8")
+    assert plan(demo, "-o", "json") == ExitCode.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["igp"] == "ospf"
+    assert document["qos"] == {"name": "DSCP 5", "dscp": 5}
+    assert document["mvpn"]["as"] == 65001
+    assert list(document["mvpn"]["instances"]["ams1"]) == [
+        "rd", "tunnel", "interfaces", "sub_domain_id",
+    ]  # fmt: skip
+    assert document["mvpn"]["speakers"]["fra1"]["clients"]
+    (port,) = (p for p in document["routers"]["ams1"]["ports"] if p["edge"])
+    assert port["vpn"] == "llmsync"
