@@ -107,7 +107,7 @@ def push_in_stages(
         )
         if report.state not in (PushState.COMMITTED, PushState.UNCHANGED):
             break
-    return replace(report, changes=seen.changes, stages=stages)
+    return replace(report, changes=seen.changes, texts=seen.texts, stages=stages)
 
 
 def _update(
