@@ -27,8 +27,8 @@ _KEYS: Final[Mapping[str, Callable[[Any], object]]] = {
 def filled(read: RouterState, intended: RouterState, silent: Iterable[str]) -> RouterState:
     """Return `read` with the `silent` parts of `intended`.
 
-    A part is a field (`sessions`) or a field of entries (`interfaces.mtu`); entries that the plan
-    does not have stay as they are.
+    A part is a field (`sessions`) or a field of entries (`interfaces.mtu`) or of a value
+    (`sr.srlb`); what the plan does not have stays as it is.
     """
     whole: dict[str, Any] = {}
     parts: defaultdict[str, list[str]] = defaultdict(list)
@@ -47,8 +47,12 @@ def _entries(own: Any, plan: Any, field: str, names: Iterable[str]) -> Any:  # n
     def of(entry: Any, model: Any) -> Any:  # noqa: ANN401
         return replace(entry, **{name: getattr(model, name) for name in names})
 
+    if own is None or plan is None:
+        return own
     if isinstance(own, Mapping):
         return {name: of(e, plan[name]) if name in plan else e for name, e in own.items()}
+    if not isinstance(own, tuple):
+        return of(own, plan)
     key = _KEYS[field]
     known = {key(entry): entry for entry in plan}
     return tuple(of(entry, known[key(entry)]) if key(entry) in known else entry for entry in own)

@@ -45,6 +45,22 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
         "frr": ModuleSet(
             modules=REFERENCE_MODULES, release="our own modules", features=REFERENCE_FEATURES
         ),
+        # One configuration root; every other module adds its part.
+        "junos": ModuleSet(
+            modules=tuple(
+                f"junos-conf-{part}@2024-01-01"
+                for part in (
+                    "root",
+                    "interfaces",
+                    "policy-options",
+                    "forwarding-options",
+                    "routing-options",
+                    "protocols",
+                    "routing-instances",
+                )
+            ),
+            release="Juniper Junos 24.4R1",
+        ),
     }
 )
 """Platform -> its modules.  A platform without an entry has none that could be had in advance."""
