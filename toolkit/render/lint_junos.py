@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
-from toolkit.render.lint import Remark
+from toolkit.render.remark import Remark
 from toolkit.render.lint_junos_references import INSTANCE, dangling, everywhere, leaves
 from toolkit.state.branch import Branch
 from toolkit.state.junos import DEFAULT_SETS, ETHERNET
@@ -166,7 +167,7 @@ def _unlabelled(configuration: Branch) -> Iterator[Remark]:
 def _labels(configuration: Branch) -> Iterator[Remark]:
     """Blocks of labels must not meet (RFC 8401 section 6.2); static ones have a range."""
     blocks = sorted(_blocks(configuration), key=lambda block: (block[0].start, block[0].stop))
-    for (one, where), (other, there) in zip(blocks, blocks[1:], strict=False):
+    for (one, where), (other, there) in pairwise(blocks):
         if other.start < one.stop:
             what = f"labels from {other.start} are also those of {where}"
             yield Remark(
@@ -312,13 +313,14 @@ def _unresolved(configuration: Branch, at: str) -> Iterator[Remark]:
     labelled = any(
         protocols.has(name, "source-packet-routing") for name in ("isis", "ospf", "ospf3")
     )
-    if labelled or protocols.has("ldp", "interface") or protocols.has("rsvp", "interface"):
-        return
-    if not configuration.has("routing-options", "resolution", "rib"):
+    signalled = any(protocols.has(name, "interface") for name in ("ldp", "rsvp"))
+    options = configuration.one("routing-options")
+    tunnels = options.has("dynamic-tunnels", "dynamic-tunnel") or options.has("resolution", "rib")
+    if not (labelled or signalled or tunnels):
         yield Remark(
             path=at,
             what="routes of other edge routers stay hidden: nothing labels packets to them",
-            remedy="run segment routing or LDP in the core",
+            remedy="run segment routing or LDP in the core, or add dynamic-tunnels",
             source="RFC 4364 section 5",
             error=False,
         )

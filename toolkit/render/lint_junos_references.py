@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from toolkit.render.lint import Remark
+from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch
 from toolkit.state.junos_values import address
 

@@ -61,6 +61,8 @@ class Part:
     """None: it speaks no BGP; the overlay is static, or it is neither edge nor reflector."""
     vpn_ports: tuple[tuple[PortPlan, int | None], ...] = ()
     """Ports in the VRF, and the version of IGMP or MLD there, if any."""
+    vpn_edges: tuple[IpAddress, ...] = ()
+    """Loopbacks of the other edge routers of its VPN, sorted: where its unicast packets go."""
     mvpn: Mvpn | None = None
     """Its part in the multicast VPN; None: no host of the VPN is here."""
     qos: QosPlan | None = None
@@ -74,6 +76,7 @@ class Part:
             "bgp": self.bgp,
             "mvpn": self.mvpn,
             "vpn_ports": self.vpn_ports,
+            "vpn_edges": self.vpn_edges,
             "qos": self.qos,
             "imposed": self.imposed,
             "delivered": self.delivered,
@@ -133,8 +136,16 @@ def part_of(plan: Plan, name: str) -> Part:
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
         vpn_ports=vpn_ports(plan, router),
+        vpn_edges=_vpn_edges(plan, name),
         qos=plan.qos,
     )
+
+
+def _vpn_edges(plan: Plan, name: str) -> tuple[IpAddress, ...]:
+    if plan.mvpn is None or name not in plan.mvpn.instances:
+        return ()
+    others = (plan.routers[other].loopback.ip for other in plan.mvpn.instances if other != name)
+    return tuple(sorted(others, key=int))
 
 
 def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | None:

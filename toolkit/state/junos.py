@@ -215,16 +215,12 @@ def _ospf(ospf: Branch, interface: Interface) -> OspfInterface | None:
 
 
 def _multicast(configuration: Branch) -> dict[str, list[tuple[str, Branch]]]:
-    """Return protocol -> its interfaces; PIM has them in every instance."""
+    """Return protocol -> its interfaces: those of PIM in every instance (`vrf`) or the first."""
     protocols = configuration.one("protocols")
-    pim = _entries(_running(protocols, "pim"))
-    for instance in configuration.one("routing-instances").all("instance"):
-        pim += _entries(_running(instance.one("protocols"), "pim"))
-    return {
-        "pim": pim,
-        "igmp": _entries(protocols.one("igmp")),
-        "mld": _entries(protocols.one("mld")),
-    }
+    found = {name: _entries(_running(protocols, name)) for name in ("pim", "igmp", "mld")}
+    instances = configuration.one("routing-instances").all("instance")
+    vrfs = [_entries(_running(i.one("protocols"), "pim")) for i in instances]
+    return found | {"vrf": [entry for entries in vrfs for entry in entries]}
 
 
 def _membership(
@@ -239,7 +235,8 @@ def _membership(
                 None if entry.has("disable") or silent else number(entry, "version", default=usual)
             )
 
-        started = _named(multicast["pim"], interface.name, _on, default=False)
+        pim = [*multicast["pim"], *multicast["vrf"]]
+        started = _named(pim, interface.name, _on, default=False)
         found = _named(
             multicast[protocol], interface.name, read, default=usual if started else None
         )

@@ -32,6 +32,18 @@ JUNOS = Facts(
             "VPN only",
             "set `overlay: {signalling: mvpn}`, or attach its hosts to another router",
         ),
+        "bier/ospf": Refusal(
+            "because junos-conf advertises sub-domains of BIER in IS-IS only",
+            "set `underlay: {igp: isis}`, or `bier: false` on it",
+        ),
+        "mvpn/ipv6": Refusal(
+            "because junos-conf takes IPv4 addresses for tunnels between edge routers",
+            "take pools.loopbacks from IPv4",
+        ),
+        "sr/ospfv3": Refusal(
+            "because junos-conf has node SIDs of IPv4 in OSPF only",
+            "set `underlay: {igp: isis}`",
+        ),
         "edge": Refusal(
             "because the sources that a port accepts are a firewall filter's to say, and "
             "junos-conf-firewall is not among the modules that configurations are proven by",
