@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from toolkit.render.remark import Remark
 from toolkit.render.lint_junos_references import INSTANCE, dangling, everywhere, leaves
+from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch
 from toolkit.state.junos import DEFAULT_SETS, ETHERNET
 from toolkit.state.junos_values import interface_address, network, number

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toolkit.inventory.model import Encapsulation
+from toolkit.inventory.model import Encapsulation, FastReroute
 from toolkit.plan.platforms.facts import BierCapability, Facts, Refusal
 
 SERVICE_LABELS: Final = range(1_048_560, 1_048_576)
@@ -25,11 +25,14 @@ JUNOS = Facts(
         max_bfr_id=1024,
         labels=range(1_000_000, SERVICE_LABELS.start),
         stride=16,
+        # Its BIRT has one next hop for each BFER, and no statement asks for more, or for backups.
+        ecmp=False,
+        fast_reroute=frozenset({FastReroute.NONE}),
     ),
     refused={
         "overlay": Refusal(
-            "without BGP: junos-conf puts packets on BIER, and takes them off it, in a multicast "
-            "VPN only",
+            "because junos-conf puts packets on BIER, and takes them off it, in a multicast VPN "
+            "only",
             "set `overlay: {signalling: mvpn}`, or attach its hosts to another router",
         ),
         "bier/ospf": Refusal(
@@ -62,7 +65,7 @@ JUNOS = Facts(
     port_example="et-0/0/0",
     silent={
         "sessions": "Junos has no place for delivery sessions; they forward nothing",
-        "bier": "Junos has no statement for equal-cost ways, backups or tunnels of BIER",
+        "bier.tunnel": "Junos has no statement for what carries BIER across other routers",
         "sr.srlb": "Junos has no replication segments, and no statement for an SRLB",
     },
 )
