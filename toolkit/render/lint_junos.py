@@ -269,9 +269,10 @@ def _mvpn(configuration: Branch) -> Iterator[Remark]:
             if not any(_carries(group) for group in groups):
                 yield Remark(
                     path=f"{at}/protocols/mvpn",
-                    what="no BGP group carries MVPN routes",
+                    what="no BGP group carries MVPN routes: no other edge router learns of this one",
                     remedy="add family inet-mvpn signaling to the group of the edge routers",
                     source="RFC 6514 section 4",
+                    error=False,
                 )
             yield from _unresolved(configuration, at)
 

@@ -60,6 +60,7 @@ def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
     bier = bool(sub_domains) and configuration.has("forwarding-options", "bier")
     nets = list(_nets(configuration.one("interfaces"), isis))
     multicast = _multicast(configuration)
+    mvpns = read_mvpns(configuration.one("routing-instances"))
     for port, interface in interfaces.items():
         routed = _isis(isis, interface) if _family(configuration, port).has("iso") else None
         labelled = _family(configuration, port).has("mpls")
@@ -87,8 +88,8 @@ def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
         if pim
         else None,
         sr=read_segment_routing(_segment_routing(isis, ospf), loopbacks),
-        bgp=read_bgp(protocols.one("bgp"), options),
-        mvpns=read_mvpns(configuration.one("routing-instances")),
+        bgp=read_bgp(protocols.one("bgp"), options, mvpns),
+        mvpns=mvpns,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Final
 
@@ -27,7 +27,10 @@ from toolkit.state.model import (
     StaticRp,
 )
 
-EVERY_GROUP: Final = {4: ip_network("224.0.0.0/4"), 6: ip_network("ff00::/8")}
+EVERY_GROUP: Final[Mapping[int, IpNetwork]] = {
+    4: ip_network("224.0.0.0/4"),
+    6: ip_network("ff00::/8"),
+}
 """What an RP without `group-ranges` serves."""
 DEFAULT_SSM: Final = {
     4: (ip_network("232.0.0.0/8"),),
@@ -58,8 +61,9 @@ def _rps(entries: Iterable[tuple[str, Branch]]) -> Iterator[StaticRp]:
         rp = address(text)
         if rp is not None:
             said = [network(groups.text("name")) for groups in entry.all("group-ranges")]
-            for groups in filter(None, said or [EVERY_GROUP[rp.version]]):
-                yield StaticRp(address=rp, groups=groups)
+            for groups in said or [EVERY_GROUP[rp.version]]:
+                if groups is not None:
+                    yield StaticRp(address=rp, groups=groups)
 
 
 def read_ssm_ranges(multicast: Branch, loopbacks: Iterable[IpInterface]) -> tuple[IpNetwork, ...]:
@@ -91,8 +95,11 @@ def read_segment_routing(spring: Branch, loopbacks: Sequence[IpInterface]) -> Se
     )
 
 
-def read_bgp(bgp: Branch, options: Branch) -> BgpSpeaker | None:
-    """Return the sessions within the AS that carry MVPN routes; a `cluster` has clients."""
+def read_bgp(bgp: Branch, options: Branch, mvpns: Sequence[Mvpn]) -> BgpSpeaker | None:
+    """Return the sessions within the AS that carry MVPN routes; a `cluster` has clients.
+
+    A VPN of one edge router has none.
+    """
     neighbors: list[IpAddress] = []
     clients: list[IpAddress] = []
     for group in bgp.all("group"):
@@ -103,10 +110,11 @@ def read_bgp(bgp: Branch, options: Branch) -> BgpSpeaker | None:
         found = [address(neighbor.text("name")) for neighbor in group.all("neighbor")]
         neighbors += filter(None, found)
         clients += filter(None, found if group.has("cluster") else ())
-    if not neighbors:
+    as_number = options.text("autonomous-system", "as-number")
+    if not neighbors and not (mvpns and as_number):
         return None
     return BgpSpeaker(
-        as_number=_as_number(options.text("autonomous-system", "as-number")),
+        as_number=_as_number(as_number),
         router_id=options.text("router-id"),
         neighbors=_sorted(neighbors),
         clients=_sorted(clients),
