@@ -269,7 +269,7 @@ def _mvpn(configuration: Branch) -> Iterator[Remark]:
             if not any(_carries(group) for group in groups):
                 yield Remark(
                     path=f"{at}/protocols/mvpn",
-                    what="no BGP group carries MVPN routes: no other edge router learns of this one",
+                    what="no BGP group carries MVPN routes: no other edge router learns of it",
                     remedy="add family inet-mvpn signaling to the group of the edge routers",
                     source="RFC 6514 section 4",
                     error=False,
