@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from toolkit.render.lint_junos_references import INSTANCE, dangling, everywhere, leaves
+from toolkit.render.lint_junos_references import INSTANCE, Leaves, dangling
 from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch
 from toolkit.state.junos import DEFAULT_SETS, ETHERNET
@@ -50,29 +50,28 @@ _PREFIXES: Final = (
 def lint_junos(tree: Branch) -> Iterator[Remark]:
     """Yield what is wrong with a configuration, and what a person should know of it."""
     configuration = tree.one("configuration")
-    for check in (_placeholders, _addresses, dangling, _bier, _labels, _isis, _mtus, _mvpn):
+    leaves = Leaves(configuration)
+    for look in (_placeholders, _addresses, dangling):
+        yield from look(leaves)
+    for check in (_bier, _labels, _isis, _mtus, _mvpn):
         yield from check(configuration)
 
 
-def _placeholders(configuration: Branch, at: str = "/configuration") -> Iterator[Remark]:
+def _placeholders(leaves: Leaves) -> Iterator[Remark]:
     """Wildcards and variables are values of every number, and mean something in groups only."""
-    for name, found in configuration.members():
-        if name in _FREE_TEXT:
-            continue
-        here = f"{at}/{name}" + (f"[name='{key}']" if (key := found.text("name")) else "")
-        if _PLACEHOLDER.fullmatch(found.value):
+    for place, (path, value) in leaves:
+        if _PLACEHOLDER.fullmatch(value) and _FREE_TEXT.isdisjoint(place.split("/")):
             yield Remark(
-                path=here,
-                what=f"{found.value} stands for a value, outside of any group",
+                path=path,
+                what=f"{value} stands for a value, outside of any group",
                 remedy="write the value",
                 source="junos-conf: unions with a string of pattern <.*>|$.*",
             )
-        yield from _placeholders(found, here)
 
 
-def _addresses(configuration: Branch) -> Iterator[Remark]:
+def _addresses(leaves: Leaves) -> Iterator[Remark]:
     for place in _PREFIXES:
-        for path, value in everywhere(configuration, place):
+        for path, value in leaves.everywhere(place):
             text = value.partition("%")[0]
             if _PLACEHOLDER.fullmatch(value) or interface_address(text) or network(text):
                 continue
@@ -199,9 +198,11 @@ def _blocks(configuration: Branch) -> Iterator[tuple[range, str]]:
         if start and size:
             at = f"/configuration/protocols/{protocol}/source-packet-routing/srgb"
             yield range(start, start + size), at
-    for path, value in leaves(configuration, f"{INSTANCE}/vrf-table-label/static"):
-        if value.isdecimal():
-            yield range(int(value), int(value) + 1), path
+    for instance in configuration.one("routing-instances").all("instance"):
+        label = number(instance, "vrf-table-label", "static")
+        if label:
+            at = f"/configuration/{INSTANCE}[name='{instance.text('name')}']"
+            yield range(label, label + 1), f"{at}/vrf-table-label/static"
 
 
 def _isis(configuration: Branch) -> Iterator[Remark]:
@@ -299,7 +300,7 @@ def _instance(instance: Branch, at: str) -> Iterator[Remark]:
         yield Remark(path=at, what=what, remedy=remedy, source="RFC 4364 section 4.3.1")
     bier = instance.one("provider-tunnel", "bier")
     label = bier.text("label")
-    if bier and label != instance.text("vrf-table-label", "static"):
+    if bier and label != (instance.text("vrf-table-label", "static") or "none"):
         yield Remark(
             path=f"{at}/provider-tunnel/bier/label",
             what=f"label {label or '(none)'} is not that of vrf-table-label",

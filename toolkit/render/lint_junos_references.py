@@ -9,7 +9,7 @@ to them as any other.  `REFERENCES` says for each place that holds a name what i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,9 @@ Leaf = tuple[str, str]
 INSTANCE: Final = "routing-instances/instance"
 _MADE_BY_JUNOS: Final = ("lsi", "vt-", "mt-", "pe-", "pd-", "ip-", "gr-")
 """Logical interfaces that nobody has to configure begin so."""
+_UNIT: Final = re.compile(
+    r"/configuration/interfaces/interface\[name='(.*?)'\]/unit\[name='(.*?)'\]/"
+)
 _POLICY: Final = re.compile(r"[^\s()&|!]+")
 """Names in an expression such as `( a && !b )` (junos-common-types, policy-algebra)."""
 
@@ -144,7 +147,7 @@ REFERENCES: Final[Mapping[Kind, tuple[str, ...]]] = {
     SSM_MAP: ("protocols/igmp/interface/ssm-map", "protocols/mld/interface/ssm-map"),
     RIB_GROUP: (
         *_each(("protocols/isis", "protocols/pim"), "rib-group/inet", "rib-group/inet6"),
-        *_each(("protocols/ospf", "protocols/ospf3"), "rib-groups/inet", "rib-groups/inet6"),
+        *_each(("protocols/ospf", "protocols/ospf3"), "rib-groups/inet", "rib-groups/inet3"),
     ),
     SUB_DOMAIN: (
         "protocols/isis/bier-sub-domain/name",
@@ -166,36 +169,54 @@ instance just as well."""
 _EXEMPT: Final[Mapping[Kind, frozenset[str]]] = {ROUTING_INSTANCE: frozenset({"master"})}
 
 
-def leaves(branch: Branch, path: str, at: str = "/configuration") -> Iterator[Leaf]:
-    """Yield data path and value of every leaf that `path`, a schema path, leads to."""
-    name, _, rest = path.partition("/")
-    for found in branch.all(name):
-        key = found.text("name")
-        here = f"{at}/{name}" + (f"[name='{key}']" if key else "")
-        if rest:
-            yield from leaves(found, rest, here)
-        elif found.value:
-            yield here, found.value
+class Leaves:
+    """The leaves of a configuration, by the schema path of the place that they stand at."""
+
+    def __init__(self, configuration: Branch) -> None:
+        self._at: dict[str, list[Leaf]] = {}
+        self._walk(configuration, "", "/configuration")
+
+    def _walk(self, branch: Branch, place: str, path: str) -> None:
+        for name, found in branch.members():
+            way = f"{place}/{name}" if place else name
+            key = found.text("name")
+            here = f"{path}/{name}[name='{key}']" if key else f"{path}/{name}"
+            if value := found.value:
+                self._at.setdefault(way, []).append((here, value))
+            else:
+                self._walk(found, way, here)
+
+    def __iter__(self) -> Iterator[tuple[str, Leaf]]:
+        """Yield schema path and leaf."""
+        return ((place, leaf) for place, found in self._at.items() for leaf in found)
+
+    def at(self, place: str) -> Sequence[Leaf]:
+        """Return the leaves at a schema path."""
+        return self._at.get(place, ())
+
+    def everywhere(self, place: str) -> Iterator[Leaf]:
+        """Yield the leaves at a schema path, and at the same place of each routing instance."""
+        yield from self.at(place)
+        yield from self.at(f"{INSTANCE}/{place}")
 
 
-def everywhere(configuration: Branch, path: str) -> Iterator[Leaf]:
-    """Yield the leaves at `path`, and at the same place of each routing instance."""
-    yield from leaves(configuration, path)
-    if path.startswith(("protocols/", "routing-options/")):
-        yield from leaves(configuration, f"{INSTANCE}/{path}")
-
-
-def dangling(configuration: Branch) -> Iterator[Remark]:
+def dangling(leaves: Leaves) -> Iterator[Remark]:
     """Yield a remark for every name of something that is not there."""
     for kind, places in REFERENCES.items():
-        there = _units(configuration) if kind is INTERFACE else _defined(configuration, kind)
+        there = _units(leaves) if kind is INTERFACE else _defined(leaves, kind)
         for place in places:
-            for path, value in everywhere(configuration, place):
-                for name in _named(kind, value):
+            for path, value in leaves.everywhere(place):
+                for name in named(kind, value):
                     if name not in there and name not in _EXEMPT.get(kind, ()):
                         yield _missing(kind, path, name)
-    groups = _defined(configuration, GROUP) | {"junos-defaults"}
-    yield from _groups(configuration, "/configuration", groups)
+    groups = _defined(leaves, GROUP) | {"junos-defaults"}
+    for place, (path, name) in leaves:
+        if place.rpartition("/")[2] == "apply-groups":
+            yield (
+                _inherited(path.rpartition("/")[0], name)
+                if name in groups
+                else _missing(GROUP, path, name)
+            )
 
 
 def _missing(kind: Kind, path: str, name: str) -> Remark:
@@ -207,22 +228,32 @@ def _missing(kind: Kind, path: str, name: str) -> Remark:
     )
 
 
-def _units(configuration: Branch) -> frozenset[str]:
+def _inherited(path: str, group: str) -> Remark:
+    return Remark(
+        path=path,
+        what=f"what group {group} adds here is not looked at",
+        remedy="verify the router's own view: show configuration | display inheritance",
+        source="junos-conf-root, groups",
+        error=False,
+    )
+
+
+def _units(leaves: Leaves) -> frozenset[str]:
+    """Return the logical interfaces, from data paths: a unit's own name has its device in it."""
     return frozenset(
-        f"{device.text('name')}.{unit.text('name')}"
-        for device in configuration.one("interfaces").all("interface")
-        for unit in device.all("unit")
+        f"{found[1]}.{found[2]}"
+        for path, _ in leaves.at("interfaces/interface/unit/name")
+        if (found := _UNIT.match(path))
     )
 
 
-def _defined(configuration: Branch, kind: Kind) -> frozenset[str]:
-    values = (value for place in kind.defined for _, value in leaves(configuration, place))
-    return (
-        frozenset(v.partition("/")[0] for v in values) if kind is OWN_ADDRESS else frozenset(values)
-    )
+def _defined(leaves: Leaves, kind: Kind) -> frozenset[str]:
+    values = (value for place in kind.defined for _, value in leaves.at(place))
+    return frozenset(value.partition("/")[0] if kind is OWN_ADDRESS else value for value in values)
 
 
-def _named(kind: Kind, value: str) -> Iterable[str]:
+def named(kind: Kind, value: str) -> Iterable[str]:
+    """Return the names of things of `kind` in the value of a leaf."""
     if value.startswith(("<", "$")):
         return ()  # refused as such
     if kind is POLICY:
@@ -233,21 +264,3 @@ def _named(kind: Kind, value: str) -> Iterable[str]:
     if kind is OWN_ADDRESS:
         return (value.partition("/")[0],)
     return (value,)
-
-
-def _groups(branch: Branch, at: str, there: frozenset[str]) -> Iterator[Remark]:
-    for name, found in branch.members():
-        key = found.text("name")
-        here = f"{at}/{name}" + (f"[name='{key}']" if key else "")
-        if name != "apply-groups":
-            yield from _groups(found, here, there)
-        elif found.value not in there:
-            yield _missing(GROUP, at, found.value)
-        else:
-            yield Remark(
-                path=at,
-                what=f"what group {found.value} adds here is not looked at",
-                remedy="verify the router's own view: show configuration | display inheritance",
-                source="junos-conf-root, groups",
-                error=False,
-            )
