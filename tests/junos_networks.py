@@ -19,6 +19,13 @@ def in_mvpn_over_node_sids() -> Inventory:
     return replace(made, bier=replace(made.bier, tunnel=BierTunnel.SR))
 
 
+def forwarding_for_others(name: str) -> Inventory:
+    """A network of reference routers in which r2, without hosts, is a Junos router."""
+    made = cases(Platform.REFERENCE)[name]
+    routers = {**made.routers, "r2": replace(made.routers["r2"], platform=Platform.JUNOS)}
+    return with_ports(replace(made, routers=routers, qos=QosSettings(dscp=None)))
+
+
 def crossed_by_a_tree(name: str) -> Inventory:
     """A tree of reference routers that crosses r5, which is a Junos router."""
     made = cases(Platform.REFERENCE)[name]
@@ -28,6 +35,9 @@ def crossed_by_a_tree(name: str) -> Inventory:
 
 
 OTHERS = {
+    "transit-bfr": lambda: forwarding_for_others("isis-bier-host-static"),
+    "transit-bfr-ipv6": lambda: forwarding_for_others("isis-bier-router-static-ipv6"),
+    "reflector-alone": lambda: forwarding_for_others("isis-bier-router-reflected"),
     "bier-over-node-sids": in_mvpn_over_node_sids,
     "crossed-isis": lambda: crossed_by_a_tree("isis-sr-p2mp-static"),
     "crossed-isis-ipv6": lambda: crossed_by_a_tree("isis-sr-p2mp-static-ipv6"),

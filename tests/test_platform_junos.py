@@ -16,7 +16,7 @@ from plan_inventories import IPV6_POOLS
 from platform_cases import cases, larger, with_ports
 from yang_sets import EXAMPLES, needs_modules
 
-from toolkit.errors import PlanError
+from toolkit.errors import PlanError, SchemaError
 from toolkit.inventory.model import (
     Igp,
     Inventory,
@@ -26,7 +26,7 @@ from toolkit.plan.configured import configured_router
 from toolkit.plan.expand import make_plan
 from toolkit.plan.intended import intended_router
 from toolkit.plan.platforms.junos import JUNOS, SERVICE_LABELS
-from toolkit.render.payload import render_plan
+from toolkit.render.payload import render_plan, validate
 from toolkit.state.branch import Branch
 from toolkit.state.junos import read_router
 from toolkit.state.model import (
@@ -64,7 +64,7 @@ def test_configurations_are_proven_and_read_back_as_planned(name: str) -> None:
 
 
 def test_cases_are_what_junos_can() -> None:
-    words = [name.split("-") for name in NAMES]
+    words = [name.split("-") for name in cases(Platform.JUNOS)]
     assert {w for name in words for w in name} >= {"isis", "ospf", "bier", "pim", "mvpn", "ipv6"}
     assert not any("bier" in name and ("static" in name or "ospf" in name) for name in words)
     assert not any("mvpn" in name and "ipv6" in name for name in words)
@@ -111,6 +111,18 @@ def _json(text: str) -> dict[str, Any]:
     import json
 
     return dict(json.loads(text))
+
+
+def test_an_unknown_node_is_named_without_minutes_of_reading() -> None:
+    """pyang takes more than a minute to read junos-conf, so it is not asked."""
+    with pytest.raises(SchemaError, match=r'protocols/bier: there is no node "sub-domian"'):
+        validate(
+            "r1",
+            '<configuration xmlns="http://yang.juniper.net/junos/conf/root"><protocols '
+            'xmlns="http://yang.juniper.net/junos/conf/protocols"><bier><sub-domian/></bier>'
+            "</protocols></configuration>",
+            Platform.JUNOS,
+        )
 
 
 def test_refused_cells_are_plan_time_errors_with_the_way_out() -> None:

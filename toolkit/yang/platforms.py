@@ -35,6 +35,8 @@ class ModuleSet:
     """What they are the modules of, for people."""
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """As for `Schema`."""
+    remedies: bool = True
+    """As for `Schema`: False where pyang takes minutes to read the modules."""
 
 
 SETS: Mapping[str, ModuleSet] = MappingProxyType(
@@ -60,6 +62,7 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
                 )
             ),
             release="Juniper Junos 24.4R1",
+            remedies=False,
         ),
     }
 )
@@ -106,7 +109,12 @@ def _load(platform: str, folders: Sequence[Path]) -> Schema | Unproven:
             if folders
             else f"{PATH_VARIABLE} names no folder with the modules of {modules.release}"
         )
-    return Schema(modules.modules, (own, *folders, *base_folders()), features=modules.features)
+    return Schema(
+        modules.modules,
+        (own, *folders, *base_folders()),
+        features=modules.features,
+        remedies=modules.remedies,
+    )
 
 
 def _found(module: str, folders: Sequence[Path]) -> bool:
