@@ -31,30 +31,29 @@ JUNOS = Facts(
     ),
     refused={
         "overlay": Refusal(
-            "because junos-conf puts packets on BIER, and takes them off it, in a multicast VPN "
-            "only",
+            "junos-conf puts packets on BIER, and takes them off it, in a multicast VPN only",
             "set `overlay: {signalling: mvpn}`, or attach its hosts to another router",
         ),
         "bier/ospf": Refusal(
-            "because junos-conf advertises sub-domains of BIER in IS-IS only",
+            "junos-conf advertises sub-domains of BIER in IS-IS only",
             "set `underlay: {igp: isis}`, or `bier: false` on it",
         ),
         "mvpn/ipv6": Refusal(
-            "because junos-conf takes IPv4 addresses for tunnels between edge routers",
+            "junos-conf takes IPv4 addresses for tunnels between edge routers",
             "take pools.loopbacks from IPv4",
         ),
         "sr/ospfv3": Refusal(
-            "because junos-conf has node SIDs of IPv4 in OSPF only",
+            "junos-conf has node SIDs of IPv4 in OSPF only",
             "set `underlay: {igp: isis}`",
         ),
         "edge": Refusal(
-            "because the sources that a port accepts are a firewall filter's to say, and "
+            "the sources that a port accepts are a firewall filter's to say, and "
             "junos-conf-firewall is not among the modules that configurations are proven by",
             "set `edge_protection: false` on it and filter its edge ports yourself; they take no "
             "labelled packets, BIER among them, in any case",
         ),
         "qos": Refusal(
-            "because classes are class-of-service's to say, and junos-conf-class-of-service is not "
+            "classes are class-of-service's to say, and junos-conf-class-of-service is not "
             "among the modules that configurations are proven by",
             "set `qos: {dscp: none}` and configure classes yourself",
         ),
