@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from toolkit.inventory.model import Encapsulation
+from toolkit.inventory.model import Encapsulation, FastReroute
 
 BSLS = (64, 128, 256, 512, 1024, 2048, 4096)
 """BitString lengths in bits (RFC 8296 section 2.1.2)."""
@@ -52,6 +52,8 @@ class BierCapability:
     """An edge port can be told to accept BIER packets that a host imposed."""
     ecmp: bool = True
     """It spreads BIER over equal-cost ways (RFC 8279 section 6.7)."""
+    fast_reroute: frozenset[FastReroute] = frozenset(FastReroute)
+    """Failures that its BIER can be told to route around."""
     note: str = ""
     """Added to a refusal: why the platform is so."""
 
@@ -91,5 +93,5 @@ class Facts:
     """Routed interfaces have names of their own (the plan's), bound to physical ports."""
     silent: Mapping[str, str] = field(default_factory=dict)
     """Parts of a router's state that its configuration cannot say -> why, and who says it instead.
-    `sessions`, or `interfaces.mtu`: a field of RouterState, or of its interfaces, sub_domains,
-    replication_segments or mvpns."""
+    `sessions`, `bier.tunnel` or `interfaces.mtu`: a field of RouterState, or of what it holds;
+    `toolkit.plan.silence` knows how entries are told apart."""
