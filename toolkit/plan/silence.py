@@ -56,7 +56,7 @@ def _entries(own: Any, plan: Any, path: str, silent: Iterable[str]) -> Any:  # n
     if isinstance(own, Mapping):
         return {n: _of(e, plan[n], path, silent) if n in plan else e for n, e in own.items()}
     if not isinstance(own, tuple):
-        return _of(own, plan, path, silent)
+        return own if own is None or plan is None else _of(own, plan, path, silent)
     key = _KEYS[path]
     known = {key(entry): (place, entry) for place, entry in enumerate(plan)}
     placed = [

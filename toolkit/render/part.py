@@ -134,9 +134,7 @@ def part_of(plan: Plan, name: str) -> Part:
         segments=segments,
         loopbacks=loopbacks,
         node_sids={
-            peer: sid
-            for peer in loopbacks
-            if (sid := plan.routers[peer].node_sid) is not None
+            peer: sid for peer in loopbacks if (sid := plan.routers[peer].node_sid) is not None
         },
         igp=plan.igp,
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,

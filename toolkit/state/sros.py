@@ -73,12 +73,8 @@ def base_router(configure: Branch) -> Branch:
 
 
 def enabled(branch: Branch, *, default: bool) -> bool:
-    """Return the admin-state of what is there."""
-    return (
-        bool(branch)
-        and branch.text("admin-state") != ("disable" if default else "")
-        and (default or branch.text("admin-state") == "enable")
-    )
+    """Return the admin-state of what is there; `default` where it says none."""
+    return bool(branch) and branch.flag("admin-state", default=default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +230,12 @@ def _sub_domains(template: Branch, own: tuple[IpInterface, ...]) -> tuple[SubDom
         address = ip_address(prefix)
         if address.is_unspecified:  # the system address
             address = next((a.ip for a in own if a.version == 4), address)
-        for number in range(entry.number("start"), entry.number("end") + 1):
-            found.append(
-                SubDomain(
-                    sub_domain_id=number,
-                    bfr_prefix=ip_network(address),
-                    bfr_id=entry.number("bfr-id") or None,
-                )
+        found += [
+            SubDomain(
+                sub_domain_id=number,
+                bfr_prefix=ip_network(address),
+                bfr_id=entry.number("bfr-id") or None,
             )
+            for number in range(entry.number("start"), entry.number("end") + 1)
+        ]
     return tuple(sorted(found, key=lambda s: s.sub_domain_id))

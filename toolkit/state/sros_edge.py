@@ -42,26 +42,33 @@ def protection_at(filters: Branch, bound: Branch, *, unlabelled: bool) -> EdgePr
 
 
 def _protection(filter_: Branch, family: str) -> EdgeProtection | None:
-    """Walk the entries in order; what stands behind an entry that has matched does nothing."""
+    """Walk the entries in order: what stands behind an entry that has matched does nothing.
+
+    None as well where an entry that is none of ours lets something pass before multicast is closed.
+    """
     joins = routers = closed = False
     sources: list[IpAddress] = []
     for entry in sorted(filter_.all("entry"), key=lambda e: e.number("entry-id")):
-        match, accept = entry.one("match"), entry.has("action", "accept")
-        protocol = match.text("next-header" if family == "ipv6" else "protocol")
-        protocol = _NUMBERS.get(protocol, protocol)
+        match, drop = entry.one("match"), entry.has("action", "drop")
+        said = match.text("next-header" if family == "ipv6" else "protocol")
+        protocol = _NUMBERS.get(said, said)
         multicast = match.text("dst-ip", "address") == _GROUPS[family]
         source = match.text("src-ip", "address")
-        if protocol == _JOINING[family] and accept and not closed:
+        if drop:
+            routers = routers or protocol == "pim"
+            closed = closed or (multicast and not source and not protocol)
+        elif closed:
+            continue
+        elif protocol == _JOINING[family]:
             joins = True
-        elif protocol == "pim" and entry.has("action", "drop"):
-            routers = True
-        elif multicast and source and accept and not closed:
-            if not routers:
-                return None  # PIM of that source has passed already
+        elif multicast and source and not protocol and routers:
             network = ip_network(source)
-            sources += [network.network_address] if network.num_addresses == 1 else []
-        elif multicast and not source and not protocol and entry.has("action", "drop"):
-            closed = True
+            if network.num_addresses > 1:
+                return None
+            sources.append(network.network_address)
+        else:
+            return None
+    closed = closed or filter_.text("default-action", default="drop") == "drop"
     if not (joins and routers and closed):
         return None
     return EdgeProtection(sources=tuple(sorted(sources, key=int)))

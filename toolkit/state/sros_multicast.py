@@ -1,4 +1,7 @@
-"""PIM, IGMP and MLD of an SR OS router as network state.  Pure.  nokia-conf-router-pim, -igmp, -mld."""
+"""PIM, IGMP and MLD of an SR OS router as network state.
+
+Pure.  nokia-conf-router-pim, nokia-conf-router-igmp, nokia-conf-router-mld.
+"""
 
 from __future__ import annotations
 

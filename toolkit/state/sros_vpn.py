@@ -16,7 +16,7 @@ _TUNNELS = {"bier": "bier", "p2mp-sr": "sr-p2mp", "pim": "pim-ssm"}
 
 
 def read_bgp(base: Branch, own: tuple[IpInterface, ...]) -> BgpSpeaker | None:
-    """Return BGP of Base; None: it speaks none.  Neighbors of a group with a cluster are clients."""
+    """Return BGP of Base; None: it speaks none.  Where a cluster is named are clients."""
     bgp = base.one("bgp")
     if not bgp or bgp.text("admin-state") == "disable":
         return None

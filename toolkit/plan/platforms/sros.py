@@ -42,6 +42,10 @@ SROS = Facts(
     port_pattern=r"(\d+/)(x\d+/)?\d+/(c\d+/)?\d+|lag-\d+",
     port_example="1/1/c1/1",
     logical_ports=True,
+    # nokia-types-sros: interface-name and named-item have 1..32 characters; of the latter ours
+    # take `llmsync-`.
+    longest_port=32,
+    longest_tree=24,
     silent={
         "sub_domains.encapsulations": "SR OS takes BIER's labels from its dynamic range itself, and"
         " its BitStrings have 256 bits; show router bier database has both",
