@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from plan_inventories import IPV6_POOLS, star
@@ -12,6 +13,7 @@ from sros_cases import BIER, PIM, SROS, TREES, among_others, modules
 from yang_sets import needs_modules
 
 from toolkit.errors import PlanError
+from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import FastReroute, Inventory, Platform, Router
 from toolkit.plan.configured import configured_router
 from toolkit.plan.expand import make_plan
@@ -119,3 +121,13 @@ def suited_ports(inventory: Inventory) -> Inventory:
             n: replace(host, router_port="1/1/c9/1") for n, host in inventory.repositories.items()
         },
     )
+
+
+@needs_modules
+def test_the_inventory_of_the_documentation_is_rendered(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "how-to" / "sros.md").read_text()
+    (document,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "network.yaml").write_text(document)
+    plan, _ = make_plan(load_inventory(tmp_path))
+    for name in plan.routers:
+        assert render_router(plan, name).unproven == ""
