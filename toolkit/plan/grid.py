@@ -65,7 +65,8 @@ def _deliveries(inventory: Inventory) -> tuple[set[str], set[str]]:
         if static and not delivery.transport.pim:
             mapped |= edges
         by_router = delivery.imposition is Imposition.ROUTER
-        if static and delivery.transport is Transport.BIER and by_router:
+        bier = delivery.transport is Transport.BIER and by_router
+        if static and (bier or delivery.transport is Transport.SR_P2MP):
             mapped.add(bfir)
     return mapped, ends
 

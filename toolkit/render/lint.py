@@ -12,14 +12,19 @@ from typing import Any, Final
 
 from toolkit.errors import Place, Problem
 from toolkit.inventory.model import Platform
-from toolkit.render import lint_junos
+from toolkit.render import lint_junos, lint_sros
 from toolkit.render.remark import Lint, Remark
 from toolkit.state.branch import Branch
 
 __all__ = ["LINTS", "Lint", "Remark", "lint"]
 
 
-LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType({Platform.JUNOS: lint_junos.lint_junos})
+LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType(
+    {
+        Platform.JUNOS: lint_junos.lint_junos,
+        Platform.SROS: lint_sros.lint_sros,
+    }
+)
 """Platform -> its lint."""
 
 

@@ -7,7 +7,7 @@ once, for every platform.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolkit.inventory.model import Igp, Imposition, Transport
 from toolkit.plan.model import (
@@ -54,6 +54,8 @@ class Part:
     """Replication segments of this router."""
     loopbacks: Mapping[str, IpAddress]
     """Router -> its loopback, of the routers that policies and segments name."""
+    node_sids: Mapping[str, int] = field(default_factory=dict)
+    """Router -> index of its node SID, of the same routers."""
     pim: PimPart | None = None
     """None: it runs no PIM."""
     igp: Igp = Igp.ISIS
@@ -86,6 +88,7 @@ class Part:
             "policies": self.policies,
             "segments": self.segments,
             "loopbacks": self.loopbacks,
+            "node_sids": self.node_sids,
         }
 
 
@@ -110,6 +113,7 @@ def part_of(plan: Plan, name: str) -> Part:
             sessions.append((flow, "ingress"))
         elif ports:
             sessions.append((flow, "egress"))
+    loopbacks = _loopbacks(plan, segments) | {name: router.loopback.ip}
     return Part(
         router=router,
         imposed=tuple(
@@ -131,7 +135,10 @@ def part_of(plan: Plan, name: str) -> Part:
         sr=None if router.node_sid is None else plan.sr,
         policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
         segments=segments,
-        loopbacks=_loopbacks(plan, segments) | {name: router.loopback.ip},
+        loopbacks=loopbacks,
+        node_sids={
+            peer: sid for peer in loopbacks if (sid := plan.routers[peer].node_sid) is not None
+        },
         igp=plan.igp,
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,

@@ -91,6 +91,11 @@ class Facts:
     port_example: str = ""
     logical_ports: bool = False
     """Routed interfaces have names of their own (the plan's), bound to physical ports."""
+    longest_port: int = 0
+    """Characters that the name of a routed interface may have; 0: any number."""
+    longest_tree: int = 0
+    """Characters that the name of a delivery may have whose P2MP policy is named after it; 0: any
+    number."""
     silent: Mapping[str, str] = field(default_factory=dict)
     """Parts of a router's state that its configuration cannot say -> why, and who says it instead.
     `sessions`, `bier.tunnel` or `interfaces.mtu`: a field of RouterState, or of what it holds;
