@@ -46,7 +46,8 @@ class Lexicon:
 
         folders = ":".join(map(str, self._search_path))
         context = Context(FileRepository(folders, use_env=False))
-        found = [context.search_module(None, name.partition("@")[0]) for name in self._modules]
+        parts = [name.partition("@") for name in self._modules]
+        found = [context.search_module(None, name, rev or None) for name, _, rev in parts]
         context.validate()
         every = [module for module in context.modules.values() if module.keyword == "module"]
         return [module for module in found if module is not None], every

@@ -1,0 +1,143 @@
+"""What a device announces, held against what its configuration was proven with.
+
+A revision that nobody has seen is no reason to guess: the push is refused, with the nodes of the
+configuration that it changes.  `toolkit.yang.nodes` reads the modules; what the difference means
+for a configuration is worked out here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from toolkit.errors import Place, Problem
+from toolkit.yang.fetched import device_folder
+from toolkit.yang.library import LibraryModule, by_name
+from toolkit.yang.modulefile import ModuleInfo
+from toolkit.yang.nodes import Difference, differences, read_nodes, used_paths
+from toolkit.yang.platforms import Unproven, platform_schema, search_path, where
+
+Announced = LibraryModule | tuple[str, str]
+"""A module of the device, or just its name and revision."""
+TextOf = Callable[[str, str], str | None]
+"""Name and revision of a module -> its text, as get-schema gives it."""
+
+ACCEPT: Final = "--accept-revisions"
+
+
+def check_revisions(
+    device: str,
+    announced: Iterable[Announced],
+    platform: str,
+    payload_namespaces: Collection[str],
+    *,
+    tree: Mapping[str, Any] | None = None,
+    text_of: TextOf | None = None,
+) -> list[Problem]:
+    """Return why `device` must not be sent a configuration that was proven for other revisions.
+
+    Empty: for each of `payload_namespaces` the device announces the module and the revision that
+    `platform_schema` proved the configuration by.  With the configuration's `tree` (RFC 7951)
+    differences are those of its own nodes, else those of whole modules.  `text_of` is asked for
+    modules that are on no search path.
+    """
+    listed = list(announced)
+    schema = platform_schema(platform, device, lambda: payload_namespaces)
+    fetch = f"llmsync yang fetch INVENTORY --device {device}"
+    if isinstance(schema, Unproven):
+        what = f"no schema has proven its configuration: {schema.reason}"
+        return [Problem(Place(device), what, f"{fetch}; or push with {ACCEPT}")]
+    known = by_name((m.name, m.revision) if isinstance(m, LibraryModule) else m for m in listed)
+    if not known:
+        what = "it announces no YANG modules, so there is nothing to hold its configuration against"
+        return [Problem(Place(device), what, f"push with {ACCEPT}")]
+    proven = [m for m in schema.modules() if m.implemented and m.namespace in payload_namespaces]
+    problems = [
+        Problem(
+            Place(device),
+            f"it announces no {module.name}, which its configuration uses",
+            "leave out what it is for, or install it there",
+        )
+        for module in proven
+        if module.name not in known
+    ]
+    problems += _deviating(device, listed, proven, fetch)
+    other = {
+        module.name: (module, max(known[module.name]))
+        for module in proven
+        if module.name in known and module.revision not in known[module.name]
+    }
+    if other:
+        problems += _differing(device, other, schema.search_path, tree, text_of, fetch)
+    return problems
+
+
+def _deviating(
+    device: str, announced: Iterable[Announced], proven: Iterable[ModuleInfo], fetch: str
+) -> Iterator[Problem]:
+    """Yield a problem for each module that deviates from ours without our knowing it."""
+    told = {m.name: m.deviations for m in announced if isinstance(m, LibraryModule)}
+    for module in proven:
+        for name in told.get(module.name, ()):
+            if name not in module.deviations:
+                what = (
+                    f"{name} deviates from {module.name} there, and its configuration was proven "
+                    "without it"
+                )
+                yield Problem(Place(device), what, f"{fetch}; or push with {ACCEPT}")
+
+
+def _differing(
+    device: str,
+    other: Mapping[str, tuple[ModuleInfo, str]],
+    folders: Collection[Any],
+    tree: Mapping[str, Any] | None,
+    text_of: TextOf | None,
+    fetch: str,
+) -> Iterator[Problem]:
+    texts = {name: _text(device, name, rev, text_of) for name, (_, rev) in other.items()}
+    there = {name: text for name, text in texts.items() if text is not None}
+    before = read_nodes({n: other[n][0].text for n in there}, folders) if there else {}
+    after = read_nodes(there, folders) if there else {}
+    used = None if tree is None else used_paths(tree)
+    whose = "nodes that it uses" if used is not None else "module's nodes"
+    for name, (module, revision) in other.items():
+        what = (
+            f"it announces {name} of {revision or 'no revision'}, and its configuration was proven "
+            f"against that of {module.revision or 'no revision'}"
+        )
+        old, new = before.get(name), after.get(name)
+        if name not in there:
+            yield Problem(
+                Place(device),
+                f"{what}; what differs is not known, since its text is not at hand",
+                f"{fetch}; or push with {ACCEPT}",
+            )
+        elif old is None or new is None:
+            yield Problem(
+                Place(device),
+                f"{what}; what differs is not known, since pyang cannot read it",
+                f"{fetch} proves it anew; or push with {ACCEPT}",
+            )
+        elif found := differences(old, new, used):
+            yield Problem(
+                Place(device),
+                f"{what}; of the {whose} {len(found)} differ{'s' if len(found) == 1 else ''}",
+                f"prove it against the router's own modules: {fetch}; or push with {ACCEPT}",
+            )
+            yield from (_problem(device, f"{name} of {revision}", entry) for entry in found)
+        else:
+            yield Problem(
+                Place(device), f"{what}; none of the {whose} differ", f"push with {ACCEPT}"
+            )
+
+
+def _problem(device: str, module: str, found: Difference) -> Problem:
+    return Problem(Place(device, path=found.path), f"{found.what} in {module}")
+
+
+def _text(device: str, name: str, revision: str, text_of: TextOf | None) -> str | None:
+    file = where(f"{name}@{revision}" if revision else name, (device_folder(device), *search_path()))
+    if file is not None:
+        return file.read_text("utf-8")
+    return text_of(name, revision) if text_of is not None else None
