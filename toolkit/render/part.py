@@ -7,7 +7,7 @@ once, for every platform.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolkit.inventory.model import Igp, Imposition, Transport
 from toolkit.plan.model import (
@@ -53,6 +53,8 @@ class Part:
     """Replication segments of this router."""
     loopbacks: Mapping[str, IpAddress]
     """Router -> its loopback, of the routers that policies and segments name."""
+    receivers: Mapping[str, tuple[IpAddress, ...]] = field(default_factory=dict)
+    """Delivery that starts here -> loopbacks of the routers of its clouds, sorted."""
     pim: PimPart | None = None
     """None: it runs no PIM."""
     igp: Igp = Igp.ISIS
@@ -79,6 +81,7 @@ class Part:
             "policies": self.policies,
             "segments": self.segments,
             "loopbacks": self.loopbacks,
+            "receivers": self.receivers,
         }
 
 
@@ -120,6 +123,7 @@ def part_of(plan: Plan, name: str) -> Part:
             if not flow.transport.pim and plan.mvpn is None
         ),
         sessions=tuple(sessions),
+        receivers={f.delivery: _receivers(plan, f) for f in plan.flows if f.bfir == name},
         pim=_pim_part(plan, plan.pim, router),
         sr=None if router.node_sid is None else plan.sr,
         policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
@@ -141,6 +145,11 @@ def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | 
         spt_switchover=pim.spt_switchover,
         ports=pim_ports(plan, router),
     )
+
+
+def _receivers(plan: Plan, flow: FlowPlan) -> tuple[IpAddress, ...]:
+    routers = {plan.hosts[cloud].router for cloud in flow.clouds}
+    return tuple(sorted((plan.routers[name].loopback.ip for name in routers), key=int))
 
 
 def _loopbacks(
