@@ -152,6 +152,11 @@ def deviated_modules(text: str) -> frozenset[str]:
     return frozenset(modules.get(names[-1], names[-1]) for names in steps if names)
 
 
+def imports(text: str) -> frozenset[str]:
+    """Return the names of the modules that a module imports."""
+    return frozenset(_IMPORT.findall(_statements(text)))
+
+
 def identity(text: str) -> tuple[str, str, str, tuple[str, ...]]:
     """Return revision and namespace of a module, what it is (`module`), and its submodules."""
     statements = _statements(text)

@@ -58,8 +58,7 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
                 "ietf-multicast", "ietf-bier@2020-09-08",
                 *(name for name in OWN_MODULES if name != "llmsync-types"),
             ),
-            release="RFC 8343, 8344, 8349, 8519, 8652, 9020, 9128, 9129, 9130, 9902, 9903, "
-            "draft-ietf-bier-bier-yang-07, draft-ietf-mboned-multicast-yang-model",
+            release="RFCs of the IETF, ietf-bier of 2020-09-08, ietf-multicast of 2026-04-12",
         ),
     }
 )
