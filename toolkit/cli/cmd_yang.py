@@ -1,4 +1,4 @@
-"""`llmsync yang`: the modules of platforms and devices, as trees, and whether they are well made."""
+"""`llmsync yang`: modules as trees and well made or not; those of platforms and of devices."""
 
 from __future__ import annotations
 

@@ -85,7 +85,11 @@ def get_schema(asked: Asked, name: str, revision: str) -> str:
     return "".join(node.value for node in reply.content).strip() + "\n"
 
 
-def fetch(device: str, asked: Asked, tell: Tell = lambda done, whole: None) -> tuple[Library, Texts]:
+def _silence(_done: int, _whole: int) -> None:
+    """Tell nobody."""
+
+
+def fetch(device: str, asked: Asked, tell: Tell = _silence) -> tuple[Library, Texts]:
     """Return the library of a device and the text of all of its modules and submodules.
 
     Submodules and imports that its list leaves out are asked for as well.  Raises SchemaError with
@@ -163,5 +167,3 @@ def text_of(asked: Asked) -> Callable[[str, str], str | None]:
             return None
 
     return ask
-
-

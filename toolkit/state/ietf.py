@@ -36,7 +36,7 @@ from toolkit.state.model import (
 )
 
 _KINDS: Final = {"bier-encapsulation-mpls": "mpls", "bier-encapsulation-ethernet": "non-mpls"}
-_NO_AREA: Final = "0.0.0.0"  # noqa: S104 - the backbone area
+_NO_AREA: Final = "0.0.0.0"
 
 
 def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
@@ -72,8 +72,8 @@ def _protocol(routing: Branch, name: str) -> Branch:
 
 
 def _interfaces(top: Branch, isis: Branch, ospf: Branch) -> dict[str, Interface]:
-    by_isis = {name: found for name, found in _isis_interfaces(isis)}
-    by_ospf = {name: found for name, found in _ospf_interfaces(ospf)}
+    by_isis = dict(_isis_interfaces(isis))
+    by_ospf = dict(_ospf_interfaces(ospf))
     carriers = _adjacent(isis, by_isis), _adjacent(ospf, by_ospf)
     bier = frozenset().union(*(ports for ports, igp in carriers if _carries_bier(igp)))
     mpls = frozenset().union(

@@ -24,9 +24,7 @@ _NAMESPACE = re.compile(_AT_START + r"namespace\s+[\"']?([^\"';\s]+)")
 _REVISION = re.compile(_AT_START + r"revision\s+[\"']?(\d{4}-\d\d-\d\d)")
 _FEATURE = re.compile(_AT_START + r"feature\s+([\w.-]+)")
 _VERSION = re.compile(_AT_START + r"yang-version\s+[\"']?([\d.]+)")
-_DEVIATION = re.compile(
-    _AT_START + r"deviation\s+((?:[\"'][^\"']*[\"']\s*\+?\s*)+|[^\s{;]+)"
-)
+_DEVIATION = re.compile(_AT_START + r"deviation\s+((?:[\"'][^\"']*[\"']\s*\+?\s*)+|[^\s{;]+)")
 _STEP = re.compile(r"/([\w.-]+):")
 _PREFIXED = re.compile(_AT_START + r"import\s+([\w.-]+)\s*\{[^}]*?\bprefix\s+[\"']?([\w.-]+)")
 

@@ -51,11 +51,24 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
         "ietf": ModuleSet(
             modules=(
                 "llmsync-ietf-isis-deviations",
-                "ietf-interfaces", "iana-if-type", "ietf-ip", "ietf-routing", "ietf-isis",
-                "ietf-ospf", "ietf-igmp-mld", "ietf-pim-base", "ietf-pim-rp", "ietf-pim-sm",
-                "ietf-segment-routing", "ietf-segment-routing-common", "ietf-segment-routing-mpls",
-                "ietf-isis-sr-mpls", "ietf-ospf-sr-mpls", "ietf-access-control-list",
-                "ietf-multicast", "ietf-bier@2020-09-08",
+                "ietf-interfaces",
+                "iana-if-type",
+                "ietf-ip",
+                "ietf-routing",
+                "ietf-isis",
+                "ietf-ospf",
+                "ietf-igmp-mld",
+                "ietf-pim-base",
+                "ietf-pim-rp",
+                "ietf-pim-sm",
+                "ietf-segment-routing",
+                "ietf-segment-routing-common",
+                "ietf-segment-routing-mpls",
+                "ietf-isis-sr-mpls",
+                "ietf-ospf-sr-mpls",
+                "ietf-access-control-list",
+                "ietf-multicast",
+                "ietf-bier@2020-09-08",
                 *(name for name in OWN_MODULES if name != "llmsync-types"),
             ),
             release="RFCs of the IETF, ietf-bier of 2020-09-08, ietf-multicast of 2026-04-12",
@@ -97,7 +110,7 @@ def platform_schema(
     with _lock:
         if library is not None:
             return _load_fetched(
-                platform, library.digest, frozenset(namespaces()), _Quiet(library), search_path()
+                platform, _Fetched(library.digest, library), frozenset(namespaces())
             )
         return _load(platform, search_path())
 
@@ -106,16 +119,11 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class _Quiet:
-    """A library that is no part of a cache's key: its digest is."""
+class _Fetched:
+    """A device's library as the key of a cache: devices with the same modules share a schema."""
 
-    library: Library
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Quiet)
-
-    def __hash__(self) -> int:
-        return 0
+    digest: str
+    library: Library = field(compare=False)
 
 
 @cache
@@ -135,15 +143,13 @@ def _load(platform: str, folders: Sequence[Path]) -> Schema | Unproven:
 
 
 @cache
-def _load_fetched(
-    platform: str, digest: str, namespaces: frozenset[str], quiet: _Quiet, folders: Sequence[Path]
-) -> Schema:
+def _load_fetched(platform: str, fetched: _Fetched, namespaces: frozenset[str]) -> Schema:
     """Return the schema of a device's own modules; devices with equal ones share it.
 
     What the platform's modules get wrong they get wrong on the device too, so our deviations from
     them are loaded first.
     """
-    library = quiet.library
+    library = fetched.library
     needed, missing = needed_modules(library, namespaces)
     if missing:
         raise SchemaError(

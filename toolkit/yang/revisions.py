@@ -137,7 +137,9 @@ def _problem(device: str, module: str, found: Difference) -> Problem:
 
 
 def _text(device: str, name: str, revision: str, text_of: TextOf | None) -> str | None:
-    file = where(f"{name}@{revision}" if revision else name, (device_folder(device), *search_path()))
+    file = where(
+        f"{name}@{revision}" if revision else name, (device_folder(device), *search_path())
+    )
     if file is not None:
         return file.read_text("utf-8")
     return text_of(name, revision) if text_of is not None else None

@@ -84,7 +84,9 @@ def _type(kind: Any) -> str:  # noqa: ANN401
         parts.append(kind.arg)
     for statement in kind.substmts:
         if statement.keyword in _RESTRICTIONS:
-            name = statement.arg.rpartition(":")[2] if statement.keyword == "base" else statement.arg
+            name = (
+                statement.arg.rpartition(":")[2] if statement.keyword == "base" else statement.arg
+            )
             parts.append(f"{statement.keyword} {name}")
     return " ".join(parts)
 
