@@ -38,6 +38,7 @@ def lint_ietf(top: Branch) -> Iterator[Remark]:
     yield from _policies(top)
     yield from _segment_routing(top)
     yield from _flows(top)
+    yield from _vpn(top)
 
 
 def _range(
@@ -278,4 +279,22 @@ def _flows(top: Branch) -> Iterator[Remark]:
                 f"ietf-multicast names {bfers} BFER{'s' if bfers != 1 else ''}",
                 remedy="name each BFER once in both",
                 source="ietf-multicast has no BitString",
+            )
+
+
+def _vpn(top: Branch) -> Iterator[Remark]:
+    """Ports of a VPN are in a VRF: the core's routing must not have them as well."""
+    protocols = top.one("routing", "control-plane-protocols")
+    igps = [p.one("isis") or p.one("ospf") for p in protocols.all("control-plane-protocol")]
+    lists = [igp.one("interfaces") for igp in igps]
+    lists += [area.one("interfaces") for igp in igps for area in igp.one("areas").all("area")]
+    lists.append(protocols.one("pim", "interfaces"))
+    routed = {entry.text("name") for each in lists for entry in each.all("interface")}
+    for instance in top.one("mvpn").all("instance"):
+        for name in sorted(routed.intersection(instance.texts("interface"))):
+            yield Remark(
+                path=f"/llmsync-mvpn:mvpn/instance[name='{instance.text('name')}']/interface",
+                what=f"{name} is in the core's routing as well",
+                remedy="take it out of IS-IS, OSPF and PIM",
+                source="RFC 6513 section 5.1",
             )

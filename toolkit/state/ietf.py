@@ -23,6 +23,7 @@ from toolkit.state.ietf_multicast import (
     sessions,
 )
 from toolkit.state.ietf_sr import policies, segment_routing, segments, tree_flows
+from toolkit.state.ietf_vpn import bgp, mvpns, qos, vpn_interfaces
 from toolkit.state.model import (
     PLAIN_BIER,
     BierEncapsulation,
@@ -60,6 +61,9 @@ def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
         replication_segments=segments(top),
         p2mp_policies=policies(top),
         tree_flows=tree_flows(top),
+        bgp=bgp(top),
+        mvpns=mvpns(top),
+        qos=qos(top),
     )
 
 
@@ -80,6 +84,12 @@ def _interfaces(top: Branch, isis: Branch, ospf: Branch) -> dict[str, Interface]
         *(ports for ports, igp in carriers if igp.flag("segment-routing", "enabled"))
     )
     pim, versions, guarded = pim_interfaces(top), memberships(top), protections(top)
+    imposing = {
+        entry.text("name")
+        for entry in top.one("bier").all("interface")
+        if entry.text("role") == "host-imposition"
+    }
+    routed = pim | vpn_interfaces(top)  # elsewhere nothing follows from a join
     found: dict[str, Interface] = {}
     for entry in top.one("interfaces").all("interface"):
         name = entry.text("name")
@@ -91,10 +101,10 @@ def _interfaces(top: Branch, isis: Branch, ospf: Branch) -> dict[str, Interface]
             isis=by_isis.get(name),
             ospf=by_ospf.get(name),
             bier=name in bier,
+            accept_host_bier=name in imposing,
             mpls=name in mpls,
             pim=name in pim,
-            # Without PIM nothing follows from a join.
-            membership=versions.get(name) if name in pim else None,
+            membership=versions.get(name) if name in routed else None,
             protection=guarded.get(name),
         )
     return found

@@ -1,12 +1,13 @@
 """What access lists (RFC 8519) make of interfaces and groups.  Pure.
 
 Lists are read for what they do, whatever they are called: an interface is protected when its lists
-drop BIER, MPLS and PIM, and all multicast but from named sources.
+drop BIER, MPLS and PIM, and all multicast but from named sources.  Where llmsync-edge says which
+bits a host may impose, BIER need not be dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Final
 
@@ -44,6 +45,12 @@ def accepts(ace: Branch) -> bool:
 def protections(top: Branch) -> dict[str, EdgeProtection]:
     """Return interface -> what it takes from hosts, of those that are protected."""
     known = lists(top)
+    imposing = {
+        entry.text("name"): {
+            bound.number("si"): int(bound.text("bit-string"), 16) for bound in entry.all("set")
+        }
+        for entry in top.one("edge").all("interface")
+    }
     found: dict[str, EdgeProtection] = {}
     for point in top.one("acls", "attachment-points").all("interface"):
         aces = [
@@ -51,14 +58,16 @@ def protections(top: Branch) -> dict[str, EdgeProtection]:
             for chosen in point.one("ingress", "acl-sets").all("acl-set")
             for ace in known.get(chosen.text("name"), Branch()).one("aces").all("ace")
         ]
-        protection = _protection(aces)
+        name = point.text("interface-id")
+        protection = _protection(aces, imposing.get(name))
         if protection is not None:
-            found[point.text("interface-id")] = protection
+            found[name] = protection
     return found
 
 
-def _protection(aces: list[Branch]) -> EdgeProtection | None:
-    dropped: set[str] = set()
+def _protection(aces: list[Branch], bits: Mapping[int, int] | None) -> EdgeProtection | None:
+    """`bits`: SI -> what the host may impose; None: it may impose nothing."""
+    dropped = set() if bits is None else {"bier", "mpls"}
     sources: list[IpAddress] = []
     for ace in aces:
         name = _subject(ace)
@@ -68,7 +77,10 @@ def _protection(aces: list[Branch]) -> EdgeProtection | None:
             dropped.add(name)
     if not {"bier", "mpls", "pim", "multicast"} <= dropped:
         return None
-    return EdgeProtection(sources=tuple(sorted(sources, key=lambda s: (s.version, int(s)))))
+    return EdgeProtection(
+        sources=tuple(sorted(sources, key=lambda s: (s.version, int(s)))),
+        bit_strings=dict(sorted((bits or {}).items())),
+    )
 
 
 def _subject(ace: Branch) -> str:

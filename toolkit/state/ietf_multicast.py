@@ -5,7 +5,6 @@ Pure.  RFC 9128, RFC 8652, and llmsync-overlay and llmsync-delivery for what no 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -22,8 +21,8 @@ from toolkit.state.model import (
     Session,
     StaticRp,
 )
+from toolkit.state.order import counting
 
-_DIGITS: Final = re.compile(r"(\d+)")
 _ALL: Final = {"ipv4": ip_network("224.0.0.0/4"), "ipv6": ip_network("ff00::/8")}
 """What a rendezvous point without a policy serves."""
 _SSM: Final = {"ipv4": ip_network("232.0.0.0/8"), "ipv6": ip_network("ff3e::/32")}
@@ -143,9 +142,3 @@ def sessions(top: Branch) -> tuple[Session, ...]:
 
 def _flow_order(flow: IngressFlow | EgressFlow) -> tuple[int, int, int]:
     return flow.group.version, int(flow.group), int(flow.source)
-
-
-def counting(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key that sorts names the way people count (`r2` before `r10`)."""
-    parts = (part for part in _DIGITS.split(name) if part)
-    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts)

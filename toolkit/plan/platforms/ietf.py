@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from toolkit.plan.platforms.facts import (
-    EVERY_ENCAPSULATION,
-    BierCapability,
-    Facts,
-    Refusal,
-)
+from toolkit.plan.platforms.facts import EVERY_ENCAPSULATION, BierCapability, Facts
 
 IETF = Facts(
     title="IETF YANG modules",
-    # ietf-bier: bift-id-base and max-si are free; nothing in it speaks of hosts.
-    bier=BierCapability(
-        encapsulations=EVERY_ENCAPSULATION,
-        note="ietf-bier has no word for BIER packets of hosts",
-    ),
+    # ietf-bier: bift-id-base and max-si are free.  Nothing in it speaks of hosts: llmsync-bier and
+    # llmsync-edge do.
+    bier=BierCapability(encapsulations=EVERY_ENCAPSULATION, host_imposition=True),
     replication=True,
-    refused={
-        "mvpn": Refusal(
-            "no IETF module in use has BGP MVPN: ietf-bgp and ietf-mvpn are no RFCs",
-            "set `overlay.signalling: static`",
-        ),
-        "qos": Refusal(
-            "no RFC has a YANG module for queues",
-            "set `qos.dscp: none`, and give the class on the routers by hand",
-        ),
-    },
 )
