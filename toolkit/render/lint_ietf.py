@@ -17,6 +17,10 @@ from toolkit.state.ietf_acl import lists
 
 _BIER: Final = "/ietf-routing:routing/ietf-bier:bier"
 _PIM: Final = "/ietf-routing:routing/control-plane-protocols/ietf-pim-base:pim"
+_IGMP: Final = (
+    "/ietf-routing:routing/control-plane-protocols/control-plane-protocol"
+    "/ietf-igmp-mld:igmp/interfaces/interface"
+)
 _SR: Final = "/ietf-routing:routing/ietf-segment-routing:segment-routing"
 _BSLS: Final = (64, 128, 256, 512, 1024, 2048, 4096)
 _LABELS: Final = 2**20
@@ -39,6 +43,7 @@ def lint_ietf(top: Branch) -> Iterator[Remark]:
     yield from _segment_routing(top)
     yield from _flows(top)
     yield from _vpn(top)
+    yield from _groups(top)
 
 
 def _range(
@@ -297,4 +302,32 @@ def _vpn(top: Branch) -> Iterator[Remark]:
                 what=f"{name} is in the core's routing as well",
                 remedy="take it out of IS-IS, OSPF and PIM",
                 source="RFC 6513 section 5.1",
+            )
+
+
+def _groups(top: Branch) -> Iterator[Remark]:
+    """libyang 4.5 passes over the patterns of types derived from ipv4-address: we do not."""
+    service, protocols = top.one("multicast-service"), top.one("routing", "control-plane-protocols")
+    named = [
+        (
+            "/ietf-multicast:multicast-service/multicast-flow/group-address",
+            entry.text("group-address"),
+        )
+        for entry in service.all("multicast-flow")
+    ]
+    named += [
+        (f"{_IGMP}[interface-name='{port.text('interface-name')}']/static-group/group-addr", group)
+        for entry in protocols.all("control-plane-protocol")
+        for kind in ("igmp", "mld")
+        for port in entry.one(kind, "interfaces").all("interface")
+        for joined in port.all("static-group")
+        if (group := joined.text("group-addr"))
+    ]
+    for path, group in named:
+        if not ip_address(group).is_multicast:
+            yield Remark(
+                path=path,
+                what=f"{group} is no group",
+                remedy="224.0.0.0/4, with IPv6 ff00::/8",
+                source="RFC 1112, RFC 4291",
             )
