@@ -1,4 +1,4 @@
-"""Platform ietf: proven by libyang and by yanglint, read back as planned, and what it cannot say."""
+"""Platform ietf: proven by libyang and yanglint, read back as planned, and what no module says."""
 
 from __future__ import annotations
 
@@ -172,14 +172,14 @@ def test_yanglint_refuses_the_same(name: str, yanglint: YanglintEngine) -> None:
 
 
 LINTED = {
-    "sub-domain-id": ("<sub-domain-id>0<", "<sub-domain-id>256<", r"256 is out of range \(RFC 8279"),
+    "sub-domain-id": ("<sub-domain-id>0<", "<sub-domain-id>256<", r"256 is out of range \(RFC"),
     "bfr-id": ("<bfr-id>1<", "<bfr-id>0<", r"0 is out of range .*\(1\.\.65535\)"),
     "bift-id": (
         "<bift-id-base>100000<", "<bift-id-base>1048576<", "1048576 is out of range .*16..104857",
     ),
     "reserved label": ("<bift-id-base>100000<", "<bift-id-base>15<", "15 is out of range"),
     "max-si": ("<max-si>0<", "<max-si>256<", "256 is out of range"),
-    "set of the BFR-id": ("<bfr-id>1<", "<bfr-id>257<", "BFR-id 257 is in set 1, the last set is 0"),
+    "set of the BFR-id": ("<bfr-id>1<", "<bfr-id>257<", "BFR-id 257 is in set 1, the last set"),
     "two lengths": ("<bsl>256-bit<", "<bsl>64-bit<", "64 bits, and no encapsulation has them"),
     "length": ("<bsl>256</bsl><encap", "<bsl>200</bsl><encap", "200 is no BitString length"),
     "prefix of nobody": (
@@ -188,7 +188,9 @@ LINTED = {
     "prefix of a network": (
         "<bfr-prefix>10.255.0.1/32<", "<bfr-prefix>10.255.0.0/24<", "is no host route",
     ),
-    "family": ("y>ipv4</address-family><bfr", "y>ipv6</address-family><bfr", "not of the address family"),
+    "family": (
+        "y>ipv4</address-family><bfr", "y>ipv6</address-family><bfr", "not of the address family",
+    ),
     "underlay": (
         "<underlay-protocol-type>isis<", "<underlay-protocol-type>ospf<", "ospf carries no BIER",
     ),
@@ -232,7 +234,7 @@ def test_a_node_sid_outside_of_the_srgb_is_refused() -> None:
     good = text(case="isis-sr-p2mp-static")
     spoiled = re.sub(r"<start-sid>\d+<", "<start-sid>999999<", good)
     assert spoiled != good
-    with pytest.raises(SchemaError, match="999999 of 10.255.0.1/32 is outside of the SRGB"):
+    with pytest.raises(SchemaError, match=r"999999 of 10\.255\.0\.1/32 is outside of the SRGB"):
         validate("r1", spoiled, Platform.IETF)
 
 

@@ -91,6 +91,11 @@ def search_path() -> tuple[Path, ...]:
     return tuple(path for path in map(Path, filter(None, folders)) if path.is_dir())
 
 
+def by_our_own(platform: str) -> bool:
+    """Return whether routers of `platform` have our modules, of this version and no other."""
+    return platform in SETS and SETS[platform].modules == REFERENCE_MODULES
+
+
 Namespaces = Callable[[], Collection[str]]
 
 
@@ -103,8 +108,7 @@ def platform_schema(
     needed follows from the `namespaces` of the payload.  Raises SchemaError where modules are there
     and cannot be loaded, or where the device has none for a namespace.
     """
-    modules = SETS.get(platform)
-    if modules is not None and modules.modules == REFERENCE_MODULES:
+    if by_our_own(platform):
         return reference_schema()
     library = read_library(device) if device else None
     with _lock:

@@ -15,7 +15,7 @@ from toolkit.yang.fetched import device_folder
 from toolkit.yang.library import LibraryModule, by_name
 from toolkit.yang.modulefile import ModuleInfo
 from toolkit.yang.nodes import Difference, differences, read_nodes, used_paths
-from toolkit.yang.platforms import Unproven, platform_schema, search_path, where
+from toolkit.yang.platforms import Unproven, by_our_own, platform_schema, search_path, where
 
 Announced = LibraryModule | tuple[str, str]
 """A module of the device, or just its name and revision."""
@@ -44,6 +44,8 @@ def check_revisions(
     listed = list(announced)
     schema = platform_schema(platform, device, lambda: payload_namespaces)
     fetch = f"llmsync yang fetch INVENTORY --device {device}"
+    if by_our_own(platform):
+        fetch = "run the same version of llmsync here and there"
     if isinstance(schema, Unproven):
         what = f"no schema has proven its configuration: {schema.reason}"
         return [Problem(Place(device), what, f"{fetch}; or push with {ACCEPT}")]
@@ -117,13 +119,13 @@ def _differing(
             yield Problem(
                 Place(device),
                 f"{what}; what differs is not known, since pyang cannot read it",
-                f"{fetch} proves it anew; or push with {ACCEPT}",
+                f"{fetch}; or push with {ACCEPT}",
             )
         elif found := differences(old, new, used):
             yield Problem(
                 Place(device),
                 f"{what}; of the {whose} {len(found)} differ{'s' if len(found) == 1 else ''}",
-                f"prove it against the router's own modules: {fetch}; or push with {ACCEPT}",
+                f"{fetch}; or push with {ACCEPT}",
             )
             yield from (_problem(device, f"{name} of {revision}", entry) for entry in found)
         else:
