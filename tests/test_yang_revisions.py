@@ -33,7 +33,8 @@ KINDS = {
     "gone": ('    leaf hostname {\n      type string {\n        length "1..255";\n      }',
              '    leaf dynamic-name {\n      type string {\n        length "1..255";\n      }'),
     "narrower": ('range "1..16777214"', 'range "1..63"'),
-    "mandatory": ("    leaf hostname {", "    leaf level {\n      type uint8;\n      mandatory true;\n"
+    "mandatory": ("    leaf hostname {",
+                  "    leaf level {\n      type uint8;\n      mandatory true;\n"
                   '      description "Level.";\n    }\n    leaf hostname {'),
     "must": ('    presence "The router runs IS-IS.";',
              '    presence "The router runs IS-IS.";\n    must "interface[passive = \'false\']";'),
