@@ -19,8 +19,8 @@ from toolkit.errors import DeviceError, EnvironmentProblem, SchemaError, Unreach
 from toolkit.inventory.model import Platform
 from toolkit.netconf import announced
 from toolkit.netconf.device import Device, DeviceFarm
-from toolkit.netconf.fetch import fetch, library_of, session, text_of
 from toolkit.netconf.faults import Fault, FaultKind
+from toolkit.netconf.fetch import fetch, library_of, session, text_of
 from toolkit.netconf.messages import Reply
 from toolkit.netconf.tree import Node, QName, parse_xml
 from toolkit.render.payload import validate
@@ -313,9 +313,12 @@ def test_a_device_of_newer_modules_is_refused_until_they_are_fetched(tmp_path: P
 
 def test_a_session_that_is_lost_stores_nothing() -> None:
     fault = Fault(kind=FaultKind.DROP_AFTER, nth=6)
-    with network(("r1",), standing=False, faults=(fault,)) as farm:
-        with pytest.raises(UnreachableError, match="r1: "), session(farm.target("r1"), 5) as opened:
-            fetch("r1", opened)
+    with (
+        network(("r1",), standing=False, faults=(fault,)) as farm,
+        pytest.raises(UnreachableError, match="r1: "),
+        session(farm.target("r1"), 5) as opened,
+    ):
+        fetch("r1", opened)
     assert read_library("r1") is None
 
 
