@@ -10,7 +10,9 @@ import netconfd_server
 import pytest
 from netconf_farm import network
 from netconf_farm import tree as small
+from platform_cases import cases
 from yang_devices import REVISION, newer
+from yang_sets import FOLDERS, needs_modules
 
 from toolkit.cli import cmd_device
 from toolkit.cli.main import main
@@ -20,10 +22,12 @@ from toolkit.inventory.model import Platform
 from toolkit.netconf import announced
 from toolkit.netconf.device import Device, DeviceFarm
 from toolkit.netconf.faults import Fault, FaultKind
-from toolkit.netconf.fetch import fetch, library_of, session, text_of
+from toolkit.netconf.fetch import announced_by, fetch, library_of, session, text_of
 from toolkit.netconf.messages import Reply
 from toolkit.netconf.tree import Node, QName, parse_xml
-from toolkit.render.payload import validate
+from toolkit.plan.expand import make_plan
+from toolkit.render.payload import render_plan, validate
+from toolkit.yang import xmltext
 from toolkit.yang.fetched import device_folder, read_library, store
 from toolkit.yang.library import (
     Library,
@@ -309,6 +313,33 @@ def test_a_device_of_newer_modules_is_refused_until_they_are_fetched(tmp_path: P
     xml = reference_schema().to_xml(small(1, metric=64))
     with pytest.raises(SchemaError, match=r"64 is out of range \(allowed: 1\.\.63"):
         validate("r1", xml, Platform.IOSXR)
+
+
+@needs_modules
+def test_a_router_with_the_modules_of_the_ietf_proves_its_configuration_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LLMSYNC_YANG_PATH", os.pathsep.join(map(str, FOLDERS)))
+    plan, _ = make_plan(cases(Platform.IETF)["isis-sr-p2mp-mvpn"])
+    payload = render_plan(plan)["r1"]
+    schema = platform_schema("ietf")
+    assert isinstance(schema, Schema)
+    library = fetched(schema)
+    assert "ietf-bier@2020-09-08" in map(str, library.modules)
+    # From here on there are no modules but those of the device.
+    monkeypatch.setenv("LLMSYNC_YANG_PATH", "")
+    assert validate("r2", payload.xml, Platform.IETF).unproven
+    again = validate("r1", payload.xml, Platform.IETF)
+    assert not again.unproven
+    assert again.tree == payload.tree
+    namespaces = xmltext.namespaces(payload.xml)
+    said = check_revisions("r1", library.modules, "ietf", namespaces, tree=payload.tree)
+    assert said == []
+
+
+def test_what_a_list_of_schemas_does_not_say_is_not_held_against_a_device() -> None:
+    assert announced_by(Canned(gets=LISTED, schemas={})) == [("a", "2026-01-01")]
+    assert announced_by(Canned(LIBRARY_1_1, gets=LISTED, schemas={})) == list(WHOLE)
 
 
 def test_a_session_that_is_lost_stores_nothing() -> None:

@@ -13,8 +13,9 @@ from yang_sets import EXAMPLES, FOLDERS, needs_modules
 from toolkit.datafiles import data_folder
 from toolkit.yang.library import LibraryModule
 from toolkit.yang.nodes import Difference, differences, read_nodes, used_paths
+from toolkit.yang.platforms import platform_schema
 from toolkit.yang.revisions import check_revisions
-from toolkit.yang.schema import reference_schema
+from toolkit.yang.schema import Schema, reference_schema
 
 GOLDEN = Path(__file__).parent / "golden" / "yang"
 ISIS = "urn:llmsync:isis"
@@ -108,6 +109,26 @@ def test_a_module_that_is_not_announced_a_deviation_and_silence(tmp_path: Path) 
         for problem in check_revisions("r1", case, "reference", {ISIS}, tree=TREE)
     )
     golden("revision-others.txt", text)
+
+
+@needs_modules
+def test_a_feature_that_is_used_and_not_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMSYNC_YANG_PATH", os.pathsep.join(map(str, FOLDERS)))
+    tree = json.loads((EXAMPLES / "ietf.json").read_text())
+    igmp = "urn:ietf:params:xml:ns:yang:ietf-igmp-mld"
+    schema = platform_schema("ietf")
+    assert isinstance(schema, Schema)
+    module = next(m for m in schema.modules() if m.name == "ietf-igmp-mld")
+
+    def said(*off: str) -> str:
+        features = tuple(f for f in module.features if f not in off)
+        listed = [LibraryModule(name=module.name, revision=module.revision, features=features)]
+        problems = check_revisions("r1", listed, "ietf", {igmp}, tree=tree)
+        return "".join(f"{problem}\n" for problem in problems)
+
+    assert said() == ""
+    assert said("intf-ssm-map", "feature-mld") == ""  # not used
+    golden("revision-features.txt", said("intf-static-group") + said("feature-igmp"))
 
 
 def test_a_text_that_nobody_has_is_no_permission() -> None:

@@ -28,7 +28,8 @@ examples:
   llmsync yang lint my-module.yang -o json
 
 Rules: RFC 8407.  Modules that a file imports are searched for in our own folder, among the IETF
-modules that pyang brings, and in LLMSYNC_YANG_PATH.  The exit status is 1 when anything is found, warnings too."""
+modules that pyang brings, and in LLMSYNC_YANG_PATH.  The exit status is 1 when anything is found,
+warnings too."""
 
 SETS_EXAMPLE = """\
 examples:

@@ -76,7 +76,8 @@ def _yes(proven: bool) -> str:  # noqa: FBT001 - a cell of a table
 
 def _words(row: dict[str, Any]) -> str:
     if not row["proven"]:
-        return f"{row['release']}: {row['reason']}"
+        told = str(row["reason"])
+        return told if str(row["release"]) in told else f"{row['release']}: {told}"
     from toolkit.yang.modulefile import base_folders
     from toolkit.yang.platforms import own_folder
 

@@ -75,6 +75,17 @@ def _listed(asked: Asked, source: str) -> tuple[LibraryModule, ...]:
     return read(child for node in reply.content for child in node.children)
 
 
+def announced_by(asked: Asked) -> list[LibraryModule | tuple[str, str]]:
+    """Return what a device announces, for `toolkit.yang.revisions.check_revisions`.
+
+    A list of schemas says nothing of features and deviations: just names and revisions then.
+    """
+    library = library_of("", asked)
+    if library.source == _READERS["schemas"][2]:
+        return [(module.name, module.revision) for module in library.modules]
+    return list(library.modules)
+
+
 def get_schema(asked: Asked, name: str, revision: str) -> str:
     """Return the text of a module or submodule.  Raises DeviceError where there is none."""
     version = f"<version>{escape(revision)}</version>" if revision else ""

@@ -10,8 +10,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,19 +51,29 @@ class Difference:
     what: str
 
 
-def read_nodes(texts: Mapping[str, str], folders: Iterable[Any]) -> dict[str, Nodes]:
+def read_nodes(texts: Mapping[str, str], folders: Iterable[Any]) -> Mapping[str, Nodes]:
     """Return module -> its configuration nodes, those that it adds to others too.
 
     `texts` are the modules; what they import is looked for among themselves, then in `folders`.  A
-    module that pyang cannot read is not in the result.
+    module that pyang cannot read is not in the result.  The answer is kept: many devices have the
+    same modules.
     """
+    with _lock:
+        return _read(tuple(sorted(texts.items())), tuple(map(str, folders)))
+
+
+_lock = threading.Lock()
+
+
+@lru_cache(maxsize=32)
+def _read(texts: tuple[tuple[str, str], ...], folders: tuple[str, ...]) -> dict[str, Nodes]:
     with tempfile.TemporaryDirectory(prefix="llmsync-yang-") as name:
         files = []
-        for module, text in texts.items():
+        for module, text in texts:
             file = Path(name) / f"{module}.yang"
             file.write_text(text, "utf-8")
             files.append(str(file))
-        path = os.pathsep.join(map(str, (name, *folders, *base_folders())))
+        path = os.pathsep.join((name, *folders, *map(str, base_folders())))
         try:
             run = subprocess.run(
                 [
@@ -117,6 +129,19 @@ def differences(
                 said = f"default is {now or 'none'}, was {was or 'none'}"
                 found.append(Difference(path, said))
     return tuple(sorted(found))
+
+
+def dependent(
+    nodes: Nodes, used: Collection[str], lacking: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each used node, none below another, with a feature of `lacking` that it depends on."""
+    found: dict[str, str] = {}
+    for path in sorted(nodes.keys() & set(used)):
+        for feature in nodes[path].get("features", ()):
+            if feature in lacking and not any(path.startswith(f"{above}/") for above in found):
+                found[path] = feature
+                break
+    yield from found.items()
 
 
 def _demanded(facts: Facts) -> bool:

@@ -14,7 +14,7 @@ from toolkit.errors import Place, Problem
 from toolkit.yang.fetched import device_folder
 from toolkit.yang.library import LibraryModule, by_name
 from toolkit.yang.modulefile import ModuleInfo
-from toolkit.yang.nodes import Difference, differences, read_nodes, used_paths
+from toolkit.yang.nodes import Difference, dependent, differences, read_nodes, used_paths
 from toolkit.yang.platforms import Unproven, by_our_own, platform_schema, search_path, where
 
 Announced = LibraryModule | tuple[str, str]
@@ -37,9 +37,10 @@ def check_revisions(
     """Return why `device` must not be sent a configuration that was proven for other revisions.
 
     Empty: for each of `payload_namespaces` the device announces the module and the revision that
-    `platform_schema` proved the configuration by.  With the configuration's `tree` (RFC 7951)
-    differences are those of its own nodes, else those of whole modules.  `text_of` is asked for
-    modules that are on no search path.
+    `platform_schema` proved the configuration by, with the features that it uses.  With the
+    configuration's `tree` (RFC 7951) differences are those of its own nodes, else those of whole
+    modules, and features are not looked at.  `text_of` is asked for modules that are on no search
+    path.  Announce a LibraryModule only where its features and deviations are known.
     """
     listed = list(announced)
     schema = platform_schema(platform, device, lambda: payload_namespaces)
@@ -64,6 +65,8 @@ def check_revisions(
         if module.name not in known
     ]
     problems += _deviating(device, listed, proven, fetch)
+    if tree is not None:
+        problems += _featureless(device, listed, proven, schema.search_path, tree)
     other = {
         module.name: (module, max(known[module.name]))
         for module in proven
@@ -87,6 +90,35 @@ def _deviating(
                     "without it"
                 )
                 yield Problem(Place(device), what, f"{fetch}; or push with {ACCEPT}")
+
+
+def _featureless(
+    device: str,
+    announced: Iterable[Announced],
+    proven: Iterable[ModuleInfo],
+    folders: Collection[Any],
+    tree: Mapping[str, Any],
+) -> Iterator[Problem]:
+    """Yield a problem for each node of the configuration whose feature the device has not."""
+    told = {m.name: m.features for m in announced if isinstance(m, LibraryModule)}
+    lacking = {
+        f"{module.name}:{feature}"
+        for module in proven
+        if module.name in told
+        for feature in module.features
+        if feature not in told[module.name]
+    }
+    if not lacking:
+        return
+    used = used_paths(tree)
+    for nodes in read_nodes({m.name: m.text for m in proven}, folders).values():
+        for path, feature in dependent(nodes, used, lacking):
+            name = feature.replace(":", "'s ")
+            yield Problem(
+                Place(device, path=path),
+                f"depends on {name}, a feature that it does not announce",
+                "leave out what it is for, or turn the feature on there",
+            )
 
 
 def _differing(

@@ -31,26 +31,54 @@ class NodesPlugin(plugin.PyangPlugin):  # type: ignore[misc]  # pyang has no typ
         for module in ctx.modules.values():
             if module.keyword == "module":
                 for child in getattr(module, "i_children", ()):
-                    _list(child, "", "", found)
+                    _list(child, ("", ""), (), found)
         for module in modules:
             for name in getattr(module, "i_identities", ()):
                 found[module.arg][f"identity {module.arg}:{name}"] = {"kind": "identity"}
         json.dump(found, stream)
 
 
-def _list(node: Any, path: str, parent: str, found: dict[str, dict[str, Any]]) -> None:  # noqa: ANN401
+def _list(
+    node: Any,  # noqa: ANN401
+    parent: tuple[str, str],
+    needed: tuple[str, ...],
+    found: dict[str, dict[str, Any]],
+) -> None:
+    """`parent`: its path and module; `needed`: the features that it depends on."""
     if node.keyword in _DATA and not getattr(node, "i_config", True):
         return
-    module = node.i_module.i_modulename if hasattr(node.i_module, "i_modulename") else ""
+    path, holder = parent
+    module = getattr(node.i_module, "i_modulename", "")
+    needed = (*needed, *_features(node))
     if node.keyword in _DATA:
-        path = f"{path}/{node.arg if module == parent else f'{module}:{node.arg}'}"
-        parent = module
+        path = f"{path}/{node.arg if module == holder else f'{module}:{node.arg}'}"
+        holder = module
         if module in found:
             found[module][path] = _facts(node)
+            if needed:
+                found[module][path]["features"] = sorted(set(needed))
     elif node.keyword not in _NAMELESS:
         return  # rpc, action, notification
     for child in getattr(node, "i_children", ()):
-        _list(child, path, parent, found)
+        _list(child, (path, holder), needed, found)
+
+
+def _features(node: Any) -> list[str]:  # noqa: ANN401
+    """Return the features, as `module:feature`, that a node names itself or by its augment.
+
+    Expressions of several features are left out.
+    """
+    augment = getattr(node, "i_augment", None)
+    named = [*node.search("if-feature"), *(augment.search("if-feature") if augment else ())]
+    found = []
+    for statement in named:
+        prefix, _, name = statement.arg.rpartition(":")
+        if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            continue
+        modules = statement.i_orig_module.i_prefixes
+        known = modules[prefix][0] if prefix in modules else statement.i_orig_module.i_modulename
+        found.append(f"{known}:{name}")
+    return found
 
 
 def _facts(node: Any) -> dict[str, Any]:  # noqa: ANN401
