@@ -17,7 +17,7 @@ from yang_sets import FOLDERS, needs_modules
 from toolkit.cli import cmd_device
 from toolkit.cli.main import main
 from toolkit.datafiles import data_folder
-from toolkit.errors import DeviceError, EnvironmentProblem, SchemaError, UnreachableError
+from toolkit.errors import DeviceError, SchemaError, UnreachableError
 from toolkit.inventory.model import Platform
 from toolkit.netconf import announced
 from toolkit.netconf.device import Device, DeviceFarm
@@ -32,10 +32,6 @@ from toolkit.yang.fetched import device_folder, read_library, store
 from toolkit.yang.library import (
     Library,
     LibraryModule,
-    NoLibraryError,
-    format_library,
-    needed_modules,
-    parse_library,
 )
 from toolkit.yang.platforms import Unproven, platform_schema
 from toolkit.yang.revisions import check_revisions
@@ -205,55 +201,6 @@ def test_all_modules_or_none(schemas: dict[str, str], said: list[str]) -> None:
 def test_a_device_that_says_nothing() -> None:
     with pytest.raises(SchemaError, match="it announces no YANG modules, and lists no schemas"):
         fetch("r1", Canned(gets={}, schemas={}))
-
-
-def test_a_library_survives_its_file() -> None:
-    library = Library(device="r1", source="here", modules=WHOLE)
-    assert parse_library(format_library(library)) == library
-    for text in ("", "[]", "{}", '{"version": 2}', '{"version": 1, "device": "x"}'):
-        with pytest.raises(NoLibraryError):
-            parse_library(text)
-
-
-def test_what_is_needed_of_a_library_and_what_it_lacks() -> None:
-    deviating = LibraryModule(name="b", namespace="urn:b")
-    library = Library(device="r1", source="", modules=(*WHOLE[:1], deviating))
-    assert needed_modules(library, {"urn:a", "urn:q"}) == ((deviating, WHOLE[0]), ("urn:q",))
-    assert needed_modules(library, {"urn:b"}) == ((deviating,), ())
-
-
-def test_a_store_is_replaced_as_a_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "s" / "r1"
-    library = Library(device="r1", source="", modules=WHOLE)
-    store(library, {("a", "2026-01-01"): "one", ("b", ""): "two"}, folder)
-    assert {f.name for f in folder.iterdir()} == {"a@2026-01-01.yang", "b.yang", "library.json"}
-    store(library, {("c", ""): "three"}, folder)
-    assert {f.name for f in folder.iterdir()} == {"c.yang", "library.json"}
-    written = []
-    real = os.fsync
-
-    def full(descriptor: int) -> None:
-        written.append(descriptor)
-        if len(written) == 2:
-            raise OSError(28, "No space left on device")
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(EnvironmentProblem, match="cannot be written: No space left on device"):
-        store(library, {("d", ""): "four", ("e", ""): "five"}, folder)
-    assert {f.name for f in folder.iterdir()} == {"c.yang", "library.json"}
-    assert [f.name for f in folder.parent.iterdir()] == ["r1"]
-
-
-def test_a_damaged_store_is_said_with_the_way_out() -> None:
-    folder = device_folder("r1")
-    assert read_library("r1") is None
-    folder.mkdir(parents=True)
-    (folder / "library.json").write_text("{")
-    with pytest.raises(EnvironmentProblem, match="fetch the modules of r1 again: llmsync yang"):
-        read_library("r1")
 
 
 def fetched(schema: Schema, name: str = "r1") -> Library:
