@@ -11,7 +11,8 @@ from yang_devices import REVISION, newer
 from yang_sets import EXAMPLES, FOLDERS, needs_modules
 
 from toolkit.datafiles import data_folder
-from toolkit.yang.library import LibraryModule
+from toolkit.yang.fetched import device_folder, store
+from toolkit.yang.library import Library, LibraryModule
 from toolkit.yang.nodes import Difference, differences, read_nodes, used_paths
 from toolkit.yang.platforms import platform_schema
 from toolkit.yang.revisions import check_revisions
@@ -154,6 +155,42 @@ def test_a_fetch_helps_where_configurations_are_proven_by_fetched_modules(
     )
 
 
+def test_submodules_are_part_of_their_module(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A device's module whose text changes in a submodule alone."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("LLMSYNC_YANG_PATH", "")
+
+    def texts(revision: str, kind: str) -> dict[tuple[str, str], str]:
+        main = (
+            "module a { yang-version 1.1; namespace urn:a; prefix a; include part; "
+            f"revision {revision}; }}"
+        )
+        part = (
+            "submodule part { yang-version 1.1; belongs-to a { prefix a; } "
+            f"revision {revision}; leaf x {{ type {kind}; }} }}"
+        )
+        return {("a", revision): main, ("part", revision): part}
+
+    module = LibraryModule(
+        name="a", revision="2020-01-01", namespace="urn:a", submodules=(("part", "2020-01-01"),)
+    )
+    library = Library(device="r1", source="", modules=(module,))
+    store(library, texts("2020-01-01", "string"), device_folder("r1"))
+    new = {name: text for (name, _), text in texts("2021-01-01", "uint8").items()}
+
+    def said(**there: str) -> str:
+        problems = check_revisions(
+            "r1", [("a", "2021-01-01")], "iosxr", {"urn:a"}, tree={"a:x": "7"},
+            text_of=lambda name, revision: there.get(name),
+        )  # fmt: skip
+        return "\n".join(map(str, problems))
+
+    assert "/a:x: type is uint8, was string in a of 2021-01-01" in said(**new)
+    assert "what differs is not known, since its text is not at hand" in said(a=new["a"])
+
+
 def test_what_nothing_proves_is_refused_too() -> None:
     (problem,) = check_revisions("r1", [("x", "")], "iosxr", {"urn:x"})
     assert "no schema has proven its configuration" in str(problem)
@@ -214,6 +251,20 @@ def test_nodes_are_those_of_the_configuration_augments_too() -> None:
     }
     assert "/ietf-interfaces:interfaces/interface/llmsync-isis:network-mtu" in nodes
     assert not any("adjacency" in path for path in nodes)  # state
+
+
+def test_another_revision_on_the_search_path_adds_nothing(tmp_path: Path) -> None:
+    head = "yang-version 1.1; namespace urn:{0}; prefix {0};"
+    old = f"module a {{ {head.format('a')} revision 2030-01-01; leaf gone {{ type string; }} }}"
+    (tmp_path / "a@2030-01-01.yang").write_text(old)
+    new = f"module a {{ {head.format('a')} revision 2020-01-01; leaf kept {{ type string; }} }}"
+    user = (
+        f"module b {{ {head.format('b')} import a {{ prefix a; revision-date 2030-01-01; }} "
+        "revision 2020-01-01; leaf y { type string; } }"
+    )
+    nodes = read_nodes({"a": new, "b": user}, (tmp_path,))
+    assert set(nodes["a"]) == {"/a:kept"}
+    assert set(nodes["b"]) == {"/b:y"}
 
 
 def test_without_readable_modules_there_are_no_nodes() -> None:

@@ -54,10 +54,12 @@ class Difference:
 def read_nodes(texts: Mapping[str, str], folders: Iterable[Any]) -> Mapping[str, Nodes]:
     """Return module -> its configuration nodes, those that it adds to others too.
 
-    `texts` are the modules; what they import is looked for among themselves, then in `folders`.  A
-    module that pyang cannot read is not in the result.  The answer is kept: many devices have the
-    same modules.
+    `texts` are the modules, and submodules of theirs; what they import is looked for among
+    themselves, then in `folders`.  A module that pyang cannot read is not in the result.  The
+    answer is kept: many devices have the same modules.
     """
+    if not texts:
+        return {}
     with _lock:
         return _read(tuple(sorted(texts.items())), tuple(map(str, folders)))
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from toolkit.errors import Place, Problem
 from toolkit.yang.fetched import device_folder
 from toolkit.yang.library import LibraryModule, by_name
-from toolkit.yang.modulefile import ModuleInfo
+from toolkit.yang.modulefile import ModuleInfo, identity
 from toolkit.yang.nodes import Difference, dependent, differences, read_nodes, used_paths
 from toolkit.yang.platforms import Unproven, by_our_own, platform_schema, search_path, where
 
@@ -129,10 +129,14 @@ def _differing(
     text_of: TextOf | None,
     fetch: str,
 ) -> Iterator[Problem]:
-    texts = {name: _text(device, name, rev, text_of) for name, (_, rev) in other.items()}
-    there = {name: text for name, text in texts.items() if text is not None}
-    before = read_nodes({n: other[n][0].text for n in there}, folders) if there else {}
-    after = read_nodes(there, folders) if there else {}
+    whole = {
+        name: _with_parts(device, name, revision, text_of) for name, (_, revision) in other.items()
+    }
+    there = {name for name, texts in whole.items() if texts is not None}
+    before = read_nodes({name: other[name][0].text for name in there}, folders)
+    after = read_nodes(
+        {n: t for texts in whole.values() for n, t in (texts or {}).items()}, folders
+    )
     used = None if tree is None else used_paths(tree)
     whose = "nodes that it uses" if used is not None else "module's nodes"
     for name, (module, revision) in other.items():
@@ -170,10 +174,32 @@ def _problem(device: str, module: str, found: Difference) -> Problem:
     return Problem(Place(device, path=found.path), f"{found.what} in {module}")
 
 
-def _text(device: str, name: str, revision: str, text_of: TextOf | None) -> str | None:
-    file = where(
-        f"{name}@{revision}" if revision else name, (device_folder(device), *search_path())
-    )
+def _with_parts(
+    device: str, name: str, revision: str, text_of: TextOf | None
+) -> dict[str, str] | None:
+    """Return a module and its submodules by name; None where not all of them are at hand."""
+    folders = (device_folder(device), *search_path())
+    file = where(f"{name}@{revision}" if revision else name, folders)
     if file is not None:
-        return file.read_text("utf-8")
-    return text_of(name, revision) if text_of is not None else None
+        text: str | None = file.read_text("utf-8")
+    else:
+        text = text_of(name, revision) if text_of is not None else None
+    if text is None:
+        return None
+    found = {name: text}
+    waiting = list(identity(text)[3])
+    while waiting:
+        part = waiting.pop()
+        if part in found:
+            continue
+        # From where the module is: another release of its submodules may lie elsewhere.
+        if file is not None:
+            beside = where(part, (file.parent,))
+            inner = beside.read_text("utf-8") if beside is not None else None
+        else:
+            inner = text_of(part, "") if text_of is not None else None
+        if inner is None:
+            return None
+        found[part] = inner
+        waiting += identity(inner)[3]
+    return found

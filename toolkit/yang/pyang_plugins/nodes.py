@@ -27,40 +27,50 @@ class NodesPlugin(plugin.PyangPlugin):  # type: ignore[misc]  # pyang has no typ
         formats["llmsync-nodes"] = self
 
     def emit(self, ctx: Any, modules: Any, stream: TextIO) -> None:  # noqa: ANN401
+        modules = [module for module in modules if module.keyword == "module"]
         found: dict[str, dict[str, Any]] = {module.arg: {} for module in modules}
+        # Another revision of the same module may have been imported: its nodes are none of these.
+        self.given = {id(module) for module in modules}
+        self.names = set(found)
         for module in ctx.modules.values():
             if module.keyword == "module":
                 for child in getattr(module, "i_children", ()):
-                    _list(child, ("", ""), (), found)
+                    self._list(child, ("", ""), (), found)
         for module in modules:
             for name in getattr(module, "i_identities", ()):
                 found[module.arg][f"identity {module.arg}:{name}"] = {"kind": "identity"}
         json.dump(found, stream)
 
+    def _list(
+        self,
+        node: Any,  # noqa: ANN401
+        parent: tuple[str, str],
+        needed: tuple[str, ...],
+        found: dict[str, dict[str, Any]],
+    ) -> None:
+        """`parent`: its path and module; `needed`: the features that it depends on."""
+        if node.keyword in _DATA and not getattr(node, "i_config", True):
+            return
+        path, holder = parent
+        module = getattr(node.i_module, "i_modulename", "")
+        needed = (*needed, *_features(node))
+        if node.keyword in _DATA:
+            path = f"{path}/{node.arg if module == holder else f'{module}:{node.arg}'}"
+            holder = module
+            if self._is_given(node.i_module):
+                found[module][path] = _facts(node)
+                if needed:
+                    found[module][path]["features"] = sorted(set(needed))
+        elif node.keyword not in _NAMELESS:
+            return  # rpc, action, notification
+        for child in getattr(node, "i_children", ()):
+            self._list(child, (path, holder), needed, found)
 
-def _list(
-    node: Any,  # noqa: ANN401
-    parent: tuple[str, str],
-    needed: tuple[str, ...],
-    found: dict[str, dict[str, Any]],
-) -> None:
-    """`parent`: its path and module; `needed`: the features that it depends on."""
-    if node.keyword in _DATA and not getattr(node, "i_config", True):
-        return
-    path, holder = parent
-    module = getattr(node.i_module, "i_modulename", "")
-    needed = (*needed, *_features(node))
-    if node.keyword in _DATA:
-        path = f"{path}/{node.arg if module == holder else f'{module}:{node.arg}'}"
-        holder = module
-        if module in found:
-            found[module][path] = _facts(node)
-            if needed:
-                found[module][path]["features"] = sorted(set(needed))
-    elif node.keyword not in _NAMELESS:
-        return  # rpc, action, notification
-    for child in getattr(node, "i_children", ()):
-        _list(child, (path, holder), needed, found)
+    def _is_given(self, module: Any) -> bool:  # noqa: ANN401
+        """Return whether a module, or the one that a submodule is of, was given as a file."""
+        if id(module) in self.given:
+            return True
+        return module.keyword == "submodule" and module.i_modulename in self.names
 
 
 def _features(node: Any) -> list[str]:  # noqa: ANN401
