@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from toolkit.errors import Place, Problem
 from toolkit.inventory.model import Platform
-from toolkit.render import lint_junos, lint_sros
+from toolkit.render import lint_ietf, lint_junos, lint_sros
 from toolkit.render.remark import Lint, Remark
 from toolkit.state.branch import Branch
 
@@ -21,8 +21,9 @@ __all__ = ["LINTS", "Lint", "Remark", "lint"]
 
 LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType(
     {
-        Platform.JUNOS: lint_junos.lint_junos,
+        Platform.IETF: lint_ietf.lint_ietf,
         Platform.SROS: lint_sros.lint_sros,
+        Platform.JUNOS: lint_junos.lint_junos,
     }
 )
 """Platform -> its lint."""
