@@ -21,6 +21,7 @@ from toolkit.datafiles import data_folder
 from toolkit.yang.modulefile import base_folders
 from toolkit.yang.reference import REFERENCE_FEATURES, REFERENCE_MODULES
 from toolkit.yang.schema import Schema, reference_schema
+from toolkit.yang.vrp import VRP_MODULES
 
 PATH_VARIABLE: Final = "LLMSYNC_YANG_PATH"
 
@@ -45,6 +46,7 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
         "frr": ModuleSet(
             modules=REFERENCE_MODULES, release="our own modules", features=REFERENCE_FEATURES
         ),
+        "vrp": ModuleSet(modules=VRP_MODULES, release="Huawei VRP 8.22.0, NE40E-X8X16"),
     }
 )
 """Platform -> its modules.  A platform without an entry has none that could be had in advance."""

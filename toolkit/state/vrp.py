@@ -1,0 +1,210 @@
+"""A Huawei VRP router's configuration as network state.  Pure.  huawei-*, typed or not.
+
+Routing is read in the instance `_public_`, where our routers have all of it.  Lists of groups and
+of sources are basic ACLs (huawei-acl).  VRP's BIER configuration names no labels: the router takes
+them itself, and BIFT-ids are read as starting at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_interface
+from typing import Any
+
+from toolkit.state.branch import Branch
+from toolkit.state.model import (
+    BierEncapsulation,
+    Interface,
+    IpInterface,
+    IsisInterface,
+    LabelBlock,
+    NodeSid,
+    OspfInterface,
+    RouterState,
+    SegmentRouting,
+    SubDomain,
+)
+from toolkit.state.vrp_multicast import Acls, memberships, pim_interfaces, protection, read_pim
+
+PUBLIC = "_public_"
+"""The instance that interfaces are in which no VPN has."""
+DEFAULT_METRIC = 10
+"""huawei-isis: cost-level2 of a circuit where neither it nor the process says one."""
+
+
+def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
+    """Return what router `name` is configured to do."""
+    root = Branch(tree)
+    instance = next(
+        (i for i in root.one("network-instance", "instances").all("instance")
+         if i.text("name") == PUBLIC),
+        Branch(),
+    )  # fmt: skip
+    isis = instance.one("isis", "sites", "site")
+    ospf = instance.one("ospfv2", "sites", "site")
+    areas, system_id = _entity(isis.text("net-entitys", "net-entity", "value"))
+    interfaces = _interfaces(root, instance)
+    return RouterState(
+        name=name,
+        system_id=system_id,
+        areas=areas,
+        router_id=ospf.text("router-id"),
+        interfaces=interfaces,
+        sub_domains=tuple(
+            sorted(_sub_domains(root, interfaces), key=lambda entry: entry.sub_domain_id)
+        ),
+        pim=read_pim(instance, Acls.of(root)),
+        sr=_segment_routing(instance, isis, ospf, interfaces),
+    )
+
+
+def _entity(value: str) -> tuple[tuple[str, ...], str]:
+    """Return the area and the system-id of a network entity title (ISO 10589 section 7.1.1)."""
+    if not value:
+        return (), ""
+    parts = value.split(".")
+    return (".".join(parts[:-4]),), ".".join(parts[-4:-1])
+
+
+def _interfaces(root: Branch, instance: Branch) -> dict[str, Interface]:
+    isis = instance.one("isis", "sites", "site")
+    ospf = instance.one("ospfv2", "sites", "site")
+    circuits = {
+        circuit.text("name"): _circuit(circuit, isis)
+        for circuit in isis.one("circuits").all("circuit")
+    }
+    acls = Acls.of(root)
+    pim = pim_interfaces(instance)
+    versions = memberships(instance)
+    labelled = frozenset(
+        entry.text("name")
+        for entry in instance.one("mpls", "common", "mpls-interfaces").all("mpls-interface")
+    )
+    thresholds = {
+        entry.text("name"): entry.number("minimum-ttl")
+        for family in ("ipv4", "ipv6")
+        for entry in instance.one("multicast", family, "interface-min-ttls").all(
+            "interface-min-ttl"
+        )
+    }
+    imposed = isis.flag("bier", "enable")
+    found = {}
+    for entry in root.one("ifm", "interfaces").all("interface"):
+        name = entry.text("name")
+        addresses = tuple(_addresses(entry))
+        circuit = circuits.get(name)
+        found[name] = Interface(
+            name=name,
+            enabled=entry.text("admin-status", default="up") == "up",
+            addresses=addresses,
+            mtu=entry.number("mtu") or entry.number("ipv6", "mtu6") or None,
+            isis=circuit,
+            bier=imposed and circuit is not None and not circuit.passive,
+            pim=name in pim,
+            membership=versions.get(name),
+            ttl_threshold=thresholds.get(name, 0),
+            ospf=_ospf_interface(ospf, name, addresses),
+            protection=protection(instance, acls, name, addresses),
+            mpls=name in labelled,
+        )
+    return found
+
+
+def _addresses(entry: Branch) -> Iterator[IpInterface]:
+    for address in entry.one("ipv4", "addresses").all("address"):
+        yield ip_interface(f"{address.text('ip')}/{address.text('mask')}")
+    for address in entry.one("ipv6", "addresses").all("address"):
+        if address.text("type", default="global") == "global":
+            yield ip_interface(f"{address.text('ip')}/{address.text('prefix-length')}")
+
+
+def _circuit(circuit: Branch, isis: Branch) -> IsisInterface:
+    """A loopback has no neighbors, whether it is said to be silent or not."""
+    name = circuit.text("name")
+    family = circuit.one("afs", "af")
+    process = next(
+        (af for af in isis.one("afs").all("af") if af.text("type") == family.text("type")), Branch()
+    )
+    return IsisInterface(
+        metric=family.number("cost-level2")
+        or process.number("cost-level2", default=DEFAULT_METRIC),
+        passive=circuit.flag("silent-enable") or name.startswith("LoopBack"),
+    )
+
+
+def _ospf_interface(
+    ospf: Branch, name: str, addresses: tuple[IpInterface, ...]
+) -> OspfInterface | None:
+    """Return OSPF on the interface: one of its addresses is in a network of an area."""
+    silent = {
+        entry.text("if-name") for entry in ospf.one("silent-interfaces").all("silent-interface")
+    }
+    for area in ospf.one("areas").all("area"):
+        said = next(
+            (i for i in area.one("interfaces").all("interface") if i.text("name") == name), Branch()
+        )
+        for network in area.one("networks").all("network"):
+            inside = ip_interface(f"{network.text('ip-address')}/{_length(network.text('mask'))}")
+            if any(a.version == 4 and a.ip in inside.network for a in addresses):
+                return OspfInterface(
+                    cost=said.number("cost", default=OspfInterface().cost),
+                    passive=name in silent
+                    or ospf.flag("silent-all-interface")
+                    or name.startswith("LoopBack"),
+                    area=area.text("area-id"),
+                )
+    return None
+
+
+def _length(wildcard: str) -> int:
+    """Return the prefix length of a wildcard mask."""
+    return 32 - int(ip_interface(wildcard).ip).bit_length()
+
+
+def _sub_domains(root: Branch, interfaces: Mapping[str, Interface]) -> Iterator[SubDomain]:
+    for entry in root.one("bier", "sub-domains").all("sub-domain"):
+        prefix = interfaces.get(entry.text("bfr-prefix-interface"), Interface(name="")).addresses
+        if not prefix:
+            continue  # a sub-domain without a BFR-prefix does nothing
+        yield SubDomain(
+            sub_domain_id=entry.number("sub-domain-id"),
+            bfr_prefix=prefix[0].network,
+            bfr_id=entry.number("bfr-id") or None,
+            encapsulations=tuple(
+                BierEncapsulation(
+                    kind=bound.text("encapsulation-type"),
+                    bsl=int(bound.text("bsl").removesuffix("-bit")),
+                    base=0,
+                    max_si=bound.number("max-si"),
+                )
+                for bound in entry.one("encapsulations").all("encapsulation")
+            ),
+        )
+
+
+def _segment_routing(
+    instance: Branch, isis: Branch, ospf: Branch, interfaces: Mapping[str, Interface]
+) -> SegmentRouting | None:
+    if not instance.flag("segment-routing", "enable"):
+        return None
+    local = instance.one("segment-routing", "srlbs", "srlb")
+    site = isis if isis.has("srgbs") else ospf
+    block = site.one("srgbs", "srgb")
+    sids = []
+    for interface in _prefix_sids(isis, ospf):
+        entry = interfaces.get(interface.text("name"), Interface(name=""))
+        families = (interface, interface.one("afs", "af"))
+        for sid in (s for family in families for s in family.one("prefix-sids").all("prefix-sid")):
+            if sid.number("algorithm") == 0 and sid.text("type") == "index" and entry.addresses:
+                sids.append(NodeSid(prefix=entry.addresses[0].network, index=sid.number("label")))
+    return SegmentRouting(
+        srgb=LabelBlock(block.number("lower-bound"), block.number("upper-bound")),
+        srlb=LabelBlock(local.number("begin"), local.number("end")),
+        node_sids=tuple(sorted(sids, key=lambda sid: (sid.index, str(sid.prefix)))),
+    )
+
+
+def _prefix_sids(isis: Branch, ospf: Branch) -> Iterator[Branch]:
+    yield from isis.one("circuits").all("circuit")
+    for area in ospf.one("areas").all("area"):
+        yield from area.one("interfaces").all("interface")
