@@ -7,7 +7,13 @@ import signal
 
 import bier_counts
 import pytest
+import yang_sets
 from hypothesis import settings
+
+# Standard and vendor modules are beside the project, where they are at all.  A developer's own path
+# stays what it is.
+if not os.environ.get("LLMSYNC_YANG_PATH"):
+    os.environ["LLMSYNC_YANG_PATH"] = os.pathsep.join(map(str, yang_sets.FOLDERS))
 
 settings.register_profile("quick", deadline=None, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=2000)
