@@ -37,7 +37,24 @@ def check_replication(inventory: Inventory) -> Iterator[Problem]:
                 f"platform {router.platform} has no SR-P2MP, but {router.name} is to replicate",
                 NO_REPLICATION,
             )
+    yield from _check_own_trees(inventory)
     yield from check_blocks(inventory)
+
+
+def _check_own_trees(inventory: Inventory) -> Iterator[Problem]:
+    """Name routers that place trees themselves, where others are told theirs."""
+    if Transport.SR_P2MP not in in_use(inventory):
+        return
+    replicating = [r for r in inventory.routers.values() if r.replication and r.platform in SR_P2MP]
+    told = next((r for r in replicating if not PLATFORMS[r.platform].own_trees), None)
+    for router in replicating:
+        if told is not None and PLATFORMS[router.platform].own_trees:
+            yield Problem(
+                place_of(router),
+                f"{router.name} ({router.platform}) computes its trees itself, and cannot share "
+                f"one with {told.name} ({told.platform}), whose segments the plan places",
+                NO_REPLICATION,
+            )
 
 
 def check_blocks(inventory: Inventory) -> Iterator[Problem]:

@@ -54,6 +54,8 @@ class Part:
     """Replication segments of this router."""
     loopbacks: Mapping[str, IpAddress]
     """Router -> its loopback, of the routers that policies and segments name."""
+    trees: tuple[tuple[FlowPlan, TreePlan], ...] = ()
+    """P2MP trees that the router is a node of, root included, with their flows."""
     pim: PimPart | None = None
     """None: it runs no PIM."""
     igp: Igp = Igp.ISIS
@@ -82,6 +84,7 @@ class Part:
             "sr": self.sr,
             "policies": self.policies,
             "segments": self.segments,
+            "trees": self.trees,
             "loopbacks": self.loopbacks,
         }
 
@@ -128,7 +131,12 @@ def part_of(plan: Plan, name: str) -> Part:
         sr=None if router.node_sid is None else plan.sr,
         policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
         segments=segments,
-        loopbacks=_loopbacks(plan, segments) | {name: router.loopback.ip},
+        loopbacks=_loopbacks(plan, name, segments),
+        trees=tuple(
+            (flow, flow.tree)
+            for flow in plan.flows
+            if flow.tree is not None and any(name in path.nodes for path in flow.tree.paths)
+        ),
         igp=plan.igp,
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
@@ -149,8 +157,10 @@ def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | 
 
 
 def _loopbacks(
-    plan: Plan, segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
+    plan: Plan, name: str, segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
 ) -> dict[str, IpAddress]:
-    named = {tree.root for tree, _, _ in segments}
+    named = {name} | {tree.root for tree, _, _ in segments}
     named |= {branch.router for _, _, node in segments for branch in node.branches}
-    return {name: plan.routers[name].loopback.ip for name in sorted(named)}
+    # A policy names the leaves of its tree (RFC 9960).
+    named |= {leaf for tree, path, _ in segments if tree.root == name for leaf in path.nodes}
+    return {router: plan.routers[router].loopback.ip for router in sorted(named)}

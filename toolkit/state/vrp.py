@@ -8,7 +8,7 @@ them itself, and BIFT-ids are read as starting at 0.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_interface
+from ipaddress import IPv4Address, IPv4Network, ip_interface
 from typing import Any
 
 from toolkit.state.branch import Branch
@@ -35,11 +35,7 @@ DEFAULT_METRIC = 10
 def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
     """Return what router `name` is configured to do."""
     root = Branch(tree)
-    instance = next(
-        (i for i in root.one("network-instance", "instances").all("instance")
-         if i.text("name") == PUBLIC),
-        Branch(),
-    )  # fmt: skip
+    instance = public_instance(root)
     isis = instance.one("isis", "sites", "site")
     ospf = instance.one("ospfv2", "sites", "site")
     areas, system_id = _entity(isis.text("net-entitys", "net-entity", "value"))
@@ -56,6 +52,12 @@ def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
         pim=read_pim(instance, Acls.of(root)),
         sr=_segment_routing(instance, isis, ospf, interfaces),
     )
+
+
+def public_instance(root: Branch) -> Branch:
+    """Return the instance that routes between our routers."""
+    instances = root.one("network-instance", "instances").all("instance")
+    return next((entry for entry in instances if entry.text("name") == PUBLIC), Branch())
 
 
 def _entity(value: str) -> tuple[tuple[str, ...], str]:
@@ -144,10 +146,10 @@ def _ospf_interface(
             (i for i in area.one("interfaces").all("interface") if i.text("name") == name), Branch()
         )
         for network in area.one("networks").all("network"):
-            inside = ip_interface(f"{network.text('ip-address')}/{_length(network.text('mask'))}")
-            if any(a.version == 4 and a.ip in inside.network for a in addresses):
+            inside = wildcard_network(network.text("ip-address"), network.text("mask"))
+            if any(address.ip in inside for address in addresses):
                 return OspfInterface(
-                    cost=said.number("cost", default=OspfInterface().cost),
+                    cost=said.number("cost", default=1),
                     passive=name in silent
                     or ospf.flag("silent-all-interface")
                     or name.startswith("LoopBack"),
@@ -156,9 +158,10 @@ def _ospf_interface(
     return None
 
 
-def _length(wildcard: str) -> int:
-    """Return the prefix length of a wildcard mask."""
-    return 32 - int(ip_interface(wildcard).ip).bit_length()
+def wildcard_network(address: str, wildcard: str) -> IPv4Network:
+    """Return the network of an address and a wildcard mask."""
+    length = 32 - int(IPv4Address(wildcard)).bit_length()
+    return IPv4Network(f"{address}/{length}", strict=False)
 
 
 def _sub_domains(root: Branch, interfaces: Mapping[str, Interface]) -> Iterator[SubDomain]:

@@ -28,9 +28,17 @@ VRP = Facts(
             "PIM tunnels are Rosen MVPN without RFC 6514 routes",
             "set `overlay.signalling: static`, or give its part of the VPN to another router",
         ),
+        "ospf/ipv6": Refusal(
+            "OSPFv3 (huawei-ospfv3) is not among the modules that it is proven by",
+            "set `underlay.igp: isis`",
+        ),
+        "sr/ipv6": Refusal(
+            "huawei-isis-sr has node SIDs of IPv4 prefixes alone",
+            "take `pools.loopbacks` from IPv4, or another transport",
+        ),
         "qos": Refusal(
             "the modules that classify packets (huawei-qos) are not among those it is proven by",
-            "set `qos.dscp: none` and let somebody else configure its classes",
+            "set `qos: {dscp: none}` and let somebody else configure its classes",
         ),
     },
     # It forwards by what our sender and receivers do; receipts are the senders' to show.
