@@ -9,6 +9,5 @@ FRR = Facts(
     # FRRouting carries no BIER: the reference engine runs beside it and obeys the same plan.
     bier=BierCapability(encapsulations=EVERY_ENCAPSULATION, host_imposition=True),
     replication=True,
-    unneeded=frozenset({"edge", "qos"}),
     loopback="lo",
 )
