@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.errors import Place, Problem
-from toolkit.inventory.model import Encapsulation, Inventory, Transport
+from toolkit.inventory.model import Encapsulation, Inventory, Transport, TreeMetric
 from toolkit.plan.capabilities import BIER, bfrs
 from toolkit.plan.places import place_of
 from toolkit.plan.platforms import PLATFORMS
@@ -54,6 +54,18 @@ def _check_own_trees(inventory: Inventory) -> Iterator[Problem]:
                 f"{router.name} ({router.platform}) computes its trees itself, and cannot share "
                 f"one with {told.name} ({told.platform}), whose segments the plan places",
                 NO_REPLICATION,
+            )
+    owner = next((r for r in replicating if PLATFORMS[r.platform].own_trees), None)
+    for delivery in inventory.deliveries.values():
+        tree = delivery.tree
+        asked = tree.exclude_any or tree.include_any or tree.include_all
+        other = tree.metric is not TreeMetric.IGP or asked
+        if owner is not None and delivery.transport is Transport.SR_P2MP and other:
+            yield Problem(
+                place_of(delivery),
+                f"{delivery.name} asks for a tree that is not the shortest by the IGP, and "
+                f"{owner.name} ({owner.platform}) computes no other",
+                "leave metric and affinities out of its `tree`",
             )
 
 

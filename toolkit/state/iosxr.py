@@ -32,6 +32,8 @@ from toolkit.state.model import (
     SegmentRouting,
 )
 
+PROCESS = "llmsync"
+"""Name of our IS-IS or OSPF process."""
 DEFAULT_METRIC = 10
 """IS-IS metric of an interface that none is configured for."""
 DEFAULT_COST = 1
@@ -43,8 +45,8 @@ HEADER = 14
 def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
     """Return what router `name` is configured to do."""
     root = Branch(tree)
-    isis = protocol(root, "isis").one("processes", "process")
-    ospf = _ospf(root)
+    isis = _process(protocol(root, "isis"), "process-id")
+    ospf = _process(protocol(root, "ospf") or protocol(root, "ospfv3"), "process-name")
     areas, system_id = _entity(isis.text("nets", "net", "net-id"))
     interfaces = _interfaces(root, isis, ospf)
     return RouterState(
@@ -69,9 +71,11 @@ def protocol(root: Branch, name: str) -> Branch:
     return next((r.one(name) for r in root.all("router") if r.has(name)), Branch())
 
 
-def _ospf(root: Branch) -> Branch:
-    found = protocol(root, "ospf") or protocol(root, "ospfv3")
-    return found.one("processes", "process")
+def _process(found: Branch, key: str) -> Branch:
+    """Return the process that llmsync writes; where it has none, the first."""
+    processes = list(found.one("processes").all("process"))
+    ours = (process for process in processes if process.text(key) == PROCESS)
+    return next(ours, processes[0] if processes else Branch())
 
 
 def _entity(value: str) -> tuple[tuple[str, ...], str]:

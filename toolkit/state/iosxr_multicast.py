@@ -22,7 +22,7 @@ from toolkit.state.model import (
 )
 from toolkit.state.order import counting
 
-EVERY_GROUP = {4: IPv4Network("224.0.0.0/4"), 6: IPv6Network("ff00::/8")}
+EVERY_GROUP: Mapping[int, IpNetwork] = {4: IPv4Network("224.0.0.0/4"), 6: IPv6Network("ff00::/8")}
 _SSM: Mapping[int, tuple[IpNetwork, ...]] = {
     4: (IPv4Network("232.0.0.0/8"),),
     6: tuple(IPv6Network(f"ff3{scope:x}::/32") for scope in range(16)),

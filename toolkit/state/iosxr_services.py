@@ -44,22 +44,19 @@ def read_policies(root: Branch) -> tuple[P2mpPolicy, ...]:
 def tree_flows(root: Branch, pim: Branch) -> tuple[TreeFlow, ...]:
     """Return which (S,G) go on which tree, in whichever VRF."""
     policies = {policy.name: policy for policy in read_policies(root)}
-    flows = []
-    for instance in (pim, *pim.one("vrfs").all("vrf")):
-        for entry in _static_policies(instance):
-            policy = policies.get(planned(entry.text("id")))
-            if policy is None:
-                continue  # it goes nowhere; the lint says so
-            for group in entry.one("static-group").all("group-address"):
-                for source in group.all("source-address"):
-                    flows.append(
-                        TreeFlow(
-                            source=ip_address(source.text("source-address")),
-                            group=ip_address(group.text("group-address")),
-                            root=policy.root,
-                            tree_id=policy.tree_id,
-                        )
-                    )
+    flows = (
+        TreeFlow(
+            source=ip_address(source.text("source-address")),
+            group=ip_address(group.text("group-address")),
+            root=policies[planned(entry.text("id"))].root,
+            tree_id=policies[planned(entry.text("id"))].tree_id,
+        )
+        for instance in (pim, *pim.one("vrfs").all("vrf"))
+        for entry in _static_policies(instance)
+        if planned(entry.text("id")) in policies  # else it goes nowhere; the lint says so
+        for group in entry.one("static-group").all("group-address")
+        for source in group.all("source-address")
+    )
     return tuple(sorted(flows, key=lambda f: (int(f.group), int(f.source))))
 
 

@@ -28,18 +28,22 @@ from toolkit.state.vrp_multicast import Acls, memberships, pim_interfaces, prote
 
 PUBLIC = "_public_"
 """The instance that interfaces are in which no VPN has."""
+PROCESS = "1"
+"""Number of our IS-IS or OSPF process."""
 DEFAULT_METRIC = 10
 """huawei-isis: cost-level2 of a circuit where neither it nor the process says one."""
+DEFAULT_COST = 1
+"""huawei-ospfv2: cost of an interface with the reference bandwidth or more."""
 
 
 def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
     """Return what router `name` is configured to do."""
     root = Branch(tree)
     instance = public_instance(root)
-    isis = instance.one("isis", "sites", "site")
-    ospf = instance.one("ospfv2", "sites", "site")
+    isis = _process(instance, "isis", "id")
+    ospf = _process(instance, "ospfv2", "process-id")
     areas, system_id = _entity(isis.text("net-entitys", "net-entity", "value"))
-    interfaces = _interfaces(root, instance)
+    interfaces = _interfaces(root, instance, isis, ospf)
     return RouterState(
         name=name,
         system_id=system_id,
@@ -60,6 +64,13 @@ def public_instance(root: Branch) -> Branch:
     return next((entry for entry in instances if entry.text("name") == PUBLIC), Branch())
 
 
+def _process(instance: Branch, protocol: str, key: str) -> Branch:
+    """Return the process that llmsync writes; where it has none, the first."""
+    sites = list(instance.one(protocol, "sites").all("site"))
+    ours = (site for site in sites if site.text(key) == PROCESS)
+    return next(ours, sites[0] if sites else Branch())
+
+
 def _entity(value: str) -> tuple[tuple[str, ...], str]:
     """Return the area and the system-id of a network entity title (ISO 10589 section 7.1.1)."""
     if not value:
@@ -68,9 +79,7 @@ def _entity(value: str) -> tuple[tuple[str, ...], str]:
     return (".".join(parts[:-4]),), ".".join(parts[-4:-1])
 
 
-def _interfaces(root: Branch, instance: Branch) -> dict[str, Interface]:
-    isis = instance.one("isis", "sites", "site")
-    ospf = instance.one("ospfv2", "sites", "site")
+def _interfaces(root: Branch, instance: Branch, isis: Branch, ospf: Branch) -> dict[str, Interface]:
     circuits = {
         circuit.text("name"): _circuit(circuit, isis)
         for circuit in isis.one("circuits").all("circuit")
@@ -149,7 +158,7 @@ def _ospf_interface(
             inside = wildcard_network(network.text("ip-address"), network.text("mask"))
             if any(address.ip in inside for address in addresses):
                 return OspfInterface(
-                    cost=said.number("cost", default=1),
+                    cost=said.number("cost", default=DEFAULT_COST),
                     passive=name in silent
                     or ospf.flag("silent-all-interface")
                     or name.startswith("LoopBack"),
@@ -193,13 +202,12 @@ def _segment_routing(
     local = instance.one("segment-routing", "srlbs", "srlb")
     site = isis if isis.has("srgbs") else ospf
     block = site.one("srgbs", "srgb")
-    sids = []
-    for interface in _prefix_sids(isis, ospf):
-        entry = interfaces.get(interface.text("name"), Interface(name=""))
-        families = (interface, interface.one("afs", "af"))
-        for sid in (s for family in families for s in family.one("prefix-sids").all("prefix-sid")):
-            if sid.number("algorithm") == 0 and sid.text("type") == "index" and entry.addresses:
-                sids.append(NodeSid(prefix=entry.addresses[0].network, index=sid.number("label")))
+    sids = (
+        NodeSid(prefix=interfaces[name].addresses[0].network, index=sid.number("label"))
+        for name, sid in _prefix_sids(isis, ospf)
+        if name in interfaces and interfaces[name].addresses
+        if sid.number("algorithm") == 0 and sid.text("type") == "index"
+    )
     return SegmentRouting(
         srgb=LabelBlock(block.number("lower-bound"), block.number("upper-bound")),
         srlb=LabelBlock(local.number("begin"), local.number("end")),
@@ -207,7 +215,13 @@ def _segment_routing(
     )
 
 
-def _prefix_sids(isis: Branch, ospf: Branch) -> Iterator[Branch]:
-    yield from isis.one("circuits").all("circuit")
+def _prefix_sids(isis: Branch, ospf: Branch) -> Iterator[tuple[str, Branch]]:
+    """Yield interface and prefix SID."""
+    for circuit in isis.one("circuits").all("circuit"):
+        for family in circuit.one("afs").all("af"):
+            for sid in family.one("prefix-sids").all("prefix-sid"):
+                yield circuit.text("name"), sid
     for area in ospf.one("areas").all("area"):
-        yield from area.one("interfaces").all("interface")
+        for interface in area.one("interfaces").all("interface"):
+            for sid in interface.one("prefix-sids").all("prefix-sid"):
+                yield interface.text("name"), sid

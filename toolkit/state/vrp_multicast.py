@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from toolkit.state.branch import Branch
 from toolkit.state.model import EdgeProtection, IpInterface, IpNetwork, PimRouting, StaticRp
 
-_EVERY_GROUP = {4: IPv4Network("224.0.0.0/4"), 6: IPv6Network("ff00::/8")}
+_EVERY_GROUP: Mapping[int, IpNetwork] = {4: IPv4Network("224.0.0.0/4"), 6: IPv6Network("ff00::/8")}
 _SSM: Mapping[int, tuple[IpNetwork, ...]] = {
     4: (IPv4Network("232.0.0.0/8"),),
     6: tuple(IPv6Network(f"ff3{scope:x}::/32") for scope in range(16)),
