@@ -22,7 +22,7 @@ from toolkit.render.cells import cells, column, features_of
 from toolkit.render.part import part_of
 
 PENDING = {
-    *((platform, feature) for platform in ("ietf", "sros", "junos", "vrp", "iosxr")
+    *((platform, feature) for platform in ("ietf", "sros", "junos")
       for feature in FEATURES),
 }  # fmt: skip
 """Cells whose templates or refusals are yet to come."""
