@@ -19,6 +19,7 @@ from lxml import etree
 from plan_inventories import inventory
 from platform_cases import cases, larger, with_ports
 
+from toolkit.cli.main import main
 from toolkit.errors import PlanError, SchemaError
 from toolkit.inventory.model import (
     Delivery,
@@ -375,6 +376,26 @@ def test_areas_may_be_numbers() -> None:
         if interface.ospf is not None
     }
     assert areas == {str(IPv4Address(258))}
+
+
+INVENTORY = """
+name: pair
+domains: {d: {area: "49.0001"}}
+routers: {r1: {domain: d, platform: iosxr}, r2: {domain: d}}
+links: [{a: r1, b: r2, a_port: HundredGigE0/0/0/0}]
+repositories: {hub: {router: r1, router_port: HundredGigE0/0/0/1}}
+clouds: {c2: {router: r2}}
+deliveries: {m: {model: demo, from: hub, to: all, transport: pim-ssm}}
+"""
+
+
+def test_render_says_what_is_not_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pair.yaml").write_text(INVENTORY)
+    out = tmp_path / "out"
+    assert main(["render", str(tmp_path / "pair.yaml"), "-o", str(out)]) == 0
+    said = f"llmsync: {out}: 2 payloads, 1 valid, 1 not schema-proven: {UNPROVEN}"
+    assert said in capsys.readouterr().err
+    assert sorted(file.name for file in out.iterdir()) == ["r1.xml", "r2.xml"]
 
 
 def test_ours_is_told_by_its_name() -> None:
