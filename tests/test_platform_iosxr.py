@@ -27,6 +27,8 @@ from toolkit.inventory.model import (
     Imposition,
     Inventory,
     Link,
+    OverlaySettings,
+    OverlaySignalling,
     Platform,
     Router,
     Transport,
@@ -71,7 +73,7 @@ def assert_reads_back(plan: Plan, payloads: dict[str, Payload]) -> None:
 
 def test_there_are_cases_of_both_igps_and_of_every_transport() -> None:
     names = " ".join(CASES)
-    for word in ("isis-sr-p2mp-static", "ospf-sr-p2mp-mvpn", "isis-pim-ssm-reflected", "pim-sm-",
+    for word in ("isis-sr-p2mp-static", "ospf-sr-p2mp-mvpn", "isis-sr-p2mp-reflected", "pim-sm-",
                  "ospf-pim-ssm-static-ipv6"):  # fmt: skip
         assert word in names
     assert "bier" not in names
@@ -93,7 +95,7 @@ def test_larger_networks_read_back_as_planned(declared: Inventory) -> None:
     [
         ("isis-sr-p2mp-static", "r1"),
         ("isis-sr-p2mp-mvpn", "r4"),
-        ("ospf-pim-ssm-reflected", "r4"),
+        ("ospf-sr-p2mp-reflected", "r2"),
         ("isis-pim-sm-static-ipv6", "r1"),
     ],
 )
@@ -199,12 +201,30 @@ def test_it_computes_no_tree_but_the_shortest_by_the_igp() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["isis-sr-p2mp-static", "isis-pim-ssm-mvpn"])
+@pytest.mark.parametrize("name", ["isis-sr-p2mp-static", "isis-sr-p2mp-mvpn"])
 def test_refused_with_ipv6(name: str) -> None:
     ipv6 = CASES["isis-pim-ssm-static-ipv6"].pools
     told = refused(replace(CASES[name], pools=ipv6))
     assert all(" (iosxr) cannot do " in said and " with ipv6: " in said for said in told)
     assert len(told) >= 4
+
+
+def test_mvpn_over_pim_is_refused_with_the_way_out() -> None:
+    signalled = OverlaySettings(signalling=OverlaySignalling.MVPN)
+    told = refused(replace(CASES["isis-pim-ssm-static"], overlay=signalled))
+    assert all("cannot do mvpn with pim-ssm: unicast packets of the VPN" in said for said in told)
+    assert len(told) == 4
+
+
+def test_a_vpn_over_pim_that_somebody_made_is_read_as_one() -> None:
+    xml = rendered_case("isis-sr-p2mp-mvpn")[1]["r4"].xml
+    made = re.sub(
+        r"<static>\s*<segment-routing/>\s*</static>",
+        "<default><ipv4><ipv4-address>232.9.9.9</ipv4-address></ipv4></default>",
+        xml,
+    )
+    (vpn,) = read_router("r4", untyped_tree(made)).mvpns
+    assert (vpn.tunnel, vpn.group) == ("pim-ssm", IPv4Address("232.9.9.9"))
 
 
 def test_bier_is_refused_with_the_way_out() -> None:
@@ -286,11 +306,11 @@ def test_a_tree_of_somebody_else_is_a_warning() -> None:
 
 
 def test_a_vrf_and_an_interface_of_pim_have_to_be_there() -> None:
-    xml = rendered_case("isis-pim-ssm-mvpn")[1]["r1"].xml
+    xml = rendered_case("isis-sr-p2mp-mvpn")[1]["r1"].xml
+    without = re.sub("<vrfs xmlns.*?</vrfs>", "", xml, count=1, flags=re.S)
     with pytest.raises(SchemaError, match="there is no VRF llmsync"):
-        validate(
-            "r1", re.sub("<vrfs xmlns.*?</vrfs>", "", xml, count=1, flags=re.S), Platform.IOSXR
-        )
+        validate("r1", without, Platform.IOSXR)
+    xml = rendered_case("isis-pim-sm-static")[1]["r1"].xml
     bare = re.sub("<multicast-routing.*?</multicast-routing>", "", xml, flags=re.S)
     with pytest.raises(SchemaError, match="multicast-routing does not have the interface"):
         validate("r1", bare, Platform.IOSXR)

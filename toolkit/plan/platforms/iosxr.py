@@ -23,6 +23,11 @@ IOSXR = Facts(
             "Tree-SID has IPv4 roots and endpoints",
             "take `pools.loopbacks` from IPv4, or another transport",
         ),
+        "mvpn/pim-ssm": Refusal(
+            "unicast packets of the VPN need labels between edge routers, and without segment "
+            "routing it has no MPLS in GRE for them",
+            "use transport sr-p2mp, or set `overlay.signalling: static`",
+        ),
         "mvpn/ipv6": Refusal(
             "its tunnels of MVPN are those of an IPv4 core",
             "take `pools.loopbacks` from IPv4, or set `overlay.signalling: static`",
