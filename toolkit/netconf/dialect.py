@@ -33,6 +33,8 @@ class Reading:
     """What of it is ours, in canonical form where it fits the schema."""
     mixed: frozenset[claims.Trail] = frozenset()
     """Where in it stands what is not ours."""
+    named: frozenset[claims.Trail] = frozenset()
+    """Entries on the way to what is ours that some claim names."""
 
 
 NOTHING = Reading(EMPTY)
@@ -87,19 +89,22 @@ class Dialect:
     def read(self, data: Node, claimed: Sequence[Node], device: str) -> Reading:
         """Return what of a reply's <data> is ours; `claimed` are configurations that name it."""
         mine = claims.ours(self._table, self._shape, data, claimed)
+        named = claims.named(self._table, self._shape, claimed)
         if not mine.children:
-            return NOTHING
+            return Reading(EMPTY, named=named)
         mixed = claims.mixed(self._table, self._shape, data, mine)
         try:
             tree = self._parse(to_xml(mine.children), device, complete=False)
         except SchemaError:
             # Something in there that the modules do not know: it shows as a difference.
             tree = EMPTY.with_children(_bare(mine).children)
-        return Reading(tree, mixed)
+        return Reading(tree, mixed, named)
 
     def edit(self, reading: Reading, after: Node) -> str:
         """Return the content of the <config> that makes `after` of what is ours."""
-        nodes = claims.edit(self._table, self._shape, reading.ours, after, reading.mixed)
+        nodes = claims.edit(
+            self._table, self._shape, reading.ours, after, reading.mixed, reading.named
+        )
         return to_xml(nodes, inside=BASE_NS)
 
     def changes(self, before: Node, after: Node) -> tuple[Change, ...]:

@@ -8,7 +8,8 @@ a module's name stands where it changes.  Kinds:
   `llmsync`, those whose description begins with `llmsync: `.
 - interfaces: entries, whose keys are names of interfaces.
 - following: entries; also those that are named like an interface of ours.
-- shared: set as the payload says, and never removed where it says nothing.
+- shared: set as the payload says, and never removed where it says nothing; also an ancestor of
+  other places that the payload may create.
 
 A place inside another is an exception from it: of an interface that is ours, a list of units may
 hold entries that are not.
@@ -20,6 +21,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 from toolkit.netconf.tree import QName
@@ -52,7 +54,14 @@ class Place:
     within: bool = False
     """The interface is named after its parent's entry, too: `et-0/0/1.0`."""
     following: bool = False
+    mark: str = ""
+    """A leaf of the entries that begins with our prefix where the entry is ours."""
     children: dict[QName, Place] = field(default_factory=dict)
+
+    @property
+    def ancestor(self) -> bool:
+        """Only the places inside it are ours."""
+        return self.kind is None or (self.kind is Kind.SHARED and bool(self.children))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +89,17 @@ def table(
     following: Iterable[str] = (),
     shared: Iterable[str] = (),
     lists: Iterable[str] = (),
+    marks: Mapping[str, str] = MappingProxyType({}),
 ) -> Table:
     """Return the table of some places.
 
     `units` are interfaces named after their parent as well; `lists` are lists inside of places
-    whose keys no schema tells.  Raises ValueError for a path that is none.
+    whose keys no schema tells; `marks` are leaves by which entries are known to be ours.  Raises
+    ValueError for a path that is none.
     """
     top, keys = Place(), dict[Route, tuple[str, ...]]()
 
-    def put(paths: Iterable[str], kind: Kind | None, **more: bool) -> None:
+    def put(paths: Iterable[str], kind: Kind | None, **more: bool | str) -> None:
         for path in paths:
             place, route = top, Route()
             for name, found in _steps(path, modules):
@@ -107,6 +118,8 @@ def table(
     put(following, Kind.ENTRIES, following=True)
     put(interfaces, Kind.ENTRIES, interfaces=True)
     put(units, Kind.ENTRIES, interfaces=True, within=True)
+    for path, leaf in marks.items():
+        put((path,), None, mark=leaf)
     for path in lists:
         steps = list(_steps(path, modules))
         keys[tuple(name.local for name, _ in steps)] = steps[-1][1]
