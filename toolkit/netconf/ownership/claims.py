@@ -267,9 +267,11 @@ class _Editor:
     def _shared(self, before: Node, after: Node | None, route: Route) -> Node:
         """Return a merge of what is set, and the removal of what another claim had set."""
         node = after if after is not None else before
-        if not node.children:
-            return node if after is not None else self._around(before, route, (), _REMOVE)
         keys = self._shape.keys.get(route, ())
+        if after is None and (keys or not node.children):
+            return self._around(before, route, (), _REMOVE)  # an entry that a claim had made
+        if not node.children:
+            return node
         old = {i: c for i, _, c in identified(self._shape, before, route)}
         new = {i: c for i, _, c in identified(self._shape, node, route)} if after else {}
         inner = [

@@ -16,6 +16,7 @@ _OTHERS: Final = ("infra-xtc", "infra-xtc-agent", "segment-routing-ms")
 
 _FORWARDING: Final = "/multicast-routing:multicast-routing"
 _BGP: Final = "/router-bgp:router/bgp/as[as-number]"
+_ISIS: Final = "/router-isis:router/isis/processes/process[process-id]"
 _IGMP: Final = "/router-igmp:router/igmp"
 _PIM: Final = "/router-pim:router/pim"
 _PCE: Final = "/infra-xtc:pce"
@@ -40,7 +41,7 @@ TABLE: Final = table(
         f"{_BGP}/neighbors/neighbor[neighbor-address]",
         f"{_BGP}/vrfs/vrf[vrf-name]",
         f"{_IGMP}/vrfs/vrf[vrf-name]",
-        "/router-isis:router/isis/processes/process[process-id]",
+        _ISIS,
         "/router-ospf:router/ospf/processes/process[process-name]",
         "/router-ospfv3:router/ospfv3/processes/process[process-name]",
         *(f"{_PIM}/address-family/{f}/rp-addresses/rp-address[address]" for f in _FAMILIES),
@@ -76,6 +77,12 @@ TABLE: Final = table(
         f"{_TE}/pcc/source-address",
     ),
     lists=(
+        f"{_P2MP}/p2mp-endpoint-sets/p2mp-endpoint-set[endpoint-set-name]"
+        "/p2mp-endpoint-set-addresses/p2mp-endpoint-set-address[af-type endpoint-address]",
+        f"{_ISIS}/address-families/address-family[af-name saf-name]",
+        f"{_ISIS}/interfaces/interface[interface-name]",
+        f"{_ISIS}/interfaces/interface[interface-name]/address-families"
+        "/address-family[af-name saf-name]",
         f"{_BGP}/address-families/address-family[af-name]",
         f"{_BGP}/neighbors/neighbor[neighbor-address]/address-families/address-family[af-name]",
         "/ipv4-access-list:ipv4/access-lists/access-list[access-list-name]/sequences"

@@ -74,6 +74,9 @@ class Table:
     keys: Mapping[Route, tuple[str, ...]]
     """Lists on the way to the places, and more where a platform has no schema that would tell."""
 
+    unordered: frozenset[Route]
+    """Lists whose entries are not all ours: the order among them is nobody's."""
+
     @property
     def namespaces(self) -> dict[str, str]:
         return {namespace: module for module, namespace in self.modules.items()}
@@ -120,10 +123,11 @@ def table(
     put(units, Kind.ENTRIES, interfaces=True, within=True)
     for path, leaf in marks.items():
         put((path,), None, mark=leaf)
+    unordered = frozenset(keys)
     for path in lists:
         steps = list(_steps(path, modules))
         keys[tuple(name.local for name, _ in steps)] = steps[-1][1]
-    return Table(top, modules, keys)
+    return Table(top, modules, keys, unordered)
 
 
 def _steps(path: str, modules: Mapping[str, str]) -> Iterator[tuple[QName, tuple[str, ...]]]:
