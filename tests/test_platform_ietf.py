@@ -139,8 +139,8 @@ SPOILED = {
     "an IGP that nobody has": (">isis<", ">rip<"),
     "a node that the model has not": ("<bfr-prefix>", "<bfr-loopback/><bfr-prefix>"),
     "an access list that is not there": (
-        "<acl-set><name>from-host-hub<",
-        "<acl-set><name>from-host-hut<",
+        "<acl-set><name>llmsync-from-host-hub<",
+        "<acl-set><name>llmsync-from-host-hut<",
     ),
 }
 

@@ -7,7 +7,7 @@ what we own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -141,11 +141,35 @@ def _bare(node: Node) -> Node:
 _known: dict[tuple[str, int], Dialect] = {}
 
 
-def dialect(platform: str) -> Dialect:
-    """Return how routers of `platform` are configured; loaded once."""
-    found = platform_schema(platform)
+def dialect(
+    platform: str, device: str = "", namespaces: Callable[[], Collection[str]] = frozenset
+) -> Dialect:
+    """Return how routers of `platform` are configured; loaded once.
+
+    Modules that were fetched from `device` come first, as far as `namespaces` need them.
+    """
+    found = platform_schema(platform, device, namespaces)
     schema = None if isinstance(found, Unproven) else found
     key = (platform, id(schema))
     if key not in _known:
         _known[key] = Dialect(platform, schema)
     return _known[key]
+
+
+def namespaces_of(nodes: Iterable[Node]) -> frozenset[str]:
+    """Return the namespaces of all nodes."""
+    found = set[str]()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        found.add(node.name.namespace)
+        waiting += node.children
+    return frozenset(found)
+
+
+def dialect_of_xml(platform: str, device: str, xml: str) -> Dialect:
+    """Return the dialect that a configuration of `device` is to be read in.  Raises SchemaError."""
+    try:
+        return dialect(platform, device, lambda: xmltext.namespaces(xml))
+    except (xmltext.NotXmlError, WireError) as error:
+        raise SchemaError([Problem(Where(device), str(error))]) from None
