@@ -33,6 +33,9 @@ def layout(router: RouterState) -> dict[str, str]:
         rows[places.ISIS] = PRESENT
         rows[f"{places.ISIS}/system-id"] = router.system_id
         rows[f"{places.ISIS}/area-address"] = " ".join(sorted(router.areas))
+    if router.router_id:
+        rows[places.OSPF] = PRESENT
+        rows[f"{places.OSPF}/router-id"] = router.router_id
     for name, interface in sorted(router.interfaces.items()):
         rows |= _interface(name, interface)
     if router.sub_domains:
@@ -80,6 +83,12 @@ def _interface(name: str, interface: Interface) -> dict[str, str]:
         rows[entry] = PRESENT
         rows[f"{entry}/metric"] = str(interface.isis.metric)
         rows[f"{entry}/passive"] = str(interface.isis.passive).lower()
+    if interface.ospf is not None:
+        entry = places.ospf_interface(name)
+        rows[entry] = PRESENT
+        rows[f"{entry}/area"] = interface.ospf.area
+        rows[f"{entry}/cost"] = str(interface.ospf.cost)
+        rows[f"{entry}/passive"] = str(interface.ospf.passive).lower()
     if interface.bier or interface.accept_host_bier:
         entry = places.bier_interface(name)
         rows[entry] = PRESENT

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from toolkit.errors import Place
 from toolkit.inventory.model import Inventory
+from toolkit.planes.interior import Protocol
 from toolkit.state.model import IpAddress, IpInterface, IpNetwork
 
 ISIS = "/llmsync-isis:isis"
+OSPF = "/llmsync-ospf:ospf"
 BIER = "/llmsync-bier:bier"
 SR = "/llmsync-sr:segment-routing"
 P2MP = "/llmsync-sr:p2mp"
@@ -35,6 +37,19 @@ def network_mtu(name: str) -> str:
 
 def isis_interface(name: str) -> str:
     return f"{ISIS}/interface[name='{name}']"
+
+
+def ospf_interface(name: str) -> str:
+    return f"{OSPF}/interface[name='{name}']"
+
+
+def igp(protocol: Protocol) -> str:
+    """Path of the router's identifier in the IGP."""
+    return f"{ISIS}/system-id" if protocol is Protocol.ISIS else f"{OSPF}/router-id"
+
+
+def igp_interface(protocol: Protocol, name: str) -> str:
+    return isis_interface(name) if protocol is Protocol.ISIS else ospf_interface(name)
 
 
 def bier_interface(name: str) -> str:
