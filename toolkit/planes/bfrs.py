@@ -30,8 +30,8 @@ class GapReason(StrEnum):
     """Why a router, or a BFER, is missing from BIER tables."""
 
     NOT_ADVERTISED = "bfr-prefix-not-advertised"
-    """The IGP does not advertise the BFR-prefix, so nobody hears of the BFR (RFC 8401 section 4, RFC
-    8444 section 2.1)."""
+    """The IGP does not advertise the BFR-prefix, so nobody hears of the BFR (RFC 8401 section 4,
+    RFC 8444 section 2.1)."""
     NOT_HOST_PREFIX = "bfr-prefix-not-a-host-route"
     """RFC 8279 section 2: a BFR-prefix is an address of the BFR."""
     INVALID_BFR_ID = "invalid-bfr-id"

@@ -23,7 +23,7 @@ class Protocol(StrEnum):
     OSPF = "ospf"
 
     @property
-    def title(self) -> str:
+    def spelled(self) -> str:
         """The protocol as people write it."""
         return "IS-IS" if self is Protocol.ISIS else "OSPF"
 

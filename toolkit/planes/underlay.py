@@ -1,9 +1,10 @@
-"""The routing underlay that the IGP makes of a state: who advertises what, who reaches whom, and how.
+"""The routing underlay that the IGP makes of a state: who advertises what, who reaches whom, how.
 
 RFC 8279 section 4.1 (routing underlay), RFC 5305 (wide metrics, prefixes), ISO/IEC 10589; RFC 2328
-sections 12.4.1 (stub networks) and 16.1, in one area.  Law: a router knows what reachable routers advertise and its own interfaces, nothing else.  Shortest paths
-are computed once for each router, from it or towards it, when first asked for.  What failures leave
-as it was is taken from the underlay without them.  Pure.
+sections 12.4.1 (stub networks) and 16.1, in one area.  Law: a router knows what reachable routers
+advertise and its own interfaces, nothing else.  Shortest paths are computed once for each router,
+from it or towards it, when first asked for.  What failures leave as it was is taken from the
+underlay without them.  Pure.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from toolkit.igp.inward import InwardPaths, PathsOnTheWay, inward_paths
 from toolkit.igp.spf import UNREACHABLE, ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
 from toolkit.planes.fib import Fib, LazyFib, NextHop, Route
-from toolkit.planes.interior import circuit, identity, protocol_of, rank
+from toolkit.planes.interior import Protocol, circuit, identity, protocol_of, rank
 from toolkit.planes.prefixes import Prefixes
 from toolkit.planes.srdomain import SrDomain
 from toolkit.state.model import Cable, Interface, IpAddress, IpNetwork, NetworkState
@@ -52,7 +53,7 @@ class Underlay:
         self.state, self.down, self._intact = state, down, intact
         if intact is not None:
             candidates = intact.adjacencies
-        self.protocol = protocol_of(state) if intact is None else intact.protocol
+        self.protocol: Protocol = protocol_of(state) if intact is None else intact.protocol
         """Which IGP it is; it follows from the configurations, whatever has failed."""
         self._candidates = adjacencies(state) if candidates is None else candidates
         cables = state.cables if intact is None else intact.cables_at(down)
@@ -184,7 +185,7 @@ class Underlay:
                 yield interface
 
     def prefixes(self, router: str) -> tuple[Prefix, ...]:
-        """Return what a router advertises: the prefixes of its interfaces that the IGP is told of."""
+        """Return what a router advertises: the prefixes of its interfaces in the IGP."""
         if self._intact is not None and router not in self.changed:
             return self._intact.prefixes(router)
         if router not in self._prefixes:

@@ -112,7 +112,7 @@ def _not_advertised(router: RouterState, sub_domain: SubDomain, igp: Protocol) -
     if not any(i.enabled for i in holders.values()):
         return f"{', '.join(sorted(holders))} is disabled"
     if not identity(router, igp) or not any(circuit(i, igp) for i in holders.values()):
-        return f"{', '.join(sorted(holders))} is not in {igp.title}"
+        return f"{', '.join(sorted(holders))} is not in {igp.spelled}"
     return ""
 
 

@@ -68,7 +68,7 @@ def adjacencies(scene: Scene) -> Iterator[Finding]:
         yield finding(
             _kind(cut for _, cut in causes) if ospf(scene) else "isis-half-adjacency",
             places.on(at.node, _cut_path(at, cut, scene.igp)),
-            f"no {scene.igp.title} adjacency between {a.node} and {b.node}: {'; '.join(reasons)}",
+            f"no {scene.igp.spelled} adjacency between {a.node} and {b.node}: {'; '.join(reasons)}",
             evidence=reasons,
             subjects=[half.cable.link or f"{a.node}-{b.node}", a.node, b.node],
         )
@@ -181,7 +181,7 @@ def alone(scene: Scene) -> Iterator[Finding]:
             yield finding(
                 "second-igp",
                 places.on(name, places.igp(other)),
-                f"{name} runs {other.title}, and the network's IGP is {scene.igp.title}: nothing "
-                f"that {other.title} says was taken into account",
+                f"{name} runs {other.spelled}, and the network's IGP is {scene.igp.spelled}: what "
+                f"{other.spelled} says was not taken into account",
                 subjects=[name],
             )

@@ -45,7 +45,7 @@ def missing_row(scene: Scene, at: str, flow: FlowPlan, cloud: str) -> list[str]:
         reasons.append(f"its bit is that of BFR-id {bfr_id}, and {router} has {has}")
     reasons += [
         _WORDS[gap.reason].format(
-            router=gap.router, bfr_id=gap.bfr_id or bfr_id, igp=scene.igp.title
+            router=gap.router, bfr_id=gap.bfr_id or bfr_id, igp=scene.igp.spelled
         )
         for gap in sorted(gaps)
         if gap.sub_domain_id == flow.sub_domain_id
