@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Interface
 
+import verify_mvpn_cases  # noqa: F401 - adds its cases
 import verify_ospf_cases  # noqa: F401 - adds its cases
 import verify_pim_cases  # noqa: F401 - adds its cases
 from verify_cases import CASES, Case, case, line

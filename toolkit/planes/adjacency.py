@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from toolkit.planes.interior import MAX_COST, Circuit, Protocol, circuit, identity, protocol_of
+from toolkit.planes.interior import (
+    MAX_COST,
+    Circuit,
+    Protocol,
+    circuit,
+    identity,
+    in_vrf,
+    protocol_of,
+)
 from toolkit.state.model import Cable, End, Interface, IpInterface, NetworkState, RouterState
 
 
@@ -52,6 +60,8 @@ class Cut(StrEnum):
     COST_OUT_OF_RANGE = "cost-out-of-range"
     """OSPF: an output cost is 1 to 65535 (RFC 2328 section C.3)."""
     PASSIVE = "passive"
+    IN_VRF = "in-vrf"
+    """The interface is in a VRF, and the IGP in none."""
     NO_ADDRESS = "no-address"
     SUBNET_MISMATCH = "subnet-mismatch"
     """The ends have no addresses of one subnet."""
@@ -192,6 +202,8 @@ def _end_cuts(router: RouterState, interface: Interface | None, protocol: Protoc
             cuts.append(Cut.PASSIVE)
         if not isis and not 1 <= configured.metric <= MAX_COST:
             cuts.append(Cut.COST_OUT_OF_RANGE)
+    if interface.name in in_vrf(router):
+        cuts.append(Cut.IN_VRF)
     if not interface.addresses:
         cuts.append(Cut.NO_ADDRESS)
     return cuts

@@ -60,6 +60,11 @@ def rank(router: RouterState, protocol: Protocol) -> str:
         return router.router_id
 
 
+def in_vrf(router: RouterState) -> frozenset[str]:
+    """Return the interfaces that are in a VRF: the IGP knows nothing of them (RFC 4364)."""
+    return frozenset(port for vrf in router.mvpns for port in vrf.interfaces)
+
+
 def circuit(interface: Interface, protocol: Protocol) -> Circuit | None:
     """Return the interface as the protocol has it; None: it is not in it."""
     if protocol is Protocol.ISIS:

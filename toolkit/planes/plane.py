@@ -24,6 +24,7 @@ from toolkit.planes.bfrs import Gap
 from toolkit.planes.bier_shown import bifts_tree, protection_tree
 from toolkit.planes.fib import Fib
 from toolkit.planes.jsonvalue import Json
+from toolkit.planes.mvpn import VpnPart
 from toolkit.planes.pim import PimPlane
 from toolkit.planes.pim_shown import pim_tree
 from toolkit.planes.replication import Replication
@@ -52,6 +53,7 @@ class Plane:
     addresses: frozenset[IpAddress]
     """Our own: packets to them are for us."""
     fib: Fib
+    """That of the core: interfaces in a VRF are not in it."""
     adjacencies: tuple[Neighbors, ...]
     birt: Mapping[tuple[int, int], Mapping[int, Row]]
     """(sub-domain, BSL in bits) -> BFR-id -> row."""
@@ -85,6 +87,9 @@ class Plane:
     replication: Replication | None = field(default=None, compare=False)
     """Labels and trees of SR-P2MP, made when they are asked for; None: nobody does segment
     routing."""
+
+    vpn: VpnPart | None = field(default=None, compare=False)
+    """Unicast in the VRFs of an edge router; None: it has none."""
 
     @property
     def gaps(self) -> tuple[Gap, ...]:

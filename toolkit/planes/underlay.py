@@ -19,7 +19,7 @@ from toolkit.igp.inward import InwardPaths, PathsOnTheWay, inward_paths
 from toolkit.igp.spf import UNREACHABLE, ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
 from toolkit.planes.fib import Fib, LazyFib, NextHop, Route
-from toolkit.planes.interior import Protocol, circuit, identity, protocol_of, rank
+from toolkit.planes.interior import Protocol, circuit, identity, in_vrf, protocol_of, rank
 from toolkit.planes.prefixes import Prefixes
 from toolkit.planes.srdomain import SrDomain
 from toolkit.state.model import Cable, Interface, IpAddress, IpNetwork, NetworkState
@@ -191,9 +191,10 @@ class Underlay:
         if router not in self._prefixes:
             best: dict[IpNetwork, int] = {}
             if identity(self.state.routers[router], self.protocol):
+                apart = in_vrf(self.state.routers[router])
                 for interface in self.interfaces(router):
                     configured = circuit(interface, self.protocol)
-                    if configured is not None:
+                    if configured is not None and interface.name not in apart:
                         for address in interface.addresses:
                             metric = best.get(address.network, configured.metric)
                             best[address.network] = min(metric, configured.metric)
@@ -296,11 +297,13 @@ class Underlay:
         if self._intact is not None and router not in self.changed:
             return self._intact._connected(router)
         if router not in self._own:
+            apart = in_vrf(self.state.routers[router])
             self._own[router] = {
                 address.network: Route(
                     address.network, 0, (NextHop(interface.name),), connected=True
                 )
                 for interface in self.interfaces(router)
+                if interface.name not in apart
                 for address in interface.addresses
             }
         return self._own[router]

@@ -12,6 +12,7 @@ from toolkit.errors import Place
 from toolkit.verify.catalogue_bier import BIER_KINDS
 from toolkit.verify.catalogue_sr import SR_KINDS
 from toolkit.verify.catalogue_underlay import UNDERLAY_KINDS
+from toolkit.verify.catalogue_vpn import VPN_KINDS
 from toolkit.verify.findings import Finding, Severity
 from toolkit.verify.kind import Kind
 
@@ -60,6 +61,7 @@ _KINDS = (
     Kind("host-imposition-open", _WARNING,
          "An edge interface takes BIER from a host that is the source of no delivery.",
          "Remove the role host-imposition: any host behind it can send to every BFER"),
+    *VPN_KINDS,
     # BIER
     Kind("bfr-id-collision", _ERROR,
          "Two BFRs of a sub-domain have the same BFR-id (RFC 8279 section 2).",

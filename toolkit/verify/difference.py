@@ -14,6 +14,7 @@ from toolkit.state.model import Interface, NetworkState, PimRouting, RouterState
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
+from toolkit.verify.layout_edge import layout_edge
 from toolkit.verify.layout_sr import PRESENT, layout_sr
 
 ABSENT = "absent"
@@ -66,7 +67,7 @@ def layout(router: RouterState) -> dict[str, str]:
         rows[f"{path}/source"] = str(session.source)
         rows[f"{path}/group"] = str(session.group)
         rows[f"{path}/role"] = session.role
-    return rows | layout_sr(router)
+    return rows | layout_sr(router) | layout_edge(router)
 
 
 def _interface(name: str, interface: Interface) -> dict[str, str]:

@@ -111,6 +111,12 @@ class Walk:
         return frozenset(a.host for a in self.arrivals)
 
 
+def vpn_label(plan: Plan) -> int:
+    """Bytes of the label that tells a VPN apart inside its tunnels (RFC 6514 section 5, RFC 8556
+    section 3.1)."""
+    return 4 if plan.mvpn is not None else 0
+
+
 def hosts_of(arrivals: Iterable[Arrival]) -> dict[str, list[Arrival]]:
     """Return host -> its arrivals."""
     hosts: dict[str, list[Arrival]] = {}

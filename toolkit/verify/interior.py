@@ -29,6 +29,7 @@ _WORDS = {
     Cut.NO_OSPF_INTERFACE: "{node} {port} is not in OSPF",
     Cut.COST_OUT_OF_RANGE: "the OSPF cost of {node} {port} is not 1 to 65535",
     Cut.PASSIVE: "{node} {port} is passive",
+    Cut.IN_VRF: "{node} {port} is in a VRF",
     Cut.NO_ADDRESS: "{node} {port} has no address",
     Cut.SUBNET_MISMATCH: "the two ends have no addresses of one subnet",
     Cut.SAME_ADDRESS: "both ends have the same address",

@@ -26,6 +26,7 @@ from toolkit.verify import (
     reroute,
     trees,
     underlay,
+    vpn,
 )
 from toolkit.verify.difference import config_findings
 from toolkit.verify.findings import Check, Finding, Report, Severity
@@ -100,9 +101,14 @@ CHECKS: tuple[CheckKind, ...] = (
               ("report-path-missing", "report-path-narrow"), deliveries.report_paths,
               covers=_heard),
     CheckKind("overlay-flows", "Every edge router has its overlay flows",
-              ("overlay-missing", "egress-interface-hostless"), overlay.flows, over=_OVERLAY),
+              ("overlay-missing", "egress-interface-hostless"), overlay.flows, over=_OVERLAY,
+              applies=overlay.static),
     CheckKind("overlay-imposition", "Hosts may impose BIER where a source does, and nowhere else",
               ("host-imposition-refused", "host-imposition-open"), overlay.imposition, over=_BIER),
+    CheckKind("mvpn-sessions", "BGP sessions stand between the routers of the VPN",
+              vpn.SESSIONS, vpn.sessions, covers=vpn.established, applies=vpn.used),
+    CheckKind("mvpn-joins", "Every cloud's join comes to the router of its source",
+              vpn.JOINS, vpn.joins, covers=vpn.joined, applies=vpn.used),
     CheckKind("bfr-id-unique", "BFR-ids are unique",
               ("bfr-id-collision",), bfrs.bfr_id_collisions, over=_BIER),
     CheckKind("bfr-id-dense", "BFR-ids are dense",

@@ -19,6 +19,10 @@ OVERLAY = "/llmsync-overlay:overlay"
 PIM = "/llmsync-pim:pim"
 STATIC_RPS = f"{PIM}/static-rp"
 SSM_RANGES = f"{PIM}/ssm-range"
+BGP = "/llmsync-mvpn:bgp"
+VPNS = "/llmsync-mvpn:mvpns"
+EDGE = "/llmsync-edge:edge"
+QOS = "/llmsync-edge:qos"
 MEMBERSHIP = "/llmsync-pim:membership"
 DELIVERIES = "/llmsync-delivery:deliveries"
 
@@ -105,6 +109,19 @@ def segment(root: IpAddress, tree_id: int, instance_id: int) -> str:
 
 def tree_flow(source: IpAddress, group: IpAddress) -> str:
     return f"{P2MP}/flow[source='{source}'][group='{group}']"
+
+
+def bgp_neighbor(address: IpAddress) -> str:
+    return f"{BGP}/neighbor[address='{address}']"
+
+
+def protection(name: str) -> str:
+    """Path of what an edge interface takes from its host."""
+    return f"{EDGE}/interface[name='{name}']"
+
+
+def vpn(name: str) -> str:
+    return f"{VPNS}/mvpn[name='{name}']"
 
 
 def session(name: str) -> str:

@@ -23,7 +23,7 @@ from toolkit.inventory.model import Imposition
 from toolkit.plan.model import FlowPlan
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, IpAddress
-from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Trail, Walk
+from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Trail, Walk, vpn_label
 from toolkit.verify.tunnels import WORDS, passage
 
 
@@ -64,7 +64,7 @@ class _Walker:
     @property
     def _bier(self) -> int:
         """Bytes of a packet with its BIER header."""
-        return self._inner + FIXED + self._bsl // 8
+        return self._inner + vpn_label(self._ground.plan) + FIXED + self._bsl // 8
 
     def run(self) -> Walk:
         host = self._ground.plan.hosts[self._flow.source]
