@@ -8,14 +8,14 @@ from ipaddress import IPv4Address
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mvpn_networks import AS, change_bgp, change_vpn, network, signalled
+from mvpn_networks import AS, change_bgp, change_vpn, declared, network
 from test_verify_whatif import connected
-from verify_networks import LINES, SQUARE, change_port, over_ospf
+from verify_networks import LINES, change_port, over_ospf, planned
 
 from toolkit.inventory.model import Inventory, Policy, Transport
 from toolkit.plan.intended import intended_state
 from toolkit.plan.model import Plan
-from toolkit.planes.adjacency import Failures
+from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.bgp import SessionCut
 from toolkit.planes.derive import Network
 from toolkit.planes.mvpn import JoinCut, Overlay
@@ -27,7 +27,7 @@ from toolkit.verify.whatif import judge_policy
 OVER = (Transport.BIER, Transport.SR_P2MP)
 
 
-def overlay(state: NetworkState, down: Failures = Failures()) -> Overlay:
+def overlay(state: NetworkState, down: Failures = NO_FAILURES) -> Overlay:
     found = Network(state, down).overlay
     assert found is not None
     return found
@@ -53,9 +53,9 @@ def test_what_is_signalled_is_what_the_plan_would_have_written_down(
 ) -> None:
     names = sorted(of.routers)
     some = data.draw(st.sets(st.sampled_from(names), min_size=1, max_size=2))
-    plan, state = signalled(of, transport, some if reflected else ())
+    plan, state = planned(declared(of, transport, some if reflected else ()))
     if ospf:
-        plan, state = over_ospf(plan, state)
+        plan, state = over_ospf(plan)
     static = intended_state(replace(plan, mvpn=None)).routers
     for name, plane in Network(state).planes().items():
         written = {(f.source, f.group): f for f in static[name].egress_flows}

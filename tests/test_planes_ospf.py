@@ -50,7 +50,7 @@ def test_a_network_and_the_same_over_ospf_have_the_same_planes(
     plan, state = planned(over(replace(declared, bier=bier), transport))
     links = sorted({c.link for c in plan.cables})
     down = Failures(links=frozenset(data.draw(st.sets(st.sampled_from(links), max_size=2))))
-    over_plan, turned = over_ospf(plan, state)
+    over_plan, turned = over_ospf(plan)
     assert shown(turned, down) == shown(state, down)
     assert verify_state(over_plan, turned).errors == ()
 
@@ -61,7 +61,7 @@ def test_failures_over_ospf_are_judged_as_over_isis(transport: Transport) -> Non
     for link in ("a-b", "b-c"):
         down = Failures(links=frozenset({link, "d-a"}))
         isis = verify_state(plan, state, down=down)
-        ospf = verify_state(*over_ospf(plan, state), down=down)
+        ospf = verify_state(*over_ospf(plan), down=down)
         assert isis.errors
         assert [(f.id, f.subjects) for f in ospf.errors] == [
             (f.id, f.subjects) for f in isis.errors

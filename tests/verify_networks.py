@@ -20,11 +20,10 @@ from toolkit.inventory.model import (
     Repository,
     Router,
 )
-from toolkit.plan.addresses import router_id
 from toolkit.plan.expand import make_plan
 from toolkit.plan.intended import intended_state
 from toolkit.plan.model import Plan
-from toolkit.state.model import Interface, NetworkState, OspfInterface, RouterState, Source
+from toolkit.state.model import Interface, NetworkState, RouterState, Source
 
 LINES = [("a", "b"), ("b", "c"), ("c", "d")]
 SQUARE = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")]
@@ -106,22 +105,7 @@ def change_encapsulation(state: NetworkState, name: str, **fields: Any) -> Netwo
     return change_sub_domain(state, name, encapsulations=(replace(first, **fields), *rest))
 
 
-def over_ospf(plan: Plan, state: NetworkState) -> tuple[Plan, NetworkState]:
-    """Return the same network with OSPF wherever IS-IS was: same metrics, same passive ends."""
-
-    def turned(interface: Interface) -> Interface:
-        isis = interface.isis
-        ospf = None if isis is None else OspfInterface(cost=isis.metric, passive=isis.passive)
-        return replace(interface, isis=None, ospf=ospf)
-
-    routers = {
-        name: replace(
-            router,
-            system_id="",
-            areas=(),
-            router_id=router_id(plan.routers[name].loopback, number),
-            interfaces={n: turned(i) for n, i in router.interfaces.items()},
-        )
-        for number, (name, router) in enumerate(state.routers.items(), 1)
-    }
-    return replace(plan, igp=Igp.OSPF), replace(state, routers=routers)
+def over_ospf(plan: Plan) -> tuple[Plan, NetworkState]:
+    """Return the same network with OSPF instead of IS-IS."""
+    turned = replace(plan, igp=Igp.OSPF)
+    return turned, intended_state(turned)

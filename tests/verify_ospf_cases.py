@@ -19,11 +19,11 @@ from toolkit.state.model import IsisInterface, NetworkState, OspfInterface, Sour
 
 
 def line() -> tuple[Plan, NetworkState]:
-    return over_ospf(*network(LINES, clouds="bd"))
+    return over_ospf(network(LINES, clouds="bd")[0])
 
 
 def square() -> tuple[Plan, NetworkState]:
-    return over_ospf(*network(SQUARE, clouds="c"))
+    return over_ospf(network(SQUARE, clouds="c")[0])
 
 
 @case

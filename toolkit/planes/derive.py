@@ -13,6 +13,7 @@ from functools import cached_property
 
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.bfrs import Bfrs, read_bfrs
+from toolkit.planes.interior import identity
 from toolkit.planes.mvpn import Overlay, VpnPart
 from toolkit.planes.pim import PimPlane, pim_plane
 from toolkit.planes.plane import Neighbors, Plane
@@ -136,6 +137,7 @@ class Network:
         interfaces = tuple(self.underlay.interfaces(name))
         tables = LazyTables(self.rows, name)
         own = self.bfrs.by_router.get(name, {})
+        protocol = self.underlay.protocol
         ingress, egress, vpn = router.ingress_flows, router.egress_flows, None
         if router.mvpns and self.overlay is not None:
             ingress += self.overlay.ingress(name)
@@ -144,12 +146,14 @@ class Network:
         return Plane(
             router=name,
             system_id=router.system_id,
+            router_id=router.router_id,
+            protocol=protocol,
             addresses=frozenset(a.ip for i in interfaces for a in i.addresses),
             fib=self.underlay.lazy_fib(name),
             adjacencies=tuple(
                 Neighbors(
                     port,
-                    self.state.routers[theirs.end.node].system_id,
+                    identity(self.state.routers[theirs.end.node], protocol),
                     theirs.end.node,
                 )
                 for port, (_ours, theirs) in sorted(self.underlay.ways(name).items())

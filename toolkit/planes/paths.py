@@ -19,7 +19,6 @@ from toolkit.planes.derive import Network
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, Interface, IpAddress, NetworkState
 
-
 _VPN_LABEL: Final = 4
 
 

@@ -3,7 +3,7 @@
 RFC 8279 section 4 (underlay, BIER layer, flow overlay in one router).  Law: a plane is a value,
 made by `toolkit.planes.derive`, and its tables never change, whether they are made already or when
 first looked at; engines run on it, NETCONF shows it (`state_tree`, the config false parts of
-llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
+our modules in the JSON of RFC 7951).  Pure.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
 from toolkit.planes.bier_shown import bifts_tree, protection_tree
 from toolkit.planes.fib import Fib
+from toolkit.planes.interior import Protocol
 from toolkit.planes.jsonvalue import Json
 from toolkit.planes.mvpn import VpnPart
 from toolkit.planes.pim import PimPlane
@@ -39,10 +40,11 @@ Flow = tuple[IpAddress, IpAddress]
 
 @dataclass(frozen=True, slots=True)
 class Neighbors:
-    """One IS-IS adjacency as a router sees it."""
+    """One adjacency of the IGP as a router sees it."""
 
     interface: str
-    system_id: str
+    identifier: str
+    """System-id of the neighbor, over OSPF its router-id."""
     router: str
 
 
@@ -50,6 +52,9 @@ class Neighbors:
 class Plane:
     router: str
     system_id: str
+    """Over IS-IS; empty: it runs none."""
+    router_id: str
+    """Over OSPF."""
     addresses: frozenset[IpAddress]
     """Our own: packets to them are for us."""
     fib: Fib
@@ -88,6 +93,8 @@ class Plane:
     """Labels and trees of SR-P2MP, made when they are asked for; None: nobody does segment
     routing."""
 
+    protocol: Protocol = Protocol.ISIS
+    """The IGP."""
     vpn: VpnPart | None = field(default=None, compare=False)
     """Unicast in the VRFs of an edge router; None: it has none."""
 
@@ -156,7 +163,7 @@ class Plane:
     def state_tree(
         self, counters: Mapping[str, int] | None = None, multicast: MulticastUse | None = None
     ) -> dict[str, Json]:
-        """Return the config false nodes of llmsync-bier, -pim and -isis that this plane knows.
+        """Return the config false nodes of our modules that this plane knows.
 
         `counters`: those of an engine (`Engine.counters`); without them no counters are shown.
         `multicast`: what the multicast engine has come to; without it no multicast table.
@@ -171,8 +178,10 @@ class Plane:
             tree["llmsync-bier:bier"] = bier
         if self.pim is not None:
             tree |= pim_tree(self.pim, multicast)
-        if self.system_id:
+        if self.protocol is Protocol.ISIS and self.system_id:
             tree["llmsync-isis:isis"] = self._isis_tree()
+        if self.protocol is Protocol.OSPF and self.router_id:
+            tree["llmsync-ospf:ospf"] = self._ospf_tree()
         if self.replication is not None:
             tree |= sr_tree(self.replication, counters, alone=not self.bfr)
         return tree
@@ -182,18 +191,30 @@ class Plane:
             "adjacency": [
                 {
                     "interface": neighbor.interface,
-                    "neighbor-system-id": neighbor.system_id,
+                    "neighbor-system-id": neighbor.identifier,
                     "neighbor-hostname": neighbor.router,
                 }
                 for neighbor in self.adjacencies
             ],
-            "route": [
-                {
-                    "prefix": str(route.prefix),
-                    "metric": route.metric,
-                    "next-hop": [hop.interface for hop in route.next_hops],
-                }
-                for route in self.fib.routes
-                if not route.connected
-            ],
+            "route": self._routes(),
         }
+
+    def _ospf_tree(self) -> Json:
+        return {
+            "neighbor": [
+                {"interface": neighbor.interface, "router-id": neighbor.identifier}
+                for neighbor in self.adjacencies
+            ],
+            "route": self._routes(),
+        }
+
+    def _routes(self) -> Json:
+        return [
+            {
+                "prefix": str(route.prefix),
+                "metric": route.metric,
+                "next-hop": [hop.interface for hop in route.next_hops],
+            }
+            for route in self.fib.routes
+            if not route.connected
+        ]

@@ -16,12 +16,12 @@ def layout_edge(router: RouterState) -> dict[str, str]:
     rows: dict[str, str] = {}
     if router.bgp is not None:
         rows[places.BGP] = PRESENT
-        rows[f"{places.BGP}/as-number"] = str(router.bgp.as_number)
+        rows[f"{places.BGP}/as"] = str(router.bgp.as_number)
         rows[f"{places.BGP}/router-id"] = router.bgp.router_id
         for address in router.bgp.neighbors:
             entry = places.bgp_neighbor(address)
             rows[entry] = PRESENT
-            rows[f"{entry}/client"] = str(address in router.bgp.clients).lower()
+            rows[f"{entry}/route-reflector-client"] = str(address in router.bgp.clients).lower()
     for vrf in router.mvpns:
         rows |= _vpn(vrf)
     for name, interface in sorted(router.interfaces.items()):
@@ -35,7 +35,7 @@ def layout_edge(router: RouterState) -> dict[str, str]:
 
 def _vpn(vrf: Mvpn) -> dict[str, str]:
     path = places.vpn(vrf.name)
-    rows = {path: PRESENT, f"{path}/rd": vrf.rd, f"{path}/route-target": vrf.route_target}
+    rows = {path: PRESENT, f"{path}/route-distinguisher": vrf.rd, f"{path}/route-target": vrf.route_target}
     rows[f"{path}/tunnel"] = vrf.tunnel
     rows[f"{path}/interface"] = " ".join(sorted(vrf.interfaces))
     if vrf.sub_domain_id is not None:

@@ -20,7 +20,7 @@ PIM = "/llmsync-pim:pim"
 STATIC_RPS = f"{PIM}/static-rp"
 SSM_RANGES = f"{PIM}/ssm-range"
 BGP = "/llmsync-mvpn:bgp"
-VPNS = "/llmsync-mvpn:mvpns"
+VPNS = "/llmsync-mvpn:mvpn"
 EDGE = "/llmsync-edge:edge"
 QOS = "/llmsync-edge:qos"
 MEMBERSHIP = "/llmsync-pim:membership"
@@ -121,7 +121,7 @@ def protection(name: str) -> str:
 
 
 def vpn(name: str) -> str:
-    return f"{VPNS}/mvpn[name='{name}']"
+    return f"{VPNS}/instance[name='{name}']"
 
 
 def session(name: str) -> str:
