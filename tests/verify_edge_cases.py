@@ -8,6 +8,7 @@ from ipaddress import IPv4Interface
 import verify_mvpn_cases  # noqa: F401 - adds its cases
 import verify_ospf_cases  # noqa: F401 - adds its cases
 import verify_pim_cases  # noqa: F401 - adds its cases
+import verify_protection_cases  # noqa: F401 - adds its cases
 from verify_cases import CASES, Case, case, line
 from verify_networks import (
     SQUARE,

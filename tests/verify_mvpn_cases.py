@@ -100,3 +100,23 @@ def a_tree_that_the_vpn_was_not_given() -> Case:
     state = change_vpn(state, "a", policies=())
     ids = {"mvpn-policy-missing", "tree-flow-missing", "cloud-unreached", "candidate-path-broken"}
     return Case(plan, state, frozenset(ids))
+
+
+@case
+def good_with_mvpn_over_trees_of_pim() -> Case:
+    return Case(*line(Transport.PIM_SSM), frozenset())
+
+
+@case
+def another_route_target_over_trees_of_pim() -> Case:
+    plan, state = line(Transport.PIM_SSM)
+    state = change_vpn(state, "d", route_target="64512:2")
+    return Case(plan, state, frozenset({"mvpn-route-target-mismatch", *LOST}))
+
+
+@case
+def no_pim_on_the_way_of_a_vpn() -> Case:
+    plan, state = line(Transport.PIM_SSM)
+    state = change_port(state, "c", "to-b", pim=False)
+    ids = {"pim-half-adjacency", "pim-neighbor-missing", "cloud-unreached"}
+    return Case(plan, state, frozenset(ids))

@@ -176,6 +176,11 @@ class Network:
             },
             core_bier=frozenset(i.name for i in interfaces if i.bier),
             accept_host_bier=frozenset(i.name for i in interfaces if i.accept_host_bier),
+            protection={
+                i.name: i.protection
+                for i in interfaces
+                if i.protection is not None and End(name, i.name) in self._hosts
+            },
             tunnel_sources=self._tunnel_sources,
             left_out=tables.gaps,
             ways=tables.ways,

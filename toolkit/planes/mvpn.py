@@ -6,9 +6,9 @@ target that it imports, over a tunnel that both ends take for the same; who want
 the one router that the flow's source is behind.  The result is the overlay that the same mappings
 would make if they were written down: forwarding need not know where it comes from.
 
-Over BIER tunnels are inclusive: the BitString holds all edge routers of the VPN that the BFIR hears
-of, whether or not they have members; these drop what they have none for.  Over SR-P2MP each flow
-has its tree, and nobody joins it for nothing.  Pure.
+Over BIER and PIM tunnels are inclusive: they lead to all edge routers of the VPN that the root
+hears of, whether or not they have members; these drop what they have none for.  Over SR-P2MP each
+flow has its tree, and nobody joins it for nothing.  Pure.
 """
 
 from __future__ import annotations
@@ -85,6 +85,15 @@ class VpnRoute:
     """Next hop: that router's address in BGP; None: it is our own."""
     port: str = ""
     """Our own interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """A source tree of the core that carries a VPN's packets in GRE (RFC 6513 section 12.1)."""
+
+    source: IpAddress
+    """The root's address in BGP."""
+    group: IpAddress
 
 
 class Overlay:
@@ -321,6 +330,29 @@ class Overlay:
             for (source, group), held in sorted(ports.items())
         )
 
+    def tunnel(self, root: str) -> Tunnel | None:
+        """Return the source tree of the core that a root's flows go on (`pim-ssm`)."""
+        address = self.addresses.get(root)
+        for vrf in self.parties.get(root, ()):
+            if vrf.tunnel == PIM_SSM and vrf.group is not None and address is not None:
+                return Tunnel(address, vrf.group)
+        return None
+
+    def joined(self, root: str) -> frozenset[Flow]:
+        """Return the flows that other edge routers want of a root."""
+        found = self._standing.get(root, {})
+        return frozenset(f for f, joins in found.items() if any(j.router != root for j in joins))
+
+    def tunnels(self, leaf: str) -> tuple[Tunnel, ...]:
+        """Return the source trees of the core that an edge router is a leaf of: those of all roots
+        that it hears of."""
+        return tuple(
+            tunnel
+            for root, vrfs in sorted(self.parties.items())
+            for tunnel in [self.tunnel(root)]
+            if tunnel is not None and any(leaf in self.leaves(root, vrf) for vrf in vrfs)
+        )
+
     def tree_flows(self, router: RouterState) -> tuple[TreeFlow, ...]:
         """Return which flows a root puts on its trees: those that are joined, on trees that the VPN
         was given (RFC 6513 section 2.1.1, selective tunnels)."""
@@ -366,6 +398,32 @@ class VpnPart:
         """Return the way of a packet that came in by an interface in a VRF."""
         vrf = self._overlay.vrf(self.router, port)
         return None if vrf is None else self._overlay.lookup(self.router, vrf, destination)
+
+    @property
+    def tunnel(self) -> Tunnel | None:
+        """Its own source tree in the core; None: its tunnels are of another kind."""
+        return self._overlay.tunnel(self.router)
+
+    @property
+    def tunnels(self) -> tuple[Tunnel, ...]:
+        """The source trees of the core that it is a leaf of."""
+        return self._overlay.tunnels(self.router)
+
+    @property
+    def wanted(self) -> frozenset[Flow]:
+        """Flows of our hosts that other edge routers have joined."""
+        return self._overlay.joined(self.router)
+
+    def why(self, host: str, flow: Flow) -> JoinCut | None:
+        """Return what keeps a host from a flow that it has joined; None: nothing."""
+        return next(
+            (
+                join.cut
+                for join in self._overlay.joins
+                if join.member.host == host and (join.member.source, join.member.group) == flow
+            ),
+            None,
+        )
 
     def arriving(self, destination: IpAddress) -> VpnRoute | None:
         """Return the way of a packet that another edge router sent us: to an interface of ours."""

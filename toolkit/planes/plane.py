@@ -32,7 +32,7 @@ from toolkit.planes.replication import Replication
 from toolkit.planes.srtree import split, sr_tree
 from toolkit.planes.tables import LazyBifts
 from toolkit.planes.ways import Ways
-from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
+from toolkit.state.model import EdgeProtection, EgressFlow, IngressFlow, IpAddress
 
 Flow = tuple[IpAddress, IpAddress]
 """(S,G)."""
@@ -80,6 +80,8 @@ class Plane:
     """
     accept_host_bier: frozenset[str]
     """Edge interfaces whose hosts may impose BIER."""
+    protection: Mapping[str, EdgeProtection]
+    """Edge interfaces that take from hosts only what is said here."""
     tunnel_sources: frozenset[IpAddress]
     """BFR-prefixes of the BFRs that may send us BIER in GRE."""
     left_out: Callable[[], tuple[Gap, ...]]
@@ -159,6 +161,23 @@ class Plane:
         if interface in self.core_bier:
             return Arrived.CORE
         return Arrived.HOST_EDGE if interface in self.accept_host_bier else Arrived.EDGE
+
+    def permitted(self, interface: str) -> Mapping[BiftKey, int] | None:
+        """Return the bits that the host behind an edge interface may address; None: all (RFC 8279
+        section 9)."""
+        protection = self.protection.get(interface)
+        if protection is None:
+            return None
+        return {
+            key: protection.bit_strings[key.si]
+            for key in self.bift_ids.values()
+            if key.si in protection.bit_strings
+        }
+
+    def takes_source(self, interface: str, source: IpAddress) -> bool:
+        """Say whether multicast of a source is taken on an interface."""
+        protection = self.protection.get(interface)
+        return protection is None or source in protection.sources
 
     def state_tree(
         self, counters: Mapping[str, int] | None = None, multicast: MulticastUse | None = None

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from toolkit.errors import Place
 from toolkit.verify.catalogue_bier import BIER_KINDS
+from toolkit.verify.catalogue_edge import EDGE_KINDS
 from toolkit.verify.catalogue_sr import SR_KINDS
 from toolkit.verify.catalogue_underlay import UNDERLAY_KINDS
 from toolkit.verify.catalogue_vpn import VPN_KINDS
@@ -61,6 +62,7 @@ _KINDS = (
     Kind("host-imposition-open", _WARNING,
          "An edge interface takes BIER from a host that is the source of no delivery.",
          "Remove the role host-imposition: any host behind it can send to every BFER"),
+    *EDGE_KINDS,
     *VPN_KINDS,
     # BIER
     Kind("bfr-id-collision", _ERROR,

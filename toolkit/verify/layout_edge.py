@@ -35,7 +35,11 @@ def layout_edge(router: RouterState) -> dict[str, str]:
 
 def _vpn(vrf: Mvpn) -> dict[str, str]:
     path = places.vpn(vrf.name)
-    rows = {path: PRESENT, f"{path}/route-distinguisher": vrf.rd, f"{path}/route-target": vrf.route_target}
+    rows = {
+        path: PRESENT,
+        f"{path}/route-distinguisher": vrf.rd,
+        f"{path}/route-target": vrf.route_target,
+    }
     rows[f"{path}/tunnel"] = vrf.tunnel
     rows[f"{path}/interface"] = " ".join(sorted(vrf.interfaces))
     if vrf.sub_domain_id is not None:

@@ -22,7 +22,7 @@ from toolkit.srp2mp.wire import ENTRY
 from toolkit.state.model import Cable, End, IpAddress
 from toolkit.verify import places
 from toolkit.verify.below import Below
-from toolkit.verify.ground import Arrival, Ground, Loss, Walk, vpn_label
+from toolkit.verify.ground import Arrival, Ground, Loss, Walk, refused_source, vpn_label
 
 _MOST = 4096
 """Copies that are followed: what loops and multiplies is plain by then."""
@@ -90,7 +90,10 @@ class _Walker:
             self._lose(host.name, "dropped", text, ())
         elif self._cross(end, self._inner, (), None):
             self._walk.touched_routers.add(host.router)
-            self._impose(root, instance_id)
+            if root.takes_source(end.port, self._flow.source_address):
+                self._impose(root, instance_id)
+            else:
+                self._lost.append((refused_source(self._flow, host.router, end.port), None))
         for _ in range(_MOST):
             if not self._queue:
                 break
