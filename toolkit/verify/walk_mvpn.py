@@ -101,10 +101,11 @@ class _VpnWalker(Walker):
             host = plane.edge_interfaces.get(port)
             if host is None:
                 text = f"{name} {port} is down or leads to no host"
-                self._lose(name, "dropped", text, path, to=host or "")
-            elif self._cross(End(name, port), self._payload, path, host):
-                if self._members is None or host in self._members:
-                    self._walk.arrivals.append(Arrival(host, path))
+                self._lose(name, "dropped", text, path)
+            elif self._cross(End(name, port), self._payload, path, host) and (
+                self._members is None or host in self._members
+            ):
+                self._walk.arrivals.append(Arrival(host, path))
         self._inner = before
 
     def _chain(self, cloud: str) -> Chain:
