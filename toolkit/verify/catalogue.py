@@ -158,6 +158,9 @@ _KINDS = (
     Kind("config-unknown", _WARNING,
          "There is a configuration of a router that is not in the plan.",
          "Add it to the inventory or take its file away"),
+    Kind("config-lint", _WARNING,
+         "A platform's own rules, which its YANG modules do not hold, warn of a configuration.",
+         "See the message: it names the rule and its source"),
     # What if
     Kind("policy-broken", _ERROR,
          "A set of failures that a policy must survive cuts GPU clouds off.",
