@@ -116,9 +116,8 @@ class MemoryLab:
 
     def _take(self, name: str, platform: Platform) -> Callable[[Tree], None]:
         def take(tree: Tree) -> None:
-            read_router(
-                name, tree, platform
-            )  # what cannot be understood must not count as committed
+            # What cannot be understood must not count as committed.
+            read_router(name, tree, platform)
             self._committed[name] = tree
 
         return take
