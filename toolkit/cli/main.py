@@ -21,6 +21,7 @@ from toolkit.errors import ExitCode, ProblemsError, ToolkitError
 
 COMMANDS: dict[str, str] = {
     "inventory": "Check, import or draw an inventory; print its JSON Schema",
+    "platforms": "Show what each router platform can be configured to do",
     "plan": "Plan the multicast network that an inventory asks for",
     "render": "Write each router's configuration, checked against its YANG schema",
     "yang": "Show and lint the YANG modules of the reference platform",
