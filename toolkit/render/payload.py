@@ -26,7 +26,7 @@ from toolkit.inventory.model import Platform
 from toolkit.netconf.tree import parse_siblings, to_xml
 from toolkit.plan.model import Plan
 from toolkit.render.cells import column, features_of, missing_cells
-from toolkit.render.lint import lint
+from toolkit.render.lint import lint, readable
 from toolkit.render.merge import merge
 from toolkit.render.part import part_of
 from toolkit.render.text import render_text
@@ -61,7 +61,10 @@ def validate(
     and a data path.  Where the platform's modules are not at hand, the payload is `unproven`.
     """
     where = place or device
-    schema = platform_schema(platform.value)
+    try:
+        schema = platform_schema(platform.value, device, lambda: xmltext.namespaces(xml))
+    except xmltext.NotXmlError as error:
+        raise SchemaError([Problem(Place(where), str(error))]) from None
     unproven = ""
     if isinstance(schema, Unproven):
         unproven = schema.reason
@@ -70,6 +73,8 @@ def validate(
             text = to_xml(parse_siblings(xmltext.siblings(xml)))
         except (xmltext.NotXmlError, WireError) as error:
             raise SchemaError([Problem(Place(where), str(error))]) from None
+        if faulty := readable(platform, where, tree):
+            raise SchemaError(faulty)
     else:
         tree = schema.parse_xml(xml, where)
         text = schema.to_xml(tree, where)
