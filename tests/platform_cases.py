@@ -106,6 +106,9 @@ def suited(inventory: Inventory, platform: Platform) -> Inventory:
             bsl=settings.bsl if settings.bsl in bier.bsls else min(bier.bsls),
             encapsulation=settings.encapsulation if settings.encapsulation in kinds else min(kinds),
             maximum_paths=settings.maximum_paths if bier.ecmp else 1,
+            fast_reroute=settings.fast_reroute
+            if settings.fast_reroute in bier.fast_reroute
+            else FastReroute.NONE,
         )
     guarded = "edge" not in facts.refused
     routers = {

@@ -144,8 +144,9 @@ def test_other_bitstring_lengths_are_refused_where_they_are_unknown(platform: Pl
 
 
 def test_an_ipv6_bfr_prefix_is_refused_where_it_is_unknown() -> None:
-    (problem,) = problems(domain(Platform.REFERENCE, Platform.SROS, pools=IPV6_POOLS))
-    assert problem.what == "sros1 (sros) takes IPv4 BFR-prefixes, but the pools are IPv6"
+    told = problems(domain(Platform.REFERENCE, Platform.SROS, pools=IPV6_POOLS))
+    what = "sros1 (sros) takes IPv4 BFR-prefixes, but the pools are IPv6"
+    assert what in [problem.what for problem in told]
 
 
 @pytest.mark.parametrize("platform", [Platform.IETF, Platform.JUNOS, Platform.SROS])

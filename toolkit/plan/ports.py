@@ -165,11 +165,16 @@ def check_ports(inventory: Inventory) -> Iterator[Problem]:
 
 
 def check_names_of_ports(inventory: Inventory, wiring: Wiring) -> Iterator[Problem]:
-    """Name ports that were declared with a name that another interface of the router has."""
+    """Name ports whose names another interface of the router has, or that are too long for it."""
     for name, ports in wiring.ports.items():
         router = inventory.routers[name]
-        taken = {PLATFORMS[router.platform].loopback: "the loopback"}
+        facts = PLATFORMS[router.platform]
+        taken = {facts.loopback: "the loopback"}
         for port in ports:
+            if 0 < facts.longest_port < len(port.name):
+                what = f"{port.name} has more than {facts.longest_port} characters, which is what"
+                what += f" {name} ({router.platform}) takes as the name of an interface"
+                yield Problem(place_of(router), what, f"give {port.peer} a shorter name")
             other = taken.setdefault(port.name, f"the port of {port.link}")
             if other != f"the port of {port.link}":
                 what = f"{port.name} of {name} is the port of {port.link}, and {other}"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from toolkit.errors import Place, Problem
 from toolkit.inventory.model import Platform
-from toolkit.render import lint_iosxr, lint_vrp
+from toolkit.render import lint_iosxr, lint_junos, lint_sros, lint_vrp
 from toolkit.render.remark import Lint, Remark
 from toolkit.state.branch import Branch
 from toolkit.state.readers import READERS, read_router
@@ -21,7 +21,12 @@ __all__ = ["LINTS", "Lint", "Remark", "lint"]
 
 
 LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType(
-    {Platform.VRP: lint_vrp.lint, Platform.IOSXR: lint_iosxr.lint}
+    {
+        Platform.JUNOS: lint_junos.lint_junos,
+        Platform.SROS: lint_sros.lint_sros,
+        Platform.VRP: lint_vrp.lint_vrp,
+        Platform.IOSXR: lint_iosxr.lint_iosxr,
+    }
 )
 """Platform -> its lint."""
 

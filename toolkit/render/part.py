@@ -7,7 +7,7 @@ once, for every platform.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolkit.inventory.model import Igp, Imposition, Transport
 from toolkit.plan.model import (
@@ -54,6 +54,8 @@ class Part:
     """Replication segments of this router."""
     loopbacks: Mapping[str, IpAddress]
     """Router -> its loopback, of the routers that policies and segments name."""
+    node_sids: Mapping[str, int] = field(default_factory=dict)
+    """Router -> index of its node SID, of the same routers."""
     trees: tuple[tuple[FlowPlan, TreePlan], ...] = ()
     """P2MP trees that the router is a node of, root included, with their flows."""
     pim: PimPart | None = None
@@ -63,6 +65,8 @@ class Part:
     """None: it speaks no BGP; the overlay is static, or it is neither edge nor reflector."""
     vpn_ports: tuple[tuple[PortPlan, int | None], ...] = ()
     """Ports in the VRF, and the version of IGMP or MLD there, if any."""
+    vpn_edges: tuple[IpAddress, ...] = ()
+    """Loopbacks of the other edge routers of its VPN, sorted: where its unicast packets go."""
     mvpn: Mvpn | None = None
     """Its part in the multicast VPN; None: no host of the VPN is here."""
     qos: QosPlan | None = None
@@ -76,6 +80,7 @@ class Part:
             "bgp": self.bgp,
             "mvpn": self.mvpn,
             "vpn_ports": self.vpn_ports,
+            "vpn_edges": self.vpn_edges,
             "qos": self.qos,
             "imposed": self.imposed,
             "delivered": self.delivered,
@@ -86,6 +91,7 @@ class Part:
             "segments": self.segments,
             "trees": self.trees,
             "loopbacks": self.loopbacks,
+            "node_sids": self.node_sids,
         }
 
 
@@ -110,6 +116,7 @@ def part_of(plan: Plan, name: str) -> Part:
             sessions.append((flow, "ingress"))
         elif ports:
             sessions.append((flow, "egress"))
+    loopbacks = _loopbacks(plan, name, segments)
     return Part(
         router=router,
         imposed=tuple(
@@ -131,7 +138,10 @@ def part_of(plan: Plan, name: str) -> Part:
         sr=None if router.node_sid is None else plan.sr,
         policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
         segments=segments,
-        loopbacks=_loopbacks(plan, name, segments),
+        loopbacks=loopbacks,
+        node_sids={
+            peer: sid for peer in loopbacks if (sid := plan.routers[peer].node_sid) is not None
+        },
         trees=tuple(
             (flow, flow.tree)
             for flow in plan.flows
@@ -141,8 +151,16 @@ def part_of(plan: Plan, name: str) -> Part:
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
         vpn_ports=vpn_ports(plan, router),
+        vpn_edges=_vpn_edges(plan, name),
         qos=plan.qos,
     )
+
+
+def _vpn_edges(plan: Plan, name: str) -> tuple[IpAddress, ...]:
+    if plan.mvpn is None or name not in plan.mvpn.instances:
+        return ()
+    others = (plan.routers[other].loopback.ip for other in plan.mvpn.instances if other != name)
+    return tuple(sorted(others, key=int))
 
 
 def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | None:

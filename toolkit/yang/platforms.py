@@ -36,6 +36,8 @@ class ModuleSet:
     """What they are the modules of, for people."""
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """As for `Schema`."""
+    remedies: bool = True
+    """As for `Schema`: False where pyang takes minutes to read the modules."""
 
 
 SETS: Mapping[str, ModuleSet] = MappingProxyType(
@@ -46,6 +48,26 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
         "frr": ModuleSet(
             modules=REFERENCE_MODULES, release="our own modules", features=REFERENCE_FEATURES
         ),
+        # One configuration root; every other module adds its part.
+        "junos": ModuleSet(
+            modules=tuple(
+                f"junos-conf-{part}@2024-01-01"
+                for part in (
+                    "root",
+                    "interfaces",
+                    "policy-options",
+                    "forwarding-options",
+                    "routing-options",
+                    "protocols",
+                    "routing-instances",
+                )
+            ),
+            release="Juniper Junos 24.4R1",
+            remedies=False,
+        ),
+        # One module with 154 submodules.  The one with configuration groups is too large to ship;
+        # a stand-in that names groups and nothing else does for what we write.
+        "sros": ModuleSet(modules=("nokia-conf",), release="Nokia SR OS 26.3"),
         "vrp": ModuleSet(modules=VRP_MODULES, release="Huawei VRP 8.22.0, NE40E-X8X16"),
     }
 )
@@ -92,7 +114,12 @@ def _load(platform: str, folders: Sequence[Path]) -> Schema | Unproven:
             if folders
             else f"{PATH_VARIABLE} names no folder with the modules of {modules.release}"
         )
-    return Schema(modules.modules, (own, *folders, *base_folders()), features=modules.features)
+    return Schema(
+        modules.modules,
+        (own, *folders, *base_folders()),
+        features=modules.features,
+        remedies=modules.remedies,
+    )
 
 
 def _found(module: str, folders: Sequence[Path]) -> bool:
