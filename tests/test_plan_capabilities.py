@@ -149,7 +149,7 @@ def test_an_ipv6_bfr_prefix_is_refused_where_it_is_unknown() -> None:
     assert what in [problem.what for problem in told]
 
 
-@pytest.mark.parametrize("platform", [Platform.IETF, Platform.JUNOS, Platform.SROS])
+@pytest.mark.parametrize("platform", [Platform.JUNOS, Platform.SROS])
 def test_host_imposition_needs_a_router_that_accepts_it(platform: Platform) -> None:
     declared = domain(platform, Platform.REFERENCE)
     make_plan(declared)

@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "platforms": "Show what each router platform can be configured to do",
     "plan": "Plan the multicast network that an inventory asks for",
     "render": "Write each router's configuration, checked against its YANG schema",
-    "yang": "Show and lint the YANG modules of the reference platform",
+    "yang": "Show and lint YANG modules, list those of platforms, fetch those of a device",
     "device": "Run embedded NETCONF routers on loopback",
     "push": "Bring all routers to the plan in one network-wide transaction",
     "verify": "Check that every GPU cloud is served exactly once, also when links fail",

@@ -12,18 +12,21 @@ from typing import Any, Final
 
 from toolkit.errors import Place, Problem
 from toolkit.inventory.model import Platform
-from toolkit.render import lint_iosxr, lint_junos, lint_sros, lint_vrp
+from toolkit.render import lint_ietf, lint_iosxr, lint_junos, lint_sros, lint_vrp
 from toolkit.render.remark import Lint, Remark
 from toolkit.state.branch import Branch
 from toolkit.state.readers import READERS, read_router
 
 __all__ = ["LINTS", "Lint", "Remark", "lint"]
 
+__all__ = ["LINTS", "Lint", "Remark", "lint"]
+
 
 LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType(
     {
-        Platform.JUNOS: lint_junos.lint_junos,
+        Platform.IETF: lint_ietf.lint_ietf,
         Platform.SROS: lint_sros.lint_sros,
+        Platform.JUNOS: lint_junos.lint_junos,
         Platform.VRP: lint_vrp.lint_vrp,
         Platform.IOSXR: lint_iosxr.lint_iosxr,
     }

@@ -56,6 +56,8 @@ class Part:
     """Router -> its loopback, of the routers that policies and segments name."""
     node_sids: Mapping[str, int] = field(default_factory=dict)
     """Router -> index of its node SID, of the same routers."""
+    receivers: Mapping[str, tuple[IpAddress, ...]] = field(default_factory=dict)
+    """Delivery that starts here -> loopbacks of the routers of its clouds, sorted."""
     trees: tuple[tuple[FlowPlan, TreePlan], ...] = ()
     """P2MP trees that the router is a node of, root included, with their flows."""
     pim: PimPart | None = None
@@ -92,6 +94,7 @@ class Part:
             "trees": self.trees,
             "loopbacks": self.loopbacks,
             "node_sids": self.node_sids,
+            "receivers": self.receivers,
         }
 
 
@@ -134,6 +137,7 @@ def part_of(plan: Plan, name: str) -> Part:
             if not flow.transport.pim and plan.mvpn is None
         ),
         sessions=tuple(sessions),
+        receivers={f.delivery: _receivers(plan, f) for f in plan.flows if f.bfir == name},
         pim=_pim_part(plan, plan.pim, router),
         sr=None if router.node_sid is None else plan.sr,
         policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
@@ -172,6 +176,11 @@ def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | 
         spt_switchover=pim.spt_switchover,
         ports=pim_ports(plan, router),
     )
+
+
+def _receivers(plan: Plan, flow: FlowPlan) -> tuple[IpAddress, ...]:
+    routers = {plan.hosts[cloud].router for cloud in flow.clouds}
+    return tuple(sorted((plan.routers[name].loopback.ip for name in routers), key=int))
 
 
 def _loopbacks(

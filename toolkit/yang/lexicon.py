@@ -47,7 +47,8 @@ class Lexicon:
 
         folders = ":".join(map(str, self._search_path))
         context = Context(FileRepository(folders, use_env=False))
-        found = [context.search_module(None, name.partition("@")[0]) for name in self._modules]
+        parts = [name.partition("@") for name in self._modules]
+        found = [context.search_module(None, name, rev or None) for name, _, rev in parts]
         # pyang 2.7 gives up on submodules that include each other (nokia-conf has 154 of them), by
         # an AttributeError late in its checks; what it has read by then answers most questions.
         with suppress(AttributeError):

@@ -87,6 +87,11 @@ class Schema:
         xml = self._convert(_json_text(tree, device), Form.JSON, Form.XML, device, Mode.FRAGMENT)
         return xmltext.hoist(xml)
 
+    @property
+    def search_path(self) -> tuple[Path, ...]:
+        """The folders that modules were searched for in."""
+        return self._search_path
+
     def modules(self) -> tuple[ModuleInfo, ...]:
         """Return every module, the imported ones too, for a hello and for get-schema."""
         return self._infos
