@@ -139,8 +139,8 @@ SPOILED = {
     "an IGP that nobody has": (">isis<", ">rip<"),
     "a node that the model has not": ("<bfr-prefix>", "<bfr-loopback/><bfr-prefix>"),
     "an access list that is not there": (
-        "<acl-set><name>from-host-hub<",
-        "<acl-set><name>from-host-hut<",
+        "<acl-set><name>llmsync-from-host-hub<",
+        "<acl-set><name>llmsync-from-host-hut<",
     ),
 }
 
@@ -250,7 +250,7 @@ def test_one_sub_domain_has_one_address_family() -> None:
 def test_a_policy_that_refers_to_nothing_is_said_and_no_error() -> None:
     good = text(case="isis-pim-ssm-static")
     assert not validate("r1", good, Platform.IETF).warnings
-    spoiled = good.replace("<range-policy>ssm-groups<", "<range-policy>elsewhere<")
+    spoiled = good.replace("<range-policy>llmsync-ssm-groups<", "<range-policy>elsewhere<")
     (warning,) = validate("r1", spoiled, Platform.IETF).warnings
     assert "elsewhere is a name and no access list here has it" in str(warning)
 
