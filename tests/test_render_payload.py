@@ -161,13 +161,18 @@ def test_a_missing_cell_is_refused_before_anything_is_rendered(templates: Path) 
 
 
 def test_a_platform_without_templates_names_those_that_have_them(templates: Path) -> None:
-    for file in templates.glob("*/sros.j2"):
+    for file in templates.glob("*/reference.j2"):
         file.unlink()
-    plan, _ = make_plan(star(2, platform=Platform.SROS))
-    others = ", ".join(sorted(file.stem for file in (templates / "isis").glob("*.j2")))
+    plan, _ = make_plan(star(2))
+    there = cells(templates)
+
+    def others(wanted: str) -> str:
+        return ", ".join(sorted(platform for feature, platform in there if feature == wanted))
+
+    assert others("isis")
     assert [str(problem) for problem in missing_cells(plan, templates)][:2] == [
-        f"routers.core: no template for interfaces on sros (available: {others})",
-        f"routers.core: no template for isis on sros (available: {others})",
+        f"routers.core: no template for {feature} on reference (available: {others(feature)})"
+        for feature in ("interfaces", "isis")
     ]
 
 

@@ -53,18 +53,11 @@ def wire(
     links = {link.name: link for link in inventory.links}
     ports: defaultdict[str, list[PortPlan]] = defaultdict(list)
     cables: list[Cable] = []
-    names = port_names(links, link_indices)
-    own_names = {platform for platform, facts in PLATFORMS.items() if facts.logical_ports}
+    names = link_ports(inventory, link_indices)
     for name in sorted(links, key=name_order):
         link, index = links[name], link_indices[name]
         declared = link.a_port, link.b_port
-        ends = tuple(
-            End(
-                node,
-                planned if inventory.routers[node].platform in own_names else given or planned,
-            )
-            for node, planned, given in zip((link.a, link.b), names[name], declared, strict=True)
-        )
+        ends = End(link.a, names[name][0]), End(link.b, names[name][1])
         own = addresses.links.interface(index, 0), addresses.links.interface(index, 1)
         for here, there in ((0, 1), (1, 0)):
             ports[ends[here].node].append(
@@ -88,7 +81,7 @@ def wire(
     senders = imposing(inventory)
     for host in attached_hosts(inventory):
         index = host_indices[host.name]
-        logical = inventory.routers[host.router].platform in own_names
+        logical = PLATFORMS[inventory.routers[host.router].platform].logical_ports
         port = _edge_port(host, index, addresses, accept=host.name in senders, own_name=logical)
         ports[host.router].append(port)
         hosts[host.name] = _host(inventory, host, port)
@@ -101,6 +94,27 @@ def wire(
         hosts=hosts,
         cables=tuple(sorted(cables, key=lambda c: (c.b.node in hosts, name_order(c.link)))),
     )
+
+
+def link_ports(inventory: Inventory, link_indices: Mapping[str, int]) -> dict[str, tuple[str, str]]:
+    """Return link name -> names of its interfaces at `a` and at `b`.
+
+    Those that the inventory declares, where the platform's interfaces have no names of their own.
+    """
+    links = {link.name: link for link in inventory.links}
+    planned = port_names(links, link_indices)
+
+    def name(router: str, given: str, otherwise: str) -> str:
+        own = PLATFORMS[inventory.routers[router].platform].logical_ports
+        return otherwise if own else given or otherwise
+
+    return {
+        key: (
+            name(link.a, link.a_port, planned[key][0]),
+            name(link.b, link.b_port, planned[key][1]),
+        )
+        for key, link in links.items()
+    }
 
 
 def _edge_port(
@@ -151,11 +165,16 @@ def check_ports(inventory: Inventory) -> Iterator[Problem]:
 
 
 def check_names_of_ports(inventory: Inventory, wiring: Wiring) -> Iterator[Problem]:
-    """Name ports that were declared with a name that another interface of the router has."""
+    """Name ports whose names another interface of the router has, or that are too long for it."""
     for name, ports in wiring.ports.items():
         router = inventory.routers[name]
-        taken = {PLATFORMS[router.platform].loopback: "the loopback"}
+        facts = PLATFORMS[router.platform]
+        taken = {facts.loopback: "the loopback"}
         for port in ports:
+            if 0 < facts.longest_port < len(port.name):
+                what = f"{port.name} has more than {facts.longest_port} characters, which is what"
+                what += f" {name} ({router.platform}) takes as the name of an interface"
+                yield Problem(place_of(router), what, f"give {port.peer} a shorter name")
             other = taken.setdefault(port.name, f"the port of {port.link}")
             if other != f"the port of {port.link}":
                 what = f"{port.name} of {name} is the port of {port.link}, and {other}"

@@ -54,8 +54,12 @@ class Part:
     """Replication segments of this router."""
     loopbacks: Mapping[str, IpAddress]
     """Router -> its loopback, of the routers that policies and segments name."""
+    node_sids: Mapping[str, int] = field(default_factory=dict)
+    """Router -> index of its node SID, of the same routers."""
     receivers: Mapping[str, tuple[IpAddress, ...]] = field(default_factory=dict)
     """Delivery that starts here -> loopbacks of the routers of its clouds, sorted."""
+    trees: tuple[tuple[FlowPlan, TreePlan], ...] = ()
+    """P2MP trees that the router is a node of, root included, with their flows."""
     pim: PimPart | None = None
     """None: it runs no PIM."""
     igp: Igp = Igp.ISIS
@@ -63,6 +67,8 @@ class Part:
     """None: it speaks no BGP; the overlay is static, or it is neither edge nor reflector."""
     vpn_ports: tuple[tuple[PortPlan, int | None], ...] = ()
     """Ports in the VRF, and the version of IGMP or MLD there, if any."""
+    vpn_edges: tuple[IpAddress, ...] = ()
+    """Loopbacks of the other edge routers of its VPN, sorted: where its unicast packets go."""
     mvpn: Mvpn | None = None
     """Its part in the multicast VPN; None: no host of the VPN is here."""
     qos: QosPlan | None = None
@@ -76,6 +82,7 @@ class Part:
             "bgp": self.bgp,
             "mvpn": self.mvpn,
             "vpn_ports": self.vpn_ports,
+            "vpn_edges": self.vpn_edges,
             "qos": self.qos,
             "imposed": self.imposed,
             "delivered": self.delivered,
@@ -84,7 +91,9 @@ class Part:
             "sr": self.sr,
             "policies": self.policies,
             "segments": self.segments,
+            "trees": self.trees,
             "loopbacks": self.loopbacks,
+            "node_sids": self.node_sids,
             "receivers": self.receivers,
         }
 
@@ -110,6 +119,7 @@ def part_of(plan: Plan, name: str) -> Part:
             sessions.append((flow, "ingress"))
         elif ports:
             sessions.append((flow, "egress"))
+    loopbacks = _loopbacks(plan, name, segments)
     return Part(
         router=router,
         imposed=tuple(
@@ -132,13 +142,29 @@ def part_of(plan: Plan, name: str) -> Part:
         sr=None if router.node_sid is None else plan.sr,
         policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
         segments=segments,
-        loopbacks=_loopbacks(plan, segments) | {name: router.loopback.ip},
+        loopbacks=loopbacks,
+        node_sids={
+            peer: sid for peer in loopbacks if (sid := plan.routers[peer].node_sid) is not None
+        },
+        trees=tuple(
+            (flow, flow.tree)
+            for flow in plan.flows
+            if flow.tree is not None and any(name in path.nodes for path in flow.tree.paths)
+        ),
         igp=plan.igp,
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
         vpn_ports=vpn_ports(plan, router),
+        vpn_edges=_vpn_edges(plan, name),
         qos=plan.qos,
     )
+
+
+def _vpn_edges(plan: Plan, name: str) -> tuple[IpAddress, ...]:
+    if plan.mvpn is None or name not in plan.mvpn.instances:
+        return ()
+    others = (plan.routers[other].loopback.ip for other in plan.mvpn.instances if other != name)
+    return tuple(sorted(others, key=int))
 
 
 def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | None:
@@ -158,8 +184,10 @@ def _receivers(plan: Plan, flow: FlowPlan) -> tuple[IpAddress, ...]:
 
 
 def _loopbacks(
-    plan: Plan, segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
+    plan: Plan, name: str, segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
 ) -> dict[str, IpAddress]:
-    named = {tree.root for tree, _, _ in segments}
+    named = {name} | {tree.root for tree, _, _ in segments}
     named |= {branch.router for _, _, node in segments for branch in node.branches}
-    return {name: plan.routers[name].loopback.ip for name in sorted(named)}
+    # A policy names the leaves of its tree (RFC 9960).
+    named |= {leaf for tree, path, _ in segments if tree.root == name for leaf in path.nodes}
+    return {router: plan.routers[router].loopback.ip for router in sorted(named)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -48,7 +49,10 @@ class Lexicon:
         context = Context(FileRepository(folders, use_env=False))
         parts = [name.partition("@") for name in self._modules]
         found = [context.search_module(None, name, rev or None) for name, _, rev in parts]
-        context.validate()
+        # pyang 2.7 gives up on submodules that include each other (nokia-conf has 154 of them), by
+        # an AttributeError late in its checks; what it has read by then answers most questions.
+        with suppress(AttributeError):
+            context.validate()
         every = [module for module in context.modules.values() if module.keyword == "module"]
         return [module for module in found if module is not None], every
 

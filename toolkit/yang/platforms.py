@@ -24,6 +24,7 @@ from toolkit.yang.library import Library, needed_modules
 from toolkit.yang.modulefile import base_folders, deviated_modules, find_module
 from toolkit.yang.reference import OWN_MODULES, REFERENCE_FEATURES, REFERENCE_MODULES
 from toolkit.yang.schema import Schema, reference_schema
+from toolkit.yang.vrp import VRP_MODULES
 
 PATH_VARIABLE: Final = "LLMSYNC_YANG_PATH"
 
@@ -38,6 +39,8 @@ class ModuleSet:
     """What they are the modules of, for people."""
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """As for `Schema`."""
+    remedies: bool = True
+    """As for `Schema`: False where pyang takes minutes to read the modules."""
 
 
 SETS: Mapping[str, ModuleSet] = MappingProxyType(
@@ -48,6 +51,26 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
         "frr": ModuleSet(
             modules=REFERENCE_MODULES, release="our own modules", features=REFERENCE_FEATURES
         ),
+        # One configuration root; every other module adds its part.
+        "junos": ModuleSet(
+            modules=tuple(
+                f"junos-conf-{part}@2024-01-01"
+                for part in (
+                    "root",
+                    "interfaces",
+                    "policy-options",
+                    "forwarding-options",
+                    "routing-options",
+                    "protocols",
+                    "routing-instances",
+                )
+            ),
+            release="Juniper Junos 24.4R1",
+            remedies=False,
+        ),
+        # One module with 154 submodules.  The one with configuration groups is too large to ship;
+        # a stand-in that names groups and nothing else does for what we write.
+        "sros": ModuleSet(modules=("nokia-conf",), release="Nokia SR OS 26.3"),
         "ietf": ModuleSet(
             modules=(
                 "llmsync-ietf-isis-deviations",
@@ -73,6 +96,7 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
             ),
             release="RFCs of the IETF, ietf-bier of 2020-09-08, ietf-multicast of 2026-04-12",
         ),
+        "vrp": ModuleSet(modules=VRP_MODULES, release="Huawei VRP 8.22.0, NE40E-X8X16"),
     }
 )
 """Platform -> its modules.  A platform without an entry has none that could be had in advance."""
@@ -143,7 +167,12 @@ def _load(platform: str, folders: Sequence[Path]) -> Schema | Unproven:
             if folders
             else f"{PATH_VARIABLE} names no folder with the modules of {modules.release}"
         )
-    return Schema(modules.modules, (own, *folders, *base_folders()), features=modules.features)
+    return Schema(
+        modules.modules,
+        (own, *folders, *base_folders()),
+        features=modules.features,
+        remedies=modules.remedies,
+    )
 
 
 @cache
