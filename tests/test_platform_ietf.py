@@ -122,7 +122,9 @@ def test_yanglint_reads_the_same_documents_as_libyang_does(
     name: str, yanglint: YanglintEngine
 ) -> None:
     _, payloads = rendered(CASES[name])
-    for router in ("r1", "r4"):  # a BFIR or root, and an edge of clouds
+    # The ingress, and where it is worth a process of yanglint's own, an edge of clouds.
+    routers = ("r1", "r4") if name in ("isis-bier-router-static", "ospf-sr-p2mp-mvpn") else ("r1",)
+    for router in routers:
         xml = schema().to_xml(payloads[router].tree)
         theirs = yanglint.convert(xml, Form.XML, Form.JSON, Mode.CONFIG)
         # It leaves lists in the order in which they stood; libyang sorts them.
