@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +75,10 @@ def run(args: argparse.Namespace) -> int:
     devices = make_devices(args, names)
     ports = {name: args.port_base + n for n, name in enumerate(names)} if args.port_base else {}
     with DeviceFarm(devices, ports=ports, users=users(args)) as farm:
-        _announce(farm, args)
+        try:
+            _announce(farm, args)
+        finally:  # a router that stops has not been confirmed: what ran before runs again
+            farm.call(lambda: [device.expire(math.inf) for device in devices])
     return ExitCode.OK
 
 

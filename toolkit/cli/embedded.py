@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.cli.frr_device import add_frr_flags, check_flags, frr_device
 from toolkit.errors import EnvironmentProblem, Problem, SchemaError, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what kind of routers these are."""
+    add_frr_flags(parser)
     parser.add_argument(
         "--startup", type=Path, metavar="PATH",
         help="keep startup configurations: in the folder PATH, NAME.xml each; with one router PATH "
@@ -47,6 +49,7 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
     from toolkit.netconf.startupfile import read_startup, write_startup
     from toolkit.yang.schema import reference_schema
 
+    check_flags(args, names)
     faults = _faults(args.fault, names)
     readers = _readers(args.read_only_user)
     access = read_only(readers, [DEFAULT_USER]) if readers else None
@@ -60,11 +63,20 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
         except SchemaError as error:
             problems += error.problems
             continue
+        own_faults = tuple(f for f in faults if f.router in ("", name))
+        if args.backend == "frr" and file is not None:
+            devices.append(
+                frr_device(
+                    args, name, schema,
+                    file=file, config=config or {}, access=access, faults=own_faults,
+                )
+            )  # fmt: skip
+            continue
         devices.append(
             Device(
                 name, schema, config=config, access=access,
                 on_startup=partial(write_startup, file) if file is not None else None,
-                faults=tuple(f for f in faults if f.router in ("", name)),
+                faults=own_faults,
             )
         )  # fmt: skip
     if problems:

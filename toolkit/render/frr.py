@@ -1,0 +1,101 @@
+"""A router's configuration in FRRouting's own words, through templates/<feature>/frr.j2.
+
+The configuration is one by our modules, as it is pushed to the server before FRR; what it says is
+read as network state first.  Names that would break out of a line are refused here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from toolkit.errors import Place, Problem, SchemaError
+from toolkit.inventory.model import Platform
+from toolkit.netconf.frr_text import MARK, ordered, parse, to_text
+from toolkit.plan.platforms import PLATFORMS
+from toolkit.render.cells import cells
+from toolkit.render.text import render_text
+from toolkit.state.branch import Branch
+from toolkit.state.model import Interface, RouterState
+from toolkit.state.readers import read_router
+
+FEATURES: Final = ("interfaces", "isis", "ospf", "pim", "edge")
+"""Features that FRR itself has lines for, in the order in which they are written."""
+_NAME: Final = re.compile(r"[!-.0-~]{1,15}")
+"""What Linux takes for the name of an interface (net/core/dev.c, dev_valid_name)."""
+
+
+def frr_text(device: str, tree: Mapping[str, Any], templates: Path | None = None) -> str:
+    """Return FRR's configuration of the router `device`; a comment names each part's data path.
+
+    Raises SchemaError for what FRR cannot be told, TemplateError where a template cannot be filled.
+    """
+    state = read_router(device, tree, Platform.FRR.value)
+    if problems := _problems(device, state):
+        raise SchemaError(problems)
+    variables = _variables(state, tree)
+    there = cells(templates)
+    pieces = [
+        render_text(feature, Platform.FRR.value, variables, templates)
+        for feature in FEATURES
+        if (feature, Platform.FRR.value) in there
+    ]
+    return to_text(ordered(parse("".join(pieces))))
+
+
+def _variables(state: RouterState, tree: Mapping[str, Any]) -> dict[str, object]:
+    interfaces = tuple(state.interfaces.values())
+    pim = [i for i in interfaces if i.pim]
+    rps = {rp.address for rp in state.pim.rps} if state.pim is not None else set()
+    return {
+        "mark": MARK,
+        "loopback": PLATFORMS[Platform.FRR].loopback,
+        "state": state,
+        "interfaces": interfaces,
+        "descriptions": _descriptions(tree),
+        "families": families,
+        "ospf_families": {f for i in interfaces if i.ospf is not None for f in families(i)},
+        "pim_families": {family for i in pim for family in families(i)},
+        "rp_interfaces": {
+            i.name for i in interfaces if rps.intersection(address.ip for address in i.addresses)
+        },
+    }
+
+
+def families(interface: Interface) -> tuple[int, ...]:
+    """Return the address families of an interface."""
+    return tuple(sorted({address.version for address in interface.addresses}))
+
+
+def _descriptions(tree: Mapping[str, Any]) -> dict[str, str]:
+    """Return what FRR shows as descriptions: one line, and never empty."""
+    return {
+        entry.text("name"): " ".join(entry.text("description").split()) or entry.text("name")
+        for entry in Branch(tree).one("interfaces").all("interface")
+    }
+
+
+def _problems(device: str, state: RouterState) -> list[Problem]:
+    found = []
+    for name, interface in state.interfaces.items():
+        at = f"/ietf-interfaces:interfaces/interface[name='{name}']"
+        if not _NAME.fullmatch(name) or name in (".", ".."):
+            what = f"{name!r} is no name of a Linux interface"
+            remedy = "name ports as `ip link` shows them: 1 to 15 characters, no blank, no slash"
+            found.append(Problem(Place(device, path=at), what, remedy))
+        if interface.ttl_threshold:
+            found.append(
+                Problem(
+                    Place(device, path=f"/llmsync-pim:pim/interface[name='{name}']/ttl-threshold"),
+                    "FRR has no TTL threshold", "leave it out, or bound groups at the next router",
+                )
+            )  # fmt: skip
+    if state.mvpns:
+        found.append(
+            Problem(
+                Place(device), "FRR's BGP carries no MVPN routes", "use the static overlay"
+            )
+        )  # fmt: skip
+    return found
