@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
         try:
             _announce(farm, args)
         finally:  # a router that stops has not been confirmed: what ran before runs again
-            farm.call(lambda: [device.expire(math.inf) for device in devices])
+            for device in devices:
+                farm.call(partial(device.expire, math.inf))
     return ExitCode.OK
 
 

@@ -1,4 +1,4 @@
-"""`llmsync device --backend frr`: the router is FRRouting on this host, our server stands before it."""
+"""`llmsync device --backend frr`: the router is FRRouting on this host, our server before it."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def check_flags(args: argparse.Namespace, names: Sequence[str]) -> None:
         )
     if args.startup is None:
         raise UsageError(
-            "--backend frr: FRR keeps what it was told when this server stops, so the server has to "
-            "remember it, too (--startup FOLDER)"
+            "--backend frr: FRR keeps what it was told when this server stops, so the server has "
+            "to remember it, too (--startup FOLDER)"
         )
 
 

@@ -96,7 +96,8 @@ class FrrBackend:
             raise SchemaError(
                 [
                     Problem(
-                        Place(self.name), f"FRR's {name} does not run, and the configuration needs it",
+                        Place(self.name),
+                        f"FRR's {name} does not run, and the configuration needs it",
                         f"set {name}=yes in /etc/frr/daemons and restart FRR",
                     )
                     for name in missing

@@ -4,16 +4,16 @@ Pure.  Text is what `show running-config` prints: a line in the first column is 
 or opens a section; indented lines are in it.  A comment `! /path` says which data path of the
 router's configuration the lines after it come from.
 
-Ours are: `router isis llmsync`; lines that name a prefix list `llmsync-...`; the lines of `OWNED` on
-interfaces whose description begins with `llmsync:`; the router-id of OSPF where such an interface
-runs it.  Everything else is somebody else's, and stays.
+Ours are: `router isis llmsync`; lines that name a prefix list `llmsync-...`; the lines of `OWNED`
+on interfaces whose description begins with `llmsync:`; the router-id of OSPF where such an
+interface runs it.  Everything else is somebody else's, and stays.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 MARK: Final = "llmsync"
@@ -64,7 +64,7 @@ class Section:
     body: tuple[str, ...] = ()
     end: str = ""
     """What closes it, `exit` or `exit-vrf`; empty: the next section does."""
-    paths: tuple[str, ...] = ()
+    paths: tuple[str, ...] = field(default=(), compare=False)
     """Data path of the header, then of every line of the body; empty where nobody said."""
 
     @property
@@ -152,8 +152,10 @@ def _rank(header: str) -> int:
 def path_at(text: str, number: int) -> tuple[str, str]:
     """Return line `number` (from 1) of `text` and the data path that it comes from."""
     lines = text.splitlines()
-    line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
-    for above in reversed(lines[: max(0, number - 1)]):
+    if not 0 < number <= len(lines):
+        return "", ""
+    line = lines[number - 1].strip()
+    for above in reversed(lines[: number - 1]):
         if above.strip().startswith("! /"):
             return line, above.strip()[1:].strip()
     return line, ""
@@ -253,9 +255,9 @@ def conflicts(running: Iterable[Section], ours: Iterable[Section]) -> Iterator[t
         if section.header not in _RUNNING_OSPF or pattern_id is None or _marked(section, running):
             continue
         for line in filter(pattern_id.match, section.lines):
-            command = next((c for c in wanted(ours) if c.header == section.header and c.line), None)
-            if command is not None and command.line != line:
-                yield command, line
+            for command in sorted(wanted(ours)):
+                if command.header == section.header and command.line not in ("", line):
+                    yield command, line
 
 
 def _commands(section: Section) -> Iterator[Command]:

@@ -53,10 +53,10 @@ class Device:
         """`state` returns config-false data (RFC 7951) that <get> adds to running.
 
         `on_commit` is told each new running configuration before it counts as running; a
-        ToolkitError from it refuses the commit.  `check` is asked about a valid configuration that
-        may come to run, and refuses likewise (`applier`).  `config` is what runs at first (not told), and
-        what is in startup; SchemaError when invalid.  `startup` offers the capability :startup, and
-        `on_startup` is told each new startup configuration (a ToolkitError refuses the change).
+        ToolkitError from it refuses the commit.  `check` may refuse a valid configuration before
+        that (`applier`).  `config` is what runs at first (not told), and what is in startup;
+        SchemaError when invalid.  `startup` offers the capability :startup, and `on_startup` is
+        told each new startup configuration (a ToolkitError refuses the change).
         `access` limits what users may do; without it everybody may do everything.
         """
         self.name, self.schema = name, schema

@@ -115,7 +115,7 @@ def _first(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _call(words: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "VTYSH_PAGER": "", "LC_ALL": "C.UTF-8"}
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     try:
         return subprocess.run(
             words, check=False, capture_output=True, text=True, timeout=_PATIENCE,

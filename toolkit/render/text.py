@@ -16,7 +16,6 @@ import jinja2
 from toolkit.datafiles import data_folder
 from toolkit.errors import Place, Problem, TemplateError
 
-
 _PLAIN: Final = ("frr", "nft", "tc")
 """Columns whose templates give text for a program, not XML."""
 
