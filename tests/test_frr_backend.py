@@ -156,7 +156,7 @@ def test_the_place_of_others_is_not_taken(router):
 def test_a_daemon_that_does_not_run_is_named(router):
     text = config() + "! /x:v6\ninterface e0\n ipv6 ospf6 area 0.0.0.0\nexit\n"
     before = router.running
-    with pytest.raises(SchemaError, match="FRR's ospf6d does not run.*ospf6d=yes"):
+    with pytest.raises(SchemaError, match="FRR's ospf6d does not run"):
         backend(router).apply({"text": text})
     assert router.running == before
 

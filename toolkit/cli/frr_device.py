@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from toolkit.plan.model import Plan
     from toolkit.yang.schema import Schema
 
-_FLAGS = ("frr_vty_socket", "frr_pathspace", "frr_config_dir")
+_FLAGS = ("frr_vty_socket", "frr_pathspace", "frr_config_dir", "frr_namespace")
 
 
 def add_frr_flags(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,10 @@ def add_frr_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--frr-config-dir", type=Path, metavar="DIR",
         help="where frr.conf is, if not in /etc/frr: a save of startup writes it (`write memory`)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--frr-namespace", default="", metavar="NETNS",
+        help="the network namespace that FRR runs in, if not in this one",
     )  # fmt: skip
 
 
@@ -80,12 +84,15 @@ def frr_device(
     from toolkit.cli.frr_bift import BiftFile
     from toolkit.netconf.applier import Chain
     from toolkit.netconf.backend_frr import FrrBackend
+    from toolkit.netconf.backend_linux import LinuxBackend
     from toolkit.netconf.datastore import EMPTY
     from toolkit.netconf.device import Device
     from toolkit.netconf.names import Datastore
     from toolkit.netconf.runtime_frr import Vtysh, missing
+    from toolkit.netconf.runtime_linux import LinuxKernel
     from toolkit.netconf.startupfile import write_startup
     from toolkit.render.frr import frr_text
+    from toolkit.render.host import host_part
 
     if lacking := missing():
         raise EnvironmentProblem(f"--backend frr: {lacking}")
@@ -95,9 +102,13 @@ def frr_device(
     if not file.exists():
         _refuse_orphans(frr, file)
         write_startup(file, EMPTY)
-    parts: list[Applier] = [FrrBackend(name, frr, partial(frr_text, name))]
-    if (folder := file.parent) and (plan := _plan(args.inventory, name)) is not None:
-        parts.append(BiftFile(plan, name, folder / f"{name}.bift.yaml"))
+    kernel = LinuxKernel(args.frr_namespace)
+    parts: list[Applier] = [
+        FrrBackend(name, frr, partial(frr_text, name)),
+        LinuxBackend(name, kernel, partial(host_part, name)),
+    ]
+    if (plan := _plan(args.inventory, name)) is not None:
+        parts.append(BiftFile(plan, name, file.parent / f"{name}.bift.yaml"))
     chain = Chain(parts, {}, partial(_warn, name))
     chain.check(config)
     chain.apply(config)

@@ -14,12 +14,14 @@ import yaml
 
 from toolkit.bier.document_text import document
 from toolkit.inventory.model import Platform
+from toolkit.netconf.backend_linux import queue_commands
 from toolkit.plan.configured import configured_router
 from toolkit.plan.intended import intended_state
 from toolkit.plan.model import Plan
 from toolkit.planes.derive import Network
 from toolkit.planes.program import program_of
 from toolkit.render.frr import frr_text
+from toolkit.render.host import host_part
 from toolkit.render.payload import Payload
 from toolkit.state.model import NetworkState
 
@@ -35,6 +37,11 @@ def beside(plan: Plan, payloads: Iterable[Payload]) -> dict[str, str]:
         if payload.platform is not Platform.FRR:
             continue
         texts[f"{payload.device}.frr.conf"] = frr_text(payload.device, payload.tree)
+        part = host_part(payload.device, payload.tree)
+        if part.filtering:
+            texts[f"{payload.device}.nft"] = part.filter
+        if part.classed:
+            texts[f"{payload.device}.tc"] = queue_commands(part.classed)
         if payload.device in plan.routers and plan.routers[payload.device].bfr:
             state = state or intended_state(plan)
             texts[f"{payload.device}.bift.yaml"] = bift_text(

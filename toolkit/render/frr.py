@@ -23,8 +23,6 @@ from toolkit.state.readers import read_router
 
 FEATURES: Final = ("interfaces", "isis", "ospf", "pim", "edge")
 """Features that FRR itself has lines for, in the order in which they are written."""
-_NAME: Final = re.compile(r"[!-.0-~]{1,15}")
-"""What Linux takes for the name of an interface (net/core/dev.c, dev_valid_name)."""
 
 
 def frr_text(device: str, tree: Mapping[str, Any], templates: Path | None = None) -> str:
@@ -78,12 +76,12 @@ def _descriptions(tree: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _problems(device: str, state: RouterState) -> list[Problem]:
-    found = []
+    found, facts = [], PLATFORMS[Platform.FRR]
     for name, interface in state.interfaces.items():
         at = f"/ietf-interfaces:interfaces/interface[name='{name}']"
-        if not _NAME.fullmatch(name) or name in (".", ".."):
+        if not re.fullmatch(facts.port_pattern, name):
             what = f"{name!r} is no name of a Linux interface"
-            remedy = "name ports as `ip link` shows them: 1 to 15 characters, no blank, no slash"
+            remedy = "name ports as `ip link` shows them: at most 15 letters, digits, '.', '-', '_'"
             found.append(Problem(Place(device, path=at), what, remedy))
         if interface.ttl_threshold:
             found.append(
