@@ -86,3 +86,23 @@ def test_help_does_not_load_what_only_checking_needs():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=HERE.parent
     )
     assert run.stdout == "[]\n"
+
+
+def test_list_shows_routers_with_their_hosts_and_never_a_secret(capsys, tmp_path):
+    assert main(["inventory", "list", str(DEMO)]) == 0
+    out, _ = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].split() == ["router", "platform", "domain", "region", "hosts", "management"]
+    assert len(lines) == 2 + 12
+    assert main(["inventory", "list", str(DEMO), "-o", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    edges = {router["name"]: router["hosts"] for router in said["routers"] if router["edge"]}
+    assert edges["lon1"] == ["cloud-london"]
+    overlay = tmp_path / "m.yaml"
+    overlay.write_text(
+        "routers: {lon1: {management: {host: 192.0.2.1, password: {env: LON_PASSWORD}}}}\n"
+    )
+    assert main(["inventory", "list", str(DEMO), "--management", str(overlay), "-o", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    (reached,) = (r["management"] for r in said["routers"] if r["management"])
+    assert reached["password"] == {"kind": "env", "name": "LON_PASSWORD"}

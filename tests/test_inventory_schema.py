@@ -26,17 +26,22 @@ GOOD = yaml.safe_load("""\
 name: small
 domains: {backbone: {area: "49.0001"}}
 routers:
-  ams1: {domain: backbone, region: europe, platform: junos, loopback: 192.0.2.1, bier: true}
+  ams1: {domain: backbone, region: europe, platform: junos, loopback: 192.0.2.1, bier: true,
+    edge_protection: true}
   fra1:
     management: {host: 192.0.2.9, port: 22, username: bob, password: {env: PW}, key: agent}
-links: [{a: ams1, b: fra1, name: x, metric: 10, capacity: 10G, delay: 4ms, mtu: 1500, srlg: [d]}]
-repositories: {hub: {router: ams1, capacity: 10000000000, delay: 1ms, mtu: 9000}}
+links: [{a: ams1, b: fra1, name: x, metric: 10, capacity: 10G, delay: 4ms, mtu: 1500, srlg: [d],
+  a_port: et-0/0/0, b_port: eth1}]
+repositories: {hub: {router: ams1, capacity: 10000000000, delay: 1ms, mtu: 9000, router_port: xe-1}}
 clouds: {east: {router: fra1, region: europe, capacity: 10G, delay: 1ms, mtu: 9000, gpus: 8}}
 deliveries:
   llama: {model: demo, from: hub, to: all, transport: bier, imposition: host, rate: 1G}
 policies: {p: {scope: links, failures: 1}}
 pools: {loopbacks: 10.255.0.0/16, links: 10.0.0.0/16, hosts: 10.1.0.0/16, groups: 232.1.0.0/16}
 bier: {sub_domain: 0, bsl: 256, encapsulation: mpls}
+underlay: {igp: isis}
+overlay: {signalling: mvpn, as: 64512, route_reflectors: [ams1]}
+qos: {dscp: le}
 """)
 
 
@@ -145,6 +150,21 @@ def test_every_default_and_example_is_valid():
         (("pools", "hosts"), "10.0.0.0"),
         (("bier", "bsl"), 100),
         (("bier", "sub_domain"), 256),
+        (("underlay", "igp"), "rip"),
+        (("underlay",), {"ipg": "ospf"}),
+        (("overlay", "signalling"), "evpn"),
+        (("overlay", "as"), 0),
+        (("overlay", "as"), "64512"),
+        (("overlay", "route_reflectors"), "ams1"),
+        (("overlay", "route_reflectors"), ["ams1", "ams1"]),
+        (("qos", "dscp"), 64),
+        (("qos", "dscp"), "cs8"),
+        (("qos", "dscp"), "5"),
+        (("qos", "dscp"), True),
+        (("routers", "ams1", "edge_protection"), "yes"),
+        (("links", 0, "a_port"), "port 1"),
+        (("links", 0, "b_port"), 1),
+        (("repositories", "hub", "router_port"), ""),
         (("domains", "backbone", "area"), 49.0001),
     ],
 )  # fmt: skip
@@ -157,7 +177,7 @@ def test_a_wrong_structure_is_refused_by_both(route, value, tmp_path):
 TEXTS = (
     "", "10G", " 2.5 Gbit/s\n", "4ms", "1 s", "49.00FF", "fra1", "x-", "agent", "::1", "all", "ä",
     "ssh-rsa AAAAB3NzaC1yc2E=", "2001:db8::/32", "10.9.0.0/16", "232.5.0.0/24", "frr", "nodes",
-    "non-mpls", "router", "b.example.net", "x" * 65,
+    "non-mpls", "router", "b.example.net", "x" * 65, "LE", "Cs1", "None", "a b", "ospf", "1/1/c1/1",
 )  # fmt: skip
 values = (
     st.none()

@@ -1,4 +1,4 @@
-"""`llmsync inventory`: check an inventory, say what one may hold, import one, draw one."""
+"""`llmsync inventory`: check or list an inventory, say what one may hold, import one, draw one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli import inventory_graph, inventory_import
+from toolkit.cli import inventory_graph, inventory_import, inventory_list
 from toolkit.cli.console import add_output, print_data, table
 from toolkit.errors import ExitCode, InventoryError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXAMPLE = """\
 examples:
   llmsync inventory check inventories/demo
+  llmsync inventory list inventories/demo
   llmsync inventory schema > inventory.schema.json
   llmsync inventory import gml Geant2012.gml --output geant
   llmsync inventory graph inventories/demo --output demo.svg"""
@@ -47,6 +48,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     check.add_argument("path", type=Path, metavar="PATH", help="a YAML file, or a folder of them")
     add_output(check)
+    inventory_list.configure(
+        actions.add_parser(
+            "list",
+            help="list routers and hosts, and how routers are reached",
+            description="List routers and hosts, and how routers are reached.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     schema = actions.add_parser(
         "schema",
         help="print the JSON Schema (draft 2020-12) of an inventory file",
@@ -83,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         return ExitCode.OK
     if args.action == "import":
         return inventory_import.run(args)
+    if args.action == "list":
+        return inventory_list.run(args)
     if args.action == "graph":
         return inventory_graph.run(args)
     return _check(args.path, args.format)

@@ -46,6 +46,14 @@ def mtu_of(kind: type) -> Any:  # noqa: ANN401 - as pydantic.Field
     )
 
 
+def port_of(what: str) -> Any:  # noqa: ANN401 - as pydantic.Field
+    return Field(
+        default=None,
+        description=f"{what}, in its platform's words; some platforms need it.",
+        examples=["1/1/c1/1", "et-0/0/0"],
+    )
+
+
 def pool_of(name: str, description: str, example: str) -> Any:  # noqa: ANN401 - as pydantic.Field
     return Field(
         default=None,

@@ -13,12 +13,15 @@ from toolkit.inventory.model import (
     Cloud,
     Delivery,
     Domain,
+    Igp,
     Inventory,
     Link,
     Management,
+    OverlaySettings,
     PimSettings,
     Policy,
     Pools,
+    QosSettings,
     Repository,
     Router,
     SrSettings,
@@ -50,6 +53,9 @@ def build_inventory(declared: Declared) -> Inventory:
         bier=_bier(declared),
         pim=_pim(declared),
         sr=_sr(declared),
+        igp=Igp.ISIS if declared.underlay is None else _body(declared.underlay).igp,
+        overlay=_overlay(declared),
+        qos=QosSettings() if declared.qos is None else QosSettings(dscp=_body(declared.qos).dscp),
     )
 
 
@@ -73,6 +79,7 @@ def _routers(declared: Declared) -> dict[str, Router]:
             bier=body.bier,
             replication=body.replication,
             pim=body.pim,
+            edge_protection=body.edge_protection,
             management=_management(body.management),
             place=entry.place(),
         )
@@ -107,6 +114,8 @@ def _links(declared: Declared) -> tuple[Link, ...]:
             srlg=body.srlg,
             affinity=body.affinity,
             te_metric=body.te_metric,
+            a_port=body.a_port or "",
+            b_port=body.b_port or "",
             place=entry.place(),
         )
         for entry, body, name in zip(declared.links, bodies, names, strict=True)
@@ -123,6 +132,7 @@ def _repositories(declared: Declared) -> dict[str, Repository]:
             capacity=body.capacity,
             delay=body.delay,
             mtu=body.mtu,
+            router_port=body.router_port or "",
             place=entry.place(),
         )
     return repositories
@@ -140,6 +150,7 @@ def _clouds(declared: Declared) -> dict[str, Cloud]:
             delay=body.delay,
             mtu=body.mtu,
             gpus=body.gpus,
+            router_port=body.router_port or "",
             place=entry.place(),
         )
     return clouds
@@ -213,6 +224,17 @@ def _pim(declared: Declared) -> PimSettings:
         rp=body.rp or "",
         spt_switchover=body.spt_switchover,
         ssm_ranges=default.ssm_ranges if body.ssm_ranges is None else body.ssm_ranges,
+    )
+
+
+def _overlay(declared: Declared) -> OverlaySettings:
+    if declared.overlay is None:
+        return OverlaySettings()
+    body = _body(declared.overlay)
+    return OverlaySettings(
+        signalling=body.signalling,
+        as_number=body.as_number,
+        route_reflectors=body.route_reflectors,
     )
 
 

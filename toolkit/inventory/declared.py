@@ -11,8 +11,17 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from toolkit.inventory import field, model
-from toolkit.inventory.body import Body, default_of, delay_of, mtu_of, rate_of
-from toolkit.inventory.settings import BierBody, PimBody, PoolsBody, SrBody, TreeBody
+from toolkit.inventory.body import Body, default_of, delay_of, mtu_of, port_of, rate_of
+from toolkit.inventory.settings import (
+    BierBody,
+    OverlayBody,
+    PimBody,
+    PoolsBody,
+    QosBody,
+    SrBody,
+    TreeBody,
+    UnderlayBody,
+)
 from toolkit.inventory.target import Choice, Target
 
 
@@ -87,6 +96,11 @@ class RouterBody(Body, title="Router"):
         description="False: no PIM; no multicast tree of PIM may lead through it.",
         examples=[False],
     )
+    edge_protection: field.Boolean = Field(
+        default=default_of(model.Router, "edge_protection"),
+        description="False: what its edge ports accept from hosts is not configured.",
+        examples=[False],
+    )
     management: Annotated[ManagementBody | None, field.GIVEN] = Field(
         default=None,
         description="How its NETCONF server is reached.",
@@ -106,7 +120,7 @@ class LinkBody(Body, title="Link"):
     )
     metric: field.Metric = Field(
         default=default_of(model.Link, "metric"),
-        description="IS-IS wide metric (RFC 5305), both ways.",
+        description="IS-IS wide metric (RFC 5305) or OSPF cost, both ways.",
         examples=[10],
     )
     capacity: field.Rate = rate_of(model.Link, "capacity", "Capacity in bit/s, each way.")
@@ -127,6 +141,8 @@ class LinkBody(Body, title="Link"):
         description="TE metric (RFC 5305 section 3.7); the metric if left out.",
         examples=[10],
     )
+    a_port: Annotated[field.PortName | None, field.GIVEN] = port_of("Physical port of `a`")
+    b_port: Annotated[field.PortName | None, field.GIVEN] = port_of("Physical port of `b`")
 
 
 class RepositoryBody(Body, title="Repository"):
@@ -136,6 +152,7 @@ class RepositoryBody(Body, title="Repository"):
     capacity: field.Rate = rate_of(model.Repository, "capacity", "Capacity of its access link.")
     delay: field.Delay = delay_of(model.Repository)
     mtu: field.Mtu = mtu_of(model.Repository)
+    router_port: Annotated[field.PortName | None, field.GIVEN] = port_of("Port of its router")
 
 
 class CloudBody(Body, title="GPU cloud"):
@@ -151,6 +168,7 @@ class CloudBody(Body, title="GPU cloud"):
     gpus: field.Gpus = Field(
         default=default_of(model.Cloud, "gpus"), description="Number of GPUs.", examples=[64]
     )
+    router_port: Annotated[field.PortName | None, field.GIVEN] = port_of("Port of its router")
 
 
 class DeliveryBody(Body, title="Delivery"):
@@ -261,6 +279,17 @@ class InventoryFile(Body, title="llmsync inventory"):
         description="Segment routing throughout the network.",
         examples=[{"srgb": "16000-23999", "srlb": "15000-15999"}],
     )
+    underlay: UnderlayBody | None = Field(
+        default=None, description="Routing throughout the network.", examples=[{"igp": "ospf"}]
+    )
+    overlay: OverlayBody | None = Field(
+        default=None,
+        description="How edge routers know who wants a flow.",
+        examples=[{"signalling": "mvpn", "as": 64_512}],
+    )
+    qos: QosBody | None = Field(
+        default=None, description="The class of service of deliveries.", examples=[{"dscp": "le"}]
+    )
 
 
 BODIES: dict[str, type[Body]] = {
@@ -275,6 +304,9 @@ BODIES: dict[str, type[Body]] = {
     "bier": BierBody,
     "pim": PimBody,
     "sr": SrBody,
+    "underlay": UnderlayBody,
+    "overlay": OverlayBody,
+    "qos": QosBody,
 }
 """Section -> what stands in it, or in each of its entries."""
 

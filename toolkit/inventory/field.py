@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
-from toolkit.inventory import address, credential, identifier, label, model, quantity
+from toolkit.inventory import address, credential, dscp, identifier, label, model, quantity
 from toolkit.inventory.refusal import Refusal
 from toolkit.inventory.suggestion import closest
 from toolkit.inventory.target import Target, parse_target
@@ -24,6 +24,11 @@ BIT_STRING_LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096)
 """RFC 8296 section 2.1.2."""
 METRICS = (1, 16_777_214)
 """RFC 5305 section 3: a link of metric 2^24 - 1 carries no traffic."""
+OSPF_COSTS = (1, 65_535)
+"""RFC 2328 appendix C.3."""
+AS_NUMBERS = (1, 65_534)
+"""Two octets: so that route targets and PMSI attributes are the same on every platform; 65535 is
+reserved (RFC 7300)."""
 MOST_GPUS = 1_000_000
 MOST_FAILURES = 8
 """At once; more is not a policy but a disaster, and nobody can compute it."""
@@ -132,6 +137,11 @@ Label = Annotated[str, PlainValidator(identifier.parse_label), WithJsonSchema(_L
 Labels = Annotated[
     tuple[str, ...], PlainValidator(identifier.parse_labels), WithJsonSchema(_list(_LABEL))
 ]
+PortName = Annotated[
+    str,
+    PlainValidator(identifier.parse_port_name),
+    WithJsonSchema(_text(minLength=1, maxLength=identifier.LABEL_LENGTH, pattern=r"^\S+$")),
+]
 Area = Annotated[
     str,
     PlainValidator(identifier.parse_area),
@@ -237,6 +247,26 @@ FastRerouteName = Annotated[
     model.FastReroute,
     PlainValidator(_choice(model.FastReroute)),
     WithJsonSchema(_text(enum=_words(model.FastReroute))),
+]
+IgpName = Annotated[
+    model.Igp, PlainValidator(_choice(model.Igp)), WithJsonSchema(_text(enum=_words(model.Igp)))
+]
+SignallingName = Annotated[
+    model.OverlaySignalling,
+    PlainValidator(_choice(model.OverlaySignalling)),
+    WithJsonSchema(_text(enum=_words(model.OverlaySignalling))),
+]
+AsNumber = Annotated[int, PlainValidator(_whole(*AS_NUMBERS)), WithJsonSchema(_range(*AS_NUMBERS))]
+RouterNames = Annotated[
+    tuple[str, ...], PlainValidator(identifier.parse_labels), WithJsonSchema(_list(NAME_SCHEMA))
+]
+"""Names declared elsewhere; whether they exist is for the whole inventory to say."""
+Dscp = Annotated[
+    int | None,
+    PlainValidator(dscp.parse_dscp),
+    WithJsonSchema(
+        {"anyOf": [_range(0, dscp.HIGHEST), _text(pattern=dscp.PATTERN)]},
+    ),
 ]
 ScopeName = Annotated[
     Scope, PlainValidator(_choice(Scope)), WithJsonSchema(_text(enum=_words(Scope)))

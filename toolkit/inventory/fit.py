@@ -1,4 +1,4 @@
-"""Does BIER fit: packets into every link, edges onto routers that can do it?  Pure.
+"""What fits: packets into links, metrics into the IGP, edges onto routers that do BIER.  Pure.
 
 RFC 8296 sections 2 (header sizes) and 3 (BIER-MTU), RFC 8279 section 6.9 (routers that cannot do
 BIER), RFC 8200 section 5 (IPv6 needs 1280 bytes).
@@ -12,10 +12,12 @@ from typing import Any
 from toolkit.errors import Problem
 from toolkit.inventory.addressing import pools_of
 from toolkit.inventory.entry import Entry
+from toolkit.inventory.field import OSPF_COSTS
 from toolkit.inventory.model import (
     BierSettings,
     BierTunnel,
     FastReroute,
+    Igp,
     Imposition,
     Transport,
 )
@@ -38,6 +40,7 @@ def check_fit(declared: Declared) -> Iterator[Problem]:
     """Yield links too small for a packet and hosts on routers that cannot do BIER."""
     yield from _check_mtus(declared)
     yield from _check_labels(declared)
+    yield from _check_costs(declared)
     if declared.certain("routers", "repositories", "clouds"):
         yield from _check_edges(declared)
 
@@ -122,6 +125,17 @@ def _check_labels(declared: Declared) -> Iterator[Problem]:
         shown = "srlb" if "srlb" in declared.sr.written else "srgb"
         what = f"the blocks of labels overlap: srgb {srgb}, srlb {srlb}"
         yield declared.sr.problem(what, "take two separate blocks", at=shown)
+
+
+def _check_costs(declared: Declared) -> Iterator[Problem]:
+    """OSPF counts to 65535 where IS-IS counts to 16777214."""
+    if declared.underlay is None or declared.underlay.body is None:
+        return
+    if declared.underlay.body.igp is Igp.OSPF:
+        for link in declared.links:
+            if link.body is not None and link.body.metric > OSPF_COSTS[1]:
+                what = f"{link.body.metric} is no cost of OSPF (RFC 2328 appendix C.3)"
+                yield link.problem(what, f"at most {OSPF_COSTS[1]}", at="metric")
 
 
 def _check_edges(declared: Declared) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Names, labels and areas.  Pure.
+"""Names, labels, ports and areas.  Pure.
 
 A name becomes a host name, part of an interface name and a file name, so it is narrow from the
 start.  A label (a region, a shared risk) is only compared.
@@ -60,6 +60,14 @@ def parse_labels(value: object) -> tuple[str, ...]:
             raise Refusal("is listed twice", "once is enough", at=(index,))
         labels[label] = None
     return tuple(labels)
+
+
+def parse_port_name(value: object) -> str:
+    """Return the name of a router's port, in its platform's words: no blanks."""
+    label = parse_label(value)
+    if any(character.isspace() for character in label):
+        raise Refusal("is not the name of a port", "names of ports have no blanks")
+    return label
 
 
 def parse_model(value: object) -> str:

@@ -9,9 +9,10 @@ from toolkit.errors import Place, Problem
 from toolkit.inventory.declared import DeliveryBody, PolicyBody
 from toolkit.inventory.entry import Entry
 from toolkit.inventory.field import Scope
+from toolkit.inventory.model import OverlaySignalling
 from toolkit.inventory.refusal import Refusal
 from toolkit.inventory.section import SINGULAR, Declared
-from toolkit.inventory.settings import PimBody
+from toolkit.inventory.settings import OverlayBody, PimBody
 from toolkit.inventory.suggestion import suggest
 from toolkit.inventory.target import Choice, Target, parse_target
 
@@ -33,6 +34,8 @@ def check_references(declared: Declared) -> Iterator[Problem]:
         yield from _check_policy(declared, policy)
     if declared.pim is not None:
         yield from _check_rp(declared, declared.pim)
+    if declared.overlay is not None:
+        yield from _check_reflectors(declared, declared.overlay)
     yield from _check_affinities(declared)
 
 
@@ -152,6 +155,19 @@ def _check_rp(declared: Declared, pim: Entry[PimBody]) -> Iterator[Problem]:
         yield pim.problem(
             what, f"choose another, or remove 'pim: false' from {router.name}", at="rp"
         )
+
+
+def _check_reflectors(declared: Declared, overlay: Entry[OverlayBody]) -> Iterator[Problem]:
+    if overlay.body is None:
+        return
+    for name in overlay.body.route_reflectors:
+        if declared.certain("routers") and name not in declared.routers:
+            yield overlay.problem(*unknown(declared, "routers", name), at="route_reflectors")
+    if overlay.body.signalling is OverlaySignalling.STATIC:
+        for key in ("as", "route_reflectors"):
+            if key in overlay.written:
+                what = f"'{key}' says nothing: nobody speaks BGP in a static overlay"
+                yield overlay.problem(what, "add 'signalling: mvpn', or remove it", at=key)
 
 
 def _check_affinities(declared: Declared) -> Iterator[Problem]:

@@ -26,7 +26,15 @@ from toolkit.inventory.document import Document, Route, quoted
 from toolkit.inventory.entry import Entry, make_entry
 from toolkit.inventory.identifier import parse_name
 from toolkit.inventory.refusal import Refusal
-from toolkit.inventory.settings import BierBody, PimBody, PoolsBody, SrBody
+from toolkit.inventory.settings import (
+    BierBody,
+    OverlayBody,
+    PimBody,
+    PoolsBody,
+    QosBody,
+    SrBody,
+    UnderlayBody,
+)
 from toolkit.inventory.suggestion import closest, suggest
 
 SINGULAR = {
@@ -61,6 +69,9 @@ class Declared:
     bier: Entry[BierBody] | None
     pim: Entry[PimBody] | None
     sr: Entry[SrBody] | None
+    underlay: Entry[UnderlayBody] | None
+    overlay: Entry[OverlayBody] | None
+    qos: Entry[QosBody] | None
     uncertain: frozenset[str]
     """Sections that could not be read whole: nobody knows which names they lack."""
 
@@ -92,6 +103,9 @@ def declare(
         bier=collector.settings("bier", BierBody),
         pim=collector.settings("pim", PimBody),
         sr=collector.settings("sr", SrBody),
+        underlay=collector.settings("underlay", UnderlayBody),
+        overlay=collector.settings("overlay", OverlayBody),
+        qos=collector.settings("qos", QosBody),
         uncertain=frozenset(collector.uncertain if complete else _SECTIONS),
     )
     return declared, collector.problems

@@ -105,6 +105,48 @@ class SrBody(Body, title="Segment routing"):
     )
 
 
+class UnderlayBody(Body, title="Underlay"):
+    """What routes between routers, and carries what BIER and segment routing advertise."""
+
+    igp: field.IgpName = Field(
+        default=default_of(model.Inventory, "igp"),
+        description="The IGP: IS-IS level 2, or OSPF in area 0 (with IPv6 OSPFv3).",
+        examples=["ospf"],
+    )
+
+
+class OverlayBody(Body, title="Overlay"):
+    """How edge routers know which of them want a flow."""
+
+    signalling: field.SignallingName = Field(
+        default=default_of(model.OverlaySettings, "signalling"),
+        description="(S,G) mappings that the plan writes, or BGP MVPN (RFC 6513, RFC 6514).",
+        examples=["mvpn"],
+    )
+    as_number: field.AsNumber = Field(
+        alias="as",
+        default=default_of(model.OverlaySettings, "as_number"),
+        description="MVPN: the AS of the edge routers.",
+        examples=[64_512],
+    )
+    route_reflectors: field.RouterNames = Field(
+        default=(),
+        description="MVPN: routers that reflect routes (RFC 4456); a full mesh if left out.",
+        examples=[["ams1", "fra1"]],
+    )
+
+
+class QosBody(Body, title="Class of service"):
+    """The class of service of deliveries, at senders and in routers."""
+
+    dscp: field.Dscp = Field(
+        default=default_of(model.QosSettings, "dscp"),
+        description="Code point, by name or number; `none`: routers are told nothing.",
+        examples=["le", "cs1", 5, "none"],
+        json_schema_extra={"default": "le"},
+    )
+
+
 class TreeBody(Body, title="Constraints of a P2MP tree"):
     """What the tree of a delivery is computed under (SR-P2MP)."""
 

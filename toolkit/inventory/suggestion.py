@@ -43,7 +43,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 
 _LIKENESS = 0.66
 """Of `difflib`: 1.0 is the same word."""
-_LISTED = 12
+_LISTED = 16
 """A choice of more words than this is not spelled out."""
 
 

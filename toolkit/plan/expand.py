@@ -9,23 +9,27 @@ plan.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from toolkit.errors import PlanError, Problem
+from toolkit.inventory.dscp import name_of
 from toolkit.inventory.model import BierTunnel, Imposition, Inventory, Router, Transport
 from toolkit.plan.addresses import Addresses, router_id, system_id
 from toolkit.plan.bfr_ids import allocate_bfr_ids, edges
 from toolkit.plan.bift_ids import bift_id_base
 from toolkit.plan.capabilities import BIER, check_platforms, domain_limit
+from toolkit.plan.edge import edge_ports
 from toolkit.plan.flows import check_flows, check_mtus, plan_flows
+from toolkit.plan.grid import check_grid
 from toolkit.plan.ids import allocate
 from toolkit.plan.lock import EMPTY_LOCK, check_lock
-from toolkit.plan.model import Lock, Plan, RouterPlan, SubDomainPlan
+from toolkit.plan.model import Lock, Plan, PortPlan, QosPlan, RouterPlan, SubDomainPlan
+from toolkit.plan.mvpn import check_mvpn, check_vpn_group, plan_mvpn
 from toolkit.plan.pim import check_pim, lock_rp, plan_pim
 from toolkit.plan.places import place_of
 from toolkit.plan.platforms import PLATFORMS
 from toolkit.plan.platforms.facts import BSLS
-from toolkit.plan.ports import Wiring, attached_hosts, check_ports, wire
+from toolkit.plan.ports import attached_hosts, check_names_of_ports, check_ports, wire
 from toolkit.plan.replication import (
     NO_REPLICATION,
     ReplicationPlan,
@@ -52,7 +56,9 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
         *check_flows(inventory),
         *_check_imposition(inventory),
         *check_pim(inventory),
+        *check_mvpn(inventory),
         *check_ports(inventory),
+        *check_grid(inventory),
     ]
     grown = _allocate(inventory, lock, addresses, problems)
     grown = lock_rp(inventory, grown)
@@ -62,24 +68,35 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
         grown, sr = plan_replication(inventory, grown, problems)
     elif Transport.BIER in used and inventory.bier.tunnel is BierTunnel.SR:
         sr = plan_node_sids(inventory, grown, problems)
+    problems += check_vpn_group(inventory, addresses.groups, grown.deliveries)
     if problems:
         raise PlanError(sorted(set(problems)))
     wiring = wire(inventory, grown.links, grown.hosts, addresses)
-    routers = _routers(inventory, grown, addresses, wiring, sr)
+    if problems := list(check_names_of_ports(inventory, wiring)):
+        raise PlanError(sorted(problems))
+    flows = plan_flows(
+        inventory, wiring.hosts, grown.bfr_ids, grown.deliveries, addresses, sr.trees
+    )
+    ports = edge_ports(inventory, wiring.ports, flows)
+    routers = _routers(inventory, grown, addresses, ports, sr)
     plan = Plan(
         name=inventory.name,
         routers=routers,
         hosts=wiring.hosts,
         cables=wiring.cables,
-        flows=plan_flows(
-            inventory, wiring.hosts, grown.bfr_ids, grown.deliveries, addresses, sr.trees
-        ),
+        flows=flows,
         policies=inventory.policies,
         pim=plan_pim(inventory, routers, grown),
         sr=sr.blocks,
         igp=inventory.igp,
+        mvpn=plan_mvpn(inventory, routers, flows, addresses.groups),
+        qos=_qos(inventory.qos.dscp),
     )
     return plan, grown
+
+
+def _qos(dscp: int | None) -> QosPlan | None:
+    return None if dscp is None else QosPlan(name=name_of(dscp), dscp=dscp)
 
 
 def _allocate(
@@ -161,7 +178,11 @@ def _check_pools(inventory: Inventory, lock: Lock, addresses: Addresses) -> Iter
 
 
 def _routers(
-    inventory: Inventory, lock: Lock, addresses: Addresses, wiring: Wiring, sr: ReplicationPlan
+    inventory: Inventory,
+    lock: Lock,
+    addresses: Addresses,
+    ports: Mapping[str, tuple[PortPlan, ...]],
+    sr: ReplicationPlan,
 ) -> dict[str, RouterPlan]:
     used = in_use(inventory)
     bier = Transport.BIER in used
@@ -186,7 +207,7 @@ def _routers(
                 addresses.loopback(router, lock.routers[router.name]), lock.routers[router.name]
             ),
             loopback_name=PLATFORMS[router.platform].loopback,
-            ports=wiring.ports[router.name],
+            ports=ports[router.name],
             bfr=router.bier and bier,
             pim=router.pim and any(transport.pim for transport in used),
             sub_domains=_sub_domains(

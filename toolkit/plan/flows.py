@@ -17,6 +17,7 @@ from toolkit.inventory.model import (
     Imposition,
     Inventory,
     Link,
+    OverlaySignalling,
     Transport,
 )
 from toolkit.plan.addresses import Addresses
@@ -42,6 +43,7 @@ LABEL = 4
 """A node SID."""
 LABELS = 8
 """A replication SID and, where a node SID leads to the next node, that one before it."""
+VPN_LABEL = 4
 REGISTER = 8
 """PIM and Register header (RFC 7761 section 4.9.3), inside an IP header to the RP."""
 MIN_PAYLOAD = 256
@@ -184,6 +186,11 @@ def _payload(
         Transport.PIM_SSM: 0,
         Transport.PIM_SM: IP[version] + REGISTER,
     }
+    if inventory.overlay.signalling is OverlaySignalling.MVPN:
+        # A tree of the core carries the VPN's packets in GRE (RFC 6513 section 12.1); other
+        # tunnels have a label for the VPN (RFC 6514 section 5, RFC 8556 section 3.1).
+        added = {kind: more + VPN_LABEL for kind, more in added.items()}
+        added[Transport.PIM_SSM] = IP[version] + GRE
     source = inventory.repositories[delivery.source]
     by_host = delivery.transport is Transport.BIER and delivery.imposition is Imposition.HOST
     room = [(source.mtu - inner - (bier if by_host else 0), f"the link of {source.name}")]

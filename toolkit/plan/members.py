@@ -8,13 +8,15 @@ from toolkit.state.model import Member
 
 
 def members_of(plan: Plan) -> frozenset[Member]:
-    """Return the memberships of every cloud in every delivery over PIM.
+    """Return the memberships of every cloud in every delivery that hosts join.
 
-    Source-specific for PIM-SSM, any-source for PIM-SM.
+    Over PIM, and with MVPN over whatever its tunnels are.  Any-source for PIM-SM, source-specific
+    for all others.
     """
+    joined = plan.flows_over(*(t for t in Transport if t.pim or plan.mvpn is not None))
     return frozenset(
-        Member(cloud, flow.group, flow.source_address if ssm else None)
-        for flow in plan.flows_over(Transport.PIM_SSM, Transport.PIM_SM)
-        for ssm in [flow.transport is Transport.PIM_SSM]
+        Member(cloud, flow.group, None if any_source else flow.source_address)
+        for flow in joined
+        for any_source in [flow.transport is Transport.PIM_SM]
         for cloud in flow.clouds
     )

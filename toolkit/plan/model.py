@@ -53,6 +53,8 @@ class PortPlan:
     """The physical port, in the platform's words, where that is not `name`."""
     protection: EdgeProtection | None = None
     """What an edge port takes from its host; None on core ports and where nobody asked."""
+    vpn: str = ""
+    """The VRF that an edge port is in: no IGP and no PIM of the core there; empty: in none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +169,10 @@ class SrPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MvpnPlan:
-    """BGP MVPN between the edge routers (RFC 6513, RFC 6514)."""
+    """BGP MVPN between the edge routers (RFC 6513, RFC 6514).
+
+    The plan's `pim` then is that of the core alone: there where the tunnel is `pim-ssm`.
+    """
 
     vpn: str
     """Name of the VRF."""
@@ -260,7 +265,7 @@ class Plan:
     flows: tuple[FlowPlan, ...]
     policies: tuple[Policy, ...]
     pim: PimPlan | None = None
-    """None: no delivery goes over PIM."""
+    """None: no delivery goes over PIM.  With `mvpn` the core's, which carries the tunnels."""
     sr: SrPlan | None = None
     """None: no delivery goes over SR-P2MP."""
     igp: Igp = Igp.ISIS

@@ -169,7 +169,8 @@ def nearest_rp(inventory: Inventory) -> str:
 def pim_ports(plan: Plan, router: RouterPlan) -> tuple[tuple[PortPlan, int | None], ...]:
     """Return the ports that PIM runs on, each with the version by which hosts join there.
 
-    Towards a router without PIM there is none; a cloud may join, a repository may not.
+    Towards a router without PIM there is none, nor in a VPN: its PIM is not the core's.  A cloud
+    may join, a repository may not.
     """
     if not router.pim:
         return ()
@@ -178,6 +179,8 @@ def pim_ports(plan: Plan, router: RouterPlan) -> tuple[tuple[PortPlan, int | Non
         if not port.edge:
             if plan.routers[port.peer].pim:
                 ports.append((port, None))
+        elif port.vpn:
+            continue
         elif plan.hosts[port.peer].kind == "cloud":
             ports.append((port, MEMBERSHIP[port.address.version]))
         else:

@@ -150,6 +150,18 @@ def check_ports(inventory: Inventory) -> Iterator[Problem]:
                 yield Problem(place_of(item), what, f"give each a {key} of its own")
 
 
+def check_names_of_ports(inventory: Inventory, wiring: Wiring) -> Iterator[Problem]:
+    """Name ports that were declared with a name that another interface of the router has."""
+    for name, ports in wiring.ports.items():
+        router = inventory.routers[name]
+        taken = {PLATFORMS[router.platform].loopback: "the loopback"}
+        for port in ports:
+            other = taken.setdefault(port.name, f"the port of {port.link}")
+            if other != f"the port of {port.link}":
+                what = f"{port.name} of {name} is the port of {port.link}, and {other}"
+                yield Problem(place_of(router), what, "give the port another name")
+
+
 def _host(inventory: Inventory, host: Host, port: PortPlan) -> HostPlan:
     router = inventory.routers[host.router]
     region, gpus, kind = router.region, 0, "repository"

@@ -29,6 +29,8 @@ SLOTS = 4
 def check_replication(inventory: Inventory) -> Iterator[Problem]:
     """Name routers that cannot replicate, and label blocks that meet others."""
     for router in inventory.routers.values():
+        if "sr" in PLATFORMS[router.platform].refused:
+            continue  # not even node SIDs: said by `check_grid`
         if router.replication and router.platform not in SR_P2MP:
             yield Problem(
                 place_of(router),

@@ -22,6 +22,7 @@ from toolkit.plan.model import (
     TreePathPlan,
     TreePlan,
 )
+from toolkit.plan.mvpn import vpn_ports
 from toolkit.plan.pim import pim_ports, static_rps
 from toolkit.state.model import BgpSpeaker, IpAddress, IpNetwork, Mvpn, StaticRp
 
@@ -58,6 +59,8 @@ class Part:
     igp: Igp = Igp.ISIS
     bgp: BgpSpeaker | None = None
     """None: it speaks no BGP; the overlay is static, or it is neither edge nor reflector."""
+    vpn_ports: tuple[tuple[PortPlan, int | None], ...] = ()
+    """Ports in the VRF, and the version of IGMP or MLD there, if any."""
     mvpn: Mvpn | None = None
     """Its part in the multicast VPN; None: no host of the VPN is here."""
     qos: QosPlan | None = None
@@ -70,6 +73,7 @@ class Part:
             "igp": self.igp.value,
             "bgp": self.bgp,
             "mvpn": self.mvpn,
+            "vpn_ports": self.vpn_ports,
             "qos": self.qos,
             "imposed": self.imposed,
             "delivered": self.delivered,
@@ -128,6 +132,7 @@ def part_of(plan: Plan, name: str) -> Part:
         igp=plan.igp,
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
+        vpn_ports=vpn_ports(plan, router),
         qos=plan.qos,
     )
 

@@ -76,7 +76,9 @@ class Facts:
     replication: bool = False
     """It has replication segments (RFC 9524)."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
-    """Feature of `FEATURES` -> why there is no template for it; every other one has a template."""
+    """Feature of `FEATURES` -> why there is no template for it; every other one has a template.
+    `bier/ospf` refuses a feature with a variant alone: an IGP, `static` or `mvpn`, `ipv6`, a
+    transport (`toolkit.plan.grid.variants`)."""
     unneeded: frozenset[str] = frozenset()
     """Features that are left out without harm: nothing is forwarded differently."""
     loopback: str = "lo0"
