@@ -22,7 +22,7 @@ examples:
 
 Every payload is validated against the router's YANG modules first; nothing is written unless all of
 them are valid.  Files that render has no payload for are left alone.  Beside the payload of an
-`frr` router stands what its host gets: <router>.frr.conf, and where needed .nft, .tc, .bift.yaml."""
+`frr` router stands what its host gets: <router>.frr.conf, where needed .nft, .tc, .bift.yaml."""
 
 FORMATS = ("xml", "json")
 OTHER_FORMATS = ("table", "text", "jsonl", "yaml", "junit", "sarif", "md")

@@ -31,9 +31,16 @@ def frr_text(device: str, tree: Mapping[str, Any], templates: Path | None = None
     Raises SchemaError for what FRR cannot be told, TemplateError where a template cannot be filled.
     """
     state = read_router(device, tree, Platform.FRR.value)
-    if problems := _problems(device, state):
+    return text_of_state(state, _descriptions(tree), templates)
+
+
+def text_of_state(
+    state: RouterState, descriptions: Mapping[str, str], templates: Path | None = None
+) -> str:
+    """Return FRR's configuration of a router with this state; `descriptions` of its interfaces."""
+    if problems := _problems(state):
         raise SchemaError(problems)
-    variables = _variables(state, tree)
+    variables = _variables(state, descriptions)
     there = cells(templates)
     pieces = [
         render_text(feature, Platform.FRR.value, variables, templates)
@@ -43,7 +50,7 @@ def frr_text(device: str, tree: Mapping[str, Any], templates: Path | None = None
     return to_text(ordered(parse("".join(pieces))))
 
 
-def _variables(state: RouterState, tree: Mapping[str, Any]) -> dict[str, object]:
+def _variables(state: RouterState, descriptions: Mapping[str, str]) -> dict[str, object]:
     interfaces = tuple(state.interfaces.values())
     pim = [i for i in interfaces if i.pim]
     rps = {rp.address for rp in state.pim.rps} if state.pim is not None else set()
@@ -52,7 +59,7 @@ def _variables(state: RouterState, tree: Mapping[str, Any]) -> dict[str, object]
         "loopback": PLATFORMS[Platform.FRR].loopback,
         "state": state,
         "interfaces": interfaces,
-        "descriptions": _descriptions(tree),
+        "descriptions": {n: descriptions.get(n, n) for n in state.interfaces},
         "families": families,
         "ospf_families": {f for i in interfaces if i.ospf is not None for f in families(i)},
         "pim_families": {family for i in pim for family in families(i)},
@@ -75,8 +82,8 @@ def _descriptions(tree: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _problems(device: str, state: RouterState) -> list[Problem]:
-    found, facts = [], PLATFORMS[Platform.FRR]
+def _problems(state: RouterState) -> list[Problem]:
+    found, facts, device = [], PLATFORMS[Platform.FRR], state.name
     for name, interface in state.interfaces.items():
         at = f"/ietf-interfaces:interfaces/interface[name='{name}']"
         if not re.fullmatch(facts.port_pattern, name):

@@ -14,12 +14,17 @@ from toolkit.netconf.backend_linux import HANDLE, HostPart
 from toolkit.netconf.frr_text import MARK
 from toolkit.plan.platforms import PLATFORMS
 from toolkit.render.text import render_text
+from toolkit.state.model import RouterState
 from toolkit.state.readers import read_router
 
 
 def host_part(device: str, tree: Mapping[str, Any], templates: Path | None = None) -> HostPart:
     """Return it.  Raises TemplateError where the template cannot be filled."""
-    state = read_router(device, tree, Platform.FRR.value)
+    return part_of_state(read_router(device, tree, Platform.FRR.value), templates)
+
+
+def part_of_state(state: RouterState, templates: Path | None = None) -> HostPart:
+    """Return what a router with this state asks of its host."""
     loopback = PLATFORMS[Platform.FRR].loopback
     ports = tuple(name for name in state.interfaces if name != loopback)
     guarded = tuple(i for i in state.interfaces.values() if i.protection is not None)
