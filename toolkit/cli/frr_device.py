@@ -81,7 +81,7 @@ def frr_device(
 
     Raises EnvironmentProblem where there is no FRR, SchemaError where it does not take `config`.
     """
-    from toolkit.cli.frr_bift import BiftFile
+    from toolkit.cli.frr_engines import BiftFile, NoReplication
     from toolkit.netconf.applier import Chain
     from toolkit.netconf.backend_frr import FrrBackend
     from toolkit.netconf.backend_linux import LinuxBackend
@@ -104,6 +104,7 @@ def frr_device(
         write_startup(file, EMPTY)
     kernel = LinuxKernel(args.frr_namespace)
     parts: list[Applier] = [
+        NoReplication(name),
         FrrBackend(name, frr, partial(frr_text, name)),
         LinuxBackend(name, kernel, partial(host_part, name)),
     ]

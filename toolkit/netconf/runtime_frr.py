@@ -57,8 +57,14 @@ class Vtysh:
         return tuple((int(match[1]), _reason(match[2])) for match in found)
 
     def running(self) -> str:
-        """`show running-config`."""
-        return self._ask("show running-config no-header")
+        """`show running-config`, when it is whole: daemons that come or go leave parts out."""
+        before = self.daemons()
+        text = self._ask("show running-config no-header")
+        if not text.startswith("frr version ") and "\nfrr version " not in text:
+            raise EnvironmentProblem("vtysh shows no configuration, not even FRR's version")
+        if self.daemons() != before:
+            raise EnvironmentProblem("a daemon of FRR has just come or gone (try again)")
+        return text
 
     def daemons(self) -> frozenset[str]:
         """`show daemons`."""

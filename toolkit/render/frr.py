@@ -59,7 +59,11 @@ def _variables(state: RouterState, descriptions: Mapping[str, str]) -> dict[str,
         "loopback": PLATFORMS[Platform.FRR].loopback,
         "state": state,
         "interfaces": interfaces,
-        "descriptions": {n: descriptions.get(n, n) for n in state.interfaces},
+        "descriptions": {
+            # FRR's are one line, and never empty.
+            name: " ".join(descriptions.get(name, "").split()) or name
+            for name in state.interfaces
+        },
         "families": families,
         "ospf_families": {f for i in interfaces if i.ospf is not None for f in families(i)},
         "pim_families": {family for i in pim for family in families(i)},
@@ -75,9 +79,8 @@ def families(interface: Interface) -> tuple[int, ...]:
 
 
 def _descriptions(tree: Mapping[str, Any]) -> dict[str, str]:
-    """Return what FRR shows as descriptions: one line, and never empty."""
     return {
-        entry.text("name"): " ".join(entry.text("description").split()) or entry.text("name")
+        entry.text("name"): entry.text("description")
         for entry in Branch(tree).one("interfaces").all("interface")
     }
 

@@ -1,4 +1,4 @@
-"""The BIFT document beside a router that is FRRouting: `llmsync bier forward` obeys it."""
+"""What our own engines do beside FRRouting: BIER, by a BIFT document; and what none does."""
 
 from __future__ import annotations
 
@@ -6,11 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import EnvironmentProblem
+from toolkit.errors import EnvironmentProblem, Place, Problem, SchemaError
+from toolkit.inventory.model import Platform
 from toolkit.plan.intended import intended_state
 from toolkit.plan.model import Plan
 from toolkit.render.beside import bift_text
 from toolkit.render.folder import write_files
+from toolkit.state.readers import read_router
+
+
+class NoReplication:
+    """Refuses replication segments: no engine of ours forwards them on a host."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def check(self, document: Mapping[str, Any]) -> None:
+        """Raises SchemaError for a router that is to be a node of an SR-P2MP tree."""
+        state = read_router(self._name, document, Platform.FRR.value)
+        if state.replication_segments or state.p2mp_policies:
+            what = "FRR has no replication segments, and no engine here forwards them"
+            remedy = "use transport bier, pim-ssm or pim-sm where FRR is on the way"
+            raise SchemaError([Problem(Place(self._name, path="/llmsync-sr:p2mp"), what, remedy)])
+
+    def apply(self, document: Mapping[str, Any]) -> None:
+        """Nothing is to be done."""
 
 
 class BiftFile:
