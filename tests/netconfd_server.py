@@ -20,8 +20,8 @@ from toolkit.yang.modulefile import base_folders
 
 MODULES = (
     "ietf-interfaces", "iana-if-type", "ietf-ip",
-    "llmsync-isis", "llmsync-bier", "llmsync-pim", "llmsync-overlay",
-    "llmsync-delivery",
+    "llmsync-isis", "llmsync-ospf", "llmsync-bier", "llmsync-sr", "llmsync-pim", "llmsync-overlay",
+    "llmsync-mvpn", "llmsync-edge", "llmsync-delivery",
 )  # fmt: skip
 SUBSYSTEM = shutil.which("netconf-subsystem", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 SERVER = shutil.which("netconfd", path="/usr/sbin:/usr/bin:/usr/local/sbin")

@@ -58,9 +58,13 @@ def test_where_the_edge_router_imposes_it_alone_learns_of_a_receiver() -> None:
     assert (worst.configured, worst.messages, worst.rows, worst.routers) == (1, 0, 1, 1)
 
 
-def test_a_new_cloud_is_one_configuration_and_one_row_on_every_bfr() -> None:
+def test_a_new_cloud_is_configured_where_it_is_and_at_the_source_and_one_row_on_every_bfr() -> None:
     new = events(study())["new-cloud"]
-    assert new.worst.configured == 1
+    # Its own edge router, and the source's: the host may set one bit more.
+    assert new.worst.configured == 2
+    net = square()
+    open_ = {**net.routers, "a": replace(net.routers["a"], edge_protection=False)}
+    assert events(study(net=replace(net, routers=open_)))["new-cloud"].worst.configured == 1
     assert new.worst.routers == 4
     # At least the new row on each of four BFRs and the egress flow; F-BMs beside them change too.
     assert new.mean["rows"] >= 5

@@ -22,7 +22,6 @@ from toolkit.render.cells import cells, column, features_of
 from toolkit.render.part import part_of
 
 PENDING = {
-    ("reference", "ospf"), ("reference", "mvpn"), ("frr", "ospf"), ("frr", "mvpn"),
     *((platform, feature) for platform in ("ietf", "sros", "junos", "vrp", "iosxr")
       for feature in FEATURES),
 }  # fmt: skip

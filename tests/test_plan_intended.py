@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_inventories import inventories, inventory
+from platform_cases import cases, larger
 
 from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import Imposition, Inventory, Platform, Transport
@@ -20,10 +21,13 @@ from toolkit.plan.transports import over
 from toolkit.render.payload import render_plan
 from toolkit.state.model import (
     BierEncapsulation,
+    EdgeProtection,
     EgressFlow,
     IngressFlow,
     Interface,
     IsisInterface,
+    OspfInterface,
+    QosClass,
     RouterState,
     Session,
     Source,
@@ -66,6 +70,7 @@ def test_everything_that_is_planned_is_intended() -> None:
                 addresses=(ip_interface("10.1.0.5/30"),),
                 mtu=9000,
                 isis=IsisInterface(metric=10, passive=True),
+                protection=EdgeProtection(sources=(ip_address("10.1.0.6"),)),
             ),
         },
         sub_domains=(
@@ -94,6 +99,7 @@ def test_everything_that_is_planned_is_intended() -> None:
                 role="ingress",
             ),
         ),
+        qos=QosClass(dscp=1),
     )
     assert state.routers["b"].egress_flows == (
         EgressFlow(
@@ -150,3 +156,58 @@ def test_any_rendered_configuration_reads_back_as_intended(
         for name, router in declared.routers.items()
     }
     reads_back(make_plan(over(dataclasses.replace(declared, routers=routers), transport))[0])
+
+
+REFERENCE = cases(Platform.REFERENCE)
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_each_underlay_transport_and_overlay_reads_back_as_intended(name: str) -> None:
+    reads_back(make_plan(REFERENCE[name])[0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(larger(Platform.REFERENCE))
+def test_any_underlay_transport_and_overlay_reads_back_as_intended(declared: Inventory) -> None:
+    reads_back(make_plan(declared)[0])
+
+
+def test_ospf_takes_the_place_of_isis() -> None:
+    state = intended_state(make_plan(REFERENCE["ospf-bier-router-static"])[0]).routers["r3"]
+    assert (state.system_id, state.areas, state.router_id) == ("", (), "10.255.0.3")
+    assert {name: i.ospf for name, i in state.interfaces.items()} == {
+        "lo0": OspfInterface(passive=True),
+        "to-r2": OspfInterface(cost=20),
+        "to-r2-2": OspfInterface(cost=30),
+        "to-r4": OspfInterface(cost=65535),
+        "host-c3": OspfInterface(passive=True),
+        "host-spare": OspfInterface(passive=True),
+    }
+    assert not any(i.isis for i in state.interfaces.values())
+
+
+def test_in_isis_there_is_no_ospf() -> None:
+    state = intended_state(make_plan(REFERENCE["isis-bier-router-static"])[0]).routers["r3"]
+    assert state.router_id == ""
+    assert not any(i.ospf for i in state.interfaces.values())
+
+
+@pytest.mark.parametrize("igp", ["isis", "ospf"])
+@pytest.mark.parametrize("tunnel", ["bier-router", "sr-p2mp", "pim-ssm"])
+def test_with_mvpn_nothing_is_mapped_and_hosts_are_in_the_vpn(igp: str, tunnel: str) -> None:
+    plan, _ = make_plan(REFERENCE[f"{igp}-{tunnel}-mvpn"])
+    assert plan.mvpn is not None
+    for name, state in intended_state(plan).routers.items():
+        assert not state.ingress_flows
+        assert not state.egress_flows
+        assert state.bgp == plan.mvpn.speakers.get(name)
+        assert state.mvpns == ((plan.mvpn.instances[name],) if name in plan.mvpn.instances else ())
+        assert (state.pim is not None) == (tunnel == "pim-ssm")
+        for port in plan.routers[name].ports:
+            interface = state.interfaces[port.name]
+            assert bool(interface.isis or interface.ospf) == (not port.edge)
+            assert interface.pim == (tunnel == "pim-ssm" and not port.edge)
+            joins = port.edge and plan.hosts[port.peer].kind == "cloud"
+            assert interface.membership == (3 if joins else None)
+    root = intended_state(plan).routers["r1"]
+    assert len(root.tree_flows) == (2 if tunnel == "sr-p2mp" else 0)

@@ -7,23 +7,26 @@ from ipaddress import IPv4Network, ip_address
 
 import pytest
 from hypothesis import given, settings
-from plan_inventories import inventory
+from plan_inventories import inventory, star
 from platform_cases import MVPN, cases, larger
 
 from toolkit.errors import PlanError
 from toolkit.inventory.model import (
     Delivery,
+    Igp,
     Imposition,
     Inventory,
     OverlaySettings,
     Platform,
     Pools,
+    QosSettings,
     Router,
     Transport,
 )
 from toolkit.plan.expand import make_plan
 from toolkit.plan.members import members_of
 from toolkit.plan.model import Plan
+from toolkit.plan.mvpn import LARGEST_MESH
 from toolkit.state.model import Member
 
 REFERENCE = cases(Platform.REFERENCE)
@@ -186,6 +189,37 @@ def test_what_mvpn_does_not_carry_is_refused_with_a_way_out():
         "deliveries.m3: m3 goes over pim-ssm, but m1 over bier: one VPN has one kind of tunnel "
         "(use one transport for all deliveries, or set `overlay.signalling: static`)",
     ]
+
+
+def test_a_large_mesh_needs_reflectors():
+    whole = star(LARGEST_MESH - 1)
+    mvpn = dataclasses.replace(whole, overlay=MVPN)
+    assert make_plan(mvpn)[0].mvpn is not None  # with the core, which has the repository
+    larger_ = dataclasses.replace(star(LARGEST_MESH), overlay=MVPN)
+    assert said_of(larger_) == [
+        "overlay.route_reflectors: 129 edge routers are too many for sessions from each to each "
+        "(name two or more routers that reflect)"
+    ]
+    overlay = dataclasses.replace(MVPN, route_reflectors=("core",))
+    plan, _ = make_plan(dataclasses.replace(larger_, overlay=overlay))
+    assert plan.mvpn is not None
+    assert len(plan.mvpn.speakers["core"].clients) == 128
+    assert len(plan.mvpn.speakers["e1"].neighbors) == 1
+
+
+def test_settings_that_there_are_not():
+    whole = small(m=(Transport.BIER, Imposition.ROUTER))
+    links = (dataclasses.replace(whole.links[0], metric=65536),)
+    overlay = dataclasses.replace(MVPN, as_number=65535)
+    wrong = dataclasses.replace(
+        whole, igp=Igp.OSPF, links=links, overlay=overlay, qos=QosSettings(dscp=64)
+    )
+    assert said_of(wrong) == [
+        "links.a-b: 65536 is no cost of OSPF (use a metric of 1 to 65535)",
+        "overlay.as: 65535 is no AS number that route targets can hold (use 1 to 65534)",
+        "qos.dscp: 64 is no code point (use 0 to 63)",
+    ]
+    assert make_plan(dataclasses.replace(wrong, links=whole.links, overlay=MVPN, qos=QosSettings()))
 
 
 def test_a_reflector_is_a_router():

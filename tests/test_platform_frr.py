@@ -205,7 +205,8 @@ def test_what_frr_has_no_words_for_is_refused():
 def test_render_writes_what_the_host_gets_beside_the_payload(tmp_path, capsys):
     file = tmp_path / "network.yaml"
     file.write_text(
-        "routers: {r1: {platform: frr}, r2: {}}\n"
+        "name: two\ndomains: {d: {area: '49.0001'}}\n"
+        "routers: {r1: {domain: d, platform: frr}, r2: {domain: d}}\n"
         "links: [{a: r1, b: r2, a_port: enp1s0}]\n"
         "repositories: {hub: {router: r2, capacity: 1G}}\n"
         "clouds: {c: {router: r1, router_port: enp2s0, capacity: 1G, gpus: 1}}\n"

@@ -14,11 +14,12 @@ import pytest
 import yang_netconfd
 from lxml import etree
 from plan_inventories import IPV6_POOLS
+from platform_cases import cases
 
 from toolkit.datafiles import data_folder
 from toolkit.errors import EnvironmentProblem, SchemaError
 from toolkit.inventory.load import load_inventory
-from toolkit.inventory.model import Imposition, Inventory, Pools
+from toolkit.inventory.model import Imposition, Inventory, Platform, Pools
 from toolkit.plan.expand import make_plan
 from toolkit.plan.intended import intended_state
 from toolkit.render.payload import render_plan
@@ -67,14 +68,25 @@ def test_netconfd_comes_up_with_all_our_modules_and_goes_down_on_sigterm(tmp_pat
     }
 
 
+OTHERS = ("ospf-bier-router-reflected", "isis-sr-p2mp-mvpn", "ospf-pim-ssm-mvpn-ipv6")
+
+
 @needs_netconfd
-@pytest.mark.parametrize("pools", [None, IPV6_POOLS], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize(
+    ("whole", "names"),
+    [
+        (demo(), ("ams1", "mia1", "dal1")),
+        (demo(IPV6_POOLS), ("ams1", "mia1", "dal1")),
+        *((cases(Platform.REFERENCE)[case], ("r1", "r4")) for case in OTHERS),
+    ],
+    ids=["ipv4", "ipv6", *OTHERS],
+)
 def test_netconfd_takes_our_payloads_and_gives_them_back(
-    tmp_path: Path, pools: Pools | None
+    tmp_path: Path, whole: Inventory, names: tuple[str, ...]
 ) -> None:
-    plan, _ = make_plan(demo(pools))
+    plan, _ = make_plan(whole)
     payloads, intended = render_plan(plan), intended_state(plan)
-    for name in ("ams1", "mia1", "dal1"):
+    for name in names:
         with (
             yang_netconfd.netconfd(
                 tmp_path / name, REFERENCE_MODULES, data_folder("yang")

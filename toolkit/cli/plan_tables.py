@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.cli.console import table
-from toolkit.inventory.model import Transport
+from toolkit.cli.plan_edges import edge_table, mvpn_table, settings_table
+from toolkit.inventory.model import Igp, Transport
 from toolkit.plan.document import SetMember, sets_in_use
 from toolkit.plan.model import FlowPlan, Plan, RouterPlan, TreeNodePlan, TreePlan
 
@@ -22,13 +23,19 @@ def sections(plan: Plan) -> Iterator[str]:
         yield "BitStrings\n" + _bit_strings(plan)
     if plan.pim is not None:
         yield "PIM\n" + _pim(plan)
+    if plan.mvpn is not None:
+        yield "MVPN\n" + mvpn_table(plan.mvpn)
     if plan.sr is not None:
         yield "Trees\n" + _trees(plan)
         yield "Replication segments\n" + _segments(plan)
+    if any(port.protection for router in plan.routers.values() for port in router.ports):
+        yield "Edge ports\n" + edge_table(plan)
+    yield "Settings\n" + settings_table(plan)
 
 
 def _routers(plan: Plan, *, bier: bool) -> str:
-    header = ["router", "platform", "region", "loopback", "system-id"]
+    header = ["router", "platform", "region", "loopback"]
+    header.append("router-id" if plan.igp is Igp.OSPF else "system-id")
     header += ["role", "BFR-id", "BIFT-ids"] if bier else []
     header += ["PIM"] if plan.pim is not None else []
     header += ["node SID"] if plan.sr is not None else []
@@ -37,7 +44,8 @@ def _routers(plan: Plan, *, bier: bool) -> str:
 
 def _router(plan: Plan, router: RouterPlan, *, bier: bool) -> list[object]:
     row: list[object] = [
-        router.name, router.platform, router.region, router.loopback, router.system_id,
+        router.name, router.platform, router.region, router.loopback,
+        router.router_id if plan.igp is Igp.OSPF else router.system_id,
     ]  # fmt: skip
     if bier:
         role = "transit" if router.bfr else "no BIER"

@@ -12,12 +12,17 @@ from toolkit.netconf.tree import QName
 OWNED: Final = (
     QName("urn:ietf:params:xml:ns:yang:ietf-interfaces", "interfaces"),
     QName("urn:llmsync:isis", "isis"),
+    QName("urn:llmsync:ospf", "ospf"),
     QName("urn:llmsync:bier", "bier"),
     QName("urn:llmsync:pim", "pim"),
     QName("urn:llmsync:pim", "membership"),
     QName("urn:llmsync:sr", "segment-routing"),
     QName("urn:llmsync:sr", "p2mp"),
     QName("urn:llmsync:overlay", "overlay"),
+    QName("urn:llmsync:mvpn", "bgp"),
+    QName("urn:llmsync:mvpn", "mvpn"),
+    QName("urn:llmsync:edge", "edge"),
+    QName("urn:llmsync:edge", "qos"),
     QName("urn:llmsync:delivery", "deliveries"),
 )
 """Top-level containers that a payload replaces as a whole.  All else on a device is not ours."""

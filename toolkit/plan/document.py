@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TypedDict
 
+from toolkit.inventory.model import Igp
 from toolkit.plan.model import FlowPlan, HostPlan, PimPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.mvpndocument import mvpn_document
 from toolkit.plan.treedocument import blocks_document, tree_document
-from toolkit.state.model import PLAIN_BIER
+from toolkit.state.model import PLAIN_BIER, EdgeProtection
 
 Document = dict[str, object]
 
@@ -45,7 +47,8 @@ def plan_document(plan: Plan) -> Document:
     """Return the whole plan, JSON-ready."""
     return {
         "name": plan.name,
-        "routers": {router.name: _router(router) for router in plan.routers.values()},
+        "igp": plan.igp.value,
+        "routers": {router.name: _router(plan, router) for router in plan.routers.values()},
         "hosts": {host.name: _host(host) for host in plan.hosts.values()},
         "cables": [
             {"link": c.link, "a": [c.a.node, c.a.port], "b": [c.b.node, c.b.port]}
@@ -84,10 +87,14 @@ def _settings(plan: Plan) -> Document:
         settings["pim"] = _pim(plan, plan.pim)
     if plan.sr is not None:
         settings["sr"] = blocks_document(plan.sr)
+    if plan.mvpn is not None:
+        settings["mvpn"] = mvpn_document(plan.mvpn)
+    if plan.qos is not None:
+        settings["qos"] = {"name": plan.qos.name, "dscp": plan.qos.dscp}
     return settings
 
 
-def _router(router: RouterPlan) -> Document:
+def _router(plan: Plan, router: RouterPlan) -> Document:
     return {
         "platform": router.platform.value,
         "domain": router.domain,
@@ -95,6 +102,8 @@ def _router(router: RouterPlan) -> Document:
         "loopback": str(router.loopback),
         "system_id": router.system_id,
         "area": router.area,
+        "router_id": router.router_id,
+        **({"ospf_area": router.ospf_area} if plan.igp is Igp.OSPF else {}),
         "bfr": router.bfr,
         "sub_domains": [
             {
@@ -109,7 +118,7 @@ def _router(router: RouterPlan) -> Document:
         ],
         **_bier(router),
         **({"node_sid": router.node_sid} if router.node_sid is not None else {}),
-        "ports": [_port(port) for port in router.ports],
+        "ports": [_port(router, port) for port in router.ports],
     }
 
 
@@ -126,7 +135,7 @@ def _bier(router: RouterPlan) -> Document:
     }
 
 
-def _port(port: PortPlan) -> Document:
+def _port(router: RouterPlan, port: PortPlan) -> Document:
     return {
         "name": port.name,
         "address": str(port.address),
@@ -140,6 +149,19 @@ def _port(port: PortPlan) -> Document:
         "capacity": port.capacity,
         "delay": port.delay,
         "accept_host_bier": port.accept_host_bier,
+        **({"hardware": port.hardware} if port.hardware else {}),
+        **({"vpn": port.vpn} if port.vpn else {}),
+        **({} if port.protection is None else {"protection": _protection(router, port.protection)}),
+    }
+
+
+def _protection(router: RouterPlan, held: EdgeProtection) -> Document:
+    bsl = max((sub_domain.bsl for sub_domain in router.sub_domains), default=0)
+    return {
+        "sources": [str(source) for source in held.sources],
+        "bit_strings": [
+            {"si": si, "bits": hex_bits(bits, bsl)} for si, bits in sorted(held.bit_strings.items())
+        ],
     }
 
 

@@ -36,6 +36,7 @@ from toolkit.plan.replication import (
     plan_node_sids,
     plan_replication,
 )
+from toolkit.plan.settings import check_settings
 from toolkit.plan.transports import in_use
 from toolkit.state.model import PLAIN_BIER, BierRouting
 
@@ -56,6 +57,7 @@ def make_plan(inventory: Inventory, lock: Lock = EMPTY_LOCK) -> tuple[Plan, Lock
         *check_flows(inventory),
         *_check_imposition(inventory),
         *check_pim(inventory),
+        *check_settings(inventory),
         *check_mvpn(inventory),
         *check_ports(inventory),
         *check_grid(inventory),

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from toolkit.inventory.model import Imposition, Transport
+from toolkit.inventory.model import Igp, Imposition, Transport
 from toolkit.plan.intended_sr import policies_of, routing_of, segments_of, tree_flows_of
 from toolkit.plan.members import members_of
 from toolkit.plan.model import FlowPlan, Plan, PortPlan, RouterPlan
+from toolkit.plan.mvpn import with_mvpn
 from toolkit.plan.pim import with_pim
 from toolkit.state.model import (
     BierEncapsulation,
@@ -21,6 +22,8 @@ from toolkit.state.model import (
     Interface,
     IsisInterface,
     NetworkState,
+    OspfInterface,
+    QosClass,
     RouterState,
     Session,
     Source,
@@ -60,25 +63,27 @@ def _whole(
     plan: Plan, router: RouterPlan, ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]
 ) -> RouterState:
     ingress, egress = list(ingress), list(egress)
-    return with_pim(plan, router, _router(plan, router, ingress, egress))
+    state = with_pim(plan, router, _router(plan, router, ingress, egress))
+    return with_mvpn(plan, router, state)
 
 
 def _router(
     plan: Plan, router: RouterPlan, ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]
 ) -> RouterState:
-    loopback = Interface(
-        name=router.loopback_name, addresses=(router.loopback,), isis=IsisInterface(passive=True)
-    )
+    isis = plan.igp is Igp.ISIS
     return RouterState(
         name=router.name,
-        system_id=router.system_id,
-        areas=(router.area,),
+        system_id=router.system_id if isis else "",
+        areas=(router.area,) if isis else (),
+        router_id="" if isis else router.router_id,
         interfaces={
-            router.loopback_name: loopback,
-            **{
-                port.name: _interface(port, bfr=router.bfr, mpls=router.node_sid is not None)
-                for port in router.ports
-            },
+            router.loopback_name: Interface(
+                name=router.loopback_name,
+                addresses=(router.loopback,),
+                isis=IsisInterface(passive=True) if isis else None,
+                ospf=None if isis else OspfInterface(passive=True, area=router.ospf_area),
+            ),
+            **{port.name: _interface(router, port, isis=isis) for port in router.ports},
         },
         sub_domains=tuple(
             SubDomain(
@@ -106,7 +111,9 @@ def _router(
                 sets=dict(sorted(flow.bit_strings().items())),
             )
             for flow in ingress
-            if flow.transport is Transport.BIER and flow.imposition is Imposition.ROUTER
+            if flow.transport is Transport.BIER
+            and flow.imposition is Imposition.ROUTER
+            and plan.mvpn is None
         ),
         egress_flows=tuple(
             EgressFlow(
@@ -115,13 +122,14 @@ def _router(
                 interfaces=_towards(router, frozenset(flow.clouds)),
             )
             for flow in egress
-            if not flow.transport.pim
+            if not flow.transport.pim and plan.mvpn is None
         ),
         sessions=_sessions(ingress, egress),
         sr=routing_of(plan, router),
         replication_segments=segments_of(plan, router.name),
         p2mp_policies=policies_of(plan, ingress),
         tree_flows=tree_flows_of(plan, ingress),
+        qos=None if plan.qos is None else QosClass(dscp=plan.qos.dscp),
     )
 
 
@@ -130,15 +138,18 @@ def _towards(router: RouterPlan, clouds: frozenset[str]) -> tuple[str, ...]:
     return tuple(port.name for port in router.ports if port.edge and port.peer in clouds)
 
 
-def _interface(port: PortPlan, *, bfr: bool, mpls: bool) -> Interface:
+def _interface(router: RouterPlan, port: PortPlan, *, isis: bool) -> Interface:
+    cost = OspfInterface(cost=port.metric, passive=port.edge, area=router.ospf_area)
     return Interface(
         name=port.name,
         addresses=(port.address,),
         mtu=port.mtu,
-        isis=IsisInterface(metric=port.metric, passive=port.edge),
-        bier=bfr and not port.edge,
+        isis=IsisInterface(metric=port.metric, passive=port.edge) if isis else None,
+        ospf=None if isis else cost,
+        bier=router.bfr and not port.edge,
         accept_host_bier=port.accept_host_bier,
-        mpls=mpls and not port.edge,
+        protection=port.protection,
+        mpls=router.node_sid is not None and not port.edge,
     )
 
 

@@ -36,6 +36,9 @@ from toolkit.state.model import BgpSpeaker, IpAddress, Mvpn, RouterState
 
 VPN = "llmsync"
 """Name of the VRF."""
+LARGEST_MESH = 128
+"""Edge routers that may all have sessions with each other: each holds one less, and all of them
+together change when one comes (RFC 4456 section 1)."""
 TUNNELS: Mapping[Transport, str] = {
     Transport.BIER: "bier",
     Transport.SR_P2MP: "sr-p2mp",
@@ -90,6 +93,12 @@ def check_mvpn(inventory: Inventory) -> Iterator[Problem]:
         if name not in inventory.routers:
             what = f"{name} is to reflect routes, and there is no such router"
             yield Problem(Place(path="overlay.route_reflectors"), what, "name a router")
+    meshed = 0 if inventory.overlay.route_reflectors else len(in_vpn(inventory))
+    if meshed > LARGEST_MESH:
+        what = f"{meshed} edge routers are too many for sessions from each to each"
+        yield Problem(
+            Place(path="overlay.route_reflectors"), what, "name two or more routers that reflect"
+        )
     deliveries = sorted(inventory.deliveries.values(), key=lambda d: name_order(d.name))
     first = next((d for d in deliveries if d.transport in TUNNELS), None)
     for delivery in deliveries:

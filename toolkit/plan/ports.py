@@ -34,6 +34,23 @@ def attached_hosts(inventory: Inventory) -> tuple[Host, ...]:
     return (*inventory.repositories.values(), *inventory.clouds.values())
 
 
+def interface_names(
+    inventory: Inventory, link_indices: Mapping[str, int]
+) -> dict[str, tuple[str, str]]:
+    """Return link name -> names of the interfaces at `a` and at `b`: the declared ports, but the
+    plan's names where none are declared, or where the platform names interfaces apart from them."""
+    links = {link.name: link for link in inventory.links}
+
+    def named(router: str, planned: str, declared: str) -> str:
+        own = PLATFORMS[inventory.routers[router].platform].logical_ports
+        return planned if own else declared or planned
+
+    return {
+        name: (named(links[name].a, a, links[name].a_port), named(links[name].b, b, links[name].b_port))
+        for name, (a, b) in port_names(links, link_indices).items()
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
     """Ports of every router, hosts, and the cables between all of them."""
@@ -53,18 +70,12 @@ def wire(
     links = {link.name: link for link in inventory.links}
     ports: defaultdict[str, list[PortPlan]] = defaultdict(list)
     cables: list[Cable] = []
-    names = port_names(links, link_indices)
+    names = interface_names(inventory, link_indices)
     own_names = {platform for platform, facts in PLATFORMS.items() if facts.logical_ports}
     for name in sorted(links, key=name_order):
         link, index = links[name], link_indices[name]
         declared = link.a_port, link.b_port
-        ends = tuple(
-            End(
-                node,
-                planned if inventory.routers[node].platform in own_names else given or planned,
-            )
-            for node, planned, given in zip((link.a, link.b), names[name], declared, strict=True)
-        )
+        ends = tuple(map(End, (link.a, link.b), names[name]))
         own = addresses.links.interface(index, 0), addresses.links.interface(index, 1)
         for here, there in ((0, 1), (1, 0)):
             ports[ends[here].node].append(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,10 @@ from toolkit.state.readers import read_router
 
 FEATURES: Final = ("interfaces", "isis", "ospf", "pim", "edge")
 """Features that FRR itself has lines for, in the order in which they are written."""
+
+
+_SSM: Final = tuple(IPv6Network(f"ff3{scope:x}::/32") for scope in range(16))
+"""RFC 4607 section 1; pim6d takes no other."""
 
 
 def frr_text(device: str, tree: Mapping[str, Any], templates: Path | None = None) -> str:
@@ -100,6 +105,15 @@ def _problems(state: RouterState) -> list[Problem]:
                     "FRR has no TTL threshold", "leave it out, or bound groups at the next router",
                 )
             )  # fmt: skip
+    for held in state.pim.ssm_ranges if state.pim is not None else ():
+        if held.version == 6 and not any(held.subnet_of(r) for r in _SSM):
+            found.append(
+                Problem(
+                    Place(device, path=f"/llmsync-pim:pim/ssm-range[.='{held}']"),
+                    f"FRR's source-specific groups of IPv6 are ff3x::/32, and {held} is not in it",
+                    "leave it out of pim.ssm_ranges",
+                )
+            )
     if state.mvpns:
         found.append(
             Problem(

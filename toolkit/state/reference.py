@@ -8,11 +8,11 @@ not believed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
+from toolkit.state.edge import read_protection, read_qos
 from toolkit.state.model import (
     BierEncapsulation,
     BierRouting,
@@ -25,6 +25,9 @@ from toolkit.state.model import (
     Session,
     SubDomain,
 )
+from toolkit.state.mvpn import read_bgp, read_mvpns
+from toolkit.state.order import counting
+from toolkit.state.ospf import read_ospf, read_router_id
 from toolkit.state.pim import read_pim, with_multicast
 from toolkit.state.sr import mpls_interfaces, read_sr
 
@@ -32,8 +35,6 @@ DEFAULT_METRIC = 10
 """llmsync-isis, leaf metric."""
 DEFAULT_ROLE = "core"
 """llmsync-bier, leaf role."""
-
-_DIGITS = re.compile(r"(\d+)")
 
 _Node = Mapping[str, Any]
 
@@ -52,12 +53,8 @@ def read_router(name: str, tree: _Node) -> RouterState:
         name=name,
         system_id=isis.get("system-id", ""),
         areas=tuple(sorted(isis.get("area-address", ()))),
-        interfaces=with_multicast(
-            _interfaces(
-                tree.get("ietf-interfaces:interfaces", {}), isis, bier, mpls_interfaces(tree)
-            ),
-            tree,
-        ),
+        router_id=read_router_id(tree),
+        interfaces=with_multicast(_interfaces(tree, isis, bier), tree),
         pim=read_pim(tree),
         sub_domains=tuple(
             sorted(map(_sub_domain, _entries(bier, "sub-domain")), key=lambda s: s.sub_domain_id)
@@ -72,6 +69,9 @@ def read_router(name: str, tree: _Node) -> RouterState:
         sessions=tuple(
             sorted(map(_session, _entries(deliveries, "session")), key=lambda s: (s.tsi, s.name))
         ),
+        bgp=read_bgp(tree),
+        mvpns=read_mvpns(tree),
+        qos=read_qos(tree),
         **read_sr(tree),
     )
 
@@ -81,9 +81,9 @@ def _entries(node: _Node, name: str) -> Iterable[_Node]:
     return entries
 
 
-def _interfaces(
-    interfaces: _Node, isis: _Node, bier: _Node, mpls: frozenset[str]
-) -> dict[str, Interface]:
+def _interfaces(tree: _Node, isis: _Node, bier: _Node) -> dict[str, Interface]:
+    mpls, ospf, protection = mpls_interfaces(tree), read_ospf(tree), read_protection(tree)
+    interfaces: _Node = tree.get("ietf-interfaces:interfaces", {})
     routed = {entry["name"]: _isis_interface(entry) for entry in _entries(isis, "interface")}
     roles = {
         entry["name"]: entry.get("role", DEFAULT_ROLE) for entry in _entries(bier, "interface")
@@ -95,6 +95,8 @@ def _interfaces(
             addresses=tuple(_addresses(entry)),
             mtu=entry.get("llmsync-isis:network-mtu"),
             isis=routed.get(entry["name"]),
+            ospf=ospf.get(entry["name"]),
+            protection=protection.get(entry["name"]),
             bier=roles.get(entry["name"]) == "core",
             accept_host_bier=roles.get(entry["name"]) == "host-imposition",
             mpls=entry["name"] in mpls,
@@ -159,17 +161,12 @@ def _egress_flow(entry: _Node) -> EgressFlow:
     return EgressFlow(
         source=ip_address(entry["source"]),
         group=ip_address(entry["group"]),
-        interfaces=tuple(sorted(entry["interface"], key=_counting)),
+        interfaces=tuple(sorted(entry["interface"], key=counting)),
     )
 
 
 def _flow_order(flow: IngressFlow | EgressFlow) -> tuple[int, int, int]:
     return flow.group.version, int(flow.group), int(flow.source)
-
-
-def _counting(name: str) -> tuple[tuple[int, int, str], ...]:
-    parts = (part for part in _DIGITS.split(name) if part)
-    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts)
 
 
 def _session(entry: _Node) -> Session:

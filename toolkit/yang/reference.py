@@ -16,10 +16,13 @@ from toolkit.yang.modulefile import base_folders
 OWN_MODULES: Final = (
     "llmsync-types",
     "llmsync-isis",
+    "llmsync-ospf",
     "llmsync-bier",
     "llmsync-sr",
     "llmsync-overlay",
     "llmsync-pim",
+    "llmsync-mvpn",
+    "llmsync-edge",
     "llmsync-delivery",
 )
 """The modules of yang/."""

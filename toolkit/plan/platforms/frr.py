@@ -16,7 +16,6 @@ FRR = Facts(
             "leave overlay.signalling static, or let other platforms be the edge",
         ),
     },
-    unneeded=frozenset({"edge", "qos"}),
     loopback="lo",
     # net/core/dev.c, dev_valid_name: 15 bytes; of those, what needs quotes nowhere.
     port_pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}",

@@ -9,5 +9,4 @@ REFERENCE = Facts(
     # Labels from 100000: above what dynamic allocators hand out first on common routers.
     bier=BierCapability(encapsulations=EVERY_ENCAPSULATION, host_imposition=True),
     replication=True,
-    unneeded=frozenset({"edge", "qos"}),
 )
