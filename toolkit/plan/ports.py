@@ -46,7 +46,10 @@ def interface_names(
         return planned if own else declared or planned
 
     return {
-        name: (named(links[name].a, a, links[name].a_port), named(links[name].b, b, links[name].b_port))
+        name: (
+            named(links[name].a, a, links[name].a_port),
+            named(links[name].b, b, links[name].b_port),
+        )
         for name, (a, b) in port_names(links, link_indices).items()
     }
 

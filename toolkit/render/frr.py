@@ -7,7 +7,7 @@ read as network state first.  Names that would break out of a line are refused h
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any, Final
@@ -43,7 +43,7 @@ def text_of_state(
     state: RouterState, descriptions: Mapping[str, str], templates: Path | None = None
 ) -> str:
     """Return FRR's configuration of a router with this state; `descriptions` of its interfaces."""
-    if problems := _problems(state):
+    if problems := list(_problems(state)):
         raise SchemaError(problems)
     variables = _variables(state, descriptions)
     there = cells(templates)
@@ -90,34 +90,23 @@ def _descriptions(tree: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _problems(state: RouterState) -> list[Problem]:
-    found, facts, device = [], PLATFORMS[Platform.FRR], state.name
+def _problems(state: RouterState) -> Iterator[Problem]:
+    device, facts = state.name, PLATFORMS[Platform.FRR]
     for name, interface in state.interfaces.items():
-        at = f"/ietf-interfaces:interfaces/interface[name='{name}']"
         if not re.fullmatch(facts.port_pattern, name):
+            at = f"/ietf-interfaces:interfaces/interface[name='{name}']"
             what = f"{name!r} is no name of a Linux interface"
             remedy = "name ports as `ip link` shows them: at most 15 letters, digits, '.', '-', '_'"
-            found.append(Problem(Place(device, path=at), what, remedy))
+            yield Problem(Place(device, path=at), what, remedy)
         if interface.ttl_threshold:
-            found.append(
-                Problem(
-                    Place(device, path=f"/llmsync-pim:pim/interface[name='{name}']/ttl-threshold"),
-                    "FRR has no TTL threshold", "leave it out, or bound groups at the next router",
-                )
-            )  # fmt: skip
+            at = f"/llmsync-pim:pim/interface[name='{name}']/ttl-threshold"
+            remedy = "leave it out, or bound groups at the next router"
+            yield Problem(Place(device, path=at), "FRR has no TTL threshold", remedy)
     for held in state.pim.ssm_ranges if state.pim is not None else ():
-        if held.version == 6 and not any(held.subnet_of(r) for r in _SSM):
-            found.append(
-                Problem(
-                    Place(device, path=f"/llmsync-pim:pim/ssm-range[.='{held}']"),
-                    f"FRR's source-specific groups of IPv6 are ff3x::/32, and {held} is not in it",
-                    "leave it out of pim.ssm_ranges",
-                )
-            )
+        if held.version == 6 and not any(held.subnet_of(known) for known in _SSM):
+            at = f"/llmsync-pim:pim/ssm-range[.='{held}']"
+            what = f"FRR's source-specific groups of IPv6 are ff3x::/32, and {held} is not in it"
+            yield Problem(Place(device, path=at), what, "leave it out of pim.ssm_ranges")
     if state.mvpns:
-        found.append(
-            Problem(
-                Place(device), "FRR's BGP carries no MVPN routes", "use the static overlay"
-            )
-        )  # fmt: skip
-    return found
+        what, remedy = "FRR's BGP carries no MVPN routes", "use the static overlay"
+        yield Problem(Place(device, path="/llmsync-mvpn:mvpn"), what, remedy)
