@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli.console import add_output, print_data, table
+from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.errors import EnvironmentProblem, ExitCode, Place, ProblemsError, UsageError
 
 if TYPE_CHECKING:
@@ -124,8 +124,11 @@ def run(args: argparse.Namespace) -> int:
     order = _order(args)
     network = assemble(_read(args), order)
     texts = files_of(network, command=_command(args))
-    _prove(dict(texts), args.file)
+    unnamed = _prove(dict(texts), args.file)
     write_files(args.output, texts)
+    if unnamed:
+        routers = ", ".join(unnamed)
+        say(f"llmsync: name the ports of {routers} (a_port, b_port, router_port) before you plan")
     if args.format == "json":
         print_data(_summary(network, args.output), "json")
     else:
@@ -276,14 +279,16 @@ def _command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _prove(texts: dict[str, str], source: Path) -> None:
+def _prove(texts: dict[str, str], source: Path) -> tuple[str, ...]:
     """Load and plan the inventory before it takes its place; raise what is wrong with it.
 
-    That is something in `source` which only the whole shows: two routers with one address.
+    That is something in `source` which only the whole shows: two routers with one address.  Ports
+    are for its author to name: the routers whose platforms need that are returned.
     """
     from toolkit.inventory.load import load_inventory
     from toolkit.plan.expand import make_plan
     from toolkit.plan.lock import EMPTY_LOCK
+    from toolkit.plan.ports import UNSAID
     from toolkit.render.folder import write_files
 
     with tempfile.TemporaryDirectory(prefix="llmsync-") as scratch:
@@ -297,8 +302,13 @@ def _prove(texts: dict[str, str], source: Path) -> None:
                     p, place=Place(source.as_posix(), 0, p.place.path), what=re.sub(at, "", p.what)
                 )
                 for p in error.problems
+                if not p.what.endswith(UNSAID)
             ]
-            raise type(error)(problems) from None
+            if problems:
+                raise type(error)(problems) from None
+            named = (p.what.removesuffix(UNSAID).split(" of ")[-1].strip() for p in error.problems)
+            return tuple(dict.fromkeys(named))
+    return ()
 
 
 def _summary(network: Network, folder: Path) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from toolkit.plan.port_names import port_names
 from toolkit.plan.transports import imposing
 from toolkit.state.model import Cable, End
 
+UNSAID = "is not said"
+"""Ends what is wrong where a platform's ports have to be named and one is not."""
 EDGE_METRIC = 10
 """Of passive interfaces: the YANG default, and the same everywhere, since every edge is one hop."""
 HOST_PORT = "eth0"
@@ -32,26 +34,6 @@ Host = Repository | Cloud
 def attached_hosts(inventory: Inventory) -> tuple[Host, ...]:
     """Return repositories and clouds, in declared order."""
     return (*inventory.repositories.values(), *inventory.clouds.values())
-
-
-def interface_names(
-    inventory: Inventory, link_indices: Mapping[str, int]
-) -> dict[str, tuple[str, str]]:
-    """Return link name -> names of the interfaces at `a` and at `b`: the declared ports, but the
-    plan's names where none are declared, or where the platform names interfaces apart from them."""
-    links = {link.name: link for link in inventory.links}
-
-    def named(router: str, planned: str, declared: str) -> str:
-        own = PLATFORMS[inventory.routers[router].platform].logical_ports
-        return planned if own else declared or planned
-
-    return {
-        name: (
-            named(links[name].a, a, links[name].a_port),
-            named(links[name].b, b, links[name].b_port),
-        )
-        for name, (a, b) in port_names(links, link_indices).items()
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +55,11 @@ def wire(
     links = {link.name: link for link in inventory.links}
     ports: defaultdict[str, list[PortPlan]] = defaultdict(list)
     cables: list[Cable] = []
-    names = interface_names(inventory, link_indices)
-    own_names = {platform for platform, facts in PLATFORMS.items() if facts.logical_ports}
+    names = link_ports(inventory, link_indices)
     for name in sorted(links, key=name_order):
         link, index = links[name], link_indices[name]
         declared = link.a_port, link.b_port
-        ends = tuple(map(End, (link.a, link.b), names[name]))
+        ends = End(link.a, names[name][0]), End(link.b, names[name][1])
         own = addresses.links.interface(index, 0), addresses.links.interface(index, 1)
         for here, there in ((0, 1), (1, 0)):
             ports[ends[here].node].append(
@@ -102,7 +83,7 @@ def wire(
     senders = imposing(inventory)
     for host in attached_hosts(inventory):
         index = host_indices[host.name]
-        logical = inventory.routers[host.router].platform in own_names
+        logical = PLATFORMS[inventory.routers[host.router].platform].logical_ports
         port = _edge_port(host, index, addresses, accept=host.name in senders, own_name=logical)
         ports[host.router].append(port)
         hosts[host.name] = _host(inventory, host, port)
@@ -115,6 +96,27 @@ def wire(
         hosts=hosts,
         cables=tuple(sorted(cables, key=lambda c: (c.b.node in hosts, name_order(c.link)))),
     )
+
+
+def link_ports(inventory: Inventory, link_indices: Mapping[str, int]) -> dict[str, tuple[str, str]]:
+    """Return link name -> names of its interfaces at `a` and at `b`.
+
+    Those that the inventory declares, where the platform's interfaces have no names of their own.
+    """
+    links = {link.name: link for link in inventory.links}
+    planned = port_names(links, link_indices)
+
+    def name(router: str, given: str, otherwise: str) -> str:
+        own = PLATFORMS[inventory.routers[router].platform].logical_ports
+        return otherwise if own else given or otherwise
+
+    return {
+        key: (
+            name(link.a, link.a_port, planned[key][0]),
+            name(link.b, link.b_port, planned[key][1]),
+        )
+        for key, link in links.items()
+    }
 
 
 def _edge_port(
@@ -155,7 +157,7 @@ def check_ports(inventory: Inventory) -> Iterator[Problem]:
         facts = PLATFORMS[inventory.routers[router].platform]
         name = f"{router} ({inventory.routers[router].platform})"
         if facts.port_pattern and not re.fullmatch(facts.port_pattern, port):
-            what = f"{port!r} is no port of {name}" if port else f"which port of {name} is not said"
+            what = f"{port!r} is no port of {name}" if port else f"which port of {name} {UNSAID}"
             yield Problem(place_of(item), what, f"{key}: a name such as {facts.port_example}")
         elif port:
             other = taken.setdefault((router, port), item.name)

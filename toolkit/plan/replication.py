@@ -12,7 +12,7 @@ from toolkit.errors import Place, Problem
 from toolkit.inventory.model import Inventory, Transport
 from toolkit.plan.instances import Instances
 from toolkit.plan.model import Lock, SrPlan, TreePlan
-from toolkit.plan.ports import interface_names
+from toolkit.plan.ports import link_ports
 from toolkit.plan.sr_capabilities import check_blocks, check_replication
 from toolkit.plan.trees import plan_trees
 
@@ -42,7 +42,7 @@ def plan_replication(
     node_sids = _node_sids(inventory, lock, problems)
     names = [d.name for d in inventory.deliveries.values() if d.transport is Transport.SR_P2MP]
     instances = Instances(lock, names, sr.srlb, problems)
-    ports = interface_names(inventory, lock.links)
+    ports = link_ports(inventory, lock.links)
     trees = plan_trees(inventory, lock.deliveries, ports, instances, problems)
     grown = replace(lock, trees=instances.trees, instances=instances.ids, digests=instances.digests)
     return grown, ReplicationPlan(trees, node_sids, SrPlan(srgb=sr.srgb, srlb=sr.srlb))

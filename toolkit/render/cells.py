@@ -63,7 +63,8 @@ def _missing(plan: Plan, there: frozenset[tuple[str, str]]) -> Iterator[Problem]
     for name, router in plan.routers.items():
         for feature in features_of(part_of(plan, name)):
             if (feature, column(router.platform)) not in there:
-                others = sorted(platform for has, platform in there if has == feature)
+                own = {column(known) for known in Platform}  # FRR's own is no payload's
+                others = sorted(p for has, p in there if has == feature and p in own)
                 yield Problem(
                     Place(path=f"routers.{name}"),
                     f"no template for {feature} on {router.platform.value}",

@@ -16,7 +16,6 @@ from toolkit.errors import Place, Problem, SchemaError
 from toolkit.inventory.model import Platform
 from toolkit.netconf.frr_text import MARK, ordered, parse, to_text
 from toolkit.plan.platforms import PLATFORMS
-from toolkit.render.cells import cells
 from toolkit.render.text import render_text
 from toolkit.state.branch import Branch
 from toolkit.state.model import Interface, RouterState
@@ -46,11 +45,8 @@ def text_of_state(
     if problems := list(_problems(state)):
         raise SchemaError(problems)
     variables = _variables(state, descriptions)
-    there = cells(templates)
     pieces = [
-        render_text(feature, Platform.FRR.value, variables, templates)
-        for feature in FEATURES
-        if (feature, Platform.FRR.value) in there
+        render_text(feature, Platform.FRR.value, variables, templates) for feature in FEATURES
     ]
     return to_text(ordered(parse("".join(pieces))))
 
