@@ -13,6 +13,7 @@ from frr_routers import needs_frr
 from frr_servers import NAMES, Lab, host_up, inventory, lab, socket_in, wait
 
 from toolkit.cli.loading import load_plan
+from toolkit.cli.main import main
 from toolkit.errors import DeviceError
 from toolkit.netconf.frr_text import foreign, owned, parse
 
@@ -103,8 +104,6 @@ def test_a_metric_is_changed_on_all_or_none(net, tmp_path, capsys):
     assert " isis metric 20\n" in after["r1"]
     # FRR's parser takes no IGMPv1: our module does, so only FRR can refuse it.
     payloads = tmp_path / "payloads"
-    from toolkit.cli.main import main
-
     file = inventory(tmp_path / "network.yaml", metric=30)
     assert main(["render", str(file), "-o", str(payloads)]) == 0
     text = (payloads / "r3.xml").read_text()
@@ -139,8 +138,8 @@ def test_what_nobody_confirms_is_taken_back(net, tmp_path):
     net.push(inventory(tmp_path / "network.yaml"), "--yes")
     before = net.running
     for name in NAMES:
-        _metric(net, name, 55, CONFIRMED.format(3))
-    assert all(" isis metric 55\n" in text for text in net.running.values())
+        _metric(net, name, 55, CONFIRMED.format(4))
+        assert " isis metric 55\n" in net.frr[name].running
     wait("FRR is back", lambda: net.running == before, 20.0)
 
 
@@ -153,14 +152,42 @@ def test_a_server_that_is_killed_comes_back_with_what_was_saved(net, tmp_path):
     net.stop("r2", signal.SIGKILL)
     time.sleep(0.2)
     assert " isis metric 66\n" in net.frr["r2"].running
-    net.serve(file, "r2")
+    net.serve(net.folder / "first.yaml", "r2")
     assert net.running == before
     _metric(net, "r2", 67, CONFIRMED.format(600))
     net.stop("r2")  # in order: what nobody has confirmed goes
     assert net.running == before
-    net.serve(file, "r2")
+    net.serve(net.folder / "first.yaml", "r2")
     assert net.push(file, "--check") == 0
     assert "router isis llmsync" in (net.frr["r2"].home / "frr.conf").read_text()
+
+
+def test_the_bier_engine_beside_frr_gets_its_document(net, tmp_path, capsys):
+    """The servers read first.yaml: there, BIER has to be planned as it is pushed."""
+    beside = net.folder / "startup" / "r2.bift.yaml"
+    file = inventory(tmp_path / "network.yaml", over="bier")
+    assert net.push(file, "--yes") == 5
+    assert "put the inventory that you push there" in "".join(capsys.readouterr())
+    assert not beside.exists()
+    first = net.folder / "first.yaml"
+    before = first.read_text()
+    inventory(first, over="bier")
+    assert net.push(first, "--yes") == 0
+    assert main(["bier", "forward", str(beside), "--check"]) == 0
+    text = beside.read_text()
+    _metric(net, "r2", 99, CONFIRMED.format(1))  # the way back costs another metric
+    first.write_text(before)
+    wait("r2 is back", lambda: " isis metric 99\n" not in net.frr["r2"].running, 20.0)
+    assert beside.read_text() == text
+    assert net.push(inventory(tmp_path / "network.yaml"), "--yes") == 0
+    assert not beside.exists()
+
+
+def test_replication_segments_are_refused_on_live_hosts(net, tmp_path, capsys):
+    before = net.running
+    assert net.push(inventory(tmp_path / "network.yaml", over="sr-p2mp"), "--yes") == 5
+    assert "no engine here forwards them" in "".join(capsys.readouterr())
+    assert net.running == before
 
 
 def test_an_error_of_frr_has_a_data_path(net):
@@ -188,8 +215,6 @@ def test_a_port_that_the_host_has_not_is_refused_before_anything_changes(net, tm
 
 
 def test_orphans_are_not_cleared(net, tmp_path, capsys):
-    from toolkit.cli.main import main
-
     net.push(inventory(tmp_path / "network.yaml"), "--yes")
     before = net.frr["r1"].running
     home = str(net.frr["r1"].home)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.cli.device_access import add_access_flags
 from toolkit.cli.frr_device import add_frr_flags, check_flags, frr_device
 from toolkit.errors import EnvironmentProblem, Problem, SchemaError, UsageError
 
 if TYPE_CHECKING:
-    from toolkit.netconf.device import Device, User
+    from toolkit.netconf.device import Device
     from toolkit.netconf.faults import Fault
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what kind of routers these are."""
+    add_access_flags(parser)
     add_frr_flags(parser)
     parser.add_argument(
         "--startup", type=Path, metavar="PATH",
@@ -82,16 +84,6 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
     if problems:
         raise SchemaError(problems)
     return devices
-
-
-def users(args: argparse.Namespace) -> Mapping[str, User]:
-    """Return who may log in."""
-    import secrets
-
-    from toolkit.netconf.device import DEFAULT_USER, User
-
-    user = User(password=secrets.token_urlsafe(18))
-    return dict.fromkeys((DEFAULT_USER, *args.read_only_user), user)
 
 
 def _readers(names: Sequence[str]) -> tuple[str, ...]:

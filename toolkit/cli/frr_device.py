@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from toolkit.netconf.faults import Fault
     from toolkit.netconf.runtime_frr import Vtysh
     from toolkit.netconf.tree import Node
-    from toolkit.plan.model import Plan
     from toolkit.yang.schema import Schema
 
 _FLAGS = ("frr_vty_socket", "frr_pathspace", "frr_config_dir", "frr_namespace")
@@ -107,9 +106,8 @@ def frr_device(
         NoReplication(name),
         FrrBackend(name, frr, partial(frr_text, name)),
         LinuxBackend(name, kernel, partial(host_part, name)),
+        BiftFile(args.inventory, name, file.parent / f"{name}.bift.yaml"),
     ]
-    if (plan := _plan(args.inventory, name)) is not None:
-        parts.append(BiftFile(plan, name, file.parent / f"{name}.bift.yaml"))
     chain = Chain(parts, {}, partial(_warn, name))
     chain.check(config)
     chain.apply(config)
@@ -136,14 +134,6 @@ def _refuse_orphans(frr: Vtysh, file: Path) -> None:
             f"{file}: there is no such file, but FRR holds configuration of llmsync: "
             f"{'; '.join(ours[:3])}... (name the folder of then, or remove it in vtysh)"
         )
-
-
-def _plan(inventory: Path, name: str) -> Plan | None:
-    """Return the plan where the router is a BFR in it: its BIFT follows from the network's."""
-    from toolkit.cli.loading import load_plan
-
-    plan = load_plan(inventory)[1]
-    return plan if plan.routers[name].bfr else None
 
 
 def _warn(name: str, message: str) -> None:

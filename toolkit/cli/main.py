@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "plan": "Plan the multicast network that an inventory asks for",
     "render": "Write each router's configuration, checked against its YANG schema",
     "yang": "Show and lint the YANG modules of the reference platform",
-    "device": "Run embedded NETCONF routers on loopback",
+    "device": "Run NETCONF routers: embedded ones, or one that is FRRouting",
     "push": "Bring all routers to the plan in one network-wide transaction",
     "verify": "Check that every GPU cloud is served exactly once, also when links fail",
     "run": "The whole loop in the memory lab: plan, push, verify, deliver, report",
