@@ -106,6 +106,9 @@ def suited(inventory: Inventory, platform: Platform) -> Inventory:
             bsl=settings.bsl if settings.bsl in bier.bsls else min(bier.bsls),
             encapsulation=settings.encapsulation if settings.encapsulation in kinds else min(kinds),
             maximum_paths=settings.maximum_paths if bier.ecmp else 1,
+            fast_reroute=settings.fast_reroute
+            if settings.fast_reroute in bier.fast_reroute
+            else FastReroute.NONE,
         )
     guarded = "edge" not in facts.refused
     routers = {
@@ -115,12 +118,12 @@ def suited(inventory: Inventory, platform: Platform) -> Inventory:
     made = replace(inventory, routers=routers, bier=settings)
     if "qos" in facts.refused:
         made = replace(made, qos=QosSettings(dscp=None))
-    return with_ports(made, facts) if facts.port_pattern else made
+    return with_ports(made)
 
 
-def with_ports(inventory: Inventory, facts: Facts) -> Inventory:
-    """Return the inventory with a port of its own, in the platform's words, at every cable end."""
-    names = {name: port_names(facts) for name in inventory.routers}
+def with_ports(inventory: Inventory) -> Inventory:
+    """Return the inventory with a port of its own at every cable end of a router that needs one."""
+    names = {name: port_names(PLATFORMS[r.platform]) for name, r in inventory.routers.items()}
     return replace(
         inventory,
         links=tuple(
@@ -138,6 +141,8 @@ def with_ports(inventory: Inventory, facts: Facts) -> Inventory:
 
 def port_names(facts: Facts) -> Iterator[str]:
     """Yield different names of ports: the example with its numbers counted on, the last first."""
+    if not facts.port_pattern:
+        yield from itertools.repeat("")
     seen: set[str] = set()
     numbers = list(re.finditer(r"\d+", facts.port_example))
     for count in range(512):

@@ -194,3 +194,33 @@ def test_a_lock_that_cannot_be_written_is_told_and_nothing_is_left(
         " it is as it was\n"
     )
     assert sorted(path.name for path in demo.iterdir()) == ["deliveries.yaml", "network.yaml"]
+
+
+def test_the_plan_of_a_vpn_is_the_golden_one(
+    demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = demo / "deliveries.yaml"
+    written = file.read_text(encoding="utf-8")
+    file.write_text(written.replace("imposition: host", "imposition: router"), encoding="utf-8")
+    (demo / "overlay.yaml").write_text(
+        "underlay: {igp: ospf}\nqos: {dscp: 5}\n"
+        "overlay: {signalling: mvpn, as: 65001, route_reflectors: [fra1, mia1]}\n",
+        encoding="utf-8",
+    )
+    assert plan(demo) == ExitCode.OK
+    told = capsys.readouterr().out
+    golden = GOLDEN / "demo-mvpn.table.txt"
+    if os.environ.get("LLMSYNC_UPDATE_GOLDEN"):
+        golden.write_text(told, encoding="utf-8")
+    assert told == golden.read_text(encoding="utf-8")
+    assert plan(demo, "-o", "json") == ExitCode.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["igp"] == "ospf"
+    assert document["qos"] == {"name": "DSCP 5", "dscp": 5}
+    assert document["mvpn"]["as"] == 65001
+    assert list(document["mvpn"]["instances"]["ams1"]) == [
+        "rd", "tunnel", "interfaces", "sub_domain_id",
+    ]  # fmt: skip
+    assert document["mvpn"]["speakers"]["fra1"]["clients"]
+    (port,) = (p for p in document["routers"]["ams1"]["ports"] if p["edge"])
+    assert port["vpn"] == "llmsync"

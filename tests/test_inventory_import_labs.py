@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def test_a_lab_s_kinds_labels_and_bridges(tmp_path, monkeypatch, capsys):
     assert net.clouds["h2"].gpus == 64
     assert net.clouds["h3"].region == "south"
     assert net.repositories["h1"].router == "r4"
+
+
+def test_what_platforms_ask_for_is_left_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(OWN)
+    words = ["inventory", "import", "containerlab", "lab.clab.yml", "-o", "json"]
+    assert main([*words, "--output", str(tmp_path / "n")]) == 0
+    left = json.loads(capsys.readouterr().out)["left"]
+    assert "links[0]: which port of r1 (sros) is not said (a_port: a name such as 1/1/c1/1)" in left
+    assert load_inventory(tmp_path / "n").routers["r1"].platform is Platform.SROS
 
 
 def test_hosts_of_a_lab_can_be_chosen_on_the_command_line(tmp_path, monkeypatch, capsys):

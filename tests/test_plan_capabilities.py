@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from plan_inventories import IPV6_POOLS, inventory, star
+from platform_cases import MVPN, with_ports
 
 from toolkit.errors import PlanError, Problem
 from toolkit.inventory.model import (
@@ -17,6 +18,7 @@ from toolkit.inventory.model import (
     Inventory,
     Platform,
     Pools,
+    QosSettings,
     Router,
 )
 from toolkit.plan.capabilities import BIER, domain_limit
@@ -33,9 +35,9 @@ def problems(declared: Inventory) -> tuple[Problem, ...]:
 def domain(*platforms: Platform, bier: BierSettings | None = None, **more: object) -> Inventory:
     """Return a chain of routers, one a platform, a source at the first and a cloud at the last."""
     names = [f"{platform}{i}" for i, platform in enumerate(platforms)]
-    return inventory(
+    made = inventory(
         {
-            name: Router(name=name, domain="d", platform=platform)
+            name: Router(name=name, domain="d", platform=platform, edge_protection=False)
             for name, platform in zip(names, platforms, strict=True)
         },
         list(pairwise(names)),
@@ -45,6 +47,7 @@ def domain(*platforms: Platform, bier: BierSettings | None = None, **more: objec
         bier=bier,
         **more,
     )
+    return with_ports(dataclasses.replace(made, overlay=MVPN, qos=QosSettings(dscp=None)))
 
 
 def test_three_vendors_meet_at_256_bits_over_mpls() -> None:
@@ -80,7 +83,8 @@ def test_bfr_ids_end_where_the_weakest_bfr_ends() -> None:
     declared = star(1030)
     make_plan(declared)
     core = dataclasses.replace(declared.routers["core"], platform=Platform.JUNOS)
-    (problem,) = problems(dataclasses.replace(declared, routers={**declared.routers, "core": core}))
+    told = problems(dataclasses.replace(declared, routers={**declared.routers, "core": core}))
+    (problem,) = (p for p in told if "need a BFR-id" in p.what)
     assert str(problem.place) == "routers.core"
     assert problem.what == (
         "1031 edge routers need a BFR-id, only 1024 can be had:"
@@ -90,7 +94,7 @@ def test_bfr_ids_end_where_the_weakest_bfr_ends() -> None:
 
 
 def test_a_router_that_is_no_bfr_limits_nobody() -> None:
-    declared = star(1030)
+    declared = dataclasses.replace(star(1030), qos=QosSettings(dscp=None))
     old = Router(name="old", domain="d", platform=Platform.JUNOS, bier=False)
     plan, _ = make_plan(dataclasses.replace(declared, routers={**declared.routers, "old": old}))
     assert plan.routers["e1030"].sub_domains[0].max_si == 4
@@ -140,20 +144,21 @@ def test_other_bitstring_lengths_are_refused_where_they_are_unknown(platform: Pl
 
 
 def test_an_ipv6_bfr_prefix_is_refused_where_it_is_unknown() -> None:
-    (problem,) = problems(domain(Platform.REFERENCE, Platform.SROS, pools=IPV6_POOLS))
-    assert problem.what == "sros1 (sros) takes IPv4 BFR-prefixes, but the pools are IPv6"
+    told = problems(domain(Platform.REFERENCE, Platform.SROS, pools=IPV6_POOLS))
+    what = "sros1 (sros) takes IPv4 BFR-prefixes, but the pools are IPv6"
+    assert what in [problem.what for problem in told]
 
 
-@pytest.mark.parametrize("platform", [Platform.IETF, Platform.JUNOS, Platform.SROS])
+@pytest.mark.parametrize("platform", [Platform.JUNOS, Platform.SROS])
 def test_host_imposition_needs_a_router_that_accepts_it(platform: Platform) -> None:
     declared = domain(platform, Platform.REFERENCE)
     make_plan(declared)
     delivery = dataclasses.replace(declared.deliveries["model"], imposition=Imposition.HOST)
-    (problem,) = problems(dataclasses.replace(declared, deliveries={"model": delivery}))
-    assert str(problem) == (
+    told = problems(dataclasses.replace(declared, deliveries={"model": delivery}))
+    assert (
         f"deliveries.model: {platform}0 ({platform}) has no way to accept BIER packets from a host"
         " (set `imposition: router`)"
-    )
+    ) in map(str, told)
 
 
 def test_settings_outside_of_the_rfc_are_refused() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from plan_inventories import inventory, star
+from platform_cases import with_ports
 
 from toolkit.errors import PlanError
 from toolkit.inventory.model import (
@@ -15,6 +16,7 @@ from toolkit.inventory.model import (
     LabelRange,
     Link,
     Platform,
+    QosSettings,
     Router,
     SrSettings,
     Transport,
@@ -140,13 +142,14 @@ def test_a_cloud_on_a_router_that_does_not_replicate_is_named() -> None:
 
 @pytest.mark.parametrize("platform", [Platform.JUNOS, Platform.VRP])
 def test_a_platform_without_replication_is_crossed(platform: Platform) -> None:
-    made = square()
+    made = replace(square(), qos=QosSettings(dscp=None))
     router = replace(made.routers["b"], platform=platform)
-    assert problems(replace(made, routers={**made.routers, "b": router})) == [
+    assert problems(with_ports(replace(made, routers={**made.routers, "b": router}))) == [
         f"routers.b: platform {platform} has no SR-P2MP, but b is to replicate (set `replication: "
         "false` on it: trees then cross it by a node SID and replicate elsewhere)"
     ]
-    crossed = replace(made, routers={**made.routers, "b": replace(router, replication=False)})
+    routers = {**made.routers, "b": replace(router, replication=False)}
+    crossed = with_ports(replace(made, routers=routers))
     (branch,) = tree_of(crossed).paths[0].nodes["a"].branches
     assert (branch.router, branch.port) == ("d", None)
 

@@ -1,4 +1,4 @@
-"""`llmsync yang`: the modules of platform `reference` as trees, and whether they are well made."""
+"""`llmsync yang`: modules as trees and well made or not; those of platforms and of devices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ EXAMPLE = """\
 examples:
   llmsync yang tree                    all modules of our own
   llmsync yang tree llmsync-bier       one module
-  llmsync yang lint                    pyang --lint over them; exit 1 with findings"""
+  llmsync yang lint                    pyang --lint over them; exit 1 with findings
+  llmsync yang sets                    what configurations of each platform are proven by
+  llmsync yang fetch INVENTORY --device NAME   a device's own modules, to prove its by those"""
 
 TREE_EXAMPLE = """\
 examples:
@@ -25,8 +27,26 @@ examples:
   llmsync yang lint
   llmsync yang lint my-module.yang -o json
 
-Rules: RFC 8407.  Modules that a file imports are searched for in our own folder and among the IETF
-modules that pyang brings.  The exit status is 1 when anything is found, warnings too."""
+Rules: RFC 8407.  Modules that a file imports are searched for in our own folder, among the IETF
+modules that pyang brings, and in LLMSYNC_YANG_PATH.  The exit status is 1 when anything is found,
+warnings too."""
+
+SETS_EXAMPLE = """\
+examples:
+  llmsync yang sets
+  llmsync yang sets -o json
+
+Standard and vendors' modules are not part of llmsync: LLMSYNC_YANG_PATH names folders that hold
+them, as PATH does for programs.  What `llmsync yang fetch` stored of devices is listed too."""
+
+FETCH_EXAMPLE = """\
+examples:
+  llmsync yang fetch inventories/demo --device ams1
+  llmsync yang fetch inventories/demo --device ams1 --management FILE -o DIR
+
+Reads the device's list of modules and gets each by get-schema (RFC 6022); all of them are stored or
+none.  From then on the device's configuration is proven by its own modules.  With -o they go to a
+folder of your own, which llmsync does not look into by itself."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +74,48 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "files", nargs="*", type=Path, metavar="FILE", help="module files; our own without one"
     )
     add_output(lint, formats=("text", "json"))
+    sets = actions.add_parser(
+        "sets",
+        help="list what each platform's configurations are proven by",
+        description="List what each platform's configurations are proven by.",
+        epilog=SETS_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_output(sets)
+    fetch = actions.add_parser(
+        "fetch",
+        help="store a device's own modules",
+        description="Store a device's own YANG modules.",
+        epilog=FETCH_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    fetch.add_argument("inventory", type=Path, help="inventory: a YAML file or a folder")
+    fetch.add_argument("--device", required=True, metavar="NAME", help="router of the inventory")
+    fetch.add_argument(
+        "--management", type=Path, metavar="FILE",
+        help="how routers are reached, over what the inventory says",
+    )  # fmt: skip
+    fetch.add_argument(
+        "--profile", metavar="NAME",
+        help="how the server differs from RFC 6241 (default: its platform's)",
+    )  # fmt: skip
+    fetch.add_argument(
+        "--timeout", type=float, default=30.0, metavar="S",
+        help="seconds that one answer of the router may take (default 30)",
+    )  # fmt: skip
+    fetch.add_argument(
+        "-o", "--output", type=Path, metavar="DIR",
+        help="folder for the modules (default: the device's in the user's data folder)",
+    )  # fmt: skip
     parser.epilog = EXAMPLE
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command."""
+    if args.action in ("sets", "fetch"):
+        from toolkit.cli import yang_modules
+
+        return yang_modules.sets(args) if args.action == "sets" else yang_modules.fetch(args)
     return _tree(args) if args.action == "tree" else _lint(args)
 
 

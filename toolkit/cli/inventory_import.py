@@ -10,8 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli.console import add_output, print_data, say, table
-from toolkit.errors import EnvironmentProblem, ExitCode, Place, ProblemsError, UsageError
+from toolkit.cli.console import add_output, print_data, table
+from toolkit.errors import (
+    EnvironmentProblem,
+    ExitCode,
+    Place,
+    PlanError,
+    Problem,
+    ProblemsError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from toolkit.inventory.importers.assemble import Network, Order
@@ -124,15 +132,14 @@ def run(args: argparse.Namespace) -> int:
     order = _order(args)
     network = assemble(_read(args), order)
     texts = files_of(network, command=_command(args))
-    unnamed = _prove(dict(texts), args.file)
+    left = _prove(dict(texts), args.file)
     write_files(args.output, texts)
-    if unnamed:
-        routers = ", ".join(unnamed)
-        say(f"llmsync: name the ports of {routers} (a_port, b_port, router_port) before you plan")
     if args.format == "json":
-        print_data(_summary(network, args.output), "json")
+        print_data(_summary(network, args.output) | {"left": left}, "json")
     else:
         print(_report(network, args.output))
+        if left:
+            print("\nleft to do, since the platforms ask for it:", *left, sep="\n  ")
     return ExitCode.OK
 
 
@@ -279,36 +286,40 @@ def _command(args: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _prove(texts: dict[str, str], source: Path) -> tuple[str, ...]:
-    """Load and plan the inventory before it takes its place; raise what is wrong with it.
+def _prove(texts: dict[str, str], source: Path) -> list[str]:
+    """Load and plan the inventory before it takes its place.
 
-    That is something in `source` which only the whole shows: two routers with one address.  Ports
-    are for its author to name: the routers whose platforms need that are returned.
+    Raises what is wrong with it: something in `source` which only the whole shows, such as two
+    routers with one address.  Returns what its platforms ask for and no such file says: names of
+    ports, another overlay.
     """
     from toolkit.inventory.load import load_inventory
+    from toolkit.inventory.model import Platform
     from toolkit.plan.expand import make_plan
     from toolkit.plan.lock import EMPTY_LOCK
-    from toolkit.plan.ports import UNSAID
     from toolkit.render.folder import write_files
 
     with tempfile.TemporaryDirectory(prefix="llmsync-") as scratch:
         write_files(Path(scratch), texts)
+        at = re.escape(Path(scratch).as_posix()) + r"[^: ]*:[0-9]+: "
+
+        def told(problem: Problem, file: str) -> Problem:
+            what = re.sub(at, "", problem.what)
+            return replace(problem, place=Place(file, 0, problem.place.path), what=what)
+
         try:
-            make_plan(load_inventory(Path(scratch)), EMPTY_LOCK)
+            inventory = load_inventory(Path(scratch))
+            plain = {
+                n: replace(r, platform=Platform.REFERENCE) for n, r in inventory.routers.items()
+            }
+            make_plan(replace(inventory, routers=plain), EMPTY_LOCK)
         except ProblemsError as error:
-            at = re.escape(Path(scratch).as_posix()) + r"[^: ]*:[0-9]+: "
-            problems = [
-                replace(
-                    p, place=Place(source.as_posix(), 0, p.place.path), what=re.sub(at, "", p.what)
-                )
-                for p in error.problems
-                if not p.what.endswith(UNSAID)
-            ]
-            if problems:
-                raise type(error)(problems) from None
-            named = (p.what.removesuffix(UNSAID).split(" of ")[-1].strip() for p in error.problems)
-            return tuple(dict.fromkeys(named))
-    return ()
+            raise type(error)([told(p, source.as_posix()) for p in error.problems]) from None
+        try:
+            make_plan(inventory, EMPTY_LOCK)
+        except PlanError as error:
+            return [str(told(problem, "")) for problem in error.problems]
+    return []
 
 
 def _summary(network: Network, folder: Path) -> dict[str, Any]:

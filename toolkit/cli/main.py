@@ -21,9 +21,10 @@ from toolkit.errors import ExitCode, ProblemsError, ToolkitError
 
 COMMANDS: dict[str, str] = {
     "inventory": "Check, import or draw an inventory; print its JSON Schema",
+    "platforms": "Show what each router platform can be configured to do",
     "plan": "Plan the multicast network that an inventory asks for",
     "render": "Write each router's configuration, checked against its YANG schema",
-    "yang": "Show and lint the YANG modules of the reference platform",
+    "yang": "Show and lint YANG modules, list those of platforms, fetch those of a device",
     "device": "Run NETCONF routers: embedded ones, or one that is FRRouting",
     "push": "Bring all routers to the plan in one network-wide transaction",
     "verify": "Check that every GPU cloud is served exactly once, also when links fail",

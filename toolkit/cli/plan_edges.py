@@ -27,15 +27,14 @@ def mvpn_table(mvpn: MvpnPlan) -> str:
     rows = []
     for name, speaker in mvpn.speakers.items():
         instance = mvpn.instances.get(name)
-        role = "reflector" if speaker.clients else "edge"
         if instance is None:
-            rows.append((name, role, len(speaker.neighbors), "-", "-", "-"))
+            rows.append((name, "reflector", len(speaker.neighbors), "-", "-", "-"))
             continue
-        role = "edge, reflector" if speaker.clients else role
+        role = "edge, reflector" if speaker.clients else "edge"
         over = instance.tunnel + (f" {instance.group}" if instance.group is not None else "")
         ports = ", ".join(instance.interfaces)
         rows.append((name, role, len(speaker.neighbors), instance.rd, over, ports))
-    return table(("router", "role", "sessions", "RD", "tunnel", "ports"), rows)
+    return table(("router", "role", "sessions", "RD", "tunnel", "ports in the VPN"), rows)
 
 
 def edge_table(plan: Plan) -> str:

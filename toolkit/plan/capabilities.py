@@ -83,6 +83,9 @@ def check_platforms(inventory: Inventory) -> list[Problem]:
         elif asked.maximum_paths > 1 and not can.ecmp:
             what = f"{name} does not spread BIER over equal-cost ways"
             remedy += "; or set bier.maximum_paths to 1"
+        elif asked.fast_reroute not in can.fast_reroute:
+            what = f"{name} does not route BIER around the failure of a {asked.fast_reroute}"
+            remedy = f"set bier.fast_reroute to {' or '.join(sorted(can.fast_reroute))}"
         else:
             continue
         problems.append(Problem(place_of(router), what, remedy))

@@ -65,17 +65,20 @@ def _deliveries(inventory: Inventory) -> tuple[set[str], set[str]]:
         if static and not delivery.transport.pim:
             mapped |= edges
         by_router = delivery.imposition is Imposition.ROUTER
-        if static and delivery.transport is Transport.BIER and by_router:
+        bier = delivery.transport is Transport.BIER and by_router
+        if static and (bier or delivery.transport is Transport.SR_P2MP):
             mapped.add(bfir)
     return mapped, ends
 
 
 def variants(inventory: Inventory) -> tuple[str, ...]:
     """Return what a cell may be refused for, beside the feature itself (`bier/ospf`)."""
+    ipv6 = inventory.pools.loopbacks.version == 6
     return (
         inventory.igp.value,
         inventory.overlay.signalling.value,
-        *(("ipv6",) if inventory.pools.loopbacks.version == 6 else ()),
+        *(("ipv6",) if ipv6 else ()),
+        *(("ospfv3",) if ipv6 and inventory.igp is Igp.OSPF else ()),
         *sorted(transport.value for transport in in_use(inventory)),
     )
 

@@ -22,8 +22,6 @@ from toolkit.plan.port_names import port_names
 from toolkit.plan.transports import imposing
 from toolkit.state.model import Cable, End
 
-UNSAID = "is not said"
-"""Ends what is wrong where a platform's ports have to be named and one is not."""
 EDGE_METRIC = 10
 """Of passive interfaces: the YANG default, and the same everywhere, since every edge is one hop."""
 HOST_PORT = "eth0"
@@ -157,7 +155,7 @@ def check_ports(inventory: Inventory) -> Iterator[Problem]:
         facts = PLATFORMS[inventory.routers[router].platform]
         name = f"{router} ({inventory.routers[router].platform})"
         if facts.port_pattern and not re.fullmatch(facts.port_pattern, port):
-            what = f"{port!r} is no port of {name}" if port else f"which port of {name} {UNSAID}"
+            what = f"{port!r} is no port of {name}" if port else f"which port of {name} is not said"
             yield Problem(place_of(item), what, f"{key}: a name such as {facts.port_example}")
         elif port:
             other = taken.setdefault((router, port), item.name)
@@ -167,11 +165,16 @@ def check_ports(inventory: Inventory) -> Iterator[Problem]:
 
 
 def check_names_of_ports(inventory: Inventory, wiring: Wiring) -> Iterator[Problem]:
-    """Name ports that were declared with a name that another interface of the router has."""
+    """Name ports whose names another interface of the router has, or that are too long for it."""
     for name, ports in wiring.ports.items():
         router = inventory.routers[name]
-        taken = {PLATFORMS[router.platform].loopback: "the loopback"}
+        facts = PLATFORMS[router.platform]
+        taken = {facts.loopback: "the loopback"}
         for port in ports:
+            if 0 < facts.longest_port < len(port.name):
+                what = f"{port.name} has more than {facts.longest_port} characters, which is what"
+                what += f" {name} ({router.platform}) takes as the name of an interface"
+                yield Problem(place_of(router), what, f"give {port.peer} a shorter name")
             other = taken.setdefault(port.name, f"the port of {port.link}")
             if other != f"the port of {port.link}":
                 what = f"{port.name} of {name} is the port of {port.link}, and {other}"

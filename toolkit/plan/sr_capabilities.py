@@ -37,7 +37,19 @@ def check_replication(inventory: Inventory) -> Iterator[Problem]:
                 f"platform {router.platform} has no SR-P2MP, but {router.name} is to replicate",
                 NO_REPLICATION,
             )
+    yield from _check_names(inventory)
     yield from check_blocks(inventory)
+
+
+def _check_names(inventory: Inventory) -> Iterator[Problem]:
+    """Name deliveries whose names are too long for the policy at the root of their tree."""
+    for delivery in inventory.deliveries.values():
+        root = inventory.routers[inventory.repositories[delivery.source].router]
+        longest = PLATFORMS[root.platform].longest_tree
+        if delivery.transport is Transport.SR_P2MP and 0 < longest < len(delivery.name):
+            what = f"{delivery.name} has more than {longest} characters, which is what the name of"
+            what += f" a P2MP policy has room for on {root.name} ({root.platform})"
+            yield Problem(place_of(delivery), what, "give the delivery a shorter name")
 
 
 def check_blocks(inventory: Inventory) -> Iterator[Problem]:

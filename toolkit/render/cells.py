@@ -27,7 +27,7 @@ def features_of(part: Part) -> tuple[str, ...]:
         "bier": part.router.bfr,
         "pim": part.pim is not None,
         "sr": part.sr is not None,
-        "overlay": bool(part.imposed or part.delivered),
+        "overlay": bool(part.imposed or part.delivered or (part.policies and part.bgp is None)),
         "mvpn": part.bgp is not None,
         "edge": any(port.protection is not None for port in part.router.ports),
         "qos": part.qos is not None,

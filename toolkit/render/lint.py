@@ -6,33 +6,26 @@ states.  A lint reads the configuration as it is, whether it was rendered or wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from toolkit.errors import Place, Problem
 from toolkit.inventory.model import Platform
+from toolkit.render import lint_ietf, lint_junos, lint_sros
+from toolkit.render.remark import Lint, Remark
 from toolkit.state.branch import Branch
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
-    """One thing that a lint found."""
-
-    path: str
-    """Data path."""
-    what: str
-    remedy: str
-    source: str
-    """Where the limit is written: a module, an RFC, a vendor's document."""
-    error: bool = True
-    """False: it works, but a person should know."""
+__all__ = ["LINTS", "Lint", "Remark", "lint"]
 
 
-Lint = Callable[[Branch], Iterator[Remark]]
-
-LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType({})
+LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType(
+    {
+        Platform.IETF: lint_ietf.lint_ietf,
+        Platform.SROS: lint_sros.lint_sros,
+        Platform.JUNOS: lint_junos.lint_junos,
+    }
+)
 """Platform -> its lint."""
 
 

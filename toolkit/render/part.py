@@ -7,7 +7,7 @@ once, for every platform.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolkit.inventory.model import Igp, Imposition, Transport
 from toolkit.plan.model import (
@@ -54,6 +54,10 @@ class Part:
     """Replication segments of this router."""
     loopbacks: Mapping[str, IpAddress]
     """Router -> its loopback, of the routers that policies and segments name."""
+    node_sids: Mapping[str, int] = field(default_factory=dict)
+    """Router -> index of its node SID, of the same routers."""
+    receivers: Mapping[str, tuple[IpAddress, ...]] = field(default_factory=dict)
+    """Delivery that starts here -> loopbacks of the routers of its clouds, sorted."""
     pim: PimPart | None = None
     """None: it runs no PIM."""
     igp: Igp = Igp.ISIS
@@ -61,6 +65,8 @@ class Part:
     """None: it speaks no BGP; the overlay is static, or it is neither edge nor reflector."""
     vpn_ports: tuple[tuple[PortPlan, int | None], ...] = ()
     """Ports in the VRF, and the version of IGMP or MLD there, if any."""
+    vpn_edges: tuple[IpAddress, ...] = ()
+    """Loopbacks of the other edge routers of its VPN, sorted: where its unicast packets go."""
     mvpn: Mvpn | None = None
     """Its part in the multicast VPN; None: no host of the VPN is here."""
     qos: QosPlan | None = None
@@ -74,6 +80,7 @@ class Part:
             "bgp": self.bgp,
             "mvpn": self.mvpn,
             "vpn_ports": self.vpn_ports,
+            "vpn_edges": self.vpn_edges,
             "qos": self.qos,
             "imposed": self.imposed,
             "delivered": self.delivered,
@@ -83,6 +90,8 @@ class Part:
             "policies": self.policies,
             "segments": self.segments,
             "loopbacks": self.loopbacks,
+            "node_sids": self.node_sids,
+            "receivers": self.receivers,
         }
 
 
@@ -107,6 +116,7 @@ def part_of(plan: Plan, name: str) -> Part:
             sessions.append((flow, "ingress"))
         elif ports:
             sessions.append((flow, "egress"))
+    loopbacks = _loopbacks(plan, segments) | {name: router.loopback.ip}
     return Part(
         router=router,
         imposed=tuple(
@@ -124,17 +134,29 @@ def part_of(plan: Plan, name: str) -> Part:
             if not flow.transport.pim and plan.mvpn is None
         ),
         sessions=tuple(sessions),
+        receivers={f.delivery: _receivers(plan, f) for f in plan.flows if f.bfir == name},
         pim=_pim_part(plan, plan.pim, router),
         sr=None if router.node_sid is None else plan.sr,
         policies=tuple((f, f.tree) for f in plan.flows if f.tree is not None and f.bfir == name),
         segments=segments,
-        loopbacks=_loopbacks(plan, segments) | {name: router.loopback.ip},
+        loopbacks=loopbacks,
+        node_sids={
+            peer: sid for peer in loopbacks if (sid := plan.routers[peer].node_sid) is not None
+        },
         igp=plan.igp,
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
         vpn_ports=vpn_ports(plan, router),
+        vpn_edges=_vpn_edges(plan, name),
         qos=plan.qos,
     )
+
+
+def _vpn_edges(plan: Plan, name: str) -> tuple[IpAddress, ...]:
+    if plan.mvpn is None or name not in plan.mvpn.instances:
+        return ()
+    others = (plan.routers[other].loopback.ip for other in plan.mvpn.instances if other != name)
+    return tuple(sorted(others, key=int))
 
 
 def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | None:
@@ -146,6 +168,11 @@ def _pim_part(plan: Plan, pim: PimPlan | None, router: RouterPlan) -> PimPart | 
         spt_switchover=pim.spt_switchover,
         ports=pim_ports(plan, router),
     )
+
+
+def _receivers(plan: Plan, flow: FlowPlan) -> tuple[IpAddress, ...]:
+    routers = {plan.hosts[cloud].router for cloud in flow.clouds}
+    return tuple(sorted((plan.routers[name].loopback.ip for name in routers), key=int))
 
 
 def _loopbacks(

@@ -61,7 +61,10 @@ def validate(
     and a data path.  Where the platform's modules are not at hand, the payload is `unproven`.
     """
     where = place or device
-    schema = platform_schema(platform.value)
+    try:
+        schema = platform_schema(platform.value, device, lambda: xmltext.namespaces(xml))
+    except xmltext.NotXmlError as error:
+        raise SchemaError([Problem(Place(where), str(error))]) from None
     unproven = ""
     if isinstance(schema, Unproven):
         unproven = schema.reason

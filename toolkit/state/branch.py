@@ -48,6 +48,12 @@ class Branch:
         """Return whether `path` leads to anything."""
         return bool(self.one(*path))
 
+    def members(self) -> Iterator[tuple[str, Branch]]:
+        """Yield everything in it by local name: the entries of a list one by one."""
+        if isinstance(self._value, Mapping):
+            for name in dict.fromkeys(member.rpartition(":")[2] for member in self._value):
+                yield from ((name, branch) for branch in self.all(name))
+
     @property
     def value(self) -> str:
         """The leaf's value as text, an identity without its module; empty where there is none."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from toolkit.state import reference
+from toolkit.state import ietf, junos, reference, sros
 from toolkit.state.model import RouterState
 
 Reader = Callable[[str, Mapping[str, Any]], RouterState]
@@ -20,6 +20,9 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "reference": reference.read_router,
         # FRR stands behind our own NETCONF server, which implements our modules.
         "frr": reference.read_router,
+        "ietf": ietf.read_router,
+        "sros": sros.read_router,
+        "junos": junos.read_router,
     }
 )
 """Platform -> its reader."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -46,8 +47,12 @@ class Lexicon:
 
         folders = ":".join(map(str, self._search_path))
         context = Context(FileRepository(folders, use_env=False))
-        found = [context.search_module(None, name.partition("@")[0]) for name in self._modules]
-        context.validate()
+        parts = [name.partition("@") for name in self._modules]
+        found = [context.search_module(None, name, rev or None) for name, _, rev in parts]
+        # pyang 2.7 gives up on submodules that include each other (nokia-conf has 154 of them), by
+        # an AttributeError late in its checks; what it has read by then answers most questions.
+        with suppress(AttributeError):
+            context.validate()
         every = [module for module in context.modules.values() if module.keyword == "module"]
         return [module for module in found if module is not None], every
 

@@ -18,11 +18,14 @@ from toolkit.errors import EnvironmentProblem
 _NOISE = re.compile(r"//[^\n]*|/\*.*?\*/|(\"(?:[^\"\\]|\\.)*\"|'[^']*')", re.DOTALL)
 _AT_START = r"(?<=[;{}])\s*"
 _IMPORT = re.compile(_AT_START + r"import\s+([\w.-]+)")
+_INCLUDE = re.compile(_AT_START + r"include\s+([\w.-]+)")
+_KIND = re.compile(r"\A\s*(module|submodule)\s+([\w.-]+)")
 _NAMESPACE = re.compile(_AT_START + r"namespace\s+[\"']?([^\"';\s]+)")
 _REVISION = re.compile(_AT_START + r"revision\s+[\"']?(\d{4}-\d\d-\d\d)")
 _FEATURE = re.compile(_AT_START + r"feature\s+([\w.-]+)")
 _VERSION = re.compile(_AT_START + r"yang-version\s+[\"']?([\d.]+)")
-_DEVIATION = re.compile(_AT_START + r"deviation\s+[\"']?/([\w.-]+):")
+_DEVIATION = re.compile(_AT_START + r"deviation\s+((?:[\"'][^\"']*[\"']\s*\+?\s*)+|[^\s{;]+)")
+_STEP = re.compile(r"/([\w.-]+):")
 _PREFIXED = re.compile(_AT_START + r"import\s+([\w.-]+)\s*\{[^}]*?\bprefix\s+[\"']?([\w.-]+)")
 
 
@@ -77,20 +80,28 @@ def _statements(text: str) -> str:
 def find_module(name: str, search_path: Sequence[Path]) -> Path:
     """Return the newest file of module `name` below the folders of `search_path`.
 
-    Raises EnvironmentProblem when there is none.
+    `name` may be `name@revision`; then it is that one.  Raises EnvironmentProblem when there is
+    none.
     """
+    base, _, revision = name.partition("@")
     found = [
         file
         for folder in search_path
-        for pattern in (f"{name}.yang", f"{name}@*.yang")
+        for pattern in (f"{base}.yang", f"{base}@{revision or '*'}.yang")
         for file in folder.rglob(pattern)
     ]
+    if revision:
+        found = [file for file in found if _revision_of(file) == revision]
     if not found:
         folders = ", ".join(map(str, search_path))
         raise EnvironmentProblem(
             f"YANG module {name} is not in {folders}; add its folder to the search path"
         )
-    return max(found, key=lambda file: _revision(_statements(file.read_text("utf-8"))))
+    return max(found, key=_revision_of)
+
+
+def _revision_of(file: Path) -> str:
+    return _revision(_statements(file.read_text("utf-8")))
 
 
 def _revision(statements: str) -> str:
@@ -104,20 +115,20 @@ def read_modules(
 
     `features` names what is supported of a module; all of it where a module is not named.
     """
-    implemented = [name.partition("@")[0] for name in names]
+    exact = {name.partition("@")[0]: name for name in names}
+    implemented = list(exact)
     texts: dict[str, str] = {}
     waiting = list(implemented)
     while waiting:
         name = waiting.pop()
         if name not in texts:
-            texts[name] = find_module(name, search_path).read_text("utf-8")
+            file = find_module(exact.get(name, name), search_path)
+            texts[name] = file.read_text("utf-8")
             waiting += _IMPORT.findall(_statements(texts[name]))
     deviated: dict[str, list[str]] = {}
     for name in implemented:
-        statements = _statements(texts[name])
-        modules = {prefix: module for module, prefix in _PREFIXED.findall(statements)}
-        for prefix in dict.fromkeys(_DEVIATION.findall(statements)):
-            deviated.setdefault(modules.get(prefix, prefix), []).append(name)
+        for module in sorted(deviated_modules(texts[name])):
+            deviated.setdefault(module, []).append(name)
     return tuple(
         _info(
             name,
@@ -127,6 +138,32 @@ def read_modules(
             supported=features.get(name),
         )
         for name, text in sorted(texts.items())
+    )
+
+
+def deviated_modules(text: str) -> frozenset[str]:
+    """Return the names of the modules whose nodes a module deviates from."""
+    statements = _statements(text)
+    modules = {prefix: module for module, prefix in _PREFIXED.findall(statements)}
+    # The last step of the path is the node that is deviated from.
+    steps = [_STEP.findall(path) for path in _DEVIATION.findall(statements)]
+    return frozenset(modules.get(names[-1], names[-1]) for names in steps if names)
+
+
+def imports(text: str) -> frozenset[str]:
+    """Return the names of the modules that a module imports."""
+    return frozenset(_IMPORT.findall(_statements(text)))
+
+
+def identity(text: str) -> tuple[str, str, str, tuple[str, ...]]:
+    """Return revision and namespace of a module, what it is (`module`), and its submodules."""
+    statements = _statements(text)
+    namespace, kind = _NAMESPACE.search(statements), _KIND.search(statements)
+    return (
+        _revision(statements),
+        namespace[1] if namespace else "",
+        f"{kind[1]} {kind[2]}" if kind else "",
+        tuple(dict.fromkeys(_INCLUDE.findall(statements))),
     )
 
 

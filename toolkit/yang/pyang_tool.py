@@ -1,7 +1,7 @@
 """What pyang says about modules: trees (RFC 8340) and lint (RFC 8407).
 
-pyang runs as a process of its own, with the search path of the reference platform: its options and
-plugins are process-wide, and what it prints is its interface.
+pyang runs as a process of its own, with the search path of the reference platform and the folders
+of LLMSYNC_YANG_PATH: its options and plugins are process-wide, and what it prints is its interface.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from toolkit.errors import EnvironmentProblem, Place, UsageError
 from toolkit.yang.modulefile import find_module
+from toolkit.yang.platforms import search_path
 from toolkit.yang.reference import OWN_MODULES, REFERENCE_MODULES, reference_search_path
 
 _FINDING = re.compile(
@@ -36,7 +37,7 @@ class LintFinding:
 
 
 def _pyang(*arguments: str) -> subprocess.CompletedProcess[str]:
-    path = ":".join(map(str, reference_search_path()))
+    path = ":".join(map(str, (*reference_search_path(), *search_path())))
     run = subprocess.run(
         [sys.executable, "-m", "pyang", "--path", path, *arguments],
         capture_output=True, text=True, check=False,

@@ -93,7 +93,12 @@ class LibyangEngine:
         return str(printed or "")  # None, too, where containers hold nothing but each other
 
     def _all_faults(self, text: str, form: Form, mode: Mode) -> list[Fault]:
-        """Return all that is wrong with a refused document; nothing where it cannot be read."""
+        """Return all that is wrong with a refused document; nothing where it cannot be read.
+
+        Nor where nobody knows the lists, whose faulty entries libyang cannot bear.
+        """
+        if not self._lexicon.inner:
+            return []
 
         def judge(entry: str) -> list[Fault]:
             # Not ParseOnly: that lets a key pass which is given twice.

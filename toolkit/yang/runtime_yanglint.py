@@ -47,7 +47,7 @@ class YanglintEngine:
     ) -> None:
         self._program = program
         names = [name.partition("@")[0] for name in modules]
-        files = [find_module(name, search_path) for name in names]
+        files = [find_module(name, search_path) for name in modules]
         # One -F turns off all features that no other -F names.
         supported = {name: features.get(name, ("*",)) for name in names}
         self._arguments = [

@@ -41,16 +41,19 @@ class Schema:
         search_path: Sequence[Path],
         *,
         features: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        remedies: bool = True,
     ) -> None:
         """Load `modules` (`name` or `name@revision`) found below the folders of `search_path`.
 
         `features` names what is supported of a module; all of it where a module is not named.
+        Without `remedies` modules are not asked what would be right: a refused document's first
+        fault is reported, and no others.
         Raises SchemaError for modules that cannot be loaded, EnvironmentProblem where this machine
         has no validator.
         """
         self._modules, self._search_path = tuple(modules), tuple(search_path)
         self._features = features
-        self._lexicon = Lexicon(self._modules, self._search_path)
+        self._lexicon = Lexicon(self._modules if remedies else (), self._search_path)
         self.engine: Engine = _engine(self._modules, self._search_path, features, self._lexicon)
 
     def parse_xml(self, text: str, device: str, *, state: bool = False) -> dict[str, Any]:
@@ -83,6 +86,11 @@ class Schema:
         """
         xml = self._convert(_json_text(tree, device), Form.JSON, Form.XML, device, Mode.FRAGMENT)
         return xmltext.hoist(xml)
+
+    @property
+    def search_path(self) -> tuple[Path, ...]:
+        """The folders that modules were searched for in."""
+        return self._search_path
 
     def modules(self) -> tuple[ModuleInfo, ...]:
         """Return every module, the imported ones too, for a hello and for get-schema."""

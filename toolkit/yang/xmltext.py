@@ -73,6 +73,17 @@ def _refuse_text(parent: etree._Element) -> None:
             raise NotXmlError(f"text {text.strip()[:40]!r} between the top-level elements")
 
 
+def namespaces(text: str) -> frozenset[str]:
+    """Return the namespaces of all elements and of the prefixes that values may use.
+
+    Raises NotXmlError.
+    """
+    found = {
+        str(uri) for top in elements(text) for node in top.iter() for uri in node.nsmap.values()
+    }
+    return frozenset(found - {NETCONF_BASE})
+
+
 def siblings(text: str) -> str:
     """Return `text` without its wrapper: data elements in a row, each with its own namespaces."""
     return "".join(

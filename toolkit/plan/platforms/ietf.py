@@ -6,7 +6,8 @@ from toolkit.plan.platforms.facts import EVERY_ENCAPSULATION, BierCapability, Fa
 
 IETF = Facts(
     title="IETF YANG modules",
-    # ietf-bier: bift-id-base and max-si are free; nothing in it speaks of hosts.
-    bier=BierCapability(encapsulations=EVERY_ENCAPSULATION),
+    # ietf-bier: bift-id-base and max-si are free.  Nothing in it speaks of hosts: llmsync-bier and
+    # llmsync-edge do.
+    bier=BierCapability(encapsulations=EVERY_ENCAPSULATION, host_imposition=True),
     replication=True,
 )

@@ -1,9 +1,18 @@
-"""Juniper Junos 24.4, junos-conf.  Pure."""
+"""Juniper Junos 24.4, junos-conf.  Pure.
+
+What each cell of the grid can be is decided by the modules of Junos 24.4R1 (family `junos`) and by
+Juniper's documentation of the statements; `templates/<feature>/junos.j2` says it in Junos' words.
+"""
 
 from __future__ import annotations
 
-from toolkit.inventory.model import Encapsulation
-from toolkit.plan.platforms.facts import BierCapability, Facts
+from typing import Final
+
+from toolkit.inventory.model import Encapsulation, FastReroute
+from toolkit.plan.platforms.facts import BierCapability, Facts, Refusal
+
+SERVICE_LABELS: Final = range(1_048_560, 1_048_576)
+"""The last of the static labels: what edge routers know VPNs by, the same on all of them."""
 
 JUNOS = Facts(
     title="Juniper Junos 24.4",
@@ -14,7 +23,48 @@ JUNOS = Facts(
         encapsulations=frozenset({Encapsulation.MPLS}),
         bsls=frozenset({256}),
         max_bfr_id=1024,
-        labels=range(1_000_000, 1_048_576),
+        labels=range(1_000_000, SERVICE_LABELS.start),
         stride=16,
+        # Its BIRT has one next hop for each BFER, and no statement asks for more, or for backups.
+        ecmp=False,
+        fast_reroute=frozenset({FastReroute.NONE}),
     ),
+    refused={
+        "overlay": Refusal(
+            "junos-conf puts packets on BIER, and takes them off it, in a multicast VPN only",
+            "set `overlay: {signalling: mvpn}`, or attach its hosts to another router",
+        ),
+        "bier/ospf": Refusal(
+            "junos-conf advertises sub-domains of BIER in IS-IS only",
+            "set `underlay: {igp: isis}`, or `bier: false` on it",
+        ),
+        "mvpn/ipv6": Refusal(
+            "junos-conf takes IPv4 addresses for tunnels between edge routers",
+            "take pools.loopbacks from IPv4",
+        ),
+        "sr/ospfv3": Refusal(
+            "junos-conf has node SIDs of IPv4 in OSPF only",
+            "set `underlay: {igp: isis}`",
+        ),
+        "edge": Refusal(
+            "the sources that a port accepts are a firewall filter's to say, and "
+            "junos-conf-firewall is not among the modules that configurations are proven by",
+            "set `edge_protection: false` on it and filter its edge ports yourself; they take no "
+            "labelled packets, BIER among them, in any case",
+        ),
+        "qos": Refusal(
+            "classes are class-of-service's to say, and junos-conf-class-of-service is not "
+            "among the modules that configurations are proven by",
+            "set `qos: {dscp: none}` and configure classes yourself",
+        ),
+    },
+    # It has no place for sessions, and forwards them without knowing.
+    unneeded=frozenset({"delivery"}),
+    port_pattern=r"(?:xe|et|ge)-\d+/\d+/\d+(?::\d+)?|ae\d+",
+    port_example="et-0/0/0",
+    silent={
+        "sessions": "Junos has no place for delivery sessions; they forward nothing",
+        "bier.tunnel": "Junos has no statement for what carries BIER across other routers",
+        "sr.srlb": "Junos has no replication segments, and no statement for an SRLB",
+    },
 )
