@@ -17,6 +17,7 @@ from plan_inventories import (
     star,
     without_clouds,
 )
+from platform_cases import with_ports
 
 from toolkit.errors import Place, PlanError, Problem
 from toolkit.inventory.model import (
@@ -237,16 +238,18 @@ def test_without_mpls_the_bift_id_is_the_same_everywhere() -> None:
 
 
 def test_all_problems_are_told_at_once_and_in_order() -> None:
-    declared = inventory(
-        {
-            "a": Router(
-                name="a", domain="d", platform=Platform.IOSXR, place=Place("n.yaml", 3, "a")
-            ),
-            "b": Router(name="b", domain="d", bier=False, loopback=ip_address("10.0.0.9")),
-        },
-        [("a", "b"), ("a", "b")],
-        clouds={"gpu": "b", "a": "a"},
-        repositories={"hub": "a"},
+    declared = with_ports(
+        inventory(
+            {
+                "a": Router(
+                    name="a", domain="d", platform=Platform.IOSXR, place=Place("n.yaml", 3, "a")
+                ),
+                "b": Router(name="b", domain="d", bier=False, loopback=ip_address("10.0.0.9")),
+            },
+            [("a", "b"), ("a", "b")],
+            clouds={"gpu": "b", "a": "a"},
+            repositories={"hub": "a"},
+        )
     )
     told = [str(p) for p in problems(declared)]
     assert told == [

@@ -28,6 +28,12 @@ def test_entries_with_other_keys_stay_apart_whatever_the_order() -> None:
     assert merged(a, b, c) == "<list><key>a</key><x>1</x><y>3</y></list>" + b
 
 
+def test_white_space_in_an_empty_container_is_nothing() -> None:
+    a = "<igmp><interfaces>\n  </interfaces></igmp>"
+    b = "<igmp><interfaces><interface><name>e0</name></interface></interfaces></igmp>"
+    assert merged(a, b).count("<igmp>") == merged(b, a).count("<igmp>") == 1
+
+
 def test_second_keys_count_too() -> None:
     a = "<family><af>v4</af><type>unicast</type></family>"
     b = "<family><af>v4</af><type>multicast</type></family>"

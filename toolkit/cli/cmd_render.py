@@ -12,6 +12,8 @@ from toolkit.cli.transport import add_transport
 from toolkit.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from toolkit.render.payload import Payload
 
 EXAMPLE = """\
@@ -20,9 +22,10 @@ examples:
   llmsync render inventories/demo --router ams1     one router's, to standard output
   llmsync render inventories/demo --format json     all routers, RFC 7951, one JSON object
 
-Every payload is validated against the router's YANG modules first; nothing is written unless all of
-them are valid.  Files that render has no payload for are left alone.  Beside the payload of an
-`frr` router stands what its host gets: <router>.frr.conf, where needed .nft, .tc, .bift.yaml."""
+Every payload is validated first, against the router's YANG modules where they are at hand; nothing
+is written unless all of them are valid.  Files that render has no payload for are left alone.
+Beside the payload of an `frr` router stands what its host gets: <router>.frr.conf, and where
+needed .nft, .tc and .bift.yaml."""
 
 FORMATS = ("xml", "json")
 OTHER_FORMATS = ("table", "text", "jsonl", "yaml", "junit", "sarif", "md")
@@ -65,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         )
     payloads = render_plan(plan)
     chosen = {name: payloads[name] for name in dict.fromkeys(args.router)} or payloads
+    for warning in dict.fromkeys(w for payload in chosen.values() for w in payload.warnings):
+        say(f"llmsync: warning: {warning}")
     if args.output is None:
         print(_document(chosen, args.format), end="")
         return ExitCode.OK
@@ -72,10 +77,20 @@ def run(args: argparse.Namespace) -> int:
     from toolkit.render.folder import write_files
 
     texts = {f"{name}.{args.format}": _text(p, args.format) for name, p in chosen.items()}
-    count = f"{len(texts)} payload{'s' if len(texts) != 1 else ''}"
     write_files(args.output, texts | beside(plan, chosen.values()))
-    say(f"llmsync: {args.output}: {count}, every one valid")
+    count = f"{len(texts)} payload{'s' if len(texts) != 1 else ''}"
+    say(f"llmsync: {args.output}: {count}, {_proof(chosen.values())}")
     return ExitCode.OK
+
+
+def _proof(payloads: Iterable[Payload]) -> str:
+    """Return which of the payloads a schema has judged, in words."""
+    reasons = [payload.unproven for payload in payloads]
+    doubtful = [reason for reason in reasons if reason]
+    if not doubtful:
+        return "every one valid"
+    others = f"{len(reasons) - len(doubtful)} valid, " if len(doubtful) < len(reasons) else ""
+    return f"{others}{len(doubtful)} not schema-proven: {'; '.join(dict.fromkeys(doubtful))}"
 
 
 def _no_folder(name: str) -> str:

@@ -98,7 +98,8 @@ def refusals(inventory: Inventory) -> Iterator[tuple[Router, str, Refusal]]:
 def check_grid(inventory: Inventory) -> Iterator[Problem]:
     """Name each router, with the feature that its platform cannot have, why, and the way out."""
     for router, cell, refusal in refusals(inventory):
-        if cell == "bier" and PLATFORMS[router.platform].bier is None:
+        bier = PLATFORMS[router.platform].bier
+        if cell == "bier" and (bier is None or not bier.encapsulations):
             continue  # said by `check_platforms`
         feature, _, way = cell.partition("/")
         what = f"{feature} with {way}" if way else feature

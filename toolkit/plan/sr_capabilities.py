@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toolkit.errors import Place, Problem
-from toolkit.inventory.model import Encapsulation, Inventory, Transport
+from toolkit.inventory.model import Encapsulation, Inventory, Transport, TreeMetric
 from toolkit.plan.capabilities import BIER, bfrs
 from toolkit.plan.places import place_of
 from toolkit.plan.platforms import PLATFORMS
@@ -38,6 +38,7 @@ def check_replication(inventory: Inventory) -> Iterator[Problem]:
                 NO_REPLICATION,
             )
     yield from _check_names(inventory)
+    yield from _check_own_trees(inventory)
     yield from check_blocks(inventory)
 
 
@@ -50,6 +51,34 @@ def _check_names(inventory: Inventory) -> Iterator[Problem]:
             what = f"{delivery.name} has more than {longest} characters, which is what the name of"
             what += f" a P2MP policy has room for on {root.name} ({root.platform})"
             yield Problem(place_of(delivery), what, "give the delivery a shorter name")
+
+
+def _check_own_trees(inventory: Inventory) -> Iterator[Problem]:
+    """Name routers that place trees themselves, where others are told theirs."""
+    if Transport.SR_P2MP not in in_use(inventory):
+        return
+    replicating = [r for r in inventory.routers.values() if r.replication and r.platform in SR_P2MP]
+    told = next((r for r in replicating if not PLATFORMS[r.platform].own_trees), None)
+    for router in replicating:
+        if told is not None and PLATFORMS[router.platform].own_trees:
+            yield Problem(
+                place_of(router),
+                f"{router.name} ({router.platform}) computes its trees itself, and cannot share "
+                f"one with {told.name} ({told.platform}), whose segments the plan places",
+                NO_REPLICATION,
+            )
+    owner = next((r for r in replicating if PLATFORMS[r.platform].own_trees), None)
+    for delivery in inventory.deliveries.values():
+        tree = delivery.tree
+        asked = tree.exclude_any or tree.include_any or tree.include_all
+        other = tree.metric is not TreeMetric.IGP or asked
+        if owner is not None and delivery.transport is Transport.SR_P2MP and other:
+            yield Problem(
+                place_of(delivery),
+                f"{delivery.name} asks for a tree that is not the shortest by the IGP, and "
+                f"{owner.name} ({owner.platform}) computes no other",
+                "leave metric and affinities out of its `tree`",
+            )
 
 
 def check_blocks(inventory: Inventory) -> Iterator[Problem]:

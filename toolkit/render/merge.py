@@ -46,7 +46,8 @@ _Beginnings = dict[QName | None, dict[str, list[int]]]
 def _beginning(node: Node) -> tuple[QName | None, str]:
     """Return name and value of the leaf that an element begins with; a leaf's own value."""
     first = node.children[0] if node.children else None
-    return (None, node.value) if first is None else (first.name, first.value)
+    # White space is what a template leaves between the tags of an empty container.
+    return (None, node.value) if first is None else (first.name, first.value.strip())
 
 
 def _candidates(known: _Beginnings, first: QName | None, value: str) -> Iterator[int]:

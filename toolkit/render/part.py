@@ -58,6 +58,8 @@ class Part:
     """Router -> index of its node SID, of the same routers."""
     receivers: Mapping[str, tuple[IpAddress, ...]] = field(default_factory=dict)
     """Delivery that starts here -> loopbacks of the routers of its clouds, sorted."""
+    trees: tuple[tuple[FlowPlan, TreePlan], ...] = ()
+    """P2MP trees that the router is a node of, root included, with their flows."""
     pim: PimPart | None = None
     """None: it runs no PIM."""
     igp: Igp = Igp.ISIS
@@ -89,6 +91,7 @@ class Part:
             "sr": self.sr,
             "policies": self.policies,
             "segments": self.segments,
+            "trees": self.trees,
             "loopbacks": self.loopbacks,
             "node_sids": self.node_sids,
             "receivers": self.receivers,
@@ -116,7 +119,7 @@ def part_of(plan: Plan, name: str) -> Part:
             sessions.append((flow, "ingress"))
         elif ports:
             sessions.append((flow, "egress"))
-    loopbacks = _loopbacks(plan, segments) | {name: router.loopback.ip}
+    loopbacks = _loopbacks(plan, name, segments)
     return Part(
         router=router,
         imposed=tuple(
@@ -143,6 +146,11 @@ def part_of(plan: Plan, name: str) -> Part:
         node_sids={
             peer: sid for peer in loopbacks if (sid := plan.routers[peer].node_sid) is not None
         },
+        trees=tuple(
+            (flow, flow.tree)
+            for flow in plan.flows
+            if flow.tree is not None and any(name in path.nodes for path in flow.tree.paths)
+        ),
         igp=plan.igp,
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
@@ -176,8 +184,10 @@ def _receivers(plan: Plan, flow: FlowPlan) -> tuple[IpAddress, ...]:
 
 
 def _loopbacks(
-    plan: Plan, segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
+    plan: Plan, name: str, segments: tuple[tuple[TreePlan, TreePathPlan, TreeNodePlan], ...]
 ) -> dict[str, IpAddress]:
-    named = {tree.root for tree, _, _ in segments}
+    named = {name} | {tree.root for tree, _, _ in segments}
     named |= {branch.router for _, _, node in segments for branch in node.branches}
-    return {name: plan.routers[name].loopback.ip for name in sorted(named)}
+    # A policy names the leaves of its tree (RFC 9960).
+    named |= {leaf for tree, path, _ in segments if tree.root == name for leaf in path.nodes}
+    return {router: plan.routers[router].loopback.ip for router in sorted(named)}

@@ -26,7 +26,7 @@ from toolkit.inventory.model import Platform
 from toolkit.netconf.tree import parse_siblings, to_xml
 from toolkit.plan.model import Plan
 from toolkit.render.cells import column, features_of, missing_cells
-from toolkit.render.lint import lint
+from toolkit.render.lint import lint, readable
 from toolkit.render.merge import merge
 from toolkit.render.part import part_of
 from toolkit.render.text import render_text
@@ -73,6 +73,8 @@ def validate(
             text = to_xml(parse_siblings(xmltext.siblings(xml)))
         except (xmltext.NotXmlError, WireError) as error:
             raise SchemaError([Problem(Place(where), str(error))]) from None
+        if faulty := readable(platform, where, tree):
+            raise SchemaError(faulty)
     else:
         tree = schema.parse_xml(xml, where)
         text = schema.to_xml(tree, where)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from toolkit.state import ietf, junos, reference, sros
+from toolkit.state import ietf, iosxr, junos, reference, sros, vrp
 from toolkit.state.model import RouterState
 
 Reader = Callable[[str, Mapping[str, Any]], RouterState]
@@ -23,6 +23,8 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "ietf": ietf.read_router,
         "sros": sros.read_router,
         "junos": junos.read_router,
+        "vrp": vrp.read_router,
+        "iosxr": iosxr.read_router,
     }
 )
 """Platform -> its reader."""

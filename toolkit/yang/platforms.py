@@ -24,6 +24,7 @@ from toolkit.yang.library import Library, needed_modules
 from toolkit.yang.modulefile import base_folders, deviated_modules, find_module
 from toolkit.yang.reference import OWN_MODULES, REFERENCE_FEATURES, REFERENCE_MODULES
 from toolkit.yang.schema import Schema, reference_schema
+from toolkit.yang.vrp import VRP_MODULES
 
 PATH_VARIABLE: Final = "LLMSYNC_YANG_PATH"
 
@@ -95,6 +96,7 @@ SETS: Mapping[str, ModuleSet] = MappingProxyType(
             ),
             release="RFCs of the IETF, ietf-bier of 2020-09-08, ietf-multicast of 2026-04-12",
         ),
+        "vrp": ModuleSet(modules=VRP_MODULES, release="Huawei VRP 8.22.0, NE40E-X8X16"),
     }
 )
 """Platform -> its modules.  A platform without an entry has none that could be had in advance."""

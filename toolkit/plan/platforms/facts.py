@@ -77,6 +77,9 @@ class Facts:
     """None: no BIER configuration at all."""
     replication: bool = False
     """It has replication segments (RFC 9524)."""
+    own_trees: bool = False
+    """It is told roots and leaves, and computes the trees itself; only routers that do can stand in
+    them."""
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """Feature of `FEATURES` -> why there is no template for it; every other one has a template.
     `bier/ospf` refuses a feature with a variant alone: an IGP, `static` or `mvpn`, `ipv6`,
