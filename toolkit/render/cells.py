@@ -47,10 +47,14 @@ def column(platform: Platform) -> str:
 
 
 def cells(templates: Path | None = None) -> frozenset[tuple[str, str]]:
-    """Return the (feature, platform) pairs that have a template."""
+    """Return the (feature, platform) pairs that payloads have a template for."""
     folder = templates or data_folder("templates")
+    columns = {column(platform) for platform in Platform}
     return frozenset(
-        (feature, file.stem) for feature in FEATURES for file in (folder / feature).glob("*.j2")
+        (feature, file.stem)
+        for feature in FEATURES
+        for file in (folder / feature).glob("*.j2")
+        if file.stem in columns
     )
 
 
@@ -63,8 +67,7 @@ def _missing(plan: Plan, there: frozenset[tuple[str, str]]) -> Iterator[Problem]
     for name, router in plan.routers.items():
         for feature in features_of(part_of(plan, name)):
             if (feature, column(router.platform)) not in there:
-                own = {column(known) for known in Platform}  # FRR's own is no payload's
-                others = sorted(p for has, p in there if has == feature and p in own)
+                others = sorted(platform for has, platform in there if has == feature)
                 yield Problem(
                     Place(path=f"routers.{name}"),
                     f"no template for {feature} on {router.platform.value}",
