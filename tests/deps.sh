@@ -21,6 +21,6 @@ export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086
 { apt-get update -q && apt-get install -q -y --no-install-recommends $missing; } >/dev/null 2>&1 ||
     echo "deps: could not install:$missing"
-case "$missing" in *frr*) # its package asks for a start at the next boot: the tests run it themselves
+case "$missing " in *" frr "*) # its package asks for a start at the next boot: the tests run it themselves
     systemctl disable frr >/dev/null 2>&1 || update-rc.d frr disable >/dev/null 2>&1 || : ;;
 esac

@@ -161,6 +161,16 @@ def test_a_daemon_that_does_not_run_is_named(router):
     assert router.running == before
 
 
+def test_a_router_forwards_whoever_has_forbidden_it(router):
+    plane = backend(router)
+    plane.apply({"text": config()})
+    assert "no ip forwarding" not in router.running
+    router.vtysh("configure terminal", "no ip forwarding")
+    assert "no ip forwarding" in router.running
+    plane.apply({"text": config()})
+    assert "no ip forwarding" not in router.running
+
+
 def test_startup_is_saved_by_frr(router):
     backend(router).apply({"text": config()})
     router.frr.save()

@@ -17,6 +17,7 @@ from toolkit.netconf.frr_text import (
     Section,
     conflicts,
     daemons,
+    forbids_forwarding,
     foreign,
     merged,
     owned,
@@ -74,7 +75,7 @@ class FrrBackend:
         """Make it run beside what others have configured.  Raises SchemaError."""
         ours = parse(self._text(document))
         before = parse(self._frr.running())
-        if owned(before, ours) == wanted(ours):
+        if owned(before, ours) == wanted(ours) and not forbids_forwarding(before, ours):
             return
         self._must_have_daemons(ours)
         if there := list(conflicts(before, ours)):
@@ -122,6 +123,11 @@ class FrrBackend:
             *self._say(has - wants, "FRR has kept", paths),
             *self._say(was - is_now, "it would have cost somebody else's", paths),
             *self._say(is_now - was, "FRR has added by itself", paths),
+            *(
+                [Problem(Place(self.name), "FRR has kept the host from forwarding")]
+                if forbids_forwarding(after, ours)
+                else ()
+            ),
         ]
 
     def _say(

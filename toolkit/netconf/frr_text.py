@@ -234,6 +234,12 @@ def merged(running: Iterable[Section], ours: Iterable[Section]) -> tuple[Section
     return (*result, *(mine[section.header] for section in ours))
 
 
+def forbids_forwarding(running: Iterable[Section], ours: Iterable[Section]) -> bool:
+    """Return whether FRR keeps the host from forwarding what it is to forward by `ours`."""
+    ours = tuple(ours)
+    return any(_forbids_forwarding(section.header, ours) for section in running)
+
+
 def conflicts(running: Iterable[Section], ours: Iterable[Section]) -> Iterator[tuple[Command, str]]:
     """Yield each command of ours that FRR has no room for, and what is there instead."""
     running, ours = tuple(running), tuple(ours)
