@@ -24,6 +24,7 @@ examples:
   llmsync push inventories/demo --management routers.yaml --yes        (from another terminal)
   llmsync device inventories/demo --router ams1 --port-base 8300 --hold 60
   llmsync device inventories/demo --startup flash --read-only-user viewer
+  llmsync device inventories/demo --flavour ams1/junos --flavour lon1/no-confirmed
   llmsync device inventories/demo --fault ams1/drop-after:commit#2 --fault slow:get-config=2.5
   llmsync device network.yaml --router r1 --backend frr --startup /var/lib/llmsync \
       --listen 192.0.2.1 --port-base 830 --host-key KEY --authorized-keys KEYS

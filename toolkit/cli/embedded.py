@@ -15,6 +15,7 @@ from toolkit.errors import EnvironmentProblem, Problem, SchemaError, UsageError
 if TYPE_CHECKING:
     from toolkit.netconf.device import Device
     from toolkit.netconf.faults import Fault
+    from toolkit.netconf.flavours import Flavour
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +43,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "ams1/slow:get-config=2.5, lock-denied, dirty-candidate, huge-reply=12, split-delimiter, "
         "gone:confirm, other-host-key; may be given again",
     )
+    parser.add_argument(
+        "--flavour", action="append", default=[], metavar="[ROUTER/]FLAVOUR",
+        help="how the servers differ from RFC 6241: junos, session-confirm, no-confirmed, "
+        "writable-running, validate-broken, no-running-lock, base-1.0; may be given again",
+    )  # fmt: skip
 
 
 def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]:
@@ -53,6 +59,7 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
 
     check_flags(args, names)
     faults = _faults(args.fault, names)
+    flavours = _flavours(args.flavour, names)
     readers = _readers(args.read_only_user)
     access = read_only(readers, [DEFAULT_USER]) if readers else None
     files = _startup_files(args.startup, names)
@@ -79,6 +86,7 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
                 name, schema, config=config, access=access,
                 on_startup=partial(write_startup, file) if file is not None else None,
                 faults=own_faults,
+                flavours=frozenset(f for router, f in flavours if router in ("", name)),
             )
         )  # fmt: skip
     if problems:
@@ -112,6 +120,26 @@ def _faults(texts: Sequence[str], names: Sequence[str]) -> list[Fault]:
                 f"--fault {text}: no router {fault.router} is started; there are {', '.join(names)}"
             )
         found.append(fault)
+    if wrong:
+        raise UsageError("\n".join(wrong))
+    return found
+
+
+def _flavours(texts: Sequence[str], names: Sequence[str]) -> list[tuple[str, Flavour]]:
+    """Return (router or empty, flavour) for each; every problem at once."""
+    from toolkit.netconf.flavours import Flavour
+
+    found, wrong = [], []
+    for text in texts:
+        router, _, word = text.rpartition("/")
+        if word not in [flavour.value for flavour in Flavour]:
+            wrong.append(f"--flavour {text}: FLAVOUR is one of {', '.join(Flavour)}")
+        elif router and router not in names:
+            wrong.append(
+                f"--flavour {text}: no router {router} is started; there are {', '.join(names)}"
+            )
+        else:
+            found.append((router, Flavour(word)))
     if wrong:
         raise UsageError("\n".join(wrong))
     return found

@@ -108,6 +108,7 @@ def make_targets(
     Paths of secrets count from the folder of the file that names them.  Raises InventoryError with
     every router that has no management section and every secret that is not there.
     """
+    from toolkit.netconf.profiles import profile_of
     from toolkit.netconf.runtime_ncclient import Target
 
     targets: list[Target] = []
@@ -137,7 +138,8 @@ def make_targets(
                 private_key=_secret(key, folder, missing) if file is None else None,
                 agent=key is not None and key.kind == "agent",
                 host_key=management.host_key,
-                profile=profile or router.platform.value,
+                platform=router.platform.value,
+                profile=profile or profile_of(router.platform.value),
             )
         )
     problems += _told_once(lacking)
