@@ -16,6 +16,7 @@ module example {
   prefix ex;
   identity kind;
   identity fast { base kind; }
+  identity slow { base kind; }
   container top {
     list interface {
       key name;

@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from toolkit.errors import DeliveryError
 from toolkit.netconf.device import DEFAULT_USER, Device, DeviceFarm
+from toolkit.netconf.journal import Standing
 from toolkit.netconf.push import Target, push
+from toolkit.netconf.records import records
 from toolkit.yang.schema import reference_schema
 
 NAMES = tuple(f"r{n}" for n in range(1, 11))
@@ -18,6 +21,25 @@ NAMES = tuple(f"r{n}" for n in range(1, 11))
 @dataclass(frozen=True)
 class Payload:
     tree: dict
+
+    @property
+    def xml(self) -> str:
+        return reference_schema().to_xml(self.tree)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A payload that nobody has checked."""
+
+    xml: str
+
+
+def standings(folder: Path) -> list[Standing]:
+    """Return how the pushes that a folder remembers have ended."""
+    found = [record.entry for record in records(folder)]
+    assert None not in found
+    assert len(found) == len(list(folder.iterdir()))
+    return [entry.standing for entry in found]
 
 
 def tree(number: int, metric: int = 10) -> dict:

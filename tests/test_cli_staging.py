@@ -25,7 +25,8 @@ def inventory(tmp_path: Path) -> Path:
 def test_a_tree_in_use_is_made_before_it_is_broken(inventory, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     waited: list[float] = []
-    monkeypatch.setattr(staging.push_in_stages, "__kwdefaults__", {"wait": waited.append})
+    usual = staging.push_in_stages.__kwdefaults__
+    monkeypatch.setattr(staging.push_in_stages, "__kwdefaults__", {**usual, "wait": waited.append})
     management = tmp_path / "management.yaml"
     transport = ("--transport", "sr-p2mp")
 

@@ -32,6 +32,10 @@ CHANGES = {"make": 0.40, "switch": 0.50, "break": 0.70}
 class Payload:
     tree: Any
 
+    @property
+    def xml(self) -> str:
+        return reference_schema().to_xml(self.tree)
+
 
 def plans() -> tuple[Plan, Plan]:
     """Return the demonstration over SR-P2MP at 100 Mbit/s, and the same with another tree."""

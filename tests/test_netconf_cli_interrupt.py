@@ -9,10 +9,11 @@ import signal
 import pytest
 from test_netconf_cli import DEMO, cli
 
-from toolkit.cli import cmd_push
+from toolkit.cli import pushing
 from toolkit.cli.main import main
 from toolkit.netconf import push as push_module
-from toolkit.netconf.journal import Entry, Journal
+from toolkit.netconf.journal import Entry, Journal, Standing, read_journal
+from toolkit.netconf.records import records
 from toolkit.netconf.transaction import State
 
 __all__ = ["cli"]
@@ -48,7 +49,7 @@ def test_a_signal_rolls_back_and_says_so(cli, journals, monkeypatch, number):
             code, out, err = cli.push("--yes")
         assert (code, out) == (130, "")
         assert err == "llmsync: interrupted: nothing was changed\n"
-        assert not list(journals.iterdir())
+        assert [r.entry.standing for r in records(journals)] == [Standing.OLD]
         assert cli.push("--check")[0] == 3
 
     cli.while_up(act)
@@ -58,7 +59,7 @@ def test_a_signal_rolls_back_and_says_so(cli, journals, monkeypatch, number):
 def test_a_push_interrupted_at_its_end_says_that_all_were_changed(cli, journals, monkeypatch):
     def act():
         with monkeypatch.context() as patched:
-            patched.setattr(cmd_push, "_tell", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+            patched.setattr(pushing, "_tell", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
             code, _, err = cli.push("--yes")
         assert (code, err) == (130, "llmsync: interrupted: all 3 routers were changed\n")
         assert cli.push("--check")[0] == 0
@@ -81,23 +82,22 @@ def test_a_push_that_cannot_be_undone_names_its_journal_and_the_next_one_refuses
             )
             code, _, err = cli.push("--yes")
         (journal,) = journals.iterdir()
+        txid = read_journal(journal).txid
+        ways = f"finish it with `llmsync resume {txid}`, or undo it with `llmsync abort {txid}`"
         assert code == 130
-        assert err == (
-            f"llmsync: interrupted: in doubt: see {journal}; "
-            "finish with --resume or undo with --abort\n"
-        )
+        assert err == f"llmsync: interrupted: in doubt: {ways}\n"
         for flag in ("--check", "--yes"):
             code, out, err = cli.push(flag)
             assert (code, out) == (6, "")
-            assert f"--resume {journal}, or undo it with --abort {journal}" in err
-        assert cli.push("--abort", str(journal))[0] == 0
+            assert ways in err
+        assert main(["abort", txid]) == 0
         assert cli.push("--check")[0] == 3
 
     cli.while_up(act)
 
 
 def test_an_impatient_second_interrupt_is_told_to_wait_and_a_third_is_obeyed(capsys):
-    with cmd_push._interruptible():
+    with pushing._interruptible():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -106,23 +106,32 @@ def test_an_impatient_second_interrupt_is_told_to_wait_and_a_third_is_obeyed(cap
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.parametrize("flag", ["--resume", "--abort"])
-def test_an_interrupted_recovery_is_in_doubt(cli, journals, monkeypatch, flag):
-    entry = Entry(txid="t", before={"ams1": ""}, after={"ams1": ""}, waves=(("ams1",),))
+@pytest.mark.parametrize("command", ["resume", "abort"])
+def test_an_interrupted_recovery_is_in_doubt(cli, journals, monkeypatch, capsys, command):
+    entry = Entry(
+        txid="t", before={"ams1": ""}, after={"ams1": ""}, waves=(("ams1",),),
+        about={"inventory": str(DEMO)},
+    )  # fmt: skip
     with Journal(journals / "push-t.jsonl", entry) as journal:
         journal.record("ams1", State.PROVISIONAL)
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("toolkit.cli.loading.load_plan", interrupted)
-    code, _, err = cli.push(flag, str(journal.path))
-    assert (code, f"in doubt: see {journal.path}; " in err) == (130, True)
+    monkeypatch.setattr("toolkit.inventory.load.load_inventory", interrupted)
+    assert main([command, "t"]) == 130
+    assert capsys.readouterr().err == (
+        "llmsync: interrupted: in doubt: "
+        "finish it with `llmsync resume t`, or undo it with `llmsync abort t`\n"
+    )
 
 
-def test_a_journal_that_is_not_there_is_said_first(capsys):
-    assert main(["push", str(DEMO), "--resume", "nojournal"]) == 2
-    assert capsys.readouterr().err.startswith("llmsync: nojournal: there is no such journal")
+@pytest.mark.parametrize("command", ["resume", "abort", "rollback", "status"])
+def test_a_transaction_that_is_not_there_is_said(journals, capsys, command):
+    assert main([command, "nope"]) == 2
+    assert capsys.readouterr().err == (
+        f"llmsync: nope: no such transaction in {journals} (`llmsync status` lists them)\n"
+    )
 
 
 def test_one_router_is_not_many(cli):

@@ -8,16 +8,18 @@ from netconf_farm import tree
 from toolkit.errors import DeviceError, UnreachableError
 from toolkit.netconf.datastore import EMPTY
 from toolkit.netconf.devicesession import DeviceSession
+from toolkit.netconf.dialect import dialect
 from toolkit.netconf.index import schema_tree
 from toolkit.netconf.messages import Reply
 from toolkit.netconf.names import CANDIDATE, CONFIRMED_COMMIT, VALIDATE
-from toolkit.netconf.profiles import OWNED, PROFILES
+from toolkit.netconf.ownership.tables import TABLES
+from toolkit.netconf.profiles import PROFILES
 from toolkit.netconf.transaction import Event, Request
 from toolkit.netconf.tree import parse_siblings
 from toolkit.yang.schema import reference_schema
 
 SCHEMA = reference_schema()
-INDEX = schema_tree(SCHEMA)
+DIALECT = dialect("reference")
 ALL = frozenset({CANDIDATE, CONFIRMED_COMMIT, VALIDATE})
 
 
@@ -49,13 +51,15 @@ class Server:
     leave = close
 
 
-def session(server, profile="reference", intent=None):
+def session(server, profile="reference", intent=None, *, degraded=False):
     return DeviceSession(
-        "r1", server.connect, EMPTY.with_children(INDEX.from_json(intent or tree(0))),
-        schema=SCHEMA, index=INDEX, profile=PROFILES[profile], txid="tx&1", confirm_timeout=60,
+        "r1", server.connect, DIALECT.intent(SCHEMA.to_xml(intent or tree(0)), "r1"),
+        dialect=DIALECT, profile=PROFILES[profile], txid="tx&1", confirm_timeout=60,
+        degraded=degraded,
     )  # fmt: skip
 
 
+INTERFACES = "urn:ietf:params:xml:ns:yang:ietf-interfaces"
 FOREIGN = "<other xmlns='urn:other'><x>1</x></other>"
 STALE = (
     "<overlay xmlns='urn:llmsync:overlay'><egress-flow><source>10.0.0.1</source>"
@@ -64,8 +68,8 @@ STALE = (
 
 
 def test_our_containers_are_those_that_the_schema_has():
-    roots = {name for name, node in INDEX.roots.items() if node.config}
-    assert set(OWNED) == roots
+    roots = {name for name, node in schema_tree(SCHEMA).roots.items() if node.config}
+    assert set(TABLES["reference"].top.children) == roots
 
 
 def test_an_edit_replaces_what_is_ours_removes_what_is_stale_and_leaves_the_rest():
@@ -76,6 +80,7 @@ def test_an_edit_replaces_what_is_ours_removes_what_is_stale_and_leaves_the_rest
     }  # fmt: skip
     device.perform(Request.EDIT)
     edit = server.asked[-1]
+    assert f'<interfaces xmlns="{INTERFACES}" xmlns:ianaift=' in edit  # merged, not replaced
     assert 'xmlns="urn:llmsync:isis" xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0"' in edit
     assert edit.count('nc:operation="replace"') == 2
     assert '<overlay xmlns="urn:llmsync:overlay"' in edit
@@ -88,13 +93,14 @@ def test_only_what_is_ours_is_asked_for():
     server = Server()
     session(server).look()
     (question,) = server.asked
-    assert question.count("xmlns=") == len(OWNED)
+    assert question.count("xmlns=") == len(TABLES["reference"].top.children)
+    assert f'<interfaces xmlns="{INTERFACES}"><interface/></interfaces>' in question
 
 
 def test_what_our_schema_does_not_know_shows_as_a_difference():
     server = Server('<isis xmlns="urn:llmsync:isis"><novelty>7</novelty></isis>')
     changes = [str(change) for change in session(server).look()]
-    assert "- /llmsync-isis:isis/urn:llmsync:isis:novelty: 7" in changes
+    assert "- /llmsync-isis:isis/novelty: 7" in changes
 
 
 def test_a_yuma_server_is_never_sent_validate():

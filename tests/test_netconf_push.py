@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from netconf_farm import NAMES, Payload, network, payloads, tree
+from netconf_farm import NAMES, Payload, Text, network, payloads, standings, tree
 
 from toolkit.errors import DeviceError, ExitCode, PlanError, SchemaError, UsageError
+from toolkit.netconf.journal import Standing
 from toolkit.netconf.names import Datastore
 from toolkit.netconf.push import PushState, push
 from toolkit.netconf.transaction import State
@@ -30,7 +31,7 @@ def test_a_push_brings_every_router_to_its_payload_and_a_second_changes_nothing(
     second = net.push(journal=tmp_path)
     assert second.state is PushState.UNCHANGED
     assert not any(second.changes.values())
-    assert list(tmp_path.iterdir()) == []
+    assert standings(tmp_path) == [Standing.NEW]
     assert all(not device.locks for device in net.farm.devices.values())
 
 
@@ -76,7 +77,7 @@ def test_a_data_plane_that_refuses_leaves_all_routers_as_they_were(net, tmp_path
     assert isinstance(error, DeviceError)
     assert "r7: operation-failed: r7: the data plane has no room" in str(error)
     assert net.metrics() == {10}
-    assert list(tmp_path.iterdir()) == []
+    assert standings(tmp_path) == [Standing.OLD]
 
 
 def test_a_lock_of_somebody_else_leaves_all_routers_as_they_were(net):
@@ -94,7 +95,7 @@ def test_an_invalid_payload_is_refused_before_anything_is_sent(net):
     broken["llmsync-isis:isis"]["interface"][0]["name"] = "e9"
     del broken["llmsync-isis:isis"]["system-id"]
     with pytest.raises(SchemaError) as caught:
-        push(net.targets(), {**payloads(), "r2": Payload(broken), "r5": Payload({"x:y": {}})})
+        push(net.targets(), {**payloads(), "r2": Payload(broken), "r5": Text('<y xmlns="urn:x"/>')})
     assert {p.place.file for p in caught.value.problems} == {"r2", "r5"}
     assert len(caught.value.problems) == 3
     assert all(device.open() == 1 for device in net.farm.devices.values())  # nobody was asked

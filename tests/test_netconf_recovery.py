@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from netconf_farm import NAMES, network
+from netconf_farm import NAMES, network, standings
 
 from toolkit.errors import ExitCode, UsageError
-from toolkit.netconf.journal import Entry, Journal, read_journal
+from toolkit.netconf.journal import Entry, Journal, Standing, read_journal
 from toolkit.netconf.push import PushState
 from toolkit.netconf.recovery import recover
 from toolkit.netconf.transaction import State
@@ -40,7 +40,7 @@ def test_a_router_that_dies_before_its_confirmation_is_in_doubt_until_resumed(ne
     net.clock.now = 1e6
     net.farm.tick()
     assert net.metrics() == {20}
-    assert list(tmp_path.iterdir()) == []
+    assert standings(tmp_path) == [Standing.NEW]
 
 
 def test_or_it_is_undone_on_the_routers_that_had_confirmed_already(net, tmp_path):
@@ -56,7 +56,7 @@ def test_or_it_is_undone_on_the_routers_that_had_confirmed_already(net, tmp_path
     net.clock.now = 1e6
     net.farm.tick()
     assert net.metrics() == {10}
-    assert list(tmp_path.iterdir()) == []
+    assert standings(tmp_path) == [Standing.OLD, Standing.NEW]
 
 
 def test_a_router_that_reverted_in_the_meantime_is_pushed_again(net, tmp_path):
@@ -111,14 +111,14 @@ def test_a_journal_says_what_was_to_be_done_and_how_far_it_came(net, tmp_path):
     assert net.target("r1").password not in report.journal.read_text()
 
 
-def test_an_interrupted_push_that_was_given_up_everywhere_leaves_no_journal(net, tmp_path):
+def test_an_interrupted_push_that_was_given_up_everywhere_is_remembered_as_such(net, tmp_path):
     def interrupt():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         net.push(20, verify=interrupt, journal=tmp_path)
     assert net.metrics() == {None}
-    assert list(tmp_path.iterdir()) == []
+    assert standings(tmp_path) == [Standing.OLD]
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):

@@ -17,6 +17,8 @@ U = State.UNSAVED
 
 
 class Device:
+    reverts = True
+
     """Knows what runs on it: `old` or `new`, and whether `new` is pending."""
 
     def __init__(self, name, log, **faults):

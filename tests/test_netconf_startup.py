@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from netconf_farm import NAMES, network, tree
+from netconf_farm import NAMES, network, standings, tree
 
 from toolkit.errors import ExitCode, UsageError
 from toolkit.netconf.device import Device
 from toolkit.netconf.devicesession import DeviceSession
+from toolkit.netconf.journal import Standing
 from toolkit.netconf.names import Datastore
 from toolkit.netconf.push import PushState
 from toolkit.netconf.recovery import recover
@@ -113,7 +114,7 @@ def test_a_startup_that_cannot_be_written_is_told_and_written_by_a_resume(tmp_pa
         assert [o.state for o in again.outcomes][1] is State.UNSAVED
         refusing.clear()
         assert recover(report.journal, net.targets(), resume=True).exit_code is ExitCode.OK
-        assert list(tmp_path.iterdir()) == []
+        assert standings(tmp_path) == [Standing.NEW]
         restart(net)
         assert net.metrics() == {20}
 
@@ -125,7 +126,8 @@ def test_a_push_killed_between_confirmation_and_copy(net, tmp_path, monkeypatch,
     assert net.metrics() == {20}
     report = recover(journal, net.targets(), resume=resume)
     assert report.exit_code is ExitCode.OK
-    assert list(tmp_path.iterdir()) == []
+    ended = [Standing.NEW] if resume else [Standing.OLD, Standing.NEW]
+    assert standings(tmp_path) == ended
     restart(net)
     assert net.metrics() == {metric}
 

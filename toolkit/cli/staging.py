@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from toolkit.cli.console import say
 from toolkit.srp2mp.update import P2MP, Stage, Update, changed, plan_update
@@ -22,14 +23,32 @@ DRAIN = 1.0
 """Seconds from the switch to the break: what is on its way on the old tree arrives."""
 
 
+class Planned(Protocol):
+    """What a router is to run; `toolkit.render.payload.Payload` is one."""
+
+    @property
+    def xml(self) -> str: ...
+
+    @property
+    def tree(self) -> Mapping[str, Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Staged:
+    """What it runs after a stage: of platform `reference`, which alone has these trees."""
+
     tree: Mapping[str, Any]
+
+    @property
+    def xml(self) -> str:
+        from toolkit.yang.schema import reference_schema
+
+        return reference_schema().to_xml(self.tree)
 
 
 def push_in_stages(
     targets: Sequence[Target],
-    payloads: Mapping[str, Payload],
+    payloads: Mapping[str, Planned],
     *,
     check: bool,
     order: Sequence[Collection[str]],
@@ -38,6 +57,8 @@ def push_in_stages(
     confirm_timeout: int,
     workers: int,
     timeout: float,
+    degraded: bool = False,
+    about: Mapping[str, str] = MappingProxyType({}),
     wait: Callable[[float], None] = time.sleep,
 ) -> PushReport:
     """Push as `toolkit.netconf.push.push` does, in stages where trees ask for it.
@@ -51,10 +72,12 @@ def push_in_stages(
         *,
         check: bool = False,
         approve: Callable[[Mapping[str, tuple[Change, ...]]], bool] | None = None,
+        stage: str = "",
     ) -> PushReport:
         return push(
             targets, trees, check=check, approve=approve, order=order, journal=journal,
-            confirm_timeout=confirm_timeout, workers=workers, timeout=timeout,
+            confirm_timeout=confirm_timeout, workers=workers, timeout=timeout, degraded=degraded,
+            about={**about, **({"stage": stage} if stage else {})},
         )  # fmt: skip
 
     update = _update(targets, payloads, timeout=timeout, workers=workers)
@@ -73,7 +96,10 @@ def push_in_stages(
     for number, (stage, (words, count)) in enumerate(zip(update.stages, stages, strict=True), 1):
         if stage.name == "break":
             wait(DRAIN)
-        report = transaction({name: _Staged(tree) for name, tree in stage.trees.items()})
+        report = transaction(
+            {name: _Staged(tree) for name, tree in stage.trees.items()},
+            stage=f"{number} of {len(stages)}, {words}",
+        )
         done = report.state is PushState.COMMITTED
         say(
             f"llmsync: stage {number} of {len(stages)}, {words}: "
@@ -81,19 +107,22 @@ def push_in_stages(
         )
         if report.state not in (PushState.COMMITTED, PushState.UNCHANGED):
             break
-    return replace(report, changes=seen.changes, stages=stages)
+    return replace(report, changes=seen.changes, texts=seen.texts, stages=stages)
 
 
 def _update(
-    targets: Sequence[Target], payloads: Mapping[str, Payload], *, timeout: float, workers: int
+    targets: Sequence[Target], payloads: Mapping[str, Planned], *, timeout: float, workers: int
 ) -> Update | None:
     """Return the way to the payloads; None where no tree is in them, or a router cannot be read."""
+    from toolkit.netconf.push import intents
     from toolkit.netconf.running import running_trees
 
     wanted = {t.device: payloads[t.device].tree for t in targets if t.device in payloads}
     if not any(P2MP in tree for tree in wanted.values()):
         return None
-    running = running_trees(targets, timeout=timeout, workers=workers)
+    running = running_trees(
+        targets, intents=intents(targets, payloads), timeout=timeout, workers=workers
+    )
     return None if running is None else plan_update(running, wanted)
 
 

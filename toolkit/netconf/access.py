@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from toolkit.netconf.schema import SchemaNode
+from toolkit.netconf.compare import edits
+from toolkit.netconf.rpcerror import RefusedError, refused
+from toolkit.netconf.schema import SchemaNode, SchemaTree
 from toolkit.netconf.tree import Node
 
 DENIED_OPERATIONS: Final = frozenset({"kill-session", "delete-config"})
@@ -93,3 +95,21 @@ def first_secret(schema: SchemaNode, config: Node, path: str = "") -> str | None
         if found is not None:
             return found
     return None
+
+
+def must_not_probe(user: str, schema: SchemaTree, config: Node) -> None:
+    """Refuse a request of `user` that names what is nacm:default-deny-all."""
+    path = first_secret(schema.top, config)
+    if path is not None:
+        raise _no_right(user, path)
+
+
+def must_not_change(user: str, schema: SchemaTree, before: Node, after: Node) -> None:
+    """Refuse any change."""
+    for path, _ in edits(schema, before, after):
+        raise _no_right(user, path)
+
+
+def _no_right(user: str, path: str) -> RefusedError:
+    message = f"user {user!r} may not change this"
+    return refused("access-denied", message, layer="application", path=path)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from toolkit.netconf.defaults import Mode
+from toolkit.netconf.flavours import has, writes_running
 from toolkit.netconf.names import (
     BASE_NS,
     DATASTORES_NS,
@@ -102,15 +103,17 @@ class Call:
             raise refused("invalid-value", f"{name} cannot be used here", bad_element="datastore")
         return Datastore(name)
 
-    def candidate(self, local: str = "target") -> None:
-        """Refuse any target but the candidate: running changes by commit alone."""
+    def editable(self, local: str = "target") -> Datastore:
+        """Return the target; refuse any but the candidate, or running where it is writable."""
         store = self.store(local)
-        if store is not Datastore.CANDIDATE:
+        direct = writes_running(self.device.flavours) and store is Datastore.RUNNING
+        if store is not Datastore.CANDIDATE and not direct:
             raise refused(
                 "operation-not-supported",
                 f"{store} cannot be edited: edit the candidate, then commit",
                 bad_element=store,
             )
+        return store
 
 
 Handler = Callable[[Call], tuple[Node, ...]]
@@ -119,7 +122,11 @@ Handler = Callable[[Call], tuple[Node, ...]]
 
 def stores(device: Device) -> tuple[Datastore, ...]:
     """Return the datastores that `device` has."""
-    return tuple(s for s in Datastore if device.has_startup or s is not Datastore.STARTUP)
+    return tuple(
+        s
+        for s in Datastore
+        if (device.has_startup or s is not Datastore.STARTUP) and has(s, device.flavours)
+    )
 
 
 def datastore_name(leaf: Node) -> str:

@@ -1,13 +1,19 @@
-"""What differs between two configurations, leaf by leaf.  Pure."""
+"""What differs between two configurations, leaf by leaf.  Pure.
+
+A client compares by what documents show of the schema (`changes`), a server by the schema itself
+(`edits`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from toolkit.netconf.identity import identified, step
 from toolkit.netconf.names import Operation
 from toolkit.netconf.schema import Identity, Kind, SchemaNode, SchemaTree
 from toolkit.netconf.tree import Node
+from toolkit.yang.shape import Route, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +35,53 @@ class Change:
         return f"~ {self.path}: {self.before} -> {self.after}"
 
 
-def changes(schema: SchemaTree, before: Node, after: Node) -> tuple[Change, ...]:
-    """Return every change from datastore `before` to `after`, in the order of the data.
+def changes(shape: Shape, before: Node, after: Node) -> tuple[Change, ...]:
+    """Return every change from configuration `before` to `after`, in the order of the data.
 
-    The order of entries counts only where the schema says that the user gives it.
+    Both are in canonical form, so that an order which differs is one that the user gives.
     """
-    return tuple(_below(schema.top, before, after, ""))
+    return tuple(_below(shape, before, after, (), ""))
 
 
-def _below(schema: SchemaNode, before: Node, after: Node, path: str) -> Iterator[Change]:
-    old, new = _entries(schema, before), _entries(schema, after)
-    for identity, (known, node) in old.items():
-        here = path + known.step(node, schema)
+def _below(shape: Shape, before: Node, after: Node, route: Route, path: str) -> Iterator[Change]:
+    if before == after:
+        return
+    inside = before.name.namespace if route else ""
+    old = {i: (keys, node) for i, keys, node in identified(shape, before, route)}
+    new = {i: (keys, node) for i, keys, node in identified(shape, after, route)}
+    for identity, (keys, node) in old.items():
+        here = path + step(shape, node, keys, inside)
         if identity not in new:
-            yield from _all(known, node, here, added=False)
-        elif known.kind in (Kind.CONTAINER, Kind.LIST):
-            yield from _below(known, node, new[identity][1], here)
-        elif not _same_value(node, new[identity][1]):
-            yield Change(here, node.value, new[identity][1].value)
-    for identity, (known, node) in new.items():
+            yield from _all(shape, node, (*route, node.name.local), here, keys, added=False)
+            continue
+        other = new[identity][1]
+        if node.children or other.children:
+            yield from _below(shape, node, other, (*route, node.name.local), here)
+        elif not _same_value(node, other):
+            yield Change(here, node.value, other.value)
+    for identity, (keys, node) in new.items():
         if identity not in old:
-            yield from _all(known, node, path + known.step(node, schema), added=True)
-    for name in {known.name: known for known, _ in old.values() if known.user_ordered}:
-        first = [i for i, (known, _) in old.items() if known.name == name and i in new]
-        second = [i for i, (known, _) in new.items() if known.name == name and i in old]
-        if first != second:
+            here = path + step(shape, node, keys, inside)
+            yield from _all(shape, node, (*route, node.name.local), here, keys, added=True)
+    for name in dict.fromkeys(n.name for k, n in old.values() if k is not None):
+        first = [i for i, (_, node) in old.items() if node.name == name and i in new]
+        second = [i for i, (_, node) in new.items() if node.name == name and i in old]
+        if first != second and shape.keys.get((*route, name.local)) is not None:
             order = [" ".join(i[2:]) for i in first], [" ".join(i[2:]) for i in second]
             yield Change(f"{path}/{name.local}", ", ".join(order[0]), ", ".join(order[1]))
+
+
+def _all(
+    shape: Shape, node: Node, route: Route, path: str, keys: tuple[str, ...] | None, *, added: bool
+) -> Iterator[Change]:
+    """Yield each leaf of a subtree that only one side has."""
+    whole = node.with_children(c for c in node.children if c.name.local not in (keys or ()))
+    if not whole.children:
+        value = "" if node.children else node.value
+        yield Change(path, None, value) if added else Change(path, value, None)
+    for _, inner, child in identified(shape, whole, route):
+        here = path + step(shape, child, inner, node.name.namespace)
+        yield from _all(shape, child, (*route, child.name.local), here, inner, added=added)
 
 
 def edits(schema: SchemaTree, before: Node, after: Node) -> Iterator[tuple[str, Operation]]:
@@ -107,16 +133,3 @@ def _same_value(before: Node, after: Node) -> bool:
 def _stranger(node: Node) -> SchemaNode:
     """Return a schema node for data that no module of ours describes: it differs from anything."""
     return SchemaNode(name=node.name, module=node.name.namespace, kind=Kind.ANY)
-
-
-def _all(schema: SchemaNode, node: Node, path: str, *, added: bool) -> Iterator[Change]:
-    """Yield each leaf of a subtree that only one side has."""
-    rest = [c for c in node.children if c.name.local not in schema.keys]
-    if schema.kind is Kind.CONTAINER and not rest and not schema.presence:
-        return  # says nothing by being there (RFC 7950 section 7.5.1)
-    if not rest:
-        value = "" if schema.kind in (Kind.CONTAINER, Kind.LIST) else node.value
-        yield Change(path, None, value) if added else Change(path, value, None)
-    for child in rest:
-        known = schema.children.get(child.name) or _stranger(child)
-        yield from _all(known, child, path + known.step(child, schema), added=added)

@@ -1,28 +1,26 @@
 """What a roll-out asks of a device, as NETCONF operations on one connection after another.
 
-The payload replaces our top-level containers as a whole and removes those that it lacks, so that a
-second push changes nothing and nothing stale stays; containers that are not ours are not read and
-not written.  Whatever was written is read back and compared: a server's <ok/> is not believed.
+What is ours is replaced or removed place by place, so that a second push changes nothing and
+nothing stale stays; what is not ours is not written.  Whatever was written is read back and
+compared: a server's <ok/> is not believed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final, Protocol
-from xml.sax.saxutils import escape
 
-from toolkit.errors import DeviceError, SchemaError, UnreachableError
-from toolkit.netconf.compare import Change, changes
-from toolkit.netconf.datastore import EMPTY, OPERATION
+from toolkit.errors import DeviceError, UnreachableError
+from toolkit.netconf import commits, names
+from toolkit.netconf.commits import Way
+from toolkit.netconf.compare import Change
+from toolkit.netconf.datastore import EMPTY
+from toolkit.netconf.dialect import NOTHING, Dialect, Reading
 from toolkit.netconf.messages import Reply
-from toolkit.netconf.names import BASE_NS, STARTUP
 from toolkit.netconf.profiles import Profile, Validation
-from toolkit.netconf.schema import SchemaTree
 from toolkit.netconf.transaction import Event, Request
-from toolkit.netconf.tree import Node, to_xml
-from toolkit.yang.schema import Schema
+from toolkit.netconf.tree import Node
 
 _SETTLED: Final = frozenset({"invalid-value", "operation-failed", "data-missing"})
 """Refusals of a persist-id that mean: no such commit is pending.  Others leave it pending."""
@@ -38,6 +36,16 @@ class Channel(Protocol):
     def leave(self) -> None: ...
 
 
+class DriftError(DeviceError):
+    """Somebody changed what is ours after it was looked at."""
+
+    def __init__(self, device: str, changes: Sequence[Change], words: str = "") -> None:
+        """`changes`: what they did."""
+        usual = "its configuration was changed since this push looked at it; push again"
+        super().__init__(device, "in-use", words or usual, changes[0].path)
+        self.changes = tuple(changes)
+
+
 class DeviceSession:
     """One device of a roll-out."""
 
@@ -47,62 +55,92 @@ class DeviceSession:
         connect: Callable[[], Channel],
         intent: Node,
         *,
-        schema: Schema,
-        index: SchemaTree,
+        dialect: Dialect,
         profile: Profile,
         txid: str,
         confirm_timeout: int,
+        claims: Sequence[Node] = (),
+        degraded: bool = False,
     ) -> None:
-        """Connect.  `intent` is a datastore of our containers alone; `txid` becomes the persist-id.
+        """Connect.  `intent` is a datastore of what is ours alone; `txid` becomes the persist-id.
 
-        Raises UnreachableError, and DeviceError where the server cannot do what is needed.
+        `claims` are other configurations whose places are ours as well; `degraded` allows weaker
+        ways to commit than a confirmed commit with a persist-id.  Raises UnreachableError, and
+        DeviceError where the server cannot do what is needed.
         """
         self._device, self._connect = device, connect
-        self._intent, self._schema, self._index = intent, schema, index
+        self._intent, self._claims, self._dialect = intent, (intent, *claims), dialect
         self._profile, self._txid, self._confirm_timeout = profile, txid, confirm_timeout
-        self._before = EMPTY
+        self._before = NOTHING
+        self._last: tuple[Node, Reading] = EMPTY, NOTHING
         self._channel = connect()
-        missing = [c for c in profile.required if c not in self._channel.capabilities]
-        if missing:
+        try:
+            self.way = self._choose(degraded=degraded)
+        except DeviceError:
             self._channel.leave()
-            raise DeviceError(
-                device, "operation-not-supported", f"the server does not offer {', '.join(missing)}"
-            )
+            raise
+        self._degraded = degraded
         self._requests: dict[Request, Callable[[], Event]] = {
             Request.LOCK: self._lock,
             Request.EDIT: self._edit,
             Request.VALIDATE: self._validate,
-            Request.READ_CANDIDATE: lambda: self._read_back("candidate"),
+            Request.READ_CANDIDATE: self._read_candidate,
             Request.COMMIT: self._commit,
             Request.READ_RUNNING: lambda: self._read_back("running"),
             Request.CONFIRM: self._confirm,
-            Request.DISCARD: lambda: self._do("<discard-changes/>"),
+            Request.DISCARD: self._discard,
             Request.CANCEL: self._cancel,
-            Request.RECONFIRM: lambda: self._again(self._confirm),
-            Request.RECANCEL: lambda: self._again(self._cancel),
+            Request.RECONFIRM: self._reconfirm,
+            Request.RECANCEL: self._recancel,
             Request.RESOLVE: self._resolve,
             Request.SAVE: self._save,
             Request.RESAVE: lambda: self._again(self._save),
         }
+
+    def _choose(self, *, degraded: bool) -> Way:
+        """Return how this server is to take the change."""
+        offered = self._channel.capabilities
+        lacking = commits.missing(offered)
+        way = commits.choose(offered, self._profile)
+        if way is Way.PERSIST and not lacking:
+            return way
+        if way is not None and degraded:
+            return way
+        words = f"the server does not offer {', '.join(lacking)}"
+        if way is Way.JUNOS:
+            words = "Junos confirms no commit by persist-id"
+        if way in commits.WEAKNESS:
+            words += f"; --allow-degraded pushes all the same: {commits.WEAKNESS[way]}"
+        elif way is not None:
+            words += "; --allow-degraded pushes all the same, unvalidated"
+        raise DeviceError(self._device, "operation-not-supported", words)
 
     @property
     def device(self) -> str:
         return self._device
 
     @property
+    def reverts(self) -> bool:
+        return self.way.reverts
+
+    @property
     def before(self) -> Node:
-        """Our containers as they ran when `look` read them."""
-        return self._before
+        """What is ours as it ran when `look` read it."""
+        return self._before.ours
 
     @property
     def intent(self) -> Node:
-        """Our containers as they are to run."""
+        """What is ours as it is to run."""
         return self._intent
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._dialect
 
     def look(self) -> tuple[Change, ...]:
         """Read what runs and return what the intent changes."""
         self._before = self._read("running")
-        return changes(self._index, self._before, self._intent)
+        return self._dialect.changes(self._before.ours, self._intent)
 
     def perform(self, request: Request) -> Event:
         return self._requests[request]()
@@ -112,17 +150,22 @@ class DeviceSession:
 
         Raises ConnectionError when that cannot be found out.
         """
-        act = self._confirm if confirm else self._cancel
-        with suppress(DeviceError):
-            self._settling(act)
+        if self.way is Way.JUNOS and confirm:
+            try:
+                self._confirm()
+            except DeviceError as error:
+                raise ConnectionError(str(error)) from None
+        elif self.way is Way.PERSIST:
+            with suppress(DeviceError):
+                self._settling(self._confirm if confirm else self._cancel)
 
     def save(self) -> None:
-        """Copy running to startup where our containers in there are not those that run.
+        """Copy running to startup where what is ours in there is not what runs.
 
         Raises DeviceError and ConnectionError.
         """
-        if STARTUP in self._channel.capabilities and changes(
-            self._index, self._read("startup"), self._read("running")
+        if names.STARTUP in self._channel.capabilities and self._dialect.changes(
+            self._read("startup").ours, self._read("running").ours
         ):
             self._save()
 
@@ -136,63 +179,117 @@ class DeviceSession:
         return Event.OK
 
     def _lock(self) -> Event:
-        for store in ("running", "candidate") if self._profile.lock_running else ("candidate",):
-            self._do(f"<lock><target><{store}/></target></lock>")
-        drift = changes(self._index, self._before, self._read("running"))
+        self._lock_stores()
+        now = self._read("running").ours
+        drift = self._dialect.changes(self._before.ours, now)
         if drift:
-            raise DeviceError(
-                self._device,
-                "in-use",
-                "its configuration was changed since this push looked at it; push again",
-                drift[0].path,
-            )
+            raise DriftError(self._device, drift)
         return Event.OK
 
+    def _lock_stores(self) -> None:
+        if self._profile.lock_running or not self.way.candidate:
+            try:
+                self._do("<lock><target><running/></target></lock>")
+            except DeviceError as error:
+                if error.tag != "operation-not-supported" or not self._degraded:
+                    raise
+        if self.way.candidate:
+            self._do("<lock><target><candidate/></target></lock>")
+
     def _edit(self) -> Event:
-        return self._do(self._edit_config("test-then-set"))
+        if not self.way.candidate:
+            return Event.OK
+        return self._do(self._edit_config(self._before, self._intent))
 
     def _validate(self) -> Event:
-        if self._profile.validation is Validation.TEST_ONLY:
-            return self._do(self._edit_config("test-only"))
+        offered = self._channel.capabilities
+        if not self.way.candidate or self._profile.validation is Validation.TEST_ONLY:
+            if names.VALIDATE not in offered:
+                return Event.OK
+            edit = self._edit_config(self._before, self._intent, test_option="test-only")
+            return self._do(edit)
+        if not names.validates(offered):
+            return Event.OK
         return self._do("<validate><source><candidate/></source></validate>")
 
-    def _edit_config(self, test_option: str) -> str:
-        wanted = {node.name: node for node in self._intent.children}
-        present = {node.name for node in self._before.children}
-        parts = []
-        for name in self._profile.owned:
-            if name in wanted:
-                attribute = ((OPERATION, "replace"),)
-                parts.append(replace(wanted[name], attributes=attribute))
-            elif name in present:
-                parts.append(Node(name, attributes=((OPERATION, "remove"),)))
+    def _edit_config(
+        self, before: Reading, after: Node, *, test_option: str = "test-then-set"
+    ) -> str:
+        offered = self._channel.capabilities
+        target = "candidate" if self.way.candidate else "running"
+        test = f"<test-option>{test_option}</test-option>" if names.validates(offered) else ""
+        safe = names.ROLLBACK_ON_ERROR in offered or self.way is Way.PERSIST
+        error = "<error-option>rollback-on-error</error-option>" if safe else ""
         return (
-            "<edit-config><target><candidate/></target>"
-            "<default-operation>merge</default-operation>"
-            f"<test-option>{test_option}</test-option>"
-            "<error-option>rollback-on-error</error-option>"
-            f"<config>{to_xml(parts, inside=BASE_NS)}</config></edit-config>"
+            f"<edit-config><target><{target}/></target>"
+            f"<default-operation>merge</default-operation>{test}{error}"
+            f"<config>{self._dialect.edit(before, after)}</config></edit-config>"
         )
+
+    def _read_candidate(self) -> Event:
+        return self._read_back("candidate") if self.way.candidate else Event.OK
 
     def _commit(self) -> Event:
-        return self._do(
-            f"<commit><confirmed/><confirm-timeout>{self._confirm_timeout}</confirm-timeout>"
-            f"<persist>{escape(self._txid)}</persist></commit>"
-        )
+        if self.way.candidate:
+            return self._do(commits.commit(self.way, self._confirm_timeout, self._txid))
+        try:
+            return self._do(self._edit_config(self._before, self._intent))
+        except DeviceError as error:
+            # All or nothing is what was asked for; it is looked for as well.
+            if self._dialect.changes(self._before.ours, self._read("running").ours):
+                raise ConnectionError(f"{error}; a part of it runs all the same") from None
+            raise
 
     def _confirm(self) -> Event:
-        return self._do(f"<commit><persist-id>{escape(self._txid)}</persist-id></commit>")
+        operation = commits.confirm(self.way, self._txid)
+        return self._do(operation) if operation else Event.OK
 
     def _save(self) -> Event:
-        if STARTUP not in self._channel.capabilities:
+        if names.STARTUP not in self._channel.capabilities:
             return Event.OK  # what runs is what a restart finds
         return self._do(
             "<copy-config><target><startup/></target><source><running/></source></copy-config>"
         )
 
+    def _discard(self) -> Event:
+        return self._do("<discard-changes/>") if self.way.candidate else Event.OK
+
     def _cancel(self) -> Event:
-        operation = f"<cancel-commit><persist-id>{escape(self._txid)}</persist-id></cancel-commit>"
-        return self._settling(lambda: self._do(operation))
+        if self.way is Way.PERSIST:
+            return self._settling(lambda: self._do(commits.cancel(self._txid)))
+        return self._undo()
+
+    def _undo(self) -> Event:
+        """Make what ran before run again, by the reverse change, and for good."""
+        if self.way.candidate:
+            self._do("<discard-changes/>")
+        now = self._read("running")
+        if not self._dialect.changes(now.ours, self._before.ours):
+            return Event.OK if self.way is not Way.JUNOS else self._do(commits.stay(self.way))
+        self._do(self._edit_config(now, self._before.ours))
+        return self._do(commits.stay(self.way)) if self.way.candidate else Event.OK
+
+    def _reconfirm(self) -> Event:
+        if self.way is Way.PERSIST:
+            return self._again(self._confirm)
+        self._renew()
+        if self._dialect.changes(self._read("running").ours, self._intent):
+            raise DeviceError(self._device, "operation-failed", "the change has been undone")
+        return self._confirm() if self.way is Way.JUNOS else Event.OK
+
+    def _recancel(self) -> Event:
+        if self.way is Way.PERSIST:
+            return self._again(self._cancel)
+        self._renew()
+        return Event.OK if self.way is Way.SESSION else self._undo()
+
+    def _renew(self) -> None:
+        """Connect anew and lock; a lock that is refused says that something is still pending."""
+        self._reconnect()
+        try:
+            self._lock_stores()
+        except DeviceError as error:
+            raise ConnectionError(str(error)) from None
 
     def _again(self, act: Callable[[], Event]) -> Event:
         """Do `act` on a new session."""
@@ -209,10 +306,10 @@ class DeviceSession:
             raise ConnectionError(str(error)) from None
 
     def _resolve(self) -> Event:
-        now = self._read("running")
-        if not changes(self._index, now, self._intent):
+        now = self._read("running").ours
+        if not self._dialect.changes(now, self._intent):
             return Event.NEW
-        if not changes(self._index, now, self._before):
+        if not self._dialect.changes(now, self._before.ours):
             return Event.OLD
         raise DeviceError(
             self._device, "operation-failed", "it runs neither the old nor the new configuration"
@@ -228,7 +325,7 @@ class DeviceSession:
     # ----- reading
 
     def _read_back(self, store: str) -> Event:
-        differences = changes(self._index, self._intent, self._read(store))
+        differences = self._dialect.changes(self._intent, self._read(store).ours)
         if differences:
             raise DeviceError(
                 self._device,
@@ -239,18 +336,15 @@ class DeviceSession:
             )
         return Event.OK
 
-    def _read(self, store: str) -> Node:
-        """Return our containers in `store`, in canonical form where they fit the schema."""
-        wanted = to_xml((Node(name) for name in self._profile.owned), inside=BASE_NS)
+    def _read(self, store: str) -> Reading:
+        """Return what is ours in `store`."""
         reply = self._channel.request(
             f"<get-config><source><{store}/></source>"
-            f'<filter type="subtree">{wanted}</filter></get-config>'
+            f'<filter type="subtree">{self._dialect.filter}</filter></get-config>'
         )
         data = next((node for node in reply.content if node.name == EMPTY.name), EMPTY)
-        ours = tuple(node for node in data.children if node.name in self._profile.owned)
-        try:
-            document = self._schema.parse_xml(to_xml(ours), self._device)
-        except SchemaError:
-            # Something in there that our modules do not know: it shows as a difference.
-            return EMPTY.with_children(ours)
-        return EMPTY.with_children(self._index.from_json(document))
+        known, reading = self._last
+        if data != known:  # most reads find what the one before found
+            reading = self._dialect.read(data, (*self._claims, self._before.ours), self._device)
+            self._last = data, reading
+        return reading

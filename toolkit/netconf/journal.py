@@ -1,8 +1,10 @@
 """What a push has done so far, on disk, so that a killed one can be finished or undone.
 
 A file of JSON lines, each written through to the disk before the request that it announces goes
-out: the first line says what is to be done (devices, configurations before and after), the others
-which state each device entered.  Holds configurations, never secrets; readable by its owner alone.
+out: the first line says what is to be done (devices, configurations before and after, the way that
+each device takes), the others which state each device entered.  It stays when the push has ended,
+so that the push can be looked at and undone.  Holds configurations, never secrets; readable by its
+owner alone.
 """
 
 from __future__ import annotations
@@ -10,18 +12,19 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
-from toolkit.errors import ExitCode, ToolkitError, UsageError
+from toolkit.errors import UsageError
+from toolkit.netconf.rollout import JournalError
 from toolkit.netconf.transaction import State
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 _HARMLESS: Final = frozenset(
     {
@@ -55,12 +58,6 @@ def standing(states: Mapping[str, State], devices: Collection[str]) -> Standing:
     return Standing.DOUBT
 
 
-class UnfinishedError(ToolkitError):
-    """An earlier push has not ended on these devices: what they run may not last."""
-
-    exit_code = ExitCode.IN_DOUBT
-
-
 class InterruptedPush(KeyboardInterrupt):
     """The interrupt of a push, and how the network stands after it."""
 
@@ -77,21 +74,31 @@ class Entry:
     txid: str
     """Also the persist-id of the confirmed commits."""
     before: Mapping[str, str]
-    """Device -> XML of our containers as they ran before."""
+    """Device -> XML of what is ours as it ran before."""
     after: Mapping[str, str]
-    """Device -> XML of our containers as they are to run."""
+    """Device -> XML of what is ours as it is to run."""
     waves: tuple[tuple[str, ...], ...]
     """Order of commits."""
+    platforms: Mapping[str, str] = field(default_factory=dict)
+    """Device -> platform; `reference` where it is not named."""
+    ways: Mapping[str, str] = field(default_factory=dict)
+    """Device -> how it takes the change (`toolkit.netconf.commits.Way`)."""
+    began: float = 0.0
+    """Unix time."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What the push was asked for: inventory, management and the like."""
     states: Mapping[str, State] = field(default_factory=dict)
     """Device -> the last state that it entered."""
+    settled: Standing | None = None
+    """How a later push has left the network: NEW (resumed) or OLD (aborted)."""
 
     @property
     def standing(self) -> Standing:
-        return standing(self.states, self.after)
+        return self.settled or standing(self.states, self.after)
 
 
 class Journal:
-    """Open for one push; deletes itself at its end when nothing is left to do."""
+    """Open for one push."""
 
     def __init__(self, path: Path, entry: Entry) -> None:
         """Begin the file.  Raises UsageError where it cannot be written."""
@@ -99,28 +106,36 @@ class Journal:
         self._lock = threading.Lock()
         self._states: dict[str, State] = {}
         self._devices = frozenset(entry.after)
+        self._broken = False
+        self._closed = False
+        self._end = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise UsageError(f"{path}: cannot write the journal: {error.strerror}") from None
-        self._file: TextIO = os.fdopen(descriptor, "w", encoding="utf-8")
         try:
             self._write(
                 {
                     "version": VERSION,
                     "txid": entry.txid,
+                    "began": entry.began,
+                    "about": dict(entry.about),
                     "waves": entry.waves,
-                    "before": entry.before,
-                    "after": entry.after,
+                    "platforms": dict(entry.platforms),
+                    "ways": dict(entry.ways),
+                    "before": dict(entry.before),
+                    "after": dict(entry.after),
                 }
             )
+            _sync_folder(path.parent)
         except BaseException as error:  # interrupted, or no room: nothing was asked of any device
             path.unlink(missing_ok=True)
-            with suppress(OSError):
-                self._file.close()
+            self._close()
             if isinstance(error, OSError):
-                raise UsageError(f"{path}: cannot write the journal: {error.strerror}") from None
+                raise UsageError(
+                    f"{path}: cannot write the journal: {error.strerror} (nothing was changed)"
+                ) from None
             raise
 
     @property
@@ -128,15 +143,39 @@ class Journal:
         return standing(self._states, self._devices)
 
     def record(self, device: str, state: State) -> None:
-        """Note that `device` enters `state`.  May be called from several threads."""
+        """Note that `device` enters `state`.  May be called from several threads.
+
+        Raises JournalError when it cannot be written down.
+        """
         self._states[device] = state
-        self._write({"device": device, "state": state.value})
+        try:
+            self._write({"device": device, "state": state.value})
+        except OSError as error:
+            self._broken = True
+            raise JournalError(
+                f"{self.path}: cannot write the journal: {error.strerror}; "
+                f"{device} is not asked for what comes next"
+            ) from None
 
     def _write(self, line: Mapping[str, Any]) -> None:
+        """Append a line and see it on the disk; a line that does not fit is taken back."""
+        data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         with self._lock:
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            if self._closed:
+                raise OSError(None, "it is closed")
+            try:
+                _append(self._file, data)
+                self._end += len(data)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(self._file, self._end)
+                    os.lseek(self._file, self._end, os.SEEK_SET)
+                raise
+
+    def _close(self) -> None:
+        with self._lock, suppress(OSError):
+            self._closed = True
+            os.close(self._file)
 
     def __enter__(self) -> Journal:
         return self
@@ -147,10 +186,48 @@ class Journal:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        with self._lock:  # what is not in the file is not asked of a device any more
-            self._file.close()
-        if self.standing is not Standing.DOUBT:
+        useless = not self._states  # interrupted before anything was asked
+        if self._broken and self.standing is not Standing.DOUBT:
+            # The file says less than is known.  Without room for more it must not be left.
+            try:
+                self._write({"settled": self.standing.name})
+            except OSError:
+                useless = True
+        self._close()  # what is not in the file is not asked of a device any more
+        if useless:
             self.path.unlink(missing_ok=True)
+            _sync_folder(self.path.parent)
+
+
+def _append(file: int, data: bytes) -> None:
+    """Write `data` through to the disk."""
+    written = 0
+    while written < len(data):
+        written += os.write(file, data[written:])
+    os.fsync(file)
+
+
+def settle(path: Path, outcome: Standing) -> None:
+    """Note in the journal of a push that a later one has brought the network to `outcome`.
+
+    Where that cannot be written, the journal goes: nothing is left to do.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"settled": outcome.name}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's own entry for a file on the disk, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_journal(path: Path) -> Entry:
@@ -161,9 +238,7 @@ def read_journal(path: Path) -> Entry:
     try:
         lines = path.read_text("utf-8").splitlines(keepends=True)
     except FileNotFoundError:
-        raise UsageError(
-            f"{path}: there is no such journal (a push that needs one says where it is)"
-        ) from None
+        raise UsageError(f"{path}: there is no such journal") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot read the journal: {error}") from None
     whole = [line for line in lines if line.endswith("\n")]
@@ -171,43 +246,18 @@ def read_journal(path: Path) -> Entry:
         head, *rest = [json.loads(line) for line in whole]
         if head["version"] != VERSION:
             raise UsageError(f"{path}: a journal of version {head['version']}, not {VERSION}")
+        settled = [Standing[line["settled"]] for line in rest if "settled" in line]
         return Entry(
             txid=head["txid"],
             before=head["before"],
             after=head["after"],
             waves=tuple(tuple(wave) for wave in head["waves"]),
-            states={line["device"]: State(line["state"]) for line in rest},
+            platforms=head["platforms"],
+            ways=head["ways"],
+            began=head["began"],
+            about=head["about"],
+            states={line["device"]: State(line["state"]) for line in rest if "device" in line},
+            settled=settled[-1] if settled else None,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: no journal of a push ({type(error).__name__})") from None
-
-
-def refuse_unfinished(folder: Path, devices: Iterable[str]) -> None:
-    """Raise UnfinishedError when a journal in `folder` is not done with one of `devices`.
-
-    What such a device runs may be provisional, so that a comparison with it means nothing.
-    Journals of pushes that ended, and those that were killed before their first line, do not count.
-    """
-    wanted = set(devices)
-    refusals = []
-    for path in sorted(folder.glob("push-*.jsonl")):
-        try:
-            if b"\n" not in path.read_bytes():
-                continue  # killed while it began: nothing was asked of any device
-            entry = read_journal(path)
-        except (OSError, UsageError) as error:
-            if not path.exists():
-                continue  # that push has just ended
-            reason = str(error).removeprefix(f"{path}: ")
-            refusals.append(
-                f"{path}: {reason}; which routers it concerns is unknown (move it away when its "
-                "push is known to have ended)"
-            )
-            continue
-        if entry.standing is Standing.DOUBT and wanted & set(entry.after):
-            refusals.append(
-                f"{path}: a push of {', '.join(entry.after)} has not ended: "
-                f"finish it with --resume {path}, or undo it with --abort {path}"
-            )
-    if refusals:
-        raise UnfinishedError("\n".join(refusals))

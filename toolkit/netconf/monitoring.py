@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.netconf import names
 from toolkit.netconf.events import Peer
+from toolkit.netconf.flavours import announced
 from toolkit.netconf.names import DATASTORES_NS, MONITORING_NS, YANG_LIBRARY_NS, Datastore
 from toolkit.netconf.notifications import date_and_time
 from toolkit.netconf.rpcerror import refused
@@ -33,7 +34,7 @@ def capabilities(device: Device) -> tuple[str, ...]:
     """
     modules = device.modules
     old = tuple(_capability(m) for m in modules if m.implemented and m.yang_version == "1")
-    return (
+    uris = (
         names.BASE_1_0,
         names.BASE_1_1,
         names.CANDIDATE,
@@ -48,6 +49,7 @@ def capabilities(device: Device) -> tuple[str, ...]:
         f"{names.YANG_LIBRARY}?revision=2019-01-04&content-id={content_id(modules)}",
         *old,
     )
+    return announced(uris, device.flavours)
 
 
 def _capability(module: ModuleInfo) -> str:

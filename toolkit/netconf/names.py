@@ -3,6 +3,7 @@ datastores."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
@@ -29,6 +30,9 @@ BASE_1_0: Final = "urn:ietf:params:netconf:base:1.0"
 BASE_1_1: Final = "urn:ietf:params:netconf:base:1.1"
 CANDIDATE: Final = "urn:ietf:params:netconf:capability:candidate:1.0"
 CONFIRMED_COMMIT: Final = "urn:ietf:params:netconf:capability:confirmed-commit:1.1"
+CONFIRMED_COMMIT_1_0: Final = "urn:ietf:params:netconf:capability:confirmed-commit:1.0"
+"""Without persist and cancel-commit (RFC 4741 section 8.4)."""
+WRITABLE_RUNNING: Final = "urn:ietf:params:netconf:capability:writable-running:1.0"
 ROLLBACK_ON_ERROR: Final = "urn:ietf:params:netconf:capability:rollback-on-error:1.0"
 STARTUP: Final = "urn:ietf:params:netconf:capability:startup:1.0"
 XPATH: Final = "urn:ietf:params:netconf:capability:xpath:1.0"
@@ -39,6 +43,7 @@ WITH_DEFAULTS: Final = (
     "?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim"
 )
 VALIDATE: Final = "urn:ietf:params:netconf:capability:validate:1.1"
+VALIDATE_1_0: Final = "urn:ietf:params:netconf:capability:validate:1.0"
 YANG_LIBRARY: Final = "urn:ietf:params:netconf:capability:yang-library:1.1"
 
 
@@ -79,3 +84,8 @@ class TestOption(StrEnum):
     TEST_THEN_SET = "test-then-set"
     SET = "set"
     TEST_ONLY = "test-only"
+
+
+def validates(capabilities: Collection[str]) -> bool:
+    """Does a server that offers these check a configuration before it runs (section 8.6)?"""
+    return VALIDATE in capabilities or VALIDATE_1_0 in capabilities

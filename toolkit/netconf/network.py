@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
-from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from types import MappingProxyType, TracebackType
+from typing import Protocol, TypeVar
 
 from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
 from toolkit.netconf.compare import Change
-from toolkit.netconf.datastore import EMPTY
 from toolkit.netconf.devicesession import DeviceSession
-from toolkit.netconf.index import schema_tree
+from toolkit.netconf.dialect import dialect
 from toolkit.netconf.profiles import PROFILES
 from toolkit.netconf.runtime_ncclient import Connection, Target
-from toolkit.yang.schema import Schema
+from toolkit.netconf.tree import Node
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -48,17 +47,19 @@ class Network:
     def __init__(
         self,
         targets: Sequence[Target],
-        intents: Mapping[str, Mapping[str, Any]],
+        intents: Mapping[str, Node],
         *,
-        schema: Schema,
         txid: str,
         confirm_timeout: int,
         timeout: float,
         run: Run,
+        claims: Mapping[str, Sequence[Node]] = MappingProxyType({}),
+        degraded: bool = False,
     ) -> None:
-        """`intents`: device -> what it is to run, canonical RFC 7951.  Nothing is connected yet.
+        """`intents`: device -> what of ours it is to run.  Nothing is connected yet.
 
-        Raises UsageError for a profile that does not exist.
+        `claims` and `degraded` as for `DeviceSession`.  Raises UsageError for a profile that does
+        not exist.
         """
         unknown = sorted({target.profile for target in targets} - set(PROFILES))
         if unknown:
@@ -70,7 +71,7 @@ class Network:
         self.errors: dict[str, ToolkitError] = {}
         """Device -> why it cannot be used."""
         self._targets, self._intents, self._run = targets, intents, run
-        self._schema, self._index = schema, schema_tree(schema)
+        self._claims, self._degraded = claims, degraded
         self._txid, self._confirm_timeout, self._timeout = txid, confirm_timeout, timeout
         self._opened: list[DeviceSession] = []
 
@@ -109,12 +110,13 @@ class Network:
             session = DeviceSession(
                 target.device,
                 connect,
-                EMPTY.with_children(self._index.from_json(self._intents[target.device])),
-                schema=self._schema,
-                index=self._index,
+                self._intents[target.device],
+                dialect=dialect(target.platform),
                 profile=profile,
                 txid=self._txid,
                 confirm_timeout=self._confirm_timeout,
+                claims=self._claims.get(target.device, ()),
+                degraded=self._degraded,
             )
         except (UnreachableError, DeviceError) as error:
             self.errors[target.device] = error

@@ -11,6 +11,7 @@ from toolkit.netconf import nmda, reading
 from toolkit.netconf.access import DENIED_OPERATIONS
 from toolkit.netconf.call import WITH_DEFAULTS, Call, Handler
 from toolkit.netconf.confirming import CONFIRM_TIMEOUT
+from toolkit.netconf.flavours import Flavour, locks, refusal
 from toolkit.netconf.names import (
     BASE_NS,
     MONITORING_NS,
@@ -27,6 +28,7 @@ from toolkit.netconf.tree import Node, QName
 
 _MAX_SESSION: Final = 4294967295
 _MAX_TIMEOUT: Final = 4294967295
+_MAX_MINUTES: Final = 65535
 
 
 def perform(device: Device, session: int, body: Node, now: float) -> tuple[Node, ...]:
@@ -37,6 +39,10 @@ def perform(device: Device, session: int, body: Node, now: float) -> tuple[Node,
             "operation-not-supported", f"there is no operation {body.name.local}",
             bad_element=body.name.local,
         )  # fmt: skip
+    parameters = [child.name.local for child in body.children]
+    unknown = refusal(body.name.local, parameters, device.flavours)
+    if unknown is not None:
+        raise unknown
     handler, known = found
     if body.name.local in DENIED_OPERATIONS and not device.privileged(session):
         raise refused(
@@ -58,13 +64,15 @@ def perform(device: Device, session: int, body: Node, now: float) -> tuple[Node,
 
 
 def _edit_config(call: Call) -> tuple[Node, ...]:
-    call.candidate()
+    target = call.editable()
     call.device.edit(
         call.session,
         call.required("config"),
         default=nmda.default_operation(call),
         test=call.option("test-option", TestOption.TEST_THEN_SET),
         error_option=call.option("error-option", ErrorOption.STOP),
+        target=target,
+        now=call.now,
     )
     return ()
 
@@ -92,6 +100,8 @@ def _delete_config(call: Call) -> tuple[Node, ...]:
 
 
 def _lock(call: Call) -> tuple[Node, ...]:
+    if not locks(call.store("target"), call.device.flavours):
+        raise refused("operation-not-supported", "running cannot be locked", bad_element="running")
     call.device.lock(call.session, call.store("target"), call.now)
     return ()
 
@@ -102,6 +112,9 @@ def _unlock(call: Call) -> tuple[Node, ...]:
 
 
 def _commit(call: Call) -> tuple[Node, ...]:
+    if Flavour.JUNOS in call.device.flavours:  # takes no notice of what it is told
+        call.device.commit(call.session, call.now)
+        return ()
     call.device.commit(
         call.session,
         call.now,
@@ -109,6 +122,17 @@ def _commit(call: Call) -> tuple[Node, ...]:
         timeout=call.number("confirm-timeout", CONFIRM_TIMEOUT, _MAX_TIMEOUT),
         persist=call.text("persist") or "",
         persist_id=call.text("persist-id") or "",
+    )
+    return ()
+
+
+def _commit_configuration(call: Call) -> tuple[Node, ...]:
+    """Junos's own commit; its time is in minutes."""
+    call.device.commit(
+        call.session,
+        call.now,
+        confirmed=call.has("confirmed"),
+        timeout=60 * call.number("confirm-timeout", 10, _MAX_MINUTES),
     )
     return ()
 
@@ -174,6 +198,7 @@ OPERATIONS: Final[dict[QName, tuple[Handler, frozenset[QName]]]] = {
         ("lock", _lock, ("target",)),
         ("unlock", _unlock, ("target",)),
         ("commit", _commit, ("confirmed", "confirm-timeout", "persist", "persist-id")),
+        ("commit-configuration", _commit_configuration, ("confirmed", "confirm-timeout")),
         ("cancel-commit", _cancel_commit, ("persist-id",)),
         ("discard-changes", _discard_changes, ()),
         ("validate", _validate, ("source",)),
@@ -208,6 +233,8 @@ OPERATIONS: Final[dict[QName, tuple[Handler, frozenset[QName]]]] = {
 def labels(device: Device, body: Node) -> tuple[str, ...]:
     """Return the names by which a fault may know a request (`faults.OPERATIONS`)."""
     local = body.name.local
+    if local == "commit-configuration":
+        local = "commit"
     if local != "commit":
         return (local,)
     if body.child("confirmed") is not None:

@@ -6,27 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from toolkit.netconf import names
-from toolkit.netconf.tree import QName
-
-OWNED: Final = (
-    QName("urn:ietf:params:xml:ns:yang:ietf-interfaces", "interfaces"),
-    QName("urn:llmsync:isis", "isis"),
-    QName("urn:llmsync:ospf", "ospf"),
-    QName("urn:llmsync:bier", "bier"),
-    QName("urn:llmsync:pim", "pim"),
-    QName("urn:llmsync:pim", "membership"),
-    QName("urn:llmsync:sr", "segment-routing"),
-    QName("urn:llmsync:sr", "p2mp"),
-    QName("urn:llmsync:overlay", "overlay"),
-    QName("urn:llmsync:mvpn", "bgp"),
-    QName("urn:llmsync:mvpn", "mvpn"),
-    QName("urn:llmsync:edge", "edge"),
-    QName("urn:llmsync:edge", "qos"),
-    QName("urn:llmsync:delivery", "deliveries"),
-)
-"""Top-level containers that a payload replaces as a whole.  All else on a device is not ours."""
-
 
 class Validation(Enum):
     """How the candidate is validated before it is committed."""
@@ -40,13 +19,12 @@ class Profile:
     """One family of servers."""
 
     name: str
-    owned: tuple[QName, ...] = OWNED
     validation: Validation = Validation.VALIDATE
     lock_running: bool = True
     settle: float = 0.0
     """Seconds to wait between the hello and the first request."""
-    required: tuple[str, ...] = (names.CANDIDATE, names.CONFIRMED_COMMIT, names.VALIDATE)
-    """Capabilities without which nothing is tried."""
+    commit_configuration: bool = False
+    """Commits are Junos's <commit-configuration>."""
 
 
 PROFILES: Final = {
@@ -63,6 +41,24 @@ PROFILES: Final = {
             lock_running=False,
             settle=0.06,
         ),
+        Profile(
+            # <commit> takes no notice of <confirmed/>; <commit-configuration> does, in minutes, and
+            # knows no persist-id.  Only the candidate can be locked.
+            name="junos",
+            lock_running=False,
+            commit_configuration=True,
+        ),
+        # As RFC 6241 but for <validate> of the candidate, which cannot be relied on.
+        Profile(name="validate-broken", validation=Validation.TEST_ONLY),
+        # As RFC 6241, but running cannot be locked.
+        Profile(name="no-running-lock", lock_running=False),
     )
 }
 """Profiles by name."""
+
+_PLATFORMS: Final = {"junos": "junos"}
+
+
+def profile_of(platform: str) -> str:
+    """Return the name of the profile that routers of `platform` have unless told otherwise."""
+    return _PLATFORMS.get(platform, "reference")

@@ -12,28 +12,25 @@ resumed or aborted.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from toolkit.errors import ExitCode, Place, Problem, SchemaError, ToolkitError, UnreachableError
 from toolkit.netconf.compare import Change
-from toolkit.netconf.devicesession import DeviceSession
-from toolkit.netconf.journal import (
-    Entry,
-    InterruptedPush,
-    Journal,
-    Standing,
-    refuse_unfinished,
-)
+from toolkit.netconf.devicesession import DeviceSession, DriftError
+from toolkit.netconf.dialect import dialect
+from toolkit.netconf.journal import Entry, InterruptedPush, Journal, Standing
 from toolkit.netconf.network import Network, side_by_side
+from toolkit.netconf.records import path_of, prune, refuse_unfinished
 from toolkit.netconf.rollout import Outcome, roll_out
 from toolkit.netconf.runtime_ncclient import Target
 from toolkit.netconf.transaction import State
-from toolkit.netconf.tree import to_xml
-from toolkit.yang.schema import Schema, reference_schema
+from toolkit.netconf.tree import Node, to_xml
 
 __all__ = ["Change", "Outcome", "Payload", "PushReport", "PushState", "Target", "push"]
 
@@ -50,7 +47,9 @@ class Payload(Protocol):
     """What a device is to run; `toolkit.render.payload.Payload` is one."""
 
     @property
-    def tree(self) -> Mapping[str, Any]: ...
+    def xml(self) -> str:
+        """A <config> element, or what is in one."""
+        ...
 
 
 class PushState(Enum):
@@ -95,6 +94,8 @@ class PushReport:
     outcomes: tuple[Outcome, ...]
     """One per device, in the order of the targets; IDLE where nothing was done."""
     changes: Changes = field(default_factory=dict)
+    texts: Mapping[str, tuple[Sequence[Node], Sequence[Node]]] = field(default_factory=dict)
+    """Device that changes -> what is ours there before and after."""
     objection: ToolkitError | None = None
     """Why `verify` gave the change up."""
     journal: Path | None = None
@@ -118,23 +119,52 @@ def push(
     approve: Callable[[Changes], bool] | None = None,
     workers: int = 16,
     timeout: float = TIMEOUT,
-    schema: Schema | None = None,
     journal: Path | None = None,
-    recovering: bool = False,
+    degraded: bool = False,
+    about: Mapping[str, str] = MappingProxyType({}),
 ) -> PushReport:
     """Bring every target to its payload, or leave every target as it was.
 
     `order`: device names in groups; all of a group run the change before the next group begins
     (devices that are in no group come last).  `verify` is asked while everything runs
     provisionally: a ToolkitError from it gives the change up.  `approve` is shown the changes and
-    may decline.  `journal`: a folder for the journal that a killed push leaves; one that is there
-    and unfinished for any target is refused with UnfinishedError, unless `recovering` from it.
+    may decline.  `journal`: a folder for the journal, which remembers a push and lets a killed one
+    be recovered; one that is there and unfinished for any target is refused with UnfinishedError.
+    `degraded` allows ways to commit that keep less of the promise.  `about` goes to the journal.
     Raises SchemaError or UsageError for payloads or targets that are wrong; what goes wrong on
     devices is in the report.  With a journal, an interrupt comes out as InterruptedPush.
     """
-    if journal is not None and not recovering:
+    if journal is not None:
         refuse_unfinished(journal, (target.device for target in targets))
-    schema = schema or reference_schema()
+    return carry_out(
+        targets, intents(targets, payloads), check=check, order=order, verify=verify,
+        confirm_timeout=confirm_timeout, approve=approve, workers=workers, timeout=timeout,
+        journal=journal, degraded=degraded, about=about,
+    )  # fmt: skip
+
+
+def carry_out(
+    targets: Sequence[Target],
+    intents: Mapping[str, Node],
+    *,
+    check: bool = False,
+    order: Sequence[Collection[str]] = (),
+    confirm_timeout: int = CONFIRM_TIMEOUT,
+    verify: Callable[[], None] | None = None,
+    approve: Callable[[Changes], bool] | None = None,
+    workers: int = 16,
+    timeout: float = TIMEOUT,
+    journal: Path | None = None,
+    degraded: bool = False,
+    about: Mapping[str, str] = MappingProxyType({}),
+    claims: Mapping[str, Sequence[Node]] = MappingProxyType({}),
+    expected: Mapping[str, Node] = MappingProxyType({}),
+) -> PushReport:
+    """Push as `push` does what is known to be right, whatever has not ended.
+
+    `claims` as for `DeviceSession`.  A device that does not run what of ours is `expected` of it is
+    an error, and nothing is done.
+    """
     txid = f"llmsync-{secrets.token_hex(8)}"
     run = side_by_side(workers)
     report = PushReport(
@@ -143,18 +173,19 @@ def push(
         outcomes=tuple(Outcome(target.device, State.IDLE) for target in targets),
     )
     network = Network(
-        targets, _intents(targets, payloads, schema), schema=schema, txid=txid,
-        confirm_timeout=confirm_timeout, timeout=timeout, run=run,
+        targets, intents, txid=txid, confirm_timeout=confirm_timeout, timeout=timeout, run=run,
+        claims=claims, degraded=degraded,
     )  # fmt: skip
-    path = journal / f"push-{txid}.jsonl" if journal is not None else None
+    path = path_of(journal, txid) if journal is not None else None
     book: Journal | None = None
     changing: list[DeviceSession] = []
     try:
         with network:
             found = network.look()
+            network.errors |= _drifted(network.sessions, expected)
             if network.errors:
                 return _unusable(report, network.errors)
-            report = replace(report, changes=found)
+            report = replace(report, changes=found, texts=_texts(network.sessions, found))
             changing = [session for session in network.sessions if found[session.device]]
             if not changing:
                 return report
@@ -163,27 +194,52 @@ def push(
             waves = _waves(changing, order)
             if path is None:
                 return _reported(report, *roll_out(waves, verify=verify, run=run), None)
-            with Journal(path, _entry(txid, waves)) as book:
+            with Journal(path, _entry(txid, waves, about)) as book:
                 outcomes, objection = roll_out(waves, verify=verify, run=run, record=book.record)
+            prune(path.parent)
             return _reported(report, outcomes, objection, path)
     except KeyboardInterrupt:
         if path is None:
             raise
         # The journal is closed: nothing that it does not know of can go out any more.
         now = book.standing if book is not None else Standing.OLD
-        if now is not Standing.DOUBT:
-            path.unlink(missing_ok=True)
         left = path if now is Standing.DOUBT else None
         raise InterruptedPush(now, len(changing), left) from None
 
 
-def _entry(txid: str, waves: Sequence[Sequence[DeviceSession]]) -> Entry:
+def _texts(
+    sessions: Iterable[DeviceSession], found: Changes
+) -> dict[str, tuple[Sequence[Node], Sequence[Node]]]:
+    return {
+        s.device: (s.before.children, s.intent.children) for s in sessions if found.get(s.device)
+    }
+
+
+def _drifted(
+    sessions: Iterable[DeviceSession], expected: Mapping[str, Node]
+) -> dict[str, ToolkitError]:
+    """Return the devices that do not run what is expected of them."""
+    found: dict[str, ToolkitError] = {}
+    for session in sessions:
+        wanted = expected.get(session.device)
+        changes = session.dialect.changes(wanted, session.before) if wanted is not None else ()
+        if changes:
+            words = "its configuration was changed since that push"
+            found[session.device] = DriftError(session.device, changes, words)
+    return found
+
+
+def _entry(txid: str, waves: Sequence[Sequence[DeviceSession]], about: Mapping[str, str]) -> Entry:
     members = [session for wave in waves for session in wave]
     return Entry(
         txid=txid,
         before={s.device: to_xml(s.before.children) for s in members},
         after={s.device: to_xml(s.intent.children) for s in members},
         waves=tuple(tuple(s.device for s in wave) for wave in waves),
+        platforms={s.device: s.dialect.platform for s in members},
+        ways={s.device: s.way.value for s in members},
+        began=time.time(),
+        about=about,
     )
 
 
@@ -229,19 +285,17 @@ def summary(outcomes: Iterable[Outcome]) -> tuple[PushState, bool]:
     return PushState.IN_DOUBT, False
 
 
-def _intents(
-    targets: Sequence[Target], payloads: Mapping[str, Payload], schema: Schema
-) -> dict[str, dict[str, Any]]:
+def intents(targets: Sequence[Target], payloads: Mapping[str, Payload]) -> dict[str, Node]:
     """Return each target's payload in canonical form; every problem of every payload at once."""
     problems: list[Problem] = []
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Node] = {}
     for target in targets:
         payload = payloads.get(target.device)
         if payload is None:
             problems.append(Problem(Place(target.device), "there is no payload for it"))
             continue
         try:
-            found[target.device] = schema.parse_json(payload.tree, target.device)
+            found[target.device] = dialect(target.platform).intent(payload.xml, target.device)
         except SchemaError as error:
             problems += error.problems
     if problems:

@@ -1,21 +1,22 @@
-"""Finish or undo a push that was killed, from its journal.
+"""Finish or undo a push, from its journal.
 
 `resume` makes every device new: what is pending is confirmed, what has reverted is pushed again.
 `abort` makes every device old: what is pending is cancelled, and where it was confirmed already,
 what ran before is pushed.  Both end with startup as running is, and can be repeated until they
-succeed.
+succeed.  `roll_back` undoes a push that has ended well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
+from toolkit.netconf.commits import Way
 from toolkit.netconf.devicesession import DeviceSession
-from toolkit.netconf.journal import Entry, InterruptedPush, Standing, read_journal
+from toolkit.netconf.dialect import dialect
+from toolkit.netconf.journal import Entry, InterruptedPush, Standing, read_journal, settle
 from toolkit.netconf.network import Network, Run, side_by_side
 from toolkit.netconf.push import (
     CONFIRM_TIMEOUT,
@@ -24,17 +25,56 @@ from toolkit.netconf.push import (
     PushReport,
     PushState,
     Target,
-    push,
+    carry_out,
 )
+from toolkit.netconf.records import refuse_unfinished
 from toolkit.netconf.transaction import State
-from toolkit.yang.schema import Schema, reference_schema
+from toolkit.netconf.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
-    """A payload out of the journal."""
+class _Recovery:
+    """What a journal says, for the devices in it."""
 
-    tree: Mapping[str, Any]
+    entry: Entry
+    targets: Sequence[Target]
+    before: Mapping[str, Node]
+    after: Mapping[str, Node]
+    run: Run
+    timeout: float
+
+    @property
+    def claims(self) -> dict[str, tuple[Node, ...]]:
+        return {device: (self.before[device], self.after[device]) for device in self.after}
+
+    @property
+    def degraded(self) -> bool:
+        """The push was allowed ways that keep less of the promise."""
+        return bool(set(self.entry.ways.values()) - {Way.PERSIST.value})
+
+    def network(self, intents: Mapping[str, Node], txid: str = "") -> Network:
+        return Network(
+            self.targets, intents, txid=txid, confirm_timeout=CONFIRM_TIMEOUT, run=self.run,
+            timeout=self.timeout, claims=self.claims, degraded=self.degraded,
+        )  # fmt: skip
+
+
+def _recovery(journal: Path, targets: Sequence[Target], workers: int, timeout: float) -> _Recovery:
+    entry = read_journal(journal)
+    known = {target.device: target for target in targets}
+    missing = sorted(set(entry.after) - set(known))
+    if missing:
+        raise UsageError(f"the journal names devices that are not known: {', '.join(missing)}")
+    wanted = [
+        replace(known[device], platform=entry.platforms.get(device, "reference"))
+        for device in entry.after
+    ]
+
+    def nodes(texts: Mapping[str, str]) -> dict[str, Node]:
+        return {t.device: dialect(t.platform).recorded(texts[t.device], t.device) for t in wanted}
+
+    before, after = nodes(entry.before), nodes(entry.after)
+    return _Recovery(entry, wanted, before, after, side_by_side(workers), timeout)
 
 
 def recover(
@@ -45,51 +85,52 @@ def recover(
     confirm_timeout: int = CONFIRM_TIMEOUT,
     workers: int = 16,
     timeout: float = TIMEOUT,
-    schema: Schema | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> PushReport:
     """Bring the journal's devices to the new configuration (`resume`) or back to the old one.
 
-    `targets` are all devices that are known; those in the journal are used.  The journal is deleted
+    `targets` are all devices that are known; those in the journal are used.  The journal is marked
     when nothing is left to do.  Raises UsageError for a journal or targets that do not fit.
     """
-    schema = schema or reference_schema()
-    entry = read_journal(journal)
-    wanted = _targets(entry, targets)
-    texts = entry.after if resume else entry.before
-    payloads = {device: _Recorded(schema.parse_xml(text, device)) for device, text in texts.items()}
-    failures = _settle(entry, wanted, payloads, resume, workers, timeout, schema)
+    work = _recovery(journal, targets, workers, timeout)
+    entry = work.entry
+    wanted = work.after if resume else work.before
+    goal = Standing.NEW if resume else Standing.OLD
+    failures = _settle(work, wanted, resume=resume)
     if failures:
         return PushReport(
             txid=entry.txid,
             # An abort has cancelled on the others what it could.
             state=PushState.UNREACHABLE if resume else PushState.IN_DOUBT,
-            outcomes=tuple(Outcome(t.device, State.IDLE, failures.get(t.device)) for t in wanted),
+            outcomes=tuple(
+                Outcome(t.device, State.IDLE, failures.get(t.device)) for t in work.targets
+            ),
             journal=journal,
         )
-    order = entry.waves if resume else tuple(reversed(entry.waves))
     try:
-        report = push(
+        report = carry_out(
+            work.targets,
             wanted,
-            payloads,
-            order=order,
+            order=entry.waves if resume else tuple(reversed(entry.waves)),
             confirm_timeout=confirm_timeout,
             workers=workers,
             timeout=timeout,
-            schema=schema,
             journal=journal.parent,
-            recovering=True,
+            degraded=work.degraded,
+            claims=work.claims,
+            about={**entry.about, **(about or {}), "resumes" if resume else "aborts": entry.txid},
         )
     except InterruptedPush as interrupt:
         if interrupt.standing is Standing.NEW:
-            journal.unlink(missing_ok=True)
+            settle(journal, goal)
             raise
         # As before this push is as the killed one left it.
         left = interrupt.journal or journal
         raise InterruptedPush(Standing.DOUBT, interrupt.count, left) from None
     if report.state in (PushState.UNCHANGED, PushState.COMMITTED):
-        unsaved = _save(wanted, payloads, workers, timeout, schema)
+        unsaved = _save(work, wanted)
         if not unsaved:
-            journal.unlink(missing_ok=True)
+            settle(journal, goal)
             return report
         outcomes = tuple(
             Outcome(o.device, State.UNSAVED, unsaved[o.device]) if o.device in unsaved else o
@@ -99,77 +140,89 @@ def recover(
     return replace(report, journal=report.journal or journal)
 
 
-def _targets(entry: Entry, targets: Sequence[Target]) -> list[Target]:
-    known = {target.device: target for target in targets}
-    missing = sorted(set(entry.after) - set(known))
-    if missing:
-        raise UsageError(f"the journal names devices that are not known: {', '.join(missing)}")
-    return [known[device] for device in entry.after]
-
-
-def _network(
+def roll_back(
+    journal: Path,
     targets: Sequence[Target],
-    payloads: Mapping[str, _Recorded],
-    run: Run,
-    timeout: float,
-    schema: Schema,
-    txid: str = "",
-) -> Network:
-    trees = {device: payload.tree for device, payload in payloads.items()}
-    return Network(
-        targets, trees, schema=schema, txid=txid, confirm_timeout=CONFIRM_TIMEOUT,
-        timeout=timeout, run=run,
-    )  # fmt: skip
+    *,
+    check: bool = False,
+    confirm_timeout: int = CONFIRM_TIMEOUT,
+    workers: int = 16,
+    timeout: float = TIMEOUT,
+) -> PushReport:
+    """Undo a push that has ended well: push what ran before as a new transaction.
+
+    A device whose configuration has drifted since is a DriftError in the report, and nothing is
+    done.  Raises UsageError for a push that has not ended, or changed nothing.
+    """
+    work = _recovery(journal, targets, workers, timeout)
+    entry = work.entry
+    if entry.standing is not Standing.NEW:
+        doubt = entry.standing is Standing.DOUBT
+        raise UsageError(
+            f"{entry.txid}: "
+            + (
+                f"it has not ended: `llmsync abort {entry.txid}` undoes it"
+                if doubt
+                else "it was given up and has changed nothing, so there is nothing to undo"
+            )
+        )
+    refuse_unfinished(journal.parent, entry.after)
+    return carry_out(
+        work.targets,
+        work.before,
+        check=check,
+        order=tuple(reversed(entry.waves)),
+        confirm_timeout=confirm_timeout,
+        workers=workers,
+        timeout=timeout,
+        journal=journal.parent,
+        degraded=work.degraded,
+        claims=work.claims,
+        expected=work.after,
+        about={**entry.about, "undoes": entry.txid},
+    )
 
 
 def _settle(
-    entry: Entry,
-    targets: Sequence[Target],
-    payloads: Mapping[str, _Recorded],
-    resume: bool,  # noqa: FBT001 - private
-    workers: int,
-    timeout: float,
-    schema: Schema,
+    work: _Recovery, wanted: Mapping[str, Node], *, resume: bool
 ) -> dict[str, ToolkitError]:
     """Confirm or cancel whatever is still pending.  Returns the devices that could not be asked."""
-    run = side_by_side(workers)
-    with _network(targets, payloads, run, timeout, schema, txid=entry.txid) as network:
+    with work.network(wanted, work.entry.txid) as network:
         found = network.look()
         if network.errors and resume:
             return network.errors  # confirm everywhere or nowhere
 
-        def settle(session: DeviceSession) -> None:
+        def act(session: DeviceSession) -> None:
             if resume and found[session.device]:
                 return  # it runs something else: nothing of ours is pending
-            try:
-                session.settle(confirm=resume)
-            except ConnectionError as error:
-                reason = str(error).removeprefix(f"{session.device}: ")
-                network.errors[session.device] = UnreachableError(session.device, reason)
+            session.settle(confirm=resume)
 
-        run(settle, network.sessions)
+        _each(work.run, network, act, network.sessions)
     return network.errors
 
 
-def _save(
-    targets: Sequence[Target],
-    payloads: Mapping[str, _Recorded],
-    workers: int,
-    timeout: float,
-    schema: Schema,
-) -> dict[str, ToolkitError]:
+def _save(work: _Recovery, wanted: Mapping[str, Node]) -> dict[str, ToolkitError]:
     """Copy running to startup where they differ.  Returns the devices where that failed."""
-    run = side_by_side(workers)
-    with _network(targets, payloads, run, timeout, schema) as network:
-
-        def save(session: DeviceSession) -> None:
-            try:
-                session.save()
-            except DeviceError as error:
-                network.errors[session.device] = error
-            except ConnectionError as error:
-                reason = str(error).removeprefix(f"{session.device}: ")
-                network.errors[session.device] = UnreachableError(session.device, reason)
-
-        run(save, network.sessions)
+    with work.network(wanted) as network:
+        _each(work.run, network, DeviceSession.save, network.sessions)
     return network.errors
+
+
+def _each(
+    run: Run,
+    network: Network,
+    act: Callable[[DeviceSession], None],
+    sessions: Iterable[DeviceSession],
+) -> None:
+    """Let `act` be done on each session; what goes wrong is among the network's errors."""
+
+    def careful(session: DeviceSession) -> None:
+        try:
+            act(session)
+        except DeviceError as error:
+            network.errors[session.device] = error
+        except ConnectionError as error:
+            reason = str(error).removeprefix(f"{session.device}: ")
+            network.errors[session.device] = UnreachableError(session.device, reason)
+
+    run(careful, sessions)

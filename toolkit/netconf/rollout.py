@@ -11,8 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from toolkit.errors import DeviceError, ToolkitError
-from toolkit.netconf.transaction import Event, Request, State, Transaction
+from toolkit.errors import DeviceError, ExitCode, ToolkitError
+from toolkit.netconf.transaction import FORWARD, Event, Request, State, Transaction
+
+
+class JournalError(ToolkitError):
+    """What was about to be done cannot be written down, so it is not done."""
+
+    exit_code = ExitCode.ROLLED_BACK
 
 
 class Session(Protocol):
@@ -20,6 +26,11 @@ class Session(Protocol):
 
     @property
     def device(self) -> str: ...
+
+    @property
+    def reverts(self) -> bool:
+        """A change that nobody confirms goes away by itself there."""
+        ...
 
     def perform(self, request: Request) -> Event:
         """Carry out `request` and return OK (RESOLVE: NEW or OLD).
@@ -48,7 +59,9 @@ class Map(Protocol):
 
 
 Record = Callable[[str, State], None]
-"""Told each state that a device enters, before its request goes out."""
+"""Told each state that a device enters, before its request goes out.
+
+Its JournalError keeps a request from going out, unless that settles what has begun."""
 
 
 class Member:
@@ -56,7 +69,7 @@ class Member:
 
     def __init__(self, session: Session, record: Record) -> None:
         self.session = session
-        self.transaction = Transaction()
+        self.transaction = Transaction(reverts=session.reverts)
         self.error: Exception | None = None
         self._record = record
 
@@ -67,7 +80,8 @@ class Member:
     def proceed(self) -> bool:
         """Go through the next phase.  True when it ended as it should."""
         self._drive(Event.PROCEED)
-        if self.transaction.state in (State.CONFIRMED, State.COMMITTED):
+        done = self.transaction.state in (State.CONFIRMED, State.COMMITTED)
+        if done and not isinstance(self.error, JournalError):
             self.error = None  # a confirmation that had to be repeated is one all the same
         return self.error is None
 
@@ -80,16 +94,28 @@ class Member:
     def _drive(self, event: Event) -> None:
         """Feed `event` and answer every request that follows."""
         request = self.transaction.handle(event)
-        self._record(self.session.device, self.transaction.state)
+        noted = self._note()
         while request is not None:
             try:
-                event = self.session.perform(request)
+                if request in FORWARD and not noted:
+                    event = Event.ERROR  # as if it were refused: it does not go out
+                else:
+                    event = self.session.perform(request)
             except DeviceError as error:
                 self.error, event = self.error or error, Event.ERROR
             except ConnectionError as error:
                 self.error, event = self.error or error, Event.LOST
             request = self.transaction.handle(event)
+            noted = self._note()
+
+    def _note(self) -> bool:
+        """Record the state that was entered.  False: that could not be written down."""
+        try:
             self._record(self.session.device, self.transaction.state)
+        except JournalError as error:
+            self.error = self.error or error
+            return False
+        return True
 
 
 def _nothing(device: str, state: State) -> None:

@@ -15,18 +15,18 @@ from typing import Any
 
 from toolkit.errors import ToolkitError
 from toolkit.netconf import events
-from toolkit.netconf.access import Access, first_secret
-from toolkit.netconf.compare import edits
+from toolkit.netconf.access import Access, must_not_change, must_not_probe
 from toolkit.netconf.confirming import CONFIRM_TIMEOUT, Pending, owned
 from toolkit.netconf.datastore import EMPTY
 from toolkit.netconf.defaults import Mode
 from toolkit.netconf.events import Ending, Peer, Step
 from toolkit.netconf.faults import Fault, Trouble
+from toolkit.netconf.flavours import Flavour, Flavours
 from toolkit.netconf.index import schema_tree
 from toolkit.netconf.locks import Locks, denied
 from toolkit.netconf.names import Datastore, ErrorOption, Operation, TestOption
 from toolkit.netconf.notifications import EventLog
-from toolkit.netconf.rpcerror import RefusedError, refused
+from toolkit.netconf.rpcerror import RefusedError, from_data_plane, refused
 from toolkit.netconf.servermodules import server_modules
 from toolkit.netconf.stores import Config, Stores
 from toolkit.netconf.tree import Node
@@ -43,25 +43,29 @@ class Device:
         *,
         state: Callable[[], Mapping[str, Any]] | None = None,
         on_commit: Callable[[Mapping[str, Any]], None] | None = None,
+        check: Callable[[Mapping[str, Any]], None] | None = None,
         config: Mapping[str, Any] | None = None,
         startup: bool = True,
         on_startup: Callable[[Node], None] | None = None,
         access: Access | None = None,
         faults: tuple[Fault, ...] = (),
+        flavours: Flavours = frozenset(),
     ) -> None:
         """`state` returns config-false data (RFC 7951) that <get> adds to running.
 
         `on_commit` is told each new running configuration before it counts as running; a
-        ToolkitError from it refuses the commit.  `config` is what runs at first (not told), and
-        what is in startup; SchemaError when invalid.  `startup` offers the capability :startup, and
-        `on_startup` is told each new startup configuration (a ToolkitError refuses the change).
-        `access` limits what users may do; without it everybody may do everything.
+        ToolkitError from it refuses the commit.  `check` may refuse a valid configuration before
+        that (`applier`).  `config` is what runs at first (not told), and what is in startup;
+        SchemaError when invalid.  `startup` offers the capability :startup, and `on_startup` is
+        told each new startup configuration (a ToolkitError refuses the change).
+        `access` limits what users may do; without it everybody may do everything.  `flavours`: how
+        the server differs from RFC 6241.
         """
         self.name, self.schema = name, schema
         self.index = schema_tree(schema)
         modules = (*schema.modules(), *server_modules(schema, startup=startup))
         self.modules = tuple(sorted(modules, key=lambda module: module.name))
-        self.has_startup, self.access = startup, access
+        self.has_startup, self.access, self.flavours = startup, access, flavours
         self.faults: list[ToolkitError] = []
         """Refusals of the data plane that could not be answered, since a rollback asks nobody."""
         self.trouble = Trouble(faults)
@@ -71,10 +75,12 @@ class Device:
         """Unix time at second 0 of the clock that `now` comes from."""
         self.stream = EventLog()
         self._state, self._on_commit, self._on_startup = state, on_commit, on_startup
-        self._stores = Stores(name, schema, self.index, config)
+        self._stores = Stores(name, schema, self.index, config, check)
         self._stores.meddled = self.trouble.dirty_candidate
         self._locks = Locks()
         self._pending: Pending | None = None
+        self._inert = False
+        """The next commit does nothing (a flavour)."""
         self._sessions: dict[int, Peer] = {}
         self._last_session = 0
 
@@ -208,13 +214,15 @@ class Device:
         default: Operation = Operation.MERGE,
         test: TestOption = TestOption.TEST_THEN_SET,
         error_option: ErrorOption = ErrorOption.STOP,
+        target: Datastore = Datastore.CANDIDATE,
+        now: float = 0.0,
     ) -> None:
-        """<edit-config> on the candidate (section 7.2).
+        """<edit-config> (section 7.2), on running only where a flavour allows it.
 
         With test-then-set an error of any kind leaves the candidate as it was.  With `set` the
         error-option decides what stays, and the result is validated by the commit.
         """
-        self._locks.must_not_bar(Datastore.CANDIDATE, session)
+        self._locks.must_not_bar(target, session)
         self._must_not_probe(session, config)
         proposal = self._stores.proposed(
             config, default=default, test=test, error_option=error_option
@@ -222,7 +230,11 @@ class Device:
         if proposal is None:
             return
         self._permit(session, self._stores.candidate, proposal.config)
-        self._stores.set_candidate(session, proposal.config)
+        if target is Datastore.RUNNING:
+            self._run(self._stores.validated(proposal.config), session, now)
+        else:
+            self._stores.set_candidate(session, proposal.config)
+            self._inert = False
         if proposal.errors:
             raise RefusedError(*proposal.errors)
 
@@ -275,24 +287,17 @@ class Device:
         config = self._stores.read(source)
         if source is Datastore.CANDIDATE:
             self._stores.candidate = config
+            self._inert = self.dirty and Flavour.VALIDATE_BROKEN in self.flavours
 
     def _must_not_probe(self, session: int, config: Datastore | Node) -> None:
         """Refuse a request whose answer would tell about secrets."""
         if isinstance(config, Node) and not self.privileged(session):
-            path = first_secret(self.index.top, config)
-            if path is not None:
-                raise self._no_right(session, path)
-
-    def _no_right(self, session: int, path: str) -> RefusedError:
-        message = f"user {self.user(session)!r} may not change this"
-        return refused("access-denied", message, layer="application", path=path)
+            must_not_probe(self.user(session), self.index, config)
 
     def _permit(self, session: int, before: Config, after: Config) -> None:
         """Refuse a change that the session's user may not make (RFC 8341 section 3.4.5)."""
-        if self.privileged(session):
-            return
-        for path, _ in edits(self.index, before.tree, after.tree):
-            raise self._no_right(session, path)
+        if not self.privileged(session):
+            must_not_change(self.user(session), self.index, before.tree, after.tree)
 
     # ----- committing (sections 8.3.4.1 and 8.4)
 
@@ -335,12 +340,14 @@ class Device:
 
     def _run(self, config: Config, session: int, now: float) -> None:
         before = self._stores.running
+        if self._inert:
+            config, self._inert = before, False
         if config.tree != before.tree:
             if self._on_commit is not None:
                 try:
                     self._on_commit(config.document or {})
                 except ToolkitError as error:
-                    raise refused("operation-failed", str(error), layer="application") from None
+                    raise from_data_plane(error) from None
             self._changed(before, config, Datastore.RUNNING, session, now)
         self._stores.running = config
         self._stores.reset()

@@ -55,6 +55,7 @@ class Target:
     """Ask the SSH agent and the user's own keys too; always so without password and key."""
     host_key: str = ""
     """Public key of the server, OpenSSH form; empty: known_hosts decides."""
+    platform: str = "reference"
     profile: str = "reference"
 
 

@@ -114,7 +114,8 @@ class ServerSession:
         hello = messages.parse_hello(root)
         if hello.session_id is not None:
             raise WireError("a client must not send a session-id")
-        if BASE_1_1 in hello.capabilities:
+        ours = capabilities(self._device)
+        if BASE_1_1 in hello.capabilities and BASE_1_1 in ours:
             self._incoming.framing = Framing.CHUNKED
         elif BASE_1_0 not in hello.capabilities:
             raise WireError("no common version of NETCONF")

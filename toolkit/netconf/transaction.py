@@ -100,6 +100,20 @@ class Request(Enum):
     RESAVE = "copy running to startup from a new session"
 
 
+FORWARD: Final = frozenset(
+    {
+        Request.LOCK,
+        Request.EDIT,
+        Request.VALIDATE,
+        Request.READ_CANDIDATE,
+        Request.COMMIT,
+        Request.READ_RUNNING,
+        Request.CONFIRM,
+        Request.SAVE,
+    }
+)
+"""Requests that a change can be given up before; the others settle what has begun."""
+
 S, E, R = State, Event, Request
 
 TRANSITIONS: Final[dict[State, dict[Event, tuple[State, Request | None]]]] = {
@@ -194,19 +208,31 @@ TRANSITIONS: Final[dict[State, dict[Event, tuple[State, Request | None]]]] = {
 """State -> event -> next state, and the request that comes with it."""
 
 
+LASTING: Final[dict[State, dict[Event, tuple[State, Request | None]]]] = {
+    state: {
+        event: (S.IN_DOUBT if target is S.EXPIRING else target, request)
+        for event, (target, request) in row.items()
+    }
+    for state, row in TRANSITIONS.items()
+}
+"""The same for a device on which a change does not go away by itself."""
+
+
 class Transaction:
     """Feed it events; do what it asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reverts: bool = True) -> None:
+        """`reverts`: a change that nobody confirms goes away by itself."""
         self.state = State.IDLE
+        self._table = TRANSITIONS if reverts else LASTING
 
     def accepts(self, event: Event) -> bool:
-        return event in TRANSITIONS[self.state]
+        return event in self._table[self.state]
 
     def handle(self, event: Event) -> Request | None:
         """Return the request that `event` leads to.  Raises ValueError where it cannot happen."""
         try:
-            self.state, request = TRANSITIONS[self.state][event]
+            self.state, request = self._table[self.state][event]
         except KeyError:
             raise ValueError(f"{event.name} is not possible in {self.state.name}") from None
         return request

@@ -64,3 +64,9 @@ class Engine(Protocol):
 
         Raises FaultyDataError with every fault found.
         """
+
+    def read(self, text: str, mode: Mode) -> tuple[str, tuple[str, ...]]:
+        """Return XML in canonical form and the data paths of its nodes, one of each kind.
+
+        No paths where the engine shows none.  Raises FaultyDataError.
+        """

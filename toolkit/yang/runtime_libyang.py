@@ -92,6 +92,20 @@ class LibyangEngine:
         printed = None if tree is None else tree.print(_FORMS[target], _PRINT)
         return str(printed or "")  # None, too, where containers hold nothing but each other
 
+    def read(self, text: str, mode: Mode) -> tuple[str, tuple[str, ...]]:
+        tree, faults = self._parse(text, Form.XML, _PARSE[mode], _VALIDATE[mode])
+        if faults:
+            raise FaultyDataError(self._all_faults(text, Form.XML, mode) or faults)
+        if tree is None:
+            return "", ()
+        seen: dict[str, str] = {}
+        for top in tree.siblings():
+            for node in top.children_dfs():
+                kind = node.schema.path
+                if kind not in seen:
+                    seen[kind] = node.path
+        return str(tree.print(_FORMS[Form.XML], _PRINT) or ""), tuple(seen.values())
+
     def _all_faults(self, text: str, form: Form, mode: Mode) -> list[Fault]:
         """Return all that is wrong with a refused document; nothing where it cannot be read.
 

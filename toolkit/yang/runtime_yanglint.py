@@ -91,3 +91,6 @@ class YanglintEngine:
             ]
             or [Fault(f"yanglint ended with status {run.returncode}")]
         )
+
+    def read(self, text: str, mode: Mode) -> tuple[str, tuple[str, ...]]:
+        return self.convert(text, Form.XML, Form.XML, mode), ()

@@ -30,6 +30,7 @@ from toolkit.yang.reference import (
     REFERENCE_MODULES,
     reference_search_path,
 )
+from toolkit.yang.shape import Shape
 
 
 class Schema:
@@ -54,6 +55,8 @@ class Schema:
         self._modules, self._search_path = tuple(modules), tuple(search_path)
         self._features = features
         self._lexicon = Lexicon(self._modules if remedies else (), self._search_path)
+        self.shape = Shape()
+        """What the documents of `canonical` have shown so far."""
         self.engine: Engine = _engine(self._modules, self._search_path, features, self._lexicon)
 
     def parse_xml(self, text: str, device: str, *, state: bool = False) -> dict[str, Any]:
@@ -68,6 +71,10 @@ class Schema:
         except xmltext.NotXmlError as error:
             raise SchemaError([Problem(Place(device), str(error))]) from None
         return self._tree(inner, Form.XML, device, Mode.STATE if state else Mode.CONFIG)
+
+    def parse_fragment(self, text: str, device: str) -> dict[str, Any]:
+        """Return XML that need not be complete as an RFC 7951 tree; else as `parse_xml`."""
+        return self._tree(text, Form.XML, device, Mode.FRAGMENT)
 
     def parse_json(
         self, tree: Mapping[str, Any], device: str, *, state: bool = False
@@ -86,6 +93,25 @@ class Schema:
         """
         xml = self._convert(_json_text(tree, device), Form.JSON, Form.XML, device, Mode.FRAGMENT)
         return xmltext.hoist(xml)
+
+    def canonical(self, text: str, device: str, *, complete: bool = False) -> str:
+        """Return XML as `parse_xml` takes it in canonical form: elements in a row.
+
+        Entries of lists that the system orders are sorted.  Unless `complete`, it may be a
+        fragment, as in `to_xml`.  What it shows of the schema goes to `shape`.  Raises SchemaError.
+        """
+        try:
+            inner = xmltext.siblings(text)
+        except xmltext.NotXmlError as error:
+            raise SchemaError([Problem(Place(device), str(error))]) from None
+        if not inner:
+            return ""
+        try:
+            xml, paths = self.engine.read(inner, Mode.CONFIG if complete else Mode.FRAGMENT)
+        except FaultyDataError as error:
+            raise SchemaError(problems(error.faults, device, self._lexicon)) from None
+        self.shape.learn(paths)
+        return xml
 
     @property
     def search_path(self) -> tuple[Path, ...]:

@@ -1,0 +1,1 @@
+"""What on a router is ours to write, a table per platform.  All else there is left alone."""

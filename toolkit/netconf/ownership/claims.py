@@ -1,0 +1,273 @@
+"""Which nodes of a router's configuration are ours, and the edit that changes them alone.  Pure.
+
+A *claim* is a configuration that we gave the router or are about to: what it names is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from toolkit.netconf.datastore import OPERATION
+from toolkit.netconf.identity import Identity, entry, identified, step
+from toolkit.netconf.ownership.places import DESCRIPTION, PREFIX, Kind, Place, Table
+from toolkit.netconf.tree import Node, QName
+from toolkit.yang.shape import Route, Shape
+
+_REPLACE: Final = ((OPERATION, "replace"),)
+_REMOVE: Final = ((OPERATION, "remove"),)
+
+
+def ours(table: Table, shape: Shape, found: Node, claims: Sequence[Node]) -> Node:
+    """Return what of the configuration `found` is ours, with its ancestors and their keys."""
+    named = set[str]()
+    for tree in (found, *claims):
+        named |= set(_interfaces(table.top, tree, claims, ""))
+    return _Picker(shape, frozenset(named)).pick(table.top, found, claims, (), owned=False)
+
+
+def _interfaces(place: Place, node: Node, claims: Sequence[Node], above: str) -> Iterator[str]:
+    """Yield the names of interfaces that are ours."""
+    for child in node.children:
+        inner = place.children.get(child.name)
+        if inner is None:
+            continue
+        matching = _matching(inner, child, claims)
+        name = " ".join(entry(child, inner.keys)[2:]) if inner.keys else above
+        if inner.interfaces and (matching or _marked(inner, child)):
+            yield f"{above}.{name}" if inner.within else name
+        yield from _interfaces(inner, child, matching, name)
+
+
+def _matching(place: Place, node: Node, claims: Sequence[Node]) -> list[Node]:
+    """Return the claims' nodes that are the same as `node`."""
+    found = [c for claim in claims for c in claim.children if c.name == node.name]
+    if not place.keys:
+        return found
+    wanted = entry(node, place.keys)
+    return [c for c in found if entry(c, place.keys) == wanted]
+
+
+def _marked(place: Place, node: Node) -> bool:
+    if any(key.startswith(PREFIX) for key in entry(node, place.keys)[2:]):
+        return True
+    return any(
+        c.name.local == "description" and c.value.startswith(DESCRIPTION) for c in node.children
+    )
+
+
+class _Picker:
+    def __init__(self, shape: Shape, interfaces: Collection[str]) -> None:
+        self._shape, self._interfaces = shape, interfaces
+
+    def pick(
+        self, place: Place, node: Node, claims: Sequence[Node], route: Route, *, owned: bool
+    ) -> Node:
+        """Return `node` with what of it is ours; `owned`: but for exceptions all of it is."""
+        kept = []
+        for child in node.children:
+            inner = place.children.get(child.name)
+            if inner is None:
+                if owned or child.name.local in place.keys:
+                    kept.append(child)
+                continue
+            matching = _matching(inner, child, claims)
+            here = (*route, child.name.local)
+            if inner.kind is Kind.SHARED:
+                if (part := self._shared(child, matching, here)) is not None:
+                    kept.append(part)
+            elif inner.kind is None:
+                part = self.pick(inner, child, matching, here, owned=False)
+                if any(c.name.local not in inner.keys for c in part.children):
+                    kept.append(part)
+            elif inner.kind is Kind.WHOLE or self._mine(inner, child, matching):
+                if not inner.children:
+                    kept.append(child)
+                else:
+                    kept.append(self.pick(inner, child, matching, here, owned=True))
+        return node.with_children(kept)
+
+    def _mine(self, place: Place, node: Node, matching: Sequence[Node]) -> bool:
+        if matching or _marked(place, node):
+            return True
+        keys = entry(node, place.keys)[2:]
+        return place.following and any(key in self._interfaces for key in keys)
+
+    def _shared(self, node: Node, claims: Sequence[Node], route: Route) -> Node | None:
+        """Return what of `node` some claim names, too."""
+        if not claims:
+            return None
+        if not node.children:
+            return node
+        named: dict[Identity, list[Node]] = {}
+        for claim in claims:
+            for identity, _, child in identified(self._shape, claim, route):
+                named.setdefault(identity, []).append(child)
+        keys = self._shape.keys.get(route, ())
+        kept = []
+        for identity, _, child in identified(self._shape, node, route):
+            if child.name.local in keys:
+                kept.append(child)
+            elif identity in named:
+                part = self._shared(child, named[identity], (*route, child.name.local))
+                kept += [part] if part is not None else []
+        return node.with_children(kept)
+
+
+def strangers(table: Table, shape: Shape, payload: Node) -> list[str]:
+    """Return the paths of a payload's nodes that the table says nothing of."""
+    return list(_strangers(table.top, shape, payload, (), ""))
+
+
+def _strangers(place: Place, shape: Shape, node: Node, route: Route, path: str) -> Iterator[str]:
+    inside = node.name.namespace if route else ""
+    for _, keys, child in identified(shape, node, route):
+        inner = place.children.get(child.name)
+        here = path + step(shape, child, keys, inside)
+        if inner is None:
+            if child.name.local not in place.keys:
+                yield here
+        elif inner.kind is None:
+            rest = [c for c in child.children if c.name.local not in inner.keys]
+            if rest:
+                yield from _strangers(inner, shape, child, (*route, child.name.local), here)
+            else:
+                yield here
+
+
+def wanted(table: Table) -> tuple[Node, ...]:
+    """Return a subtree filter that selects the table's places, with the keys on the way."""
+    return _filter(table.top)
+
+
+def _filter(place: Place) -> tuple[Node, ...]:
+    return tuple(
+        Node(
+            name,
+            children=(
+                (*(Node(QName(name.namespace, key)) for key in inner.keys), *_filter(inner))
+                if inner.kind is None
+                else ()
+            ),
+        )
+        for name, inner in place.children.items()
+    )
+
+
+Trail = tuple[Identity, ...]
+
+
+def mixed(table: Table, shape: Shape, found: Node, mine: Node) -> frozenset[Trail]:
+    """Return where, in places of ours, something stands in `found` that is not in `mine`."""
+    return frozenset(_mixed(table.top, shape, found, mine, (), ()))
+
+
+def _mixed(
+    place: Place, shape: Shape, found: Node, mine: Node, route: Route, trail: Trail
+) -> Iterator[Trail]:
+    everything = {i: child for i, _, child in identified(shape, found, route)}
+    for identity, _, child in identified(shape, mine, route):
+        inner = place.children.get(child.name)
+        if inner is None or not inner.children or identity not in everything:
+            continue
+        here = (*trail, identity)
+        if everything[identity] != child:
+            yield here
+            whole = everything[identity]
+            yield from _mixed(inner, shape, whole, child, (*route, child.name.local), here)
+
+
+def edit(
+    table: Table, shape: Shape, before: Node, after: Node, shared: frozenset[Trail]
+) -> tuple[Node, ...]:
+    """Return the <config> that turns what is ours from `before` into `after`.
+
+    Ancestors are merged; places that differ are replaced or removed, node by node where something
+    stands in them that is not ours (`shared`, out of `mixed`).
+    """
+    return tuple(_Editor(shape, shared).edit(table.top, before, after, (), ()))
+
+
+class _Editor:
+    def __init__(self, shape: Shape, shared: frozenset[Trail]) -> None:
+        self._shape, self._mixed = shape, shared
+
+    def edit(
+        self, place: Place, before: Node, after: Node, route: Route, trail: Trail
+    ) -> Iterator[Node]:
+        """Yield the edits of the children of a node that is there before or after."""
+        if before == after:
+            return
+        keys = self._shape.keys.get(route, ())
+        old = {i: child for i, _, child in identified(self._shape, before, route)}
+        new = {i: child for i, _, child in identified(self._shape, after, route)}
+        for identity, child in new.items():
+            there = old.get(identity)
+            if there != child and child.name.local not in keys:
+                inner = place.children.get(child.name)
+                yield self._change(inner, there, child, route, (*trail, identity))
+        for identity, child in old.items():
+            if identity not in new and child.name.local not in keys:
+                inner = place.children.get(child.name)
+                yield self._removal(inner, child, route, (*trail, identity))
+
+    def _whole(self, place: Place | None, trail: Trail) -> bool:
+        """May the node be replaced or removed as a whole?"""
+        return place is None or (
+            place.kind in (Kind.WHOLE, Kind.ENTRIES) and trail not in self._mixed
+        )
+
+    def _change(
+        self, place: Place | None, before: Node | None, after: Node, route: Route, trail: Trail
+    ) -> Node:
+        here = (*route, after.name.local)
+        bare = before if before is not None else after.with_children(())
+        if place is None or self._whole(place, trail):
+            return replace(after, attributes=_REPLACE)
+        if place.kind is Kind.SHARED:
+            return self._shared(bare, after, here)
+        return self._around(after, here, self.edit(place, bare, after, here, trail))
+
+    def _removal(self, place: Place | None, before: Node, route: Route, trail: Trail) -> Node:
+        here = (*route, before.name.local)
+        bare = before.with_children(())
+        if place is None or self._whole(place, trail):
+            return self._around(before, here, (), _REMOVE)
+        if place.kind is Kind.SHARED:
+            return self._shared(before, None, here)
+        return self._around(before, here, self.edit(place, before, bare, here, trail))
+
+    def _shared(self, before: Node, after: Node | None, route: Route) -> Node:
+        """Return a merge of what is set, and the removal of what another claim had set."""
+        node = after if after is not None else before
+        if not node.children:
+            return node if after is not None else self._around(before, route, (), _REMOVE)
+        keys = self._shape.keys.get(route, ())
+        old = {i: c for i, _, c in identified(self._shape, before, route)}
+        new = {i: c for i, _, c in identified(self._shape, node, route)} if after else {}
+        inner = [
+            self._shared(
+                old.get(identity, child.with_children(())), child, (*route, child.name.local)
+            )
+            for identity, child in new.items()
+            if old.get(identity) != child and child.name.local not in keys
+        ]
+        inner += [
+            self._shared(child, None, (*route, child.name.local))
+            for identity, child in old.items()
+            if identity not in new and child.name.local not in keys
+        ]
+        return self._around(node, route, inner)
+
+    def _around(
+        self,
+        node: Node,
+        route: Route,
+        inner: Iterable[Node],
+        operation: tuple[tuple[QName, str], ...] = (),
+    ) -> Node:
+        """Return `node` with its keys and the edits inside it, or with an operation of its own."""
+        keys = self._shape.keys.get(route, ())
+        kept = tuple(c for c in node.children if c.name.local in keys)
+        return Node(node.name, node.value, (*kept, *inner), node.prefixes, operation)

@@ -1,0 +1,102 @@
+"""The journals of a folder: what was pushed, what has not ended, which may go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from toolkit.errors import ExitCode, ToolkitError, UsageError
+from toolkit.netconf.journal import Entry, Standing, read_journal
+
+KEPT: Final = 50
+"""Pushes that have ended and are remembered."""
+
+
+class UnfinishedError(ToolkitError):
+    """An earlier push has not ended on these devices: what they run may not last."""
+
+    exit_code = ExitCode.IN_DOUBT
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One journal."""
+
+    path: Path
+    entry: Entry | None
+    """None where it cannot be read."""
+    reason: str = ""
+    """Why it cannot be read."""
+
+
+def path_of(folder: Path, txid: str) -> Path:
+    return folder / f"push-{txid}.jsonl"
+
+
+def records(folder: Path) -> list[Record]:
+    """Return every journal of `folder`, the oldest first; those never begun are left out."""
+    return sorted(_records(folder), key=lambda r: (r.entry.began if r.entry else 0.0, r.path))
+
+
+def _records(folder: Path) -> Iterator[Record]:
+    for path in sorted(folder.glob("push-*.jsonl")):
+        try:
+            if b"\n" not in path.read_bytes():
+                continue  # killed while it began: nothing was asked of any device
+            yield Record(path, read_journal(path))
+        except (OSError, UsageError) as error:
+            if path.exists():  # else that push has just ended
+                yield Record(path, None, str(error).removeprefix(f"{path}: "))
+
+
+def find(folder: Path, txid: str) -> Path:
+    """Return the journal of the push `txid`, of which any unique beginning will do.
+
+    Raises UsageError.
+    """
+    exact = path_of(folder, txid)
+    if exact.exists():
+        return exact
+    found = [
+        r.path for r in _records(folder)
+        if r.entry and txid and r.entry.txid.removeprefix("llmsync-").startswith(
+            txid.removeprefix("llmsync-")
+        )
+    ]  # fmt: skip
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{txid}: {len(found)} transactions begin like this; give more of it")
+    raise UsageError(f"{txid}: no such transaction in {folder} (`llmsync status` lists them)")
+
+
+def prune(folder: Path, keep: int = KEPT) -> None:
+    """Remove all but the last `keep` journals of pushes that have ended."""
+    ended = [r.path for r in records(folder) if r.entry and r.entry.standing is not Standing.DOUBT]
+    for path in ended[: max(0, len(ended) - keep)]:
+        path.unlink(missing_ok=True)
+
+
+def refuse_unfinished(folder: Path, devices: Iterable[str]) -> None:
+    """Raise UnfinishedError when a journal in `folder` is not done with one of `devices`.
+
+    What such a device runs may be provisional, so that a comparison with it means nothing.
+    """
+    wanted = set(devices)
+    refusals = []
+    for record in _records(folder):
+        entry = record.entry
+        if entry is None:
+            refusals.append(
+                f"{record.path}: {record.reason}; which routers it concerns is unknown (move it "
+                "away when its push is known to have ended)"
+            )
+        elif entry.standing is Standing.DOUBT and wanted & set(entry.after):
+            refusals.append(
+                f"{entry.txid}: a push of {', '.join(entry.after)} has not ended: finish it with "
+                f"`llmsync resume {entry.txid}`, or undo it with `llmsync abort {entry.txid}`"
+            )
+    if refusals:
+        raise UnfinishedError("\n".join(refusals))
