@@ -1,8 +1,8 @@
 """What is ours on routers with the IETF's modules.
 
 Names that we give begin with `llmsync`: the instance of the IGP, that of IGMP or MLD, access lists.
-Sub-domains, flows, and what PIM says of an address family have no names that would tell, so they are
-ours as a whole.  Label blocks are a whole network's: they are set and never taken away.
+Sub-domains, flows, and what PIM says of an address family have no names that would tell, so they
+are ours as a whole.  Label blocks are a whole network's: they are set and never taken away.
 """
 
 from __future__ import annotations
