@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from toolkit.netconf.ownership import reference
+from toolkit.netconf.ownership import ietf, reference
 from toolkit.netconf.ownership.places import Table
 
 TABLES: Final[Mapping[str, Table]] = MappingProxyType(
@@ -14,5 +14,6 @@ TABLES: Final[Mapping[str, Table]] = MappingProxyType(
         "reference": reference.TABLE,
         # Our NETCONF server stands in front of FRR, with our modules.
         "frr": reference.TABLE,
+        "ietf": ietf.TABLE,
     }
 )
