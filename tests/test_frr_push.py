@@ -199,7 +199,8 @@ def test_replication_segments_are_refused_on_live_hosts(net, tmp_path, capsys):
     assert net.running == before
 
 
-def test_an_error_of_frr_has_a_data_path(net):
+def test_an_error_of_frr_has_a_data_path(net, tmp_path):
+    assert net.push(inventory(tmp_path / "network.yaml"), "--yes") == 0  # whatever ran before
     connection = net.connect("r1")
     with pytest.raises(DeviceError) as caught:
         connection.request(
