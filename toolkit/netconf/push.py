@@ -133,8 +133,8 @@ def push(
     be recovered; one that is there and unfinished for any target is refused with UnfinishedError.
     `degraded` allows ways to commit that keep less of the promise.  With `revisions`, devices that
     announce modules other than those that their payload was proven by are refused.  `about` goes to
-    the journal.  Raises SchemaError or UsageError for payloads or targets that are wrong; what goes wrong on
-    devices is in the report.  With a journal, an interrupt comes out as InterruptedPush.
+    the journal.  Raises SchemaError or UsageError for payloads or targets that are wrong; what goes
+    wrong on devices is in the report.  With a journal, an interrupt comes out as InterruptedPush.
     """
     if journal is not None:
         refuse_unfinished(journal, (target.device for target in targets))
