@@ -40,6 +40,7 @@ COLUMNS = {
         "Lines": "FileLines",
     },
     "isisEdges": {"Interface": "Interface", "Remote_Interface": "Interface"},
+    "ospfEdges": {"Interface": "Interface", "Remote_Interface": "Interface"},
     "routes": {
         "Node": "Node",
         "VRF": "String",

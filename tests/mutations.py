@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from toolkit.state.model import (
+    BgpSpeaker,
+    EdgeProtection,
     Interface,
     IpInterface,
     IsisInterface,
+    Mvpn,
     NetworkState,
     PimRouting,
     RouterState,
@@ -60,6 +63,10 @@ def _of_router(
     other = next(r for n, r in state.routers.items() if n != router.name)
     for system_id in ("", other.system_id):
         yield f"system-id {system_id!r}", replace(router, system_id=system_id)
+    if router.router_id:
+        for router_id in ("", other.router_id):
+            yield f"router-id {router_id!r}", replace(router, router_id=router_id)
+    yield from of_vpn(router, other)
     if router.pim is not None:
         for what, routing in _of_pim(state, router.pim):
             yield f"pim {what}", replace(router, pim=routing)
@@ -131,6 +138,17 @@ def _of_interface(
                 f"metric {metric}",
                 replace(interface, isis=replace(interface.isis, metric=metric)),
             )
+    if interface.ospf is not None:
+        yield "no ospf", replace(interface, ospf=None)
+        for what, ospf in (
+            ("other passive", replace(interface.ospf, passive=not interface.ospf.passive)),
+            ("other area", replace(interface.ospf, area="0.0.0.7")),
+            *((f"cost {c}", replace(interface.ospf, cost=c)) for c in (0, 1, 25, 65535, 65536)),
+        ):
+            yield f"ospf {what}", replace(interface, ospf=ospf)
+    if interface.protection is not None:
+        for what, protection in _of_protection(interface.protection):
+            yield f"protection {what}", replace(interface, protection=protection)
     yield "no address", replace(interface, addresses=())
     for address in interface.addresses:
         full = address.max_prefixlen
@@ -144,6 +162,58 @@ def _of_interface(
         yield f"address {address} of another", replace(interface, addresses=(address,))
         both = (*interface.addresses, address)
         yield f"address {address} of another too", replace(interface, addresses=both)
+
+
+def _of_protection(guard: EdgeProtection) -> Iterator[tuple[str, EdgeProtection | None]]:
+    yield "deleted", None
+    yield "no sources", replace(guard, sources=())
+    yield "another source", replace(guard, sources=(IPv4Address("192.0.2.1"),))
+    yield "no sets", replace(guard, bit_strings={})
+    for si, bits in guard.bit_strings.items():
+        for bit in range(12):
+            yield f"bit {bit + 1}", replace(guard, bit_strings={si: bits ^ 1 << bit})
+        yield "set moved", replace(guard, bit_strings={si + 1: bits})
+
+
+def of_vpn(router: RouterState, other: RouterState) -> Iterator[tuple[str, RouterState]]:
+    """Yield what can be wrong with BGP and with the VPN of a router."""
+    if router.bgp is not None:
+        yield "bgp deleted", replace(router, bgp=None)
+        for what, bgp in _of_bgp(router.bgp):
+            yield f"bgp {what}", replace(router, bgp=bgp)
+    for vrf in router.mvpns:
+        yield "vpn deleted", replace(router, mvpns=())
+        for what, made in _of_vrf(vrf, router):
+            yield f"vpn {what}", replace(router, mvpns=(made,))
+
+
+def _of_bgp(bgp: BgpSpeaker) -> Iterator[tuple[str, BgpSpeaker]]:
+    yield "other as", replace(bgp, as_number=bgp.as_number + 1)
+    yield "no neighbors", replace(bgp, neighbors=())
+    yield "no clients", replace(bgp, clients=())
+    yield "id of another", replace(bgp, router_id="10.255.0.1")
+    yield "a neighbor of nowhere", replace(bgp, neighbors=(IPv4Address("192.0.2.1"),))
+    for neighbor in bgp.neighbors:
+        fewer = tuple(n for n in bgp.neighbors if n != neighbor)
+        yield f"without {neighbor}", replace(bgp, neighbors=fewer)
+        fewer = tuple(n for n in bgp.clients if n != neighbor)
+        yield f"{neighbor} no client", replace(bgp, clients=fewer)
+
+
+def _of_vrf(vrf: Mvpn, router: RouterState) -> Iterator[tuple[str, Mvpn]]:
+    yield "other route target", replace(vrf, route_target="64512:77")
+    for tunnel in ("bier", "sr-p2mp", "pim-ssm"):
+        yield f"tunnel {tunnel}", replace(vrf, tunnel=tunnel)
+    yield "other sub-domain", replace(vrf, sub_domain_id=(vrf.sub_domain_id or 0) + 1)
+    yield "no policies", replace(vrf, policies=())
+    yield "other group", replace(vrf, group=IPv4Address("232.9.9.9"))
+    yield "no interfaces", replace(vrf, interfaces=())
+    for port in router.interfaces:
+        if port in vrf.interfaces:
+            rest = tuple(p for p in vrf.interfaces if p != port)
+            yield f"without {port}", replace(vrf, interfaces=rest)
+        else:
+            yield f"with {port}", replace(vrf, interfaces=(*vrf.interfaces, port))
 
 
 def _of_sub_domain(state: NetworkState, part: SubDomain) -> Iterator[tuple[str, SubDomain | None]]:

@@ -133,17 +133,23 @@ def inventories(draw: st.DrawFn) -> Inventory:
         )
         for name in names
     }
+
+    def port(router: str, name: str) -> str:
+        return name if routers[router].platform is Platform.FRR else ""  # hosts have names of ports
+
     pairs = draw(st.lists(st.tuples(st.sampled_from(names), st.sampled_from(names)), max_size=20))
     links: list[Link] = []
     for a, b in pairs:
         if a != b:
             twins = sum(link.name.startswith(f"{a}-{b}") for link in links)
             name = f"{a}-{b}-{twins + 1}" if twins else ""
-            links.append(Link(a=a, b=b, name=name, mtu=draw(st.sampled_from((1500, 9000)))))
-    clouds = {
-        f"c{i}": Cloud(name=f"c{i}", router=draw(st.sampled_from(edge)))
-        for i in range(draw(st.integers(1, 15)))
-    }
+            ports = [port(end, f"eth{2 * len(links) + side}") for side, end in enumerate((a, b))]
+            mtu = draw(st.sampled_from((1500, 9000)))
+            links.append(Link(a=a, b=b, name=name, mtu=mtu, a_port=ports[0], b_port=ports[1]))
+    clouds = {}
+    for i in range(draw(st.integers(1, 15))):
+        router = draw(st.sampled_from(edge))
+        clouds[f"c{i}"] = Cloud(name=f"c{i}", router=router, router_port=port(router, f"host{i}"))
     deliveries = {
         name: Delivery(
             name=name,
@@ -159,7 +165,9 @@ def inventories(draw: st.DrawFn) -> Inventory:
         domains={"d1": Domain(name="d1"), "d2": Domain(name="d2", area="49.0002")},
         routers=routers,
         links=tuple(links),
-        repositories={"hub": Repository(name="hub", router=source)},
+        repositories={
+            "hub": Repository(name="hub", router=source, router_port=port(source, "hub"))
+        },
         clouds=clouds,
         deliveries=deliveries,
         pools=draw(st.sampled_from((Pools(), IPV6_POOLS))),

@@ -9,7 +9,7 @@ import pytest
 from planes_networks import state, with_interface, with_router
 
 from toolkit.planes.adjacency import NO_FAILURES, Cut, Failures, adjacencies, half_adjacencies
-from toolkit.state.model import Cable, End, IsisInterface, NetworkState
+from toolkit.state.model import Cable, End, IsisInterface, NetworkState, OspfInterface
 
 RING = state(
     [("a", "b", 10, 20), ("b", "c"), ("c", "a")], bfr_ids={"a": 1, "b": 2}, hosts={"h": "a"}
@@ -81,6 +81,67 @@ def test_a_router_without_isis_has_no_neighbors() -> None:
 def test_one_system_id_on_both_ends_is_no_neighbor() -> None:
     twin = replace(RING.routers["b"], system_id=RING.routers["a"].system_id)
     assert causes(with_router(RING, twin)) == {"a-b": [("", "same-system-id")]}
+
+
+def ospf(net: NetworkState) -> NetworkState:
+    """Return the network with OSPF instead of IS-IS."""
+    for number, router in enumerate(net.routers.values(), 1):
+        net = with_router(net, replace(router, system_id="", router_id=f"10.255.0.{number}"))
+        for port, old in router.interfaces.items():
+            assert old.isis is not None
+            new = OspfInterface(cost=old.isis.metric, passive=old.isis.passive)
+            net = with_interface(net, router.name, port, isis=None, ospf=new, mtu=1500)
+    return net
+
+
+def test_ospf_makes_the_same_adjacencies() -> None:
+    assert adjacencies(ospf(RING)) == adjacencies(RING)
+    assert half_adjacencies(ospf(RING)) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "at", "cut"),
+    [
+        ({"ospf": None}, "b", Cut.NO_OSPF_INTERFACE),
+        ({"ospf": OspfInterface(passive=True)}, "b", Cut.PASSIVE),
+        ({"ospf": OspfInterface(cost=0)}, "b", Cut.COST_OUT_OF_RANGE),
+        ({"ospf": OspfInterface(cost=65536)}, "b", Cut.COST_OUT_OF_RANGE),
+        ({"ospf": OspfInterface(area="0.0.0.1")}, "", Cut.AREA_MISMATCH),
+        ({"mtu": 1400}, "", Cut.MTU_MISMATCH),
+    ],
+)
+def test_what_keeps_ospf_neighbors_apart(change: dict[str, object], at: str, cut: Cut) -> None:
+    assert causes(with_interface(ospf(RING), "b", "a-b:b", **change)) == {"a-b": [(at, str(cut))]}
+
+
+def test_ospf_needs_a_router_id_of_ones_own() -> None:
+    net = ospf(RING)
+    twin = replace(net.routers["b"], router_id=net.routers["a"].router_id)
+    assert causes(with_router(net, twin)) == {"a-b": [("", "same-router-id")]}
+    none = replace(net.routers["c"], router_id="")
+    assert causes(with_router(net, none)) == {"b-c": [("c", "no-ospf")], "c-a": [("c", "no-ospf")]}
+
+
+def test_mtus_may_differ_between_isis_neighbors() -> None:
+    assert causes(with_interface(RING, "b", "a-b:b", mtu=1400)) == {}
+
+
+def test_the_igp_is_that_of_most_routers_and_ospf_of_as_many() -> None:
+    net = ospf(RING)
+    alone = with_router(RING, net.routers["a"])
+    assert names(alone) == ["b-c"]
+    assert causes(alone)["a-b"] == [("a", "no-isis")]
+    both = RING
+    for name, router in net.routers.items():
+        isis = RING.routers[name]
+        interfaces = {
+            p: replace(i, isis=isis.interfaces[p].isis) for p, i in router.interfaces.items()
+        }
+        both = with_router(both, replace(router, system_id=isis.system_id, interfaces=interfaces))
+    assert names(both) == names(RING)
+    assert causes(with_interface(both, "b", "a-b:b", ospf=None)) == {
+        "a-b": [("b", "no-ospf-interface")]
+    }
 
 
 def test_all_reasons_are_given_at_once() -> None:

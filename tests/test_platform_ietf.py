@@ -122,7 +122,9 @@ def test_yanglint_reads_the_same_documents_as_libyang_does(
     name: str, yanglint: YanglintEngine
 ) -> None:
     _, payloads = rendered(CASES[name])
-    for router in ("r1", "r4"):  # a BFIR or root, and an edge of clouds
+    # The ingress, and where it is worth a process of yanglint's own, an edge of clouds.
+    routers = ("r1", "r4") if name in ("isis-bier-router-static", "ospf-sr-p2mp-mvpn") else ("r1",)
+    for router in routers:
         xml = schema().to_xml(payloads[router].tree)
         theirs = yanglint.convert(xml, Form.XML, Form.JSON, Mode.CONFIG)
         # It leaves lists in the order in which they stood; libyang sorts them.
@@ -250,7 +252,7 @@ def test_one_sub_domain_has_one_address_family() -> None:
 def test_a_policy_that_refers_to_nothing_is_said_and_no_error() -> None:
     good = text(case="isis-pim-ssm-static")
     assert not validate("r1", good, Platform.IETF).warnings
-    spoiled = good.replace("<range-policy>ssm-groups<", "<range-policy>elsewhere<")
+    spoiled = good.replace("<range-policy>llmsync-ssm-groups<", "<range-policy>elsewhere<")
     (warning,) = validate("r1", spoiled, Platform.IETF).warnings
     assert "elsewhere is a name and no access list here has it" in str(warning)
 

@@ -21,6 +21,7 @@ from platform_cases import cases, larger, with_ports
 
 from toolkit.cli.main import main
 from toolkit.errors import PlanError, SchemaError
+from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import (
     Delivery,
     Igp,
@@ -429,3 +430,13 @@ def test_ours_is_told_by_its_name() -> None:
     descriptions = re.findall("<description>([^<]*)<", xml)
     assert descriptions
     assert all(text.startswith("llmsync: ") for text in descriptions)
+
+
+def test_the_inventory_of_the_page_can_be_rendered(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "how-to" / "iosxr.md"
+    (declared,) = re.findall("```yaml\n(.*?)```", page.read_text(), re.S)
+    (tmp_path / "two-sites.yaml").write_text(declared)
+    plan, payloads = rendered(load_inventory(tmp_path / "two-sites.yaml"))
+    assert set(payloads) == {"ams1", "fra1"}
+    for name, payload in payloads.items():
+        assert configured_router(plan, name, payload.tree) == intended_router(plan, name)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from platform_cases import larger
-from sros_cases import NAMES, SROS, TREES, inventory_of, modules, ours, payloads, planned
+from sros_cases import BIER, NAMES, SROS, TREES, inventory_of, modules, ours, payloads, planned
 from yang_sets import SHARED, needs_modules
 
-from toolkit.inventory.model import Inventory
+from toolkit.inventory.model import Inventory, Platform
 from toolkit.netconf.tree import parse_siblings
 from toolkit.plan.configured import configured_router
 from toolkit.plan.expand import make_plan
@@ -171,3 +172,18 @@ def test_a_payload_is_one_element(name: str) -> None:
     """The device takes one `configure`; two would be two edits of one container."""
     for payload in payloads(name).values():
         assert len(parse_siblings(siblings(payload.xml))) == 1
+
+
+@needs_modules
+def test_beside_junos_the_vpn_is_bier_proto_1_and_has_one_label_everywhere() -> None:
+    plan = planned(BIER)
+    asked = "<bier-next-protocol>1</bier-next-protocol>"
+    routers = dict(plan.routers)
+    routers["r3"] = replace(routers["r3"], platform=Platform.JUNOS)
+    mixed = replace(plan, routers=routers)
+    payload = render_router(mixed, "r1")
+    assert asked in payload.xml
+    assert "<service-reserved-label>1048560</service-reserved-label>" in payload.xml
+    assert configured_router(mixed, "r1", payload.tree) == intended_router(mixed, "r1")
+    assert "Junos" not in "".join(map(str, payload.warnings))
+    assert asked not in render_router(plan, "r1").xml

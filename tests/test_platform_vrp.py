@@ -18,6 +18,7 @@ from yang_sets import EXAMPLES, FOLDERS, SHARED, needs_modules
 
 from toolkit.datafiles import data_folder
 from toolkit.errors import PlanError, SchemaError
+from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import (
     Igp,
     Imposition,
@@ -359,3 +360,14 @@ def test_refused_cells_say_why() -> None:
     ipv6 = replace(CASES["isis-pim-ssm-static-ipv6"], igp=Igp.OSPF)
     (ospf,) = refusals(ipv6)
     assert ospf.startswith("vrp) cannot do ospf with ipv6: OSPFv3")
+
+
+@needs_modules
+def test_the_inventory_of_the_page_can_be_rendered(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "how-to" / "vrp.md"
+    (declared,) = re.findall("```yaml\n(.*?)```", page.read_text(), re.S)
+    (tmp_path / "two-sites.yaml").write_text(declared)
+    plan, payloads = rendered(load_inventory(tmp_path / "two-sites.yaml"))
+    assert set(payloads) == {"ams1", "fra1"}
+    for name, payload in payloads.items():
+        assert configured_router(plan, name, payload.tree) == intended_router(plan, name)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Interface
 
+import verify_mvpn_cases  # noqa: F401 - adds its cases
+import verify_ospf_cases  # noqa: F401 - adds its cases
 import verify_pim_cases  # noqa: F401 - adds its cases
+import verify_protection_cases  # noqa: F401 - adds its cases
 from verify_cases import CASES, Case, case, line
 from verify_networks import (
     SQUARE,
@@ -140,4 +143,4 @@ def a_way_back_that_large_reports_do_not_fit() -> Case:
     # Packets go by b; c prefers d for what it sends back.
     state = change_port(state, "c", port_to(plan, "c", "b"), isis=IsisInterface(metric=100))
     state = change_port(state, "d", port_to(plan, "d", "a"), mtu=1000)
-    return Case(plan, state, frozenset({"mtu-mismatch", "report-path-narrow"}))
+    return Case(plan, state, frozenset({"metric-differs", "mtu-mismatch", "report-path-narrow"}))

@@ -12,6 +12,7 @@ from toolkit.inventory.model import (
     Cloud,
     Delivery,
     Domain,
+    Igp,
     Imposition,
     Inventory,
     Link,
@@ -102,3 +103,9 @@ def change_encapsulation(state: NetworkState, name: str, **fields: Any) -> Netwo
     """Return `state` with fields of the first encapsulation of one router replaced."""
     (first, *rest) = state.routers[name].sub_domains[0].encapsulations
     return change_sub_domain(state, name, encapsulations=(replace(first, **fields), *rest))
+
+
+def over_ospf(plan: Plan) -> tuple[Plan, NetworkState]:
+    """Return the same network with OSPF instead of IS-IS."""
+    turned = replace(plan, igp=Igp.OSPF)
+    return turned, intended_state(turned)

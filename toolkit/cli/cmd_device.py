@@ -1,14 +1,17 @@
-"""`llmsync device`: the routers of an inventory as embedded NETCONF servers on loopback."""
+"""`llmsync device`: routers of an inventory as NETCONF servers, embedded ones or one before FRR."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import add_output, print_data, say, table
-from toolkit.cli.embedded import add_flags, make_devices, users
+from toolkit.cli.device_access import host_keys, users
+from toolkit.cli.embedded import add_flags, make_devices
 from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ examples:
   llmsync device inventories/demo --startup flash --read-only-user viewer
   llmsync device inventories/demo --flavour ams1/junos --flavour lon1/no-confirmed
   llmsync device inventories/demo --fault ams1/drop-after:commit#2 --fault slow:get-config=2.5
+  llmsync device network.yaml --router r1 --backend frr --startup /var/lib/llmsync \
+      --listen 192.0.2.1 --port-base 830 --host-key KEY --authorized-keys KEYS
 
 The routers speak NETCONF 1.0 and 1.1 over SSH and implement the modules of `llmsync yang`.  They
 start empty and forget everything when they stop, but for what --startup keeps: on Ctrl-C, SIGTERM,
@@ -74,8 +79,15 @@ def run(args: argparse.Namespace) -> int:
 
     devices = make_devices(args, names)
     ports = {name: args.port_base + n for n, name in enumerate(names)} if args.port_base else {}
-    with DeviceFarm(devices, ports=ports, users=users(args)) as farm:
-        _announce(farm, args)
+    keys = host_keys(args, names)
+    with DeviceFarm(
+        devices, host=args.listen, ports=ports, users=users(args), host_keys=keys
+    ) as farm:
+        try:
+            _announce(farm, args)
+        finally:  # a router that stops has not been confirmed: what ran before runs again
+            for device in devices:
+                farm.call(partial(device.expire, math.inf))
     return ExitCode.OK
 
 

@@ -23,7 +23,9 @@ examples:
   llmsync render inventories/demo --format json     all routers, RFC 7951, one JSON object
 
 Every payload is validated first, against the router's YANG modules where they are at hand; nothing
-is written unless all of them are valid.  Files that render has no payload for are left alone."""
+is written unless all of them are valid.  Files that render has no payload for are left alone.
+Beside the payload of an `frr` router stands what its host gets: <router>.frr.conf, and where
+needed .nft, .tc and .bift.yaml."""
 
 FORMATS = ("xml", "json")
 OTHER_FORMATS = ("table", "text", "jsonl", "yaml", "junit", "sarif", "md")
@@ -71,10 +73,11 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         print(_document(chosen, args.format), end="")
         return ExitCode.OK
+    from toolkit.render.beside import beside
     from toolkit.render.folder import write_files
 
     texts = {f"{name}.{args.format}": _text(p, args.format) for name, p in chosen.items()}
-    write_files(args.output, texts)
+    write_files(args.output, texts | beside(plan, chosen.values()))
     count = f"{len(texts)} payload{'s' if len(texts) != 1 else ''}"
     say(f"llmsync: {args.output}: {count}, {_proof(chosen.values())}")
     return ExitCode.OK

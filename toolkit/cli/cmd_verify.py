@@ -59,10 +59,12 @@ def run(args: argparse.Namespace) -> int:
     from toolkit.report.verification import Verification
     from toolkit.verify.coverage import not_modelled
     from toolkit.verify.failures import named_failures
+    from toolkit.verify.proof import planned_parts, proof, unproven
 
     inventory, plan, _ = load_plan(args.inventory, args.transport)
     down = named_failures(plan, args.down) if args.down else NO_FAILURES
-    state = state_of(plan, payloads_of(plan, args.payloads, partial=True))
+    payloads = payloads_of(plan, args.payloads, partial=True)
+    state = state_of(plan, payloads)
     if args.snapshot is not None:
         return _write_snapshot(plan, state, args.snapshot)
     report = judge(inventory, plan, state)
@@ -71,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
         # Who is lost comes first: it is what was asked.
         report = break_report(plan, state, down, inventory=inventory) + report
+    report += proof(payloads.values())
     report += ask_batfish(args.batfish, plan, state)
     verification = Verification(
         plan=plan,
@@ -79,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         what="" if args.payloads is None else f"the payloads in {args.payloads}",
         down=down,
         not_modelled=not_modelled(plan, state),
+        unproven=unproven(payloads.values()),
+        planned=planned_parts(plan),
     )
     _print(verification, args.format)
     if verification.failed:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.cli.device_access import add_access_flags
+from toolkit.cli.frr_device import add_frr_flags, check_flags, frr_device
 from toolkit.errors import EnvironmentProblem, Problem, SchemaError, UsageError
 
 if TYPE_CHECKING:
-    from toolkit.netconf.device import Device, User
+    from toolkit.netconf.device import Device
     from toolkit.netconf.faults import Fault
     from toolkit.netconf.flavours import Flavour
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what kind of routers these are."""
+    add_access_flags(parser)
+    add_frr_flags(parser)
     parser.add_argument(
         "--startup", type=Path, metavar="PATH",
         help="keep startup configurations: in the folder PATH, NAME.xml each; with one router PATH "
@@ -53,6 +57,7 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
     from toolkit.netconf.startupfile import read_startup, write_startup
     from toolkit.yang.schema import reference_schema
 
+    check_flags(args, names)
     faults = _faults(args.fault, names)
     flavours = _flavours(args.flavour, names)
     readers = _readers(args.read_only_user)
@@ -67,27 +72,26 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
         except SchemaError as error:
             problems += error.problems
             continue
+        own_faults = tuple(f for f in faults if f.router in ("", name))
+        if args.backend == "frr" and file is not None:
+            devices.append(
+                frr_device(
+                    args, name, schema,
+                    file=file, config=config or {}, access=access, faults=own_faults,
+                )
+            )  # fmt: skip
+            continue
         devices.append(
             Device(
                 name, schema, config=config, access=access,
                 on_startup=partial(write_startup, file) if file is not None else None,
-                faults=tuple(f for f in faults if f.router in ("", name)),
+                faults=own_faults,
                 flavours=frozenset(f for router, f in flavours if router in ("", name)),
             )
         )  # fmt: skip
     if problems:
         raise SchemaError(problems)
     return devices
-
-
-def users(args: argparse.Namespace) -> Mapping[str, User]:
-    """Return who may log in."""
-    import secrets
-
-    from toolkit.netconf.device import DEFAULT_USER, User
-
-    user = User(password=secrets.token_urlsafe(18))
-    return dict.fromkeys((DEFAULT_USER, *args.read_only_user), user)
 
 
 def _readers(names: Sequence[str]) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ from toolkit.report.summary import TERMINAL
 from toolkit.state.model import NetworkState
 from toolkit.verify.coverage import not_modelled
 from toolkit.verify.findings import Check, Report, Severity
+from toolkit.verify.proof import planned_parts, proof, unproven
 from toolkit.verify.whatif import break_report
 from toolkit.yang.schema import reference_schema
 
@@ -160,7 +161,14 @@ class Loop:
         folder: Path | None = self._args.payloads
         payloads = payloads_of(plan, folder)
         where = "rendered" if folder is None else f"read from {folder}:"
-        self._step(f"{where} {len(payloads)} payloads, every one valid against its YANG schema")
+        lines = unproven(payloads.values())
+        proven = sum(not payload.unproven for payload in payloads.values())
+        many = "every one" if not lines else f"{proven} of them"
+        self._step(f"{where} {len(payloads)} payloads, {many} valid against its YANG schema")
+        for line in lines:
+            self._tell(f"  {line}")
+        self._not_checked += planned_parts(plan)
+        self._report += proof(payloads.values())
         return payloads
 
     def _verify(self, inventory: Inventory, plan: Plan, configured: NetworkState) -> None:

@@ -25,7 +25,7 @@ COMMANDS: dict[str, str] = {
     "plan": "Plan the multicast network that an inventory asks for",
     "render": "Write each router's configuration, checked against its YANG schema",
     "yang": "Show and lint YANG modules, list those of platforms, fetch those of a device",
-    "device": "Run embedded NETCONF routers on loopback",
+    "device": "Run NETCONF routers: embedded ones, or one that is FRRouting",
     "diff": "What a push would change on each router",
     "push": "Bring all routers to the plan in one network-wide transaction",
     "status": "The pushes that are remembered, and which have not ended",

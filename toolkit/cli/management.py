@@ -188,17 +188,19 @@ def _secret(secret: Secret | None, folder: Path, missing: Callable[[str], None])
 
 
 def write_overlay(path: Path, entries: Mapping[str, Management], password: str) -> tuple[Path, ...]:
-    """Write an overlay for `entries`, whose password goes to a file beside it; return both files.
+    """Write an overlay for `entries`, whose password goes to a file beside it; return the files.
 
-    The overlay appears whole, after the password file, so whoever waits for it can use it at once.
+    Without a password only keys let in, which the reader has to know of.  The overlay appears
+    whole, after the password file, so whoever waits for it can use it at once.
     """
     import yaml
 
     secret = path.with_name(path.name + ".password")
     secret.unlink(missing_ok=True)
-    descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(password + "\n")
+    if password:
+        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(password + "\n")
     document = {
         "routers": {
             name: {
@@ -206,7 +208,7 @@ def write_overlay(path: Path, entries: Mapping[str, Management], password: str) 
                     "host": entry.host,
                     "port": entry.port,
                     "username": entry.username,
-                    "password": {"file": secret.name},
+                    **({"password": {"file": secret.name}} if password else {}),
                     "host_key": entry.host_key,
                 }
             }

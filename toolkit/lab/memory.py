@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
+from toolkit.inventory.model import Platform
+from toolkit.lab.platforms import schemas_of, shows_state
 from toolkit.netconf.device import DEFAULT_USER, Device, DeviceFarm
 from toolkit.netconf.runtime_ncclient import Target
 from toolkit.pim.engine import MulticastUse
@@ -21,7 +23,7 @@ from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network
 from toolkit.state.model import NetworkState, Source
-from toolkit.state.reference import read_router
+from toolkit.state.readers import read_router
 from toolkit.yang.schema import Schema
 
 Tree = Mapping[str, Any]
@@ -34,7 +36,12 @@ class MemoryLab:
     """
 
     def __init__(self, plan: Plan, schema: Schema) -> None:
+        """`schema`: of our own router; routers of other platforms have those of theirs.
+
+        Raises EnvironmentProblem where a platform's modules are not at hand.
+        """
         self.plan = plan
+        schemas = schemas_of(plan, schema)
         self.down: Failures = NO_FAILURES
         self.counters: dict[str, Mapping[str, int]] = {}
         """Router -> counters of its engine."""
@@ -45,8 +52,13 @@ class MemoryLab:
         self._committed: dict[str, Tree] = {name: {} for name in plan.routers}
         self._farm = DeviceFarm(
             [
-                Device(name, schema, state=self._show(name), on_commit=self._take(name))
-                for name in plan.routers
+                Device(
+                    name,
+                    schemas[router.platform],
+                    state=self._show(name) if shows_state(router.platform) else None,
+                    on_commit=self._take(name, router.platform),
+                )
+                for name, router in plan.routers.items()
             ]
         )
 
@@ -86,8 +98,9 @@ class MemoryLab:
             Target(
                 device=name, host=self.addresses[name][0], port=self.addresses[name][1],
                 username=self.username, password=self.password, host_key=self.host_keys[name],
+                platform=router.platform.value,
             )
-            for name in self.plan.routers
+            for name, router in self.plan.routers.items()
         )  # fmt: skip
 
     def stop(self, router: str) -> None:
@@ -102,9 +115,10 @@ class MemoryLab:
         """Return the forwarding planes that follow from what is configured now."""
         return Network(self.state(), self.down)
 
-    def _take(self, name: str) -> Callable[[Tree], None]:
+    def _take(self, name: str, platform: Platform) -> Callable[[Tree], None]:
         def take(tree: Tree) -> None:
-            read_router(name, tree)  # what cannot be understood must not count as committed
+            # What cannot be understood must not count as committed.
+            read_router(name, tree, platform)
             self._committed[name] = tree
 
         return take

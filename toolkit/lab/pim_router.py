@@ -16,6 +16,7 @@ from toolkit.lab.links import mac
 from toolkit.lab.wires import Emission
 from toolkit.pim.engine import MulticastEngine, Out, Output
 from toolkit.pim.surroundings import Surroundings
+from toolkit.planes.pim import PMSI
 
 
 def is_multicast(packet: bytes) -> bool:
@@ -32,10 +33,12 @@ class PimPart:
         self,
         around: Surroundings,
         unicast: Callable[[ip.IpAddress, bytes], Iterable[Emission]],
+        off_tree: Callable[[bytes], Iterable[Emission]] = lambda _: (),
     ) -> None:
-        """`unicast`: sends an IP packet by the router's own table."""
+        """`unicast`: sends an IP packet by the router's own table; `off_tree`: takes a packet of a
+        VPN that comes off a source tree of the core."""
         self.engine = MulticastEngine(around)
-        self._name, self._unicast = around.router, unicast
+        self._name, self._unicast, self._off_tree = around.router, unicast, off_tree
         self._fronts: dict[tuple[str, bytes], bytes] = {}
 
     @property
@@ -52,6 +55,11 @@ class PimPart:
             for name, count in self.engine.counters.items()
         }
 
+    def join(self, trees: Iterable[tuple[ip.IpAddress, ip.IpAddress]]) -> None:
+        """Join (source, group) of the core for a VPN, when time begins."""
+        for source, group in trees:
+            self.engine.join(PMSI, group, source)
+
     def expire(self, now: float) -> list[Emission]:
         return self._emit(self.engine.expire(now))
 
@@ -66,7 +74,9 @@ class PimPart:
     def _emit(self, outputs: Iterable[Output]) -> list[Emission]:
         emissions: list[Emission] = []
         for output in outputs:
-            if isinstance(output, Out):
+            if isinstance(output, Out) and output.port == PMSI:
+                emissions += self._off_tree(output.packet)
+            elif isinstance(output, Out):
                 front = self._front(output.port, output.packet)
                 emissions.append((output.port, front + output.packet))
             else:

@@ -22,14 +22,16 @@ from toolkit.bier.wire import Encapsulation, Proto
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp, vxlan
 from toolkit.inet.ethernet import EtherType
+from toolkit.lab.edge import MEMBERSHIP, refused
 from toolkit.lab.labels import LabelSwitch
 from toolkit.lab.links import header, mac
 from toolkit.lab.oam_router import OamPart
 from toolkit.lab.pim_router import PimPart, is_multicast
 from toolkit.lab.tunnels import ETHERTYPE, opened, way_through
+from toolkit.lab.vpn import VpnSwitch, inside
 from toolkit.lab.wires import Emission
 from toolkit.pim.wire import PROTOCOL as PIM
-from toolkit.planes.pim import surroundings
+from toolkit.planes.pim import PMSI, surroundings
 from toolkit.planes.plane import Plane
 
 _BIER = {
@@ -73,9 +75,13 @@ class RouterNode:
         """Forward by this plane from now on."""
         self.plane = plane
         plane.reload(self.engine)
+        self.vpn = None if plane.vpn is None else VpnSwitch(plane.vpn, self._out, self._hand)
+        """Hosts in a VRF; None: there are none."""
         around = surroundings(plane)
-        self.pim = None if around is None else PimPart(around, self._out)
+        self.pim = None if around is None else PimPart(around, self._out, self._off_tree)
         """IP multicast; None: no PIM."""
+        if self.pim is not None and plane.vpn is not None:
+            self.pim.join((tree.source, tree.group) for tree in plane.vpn.tunnels)
         self._labels.load(plane)
         self._bift_labels = frozenset(
             i.number for i in plane.bift_ids if i.encapsulation is Encapsulation.MPLS
@@ -83,10 +89,13 @@ class RouterNode:
         self._arrived = {
             port: plane.arrived(port) for port in plane.core_bier | plane.accept_host_bier
         }
+        self._permitted = {port: plane.permitted(port) for port in plane.accept_host_bier}
         self._ways: dict[tuple[Neighbor, Encapsulation], Callable[[bytes], Iterable[Emission]]] = {}
         flows = set(plane.ingress_flows)
         if plane.replication is not None:
             flows |= plane.replication.flows
+        if self.vpn is not None:
+            flows |= self.vpn.wanted
         self._imposed = frozenset(source.packed + group.packed for source, group in flows)
         self._egress = {
             source.packed + group.packed: tuple(
@@ -138,7 +147,8 @@ class RouterNode:
             return self._labels.receive(port, frame[14:], now)
         if encapsulation is not None:
             arrived = self._arrived.get(port, Arrived.EDGE)
-            out = self.engine.receive(frame[14:], encapsulation, arrived, now)
+            permitted = self._permitted.get(port)
+            out = self.engine.receive(frame[14:], encapsulation, arrived, now, permitted)
             return self._emit(out, port, now)
         if kind in _IP:
             return self._ip(port, frame[14:], now)
@@ -184,6 +194,31 @@ class RouterNode:
         return [(port, front + forwarded) for port, front in ports]
 
     def _ip(self, port: str, packet: bytes, now: float) -> Iterable[Emission]:
+        if port in self.plane.protection or (self.vpn is not None and port in self.vpn.ports):
+            return self._from_host(port, packet, now)
+        return self._taken(port, packet, now)
+
+    def _from_host(self, port: str, packet: bytes, now: float) -> Iterable[Emission]:
+        """Take an IP packet by an edge port that is protected, or in a VRF."""
+        try:
+            outer, offset = ip.parse(packet)
+        except WireError:
+            return self._drop("malformed")
+        protection = self.plane.protection.get(port)
+        reason = "" if protection is None else refused(protection, outer)
+        if reason:
+            return self._drop(reason)
+        if self.vpn is None or port not in self.vpn.ports:
+            return self._taken(port, packet, now)
+        if outer.destination.is_multicast:
+            # What hosts join is the VPN's state already: their reports have told it.
+            return () if outer.protocol in MEMBERSHIP else self._ingress(port, outer, packet, now)
+        if outer.destination in self.plane.addresses:
+            return self._ours(port, outer, packet, offset, now)
+        way = self.vpn.unicast(port, outer, packet)
+        return self._drop(way) if isinstance(way, str) else way
+
+    def _taken(self, port: str, packet: bytes, now: float) -> Iterable[Emission]:
         if self.pim is not None and is_multicast(packet) and not self._is_ingress(packet):
             return self.pim.receive(port, packet, now)
         try:
@@ -208,6 +243,11 @@ class RouterNode:
             and packet[offset + 2 : offset + 4] != _VXLAN
         ):
             return self._datagram(outer, packet, offset, now)
+        if self.vpn is not None and port not in self.plane.edge_interfaces:
+            inner = inside(outer, packet[offset : outer.end])
+            if inner is not None:
+                way = self.vpn.arrived(outer, inner)
+                return self._drop(way) if isinstance(way, str) else way
         found = opened(outer, packet, offset)
         if isinstance(found, str):
             return self._drop(found)
@@ -252,11 +292,17 @@ class RouterNode:
     ) -> Iterable[Emission]:
         """As BFIR, impose the BitString of an (S,G) that came in from its own host."""
         flow = self.plane.ingress_flows.get((outer.source, outer.destination))
-        if port not in self.plane.edge_interfaces or (flow is None and not self._labels.present):
+        key = outer.source, outer.destination
+        on_tree = self.vpn is not None and key in self.vpn.wanted
+        known = flow is not None or self._labels.present or on_tree or self._only_here(key)
+        if port not in self.plane.edge_interfaces or not known:
             return self._drop("no-ingress-flow")
         forwarded = ip.forwarded(packet[: outer.end])
         if forwarded is None:
             return self._drop("ttl")
+        if self.vpn is not None and (on_tree or self._only_here(key)):
+            here = self._egress_of(forwarded) if key in self.plane.egress_flows else []
+            return [*here, *self._onto_tree(forwarded, now)] if on_tree else here
         if flow is None:
             imposed = self._labels.impose(outer.source, outer.destination, forwarded)
             return self._drop(imposed) if isinstance(imposed, str) else imposed
@@ -269,6 +315,35 @@ class RouterNode:
             flow.sub_domain_id, flow.bsl, flow.sets, proto, forwarded, bfir_id, entropy, 64, now
         )
 
+    def _only_here(self, flow: tuple[ip.IpAddress, ip.IpAddress]) -> bool:
+        """Say whether a flow of the VPN, on source trees of the core, has members of ours."""
+        part = self.plane.vpn
+        return part is not None and part.tunnel is not None and flow in self.plane.egress_flows
+
+    def _onto_tree(self, packet: bytes, now: float) -> list[Emission]:
+        """Put a packet of the VPN on our source tree of the core."""
+        if self.vpn is None or self.pim is None:
+            self.drops["no-pim"] += 1
+            return []
+        return self.pim.receive(PMSI, self.vpn.on_tree(packet), now)
+
+    def _off_tree(self, packet: bytes) -> list[Emission]:
+        """Take a packet of the VPN off another router's source tree."""
+        outer, offset = ip.parse(packet)
+        inner = inside(outer, packet[offset : outer.end])
+        if inner is None:
+            self.drops["gre-protocol"] += 1
+            return []
+        return self._egress_of(inner)
+
+    def _hand(self, port: str, destination: ip.IpAddress, packet: bytes) -> Iterable[Emission]:
+        """Send an IP packet out of a port to a neighbor that answers for its destination."""
+        far, _ = self._far_ends.get((self.name, port), ("", ""))
+        if destination not in self._owners.get(far, ()):
+            return self._drop("no-neighbor")
+        kind = EtherType.IPV4 if destination.version == 4 else EtherType.IPV6
+        return ((port, self._front(port, kind) + packet),)
+
     def _out(self, destination: ip.IpAddress, packet: bytes) -> Iterable[Emission]:
         """Send an IP packet by the FIB; of equal-cost next hops the first."""
         route = self.plane.fib.lookup(destination)
@@ -277,9 +352,7 @@ class RouterNode:
         hop = route.next_hops[0]
         port = hop.interface
         if not hop.router:  # it is on the link itself: somebody there has to answer for it
-            far, _ = self._far_ends.get((self.name, port), ("", ""))
-            if destination not in self._owners.get(far, ()):
-                return self._drop("no-neighbor")
+            return self._hand(port, destination, packet)
         kind = EtherType.IPV4 if destination.version == 4 else EtherType.IPV6
         return ((port, self._front(port, kind) + packet),)
 

@@ -46,6 +46,18 @@ class User:
     """Public keys, a line each, as in OpenSSH's authorized_keys."""
 
 
+def key_problem(host_key: str = "", authorized_keys: str = "") -> str:
+    """Return why one of these is no key (no private one, no public ones); empty: all are."""
+    try:
+        if host_key:
+            asyncssh.import_private_key(host_key)
+        for line in authorized_keys.splitlines():
+            asyncssh.import_public_key(line)
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        return str(error)
+    return ""
+
+
 class DeviceFarm:
     """Routers that answer on the network while the `with` block lasts."""
 

@@ -26,7 +26,7 @@ from toolkit.netconf.index import schema_tree
 from toolkit.netconf.locks import Locks, denied
 from toolkit.netconf.names import Datastore, ErrorOption, Operation, TestOption
 from toolkit.netconf.notifications import EventLog
-from toolkit.netconf.rpcerror import RefusedError, refused
+from toolkit.netconf.rpcerror import RefusedError, from_data_plane, refused
 from toolkit.netconf.servermodules import server_modules
 from toolkit.netconf.stores import Config, Stores
 from toolkit.netconf.tree import Node
@@ -43,6 +43,7 @@ class Device:
         *,
         state: Callable[[], Mapping[str, Any]] | None = None,
         on_commit: Callable[[Mapping[str, Any]], None] | None = None,
+        check: Callable[[Mapping[str, Any]], None] | None = None,
         config: Mapping[str, Any] | None = None,
         startup: bool = True,
         on_startup: Callable[[Node], None] | None = None,
@@ -53,11 +54,11 @@ class Device:
         """`state` returns config-false data (RFC 7951) that <get> adds to running.
 
         `on_commit` is told each new running configuration before it counts as running; a
-        ToolkitError from it refuses the commit.  `config` is what runs at first (not told), and
-        what is in startup; SchemaError when invalid.  `startup` offers the capability :startup, and
-        `on_startup` is told each new startup configuration (a ToolkitError refuses the change).
-        `access` limits what users may do; without it everybody may do everything.  `flavours`: how
-        the server differs from RFC 6241.
+        ToolkitError from it refuses the commit.  `check` may refuse a valid configuration before
+        that (`applier`).  `config` is what runs at first (not told), and what is in startup;
+        SchemaError when invalid.  `startup` offers :startup, and `on_startup` is told each new
+        startup configuration (a ToolkitError refuses the change).  `access` limits what users may
+        do; without it everybody may.  `flavours`: how the server differs from RFC 6241.
         """
         self.name, self.schema = name, schema
         self.index = schema_tree(schema)
@@ -73,7 +74,7 @@ class Device:
         """Unix time at second 0 of the clock that `now` comes from."""
         self.stream = EventLog()
         self._state, self._on_commit, self._on_startup = state, on_commit, on_startup
-        self._stores = Stores(name, schema, self.index, config)
+        self._stores = Stores(name, schema, self.index, config, check)
         self._stores.meddled = self.trouble.dirty_candidate
         self._locks = Locks()
         self._pending: Pending | None = None
@@ -345,7 +346,7 @@ class Device:
                 try:
                     self._on_commit(config.document or {})
                 except ToolkitError as error:
-                    raise refused("operation-failed", str(error), layer="application") from None
+                    raise from_data_plane(error) from None
             self._changed(before, config, Datastore.RUNNING, session, now)
         self._stores.running = config
         self._stores.reset()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from toolkit.errors import Problem, SchemaError
+from toolkit.errors import Problem, SchemaError, ToolkitError
 from toolkit.netconf.names import BASE_NS
 from toolkit.netconf.schema import compact, xpath
 from toolkit.netconf.tree import Node, QName
@@ -137,8 +137,24 @@ def from_schema_error(error: SchemaError) -> RefusedError:
     return RefusedError(*map(_violation, error.problems))
 
 
+def from_data_plane(error: ToolkitError) -> RefusedError:
+    """Return what the data plane refuses, with the data paths that it names."""
+    if not isinstance(error, SchemaError):
+        return refused("operation-failed", str(error), layer="application")
+    return RefusedError(
+        *(
+            RpcError(tag="operation-failed", message=_words(problem), path=problem.place.path)
+            for problem in error.problems
+        )
+    )
+
+
+def _words(problem: Problem) -> str:
+    return problem.what + (f" ({problem.remedy})" if problem.remedy else "")
+
+
 def _violation(problem: Problem) -> RpcError:
-    message = problem.what + (f" ({problem.remedy})" if problem.remedy else "")
+    message = _words(problem)
     for pattern, tag, app_tag in _VIOLATIONS:
         if pattern.search(problem.what):
             return RpcError(tag=tag, app_tag=app_tag, message=message, path=problem.place.path)

@@ -6,15 +6,15 @@ rights and locks are looked at here; that is `router`'s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.errors import SchemaError
+from toolkit.errors import SchemaError, ToolkitError
 from toolkit.netconf.datastore import EMPTY, edit
 from toolkit.netconf.defaults import Mode, shown
 from toolkit.netconf.names import Datastore, ErrorOption, Operation, TestOption
-from toolkit.netconf.rpcerror import RefusedError, RpcError, from_schema_error
+from toolkit.netconf.rpcerror import RefusedError, RpcError, from_data_plane, from_schema_error
 from toolkit.netconf.schema import SchemaTree
 from toolkit.netconf.tree import Node, to_xml
 from toolkit.yang.schema import Schema
@@ -42,10 +42,18 @@ class Stores:
     """Running, candidate and startup of one router."""
 
     def __init__(
-        self, name: str, schema: Schema, index: SchemaTree, config: Mapping[str, Any] | None
+        self,
+        name: str,
+        schema: Schema,
+        index: SchemaTree,
+        config: Mapping[str, Any] | None,
+        check: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
-        """`config` is in all three.  Raises SchemaError when it is invalid."""
-        self._name, self._schema, self._index = name, schema, index
+        """`config` is in all three.  Raises SchemaError when it is invalid.
+
+        `check` is asked about every other configuration that the schema has nothing against.
+        """
+        self._name, self._schema, self._index, self._check = name, schema, index, check
         document = schema.parse_json(config, name) if config else {}
         self.running = self.candidate = self.startup = self._config(document)
         self.editor = 0
@@ -114,9 +122,15 @@ class Stores:
         if config.document is not None:
             return config
         try:
-            return self._config(self._schema.parse_xml(to_xml(config.tree.children), self._name))
+            known = self._config(self._schema.parse_xml(to_xml(config.tree.children), self._name))
         except SchemaError as error:
             raise from_schema_error(error) from None
+        if self._check is not None and known.tree != self.running.tree:
+            try:
+                self._check(known.document or {})
+            except ToolkitError as error:
+                raise from_data_plane(error) from None
+        return known
 
     def _config(self, document: Mapping[str, Any]) -> Config:
         return Config(EMPTY.with_children(self._index.from_json(document)), document)

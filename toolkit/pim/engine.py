@@ -82,6 +82,8 @@ class MulticastEngine:
             if port.membership is not None and port.address is not None
         }
         self._started = False
+        self._asked: list[tuple[str, IpAddress, IpAddress]] = []
+        """What the router joins by itself, and has not yet."""
         self._refresh: float | None = None
         self._decided: dict[tuple[str, IpAddress, IpAddress], tuple[int, Decision]] = {}
         self._templates: dict[tuple[IpAddress, IpAddress], ip.Template] = {}
@@ -103,10 +105,14 @@ class MulticastEngine:
     @property
     def deadline(self) -> float | None:
         """When `expire` wants to be called."""
-        if self._queriers and not self._started:
+        if self._asked or (self._queriers and not self._started):
             return 0.0
         times = [q.deadline for q in self._queriers.values()]
         return min((t for t in (*times, self._refresh) if t is not None), default=None)
+
+    def join(self, port: str, group: IpAddress, source: IpAddress) -> None:
+        """Join (S,G) for the router itself, at the first `expire`."""
+        self._asked.append((port, group, source))
 
     def mfib(self) -> Mfib:
         return self.router.mfib()
@@ -124,6 +130,9 @@ class MulticastEngine:
             outputs += (Out(port, packet) for packet in packets)
             outputs += self._changed(port, changes, now)
         self._started = True
+        asked, self._asked = self._asked, []
+        for port, group, source in asked:
+            outputs += self._sends(self.router.membership(port, group, source, joined=True), now)
         if self._refresh is not None and self._refresh <= now:
             outputs += self._sends(self.router.expire(now), now)
             repeated = self.router.refresh()

@@ -1,6 +1,6 @@
 """What each router advertises about BIER: sub-domains, BFR-ids, BIFT-ids; and what is wrong.
 
-RFC 8279 section 5, RFC 8401 section 6 (the IS-IS sub-TLVs and the rules of ignoring them).  Law:
+RFC 8279 section 5; RFC 8401 section 6 and RFC 8444 section 2 (what to ignore).  Law:
 what the RFC says to ignore is left out here, with a Gap that says so, and does not exist for
 anything after.  Pure.
 
@@ -30,7 +30,8 @@ class GapReason(StrEnum):
     """Why a router, or a BFER, is missing from BIER tables."""
 
     NOT_ADVERTISED = "bfr-prefix-not-advertised"
-    """IS-IS does not advertise the BFR-prefix, so nobody hears of the BFR (RFC 8401 section 4)."""
+    """The IGP does not advertise the BFR-prefix, so nobody hears of the BFR (RFC 8401 section 4,
+    RFC 8444 section 2.1)."""
     NOT_HOST_PREFIX = "bfr-prefix-not-a-host-route"
     """RFC 8279 section 2: a BFR-prefix is an address of the BFR."""
     INVALID_BFR_ID = "invalid-bfr-id"

@@ -191,8 +191,8 @@ class _Domain:
         return {number: known[first[number]] for number in capable if first[number]}
 
     def _rank(self, number: int, neighbor: Neighbor) -> tuple[int, str, str, str]:
-        system_id = self._underlay.state.routers[neighbor.router].system_id
-        return self._paths.distance[number], system_id, neighbor.router, neighbor.interface
+        rank = self._underlay.rank(neighbor.router)
+        return self._paths.distance[number], rank, neighbor.router, neighbor.interface
 
     def _ways_to(self, number: int, encapsulation: Encapsulation) -> list[Neighbor]:
         paths = self._paths

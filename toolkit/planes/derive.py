@@ -13,6 +13,8 @@ from functools import cached_property
 
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.bfrs import Bfrs, read_bfrs
+from toolkit.planes.interior import identity
+from toolkit.planes.mvpn import Overlay, VpnPart
 from toolkit.planes.pim import PimPlane, pim_plane
 from toolkit.planes.plane import Neighbors, Plane
 from toolkit.planes.replication import Replication
@@ -63,7 +65,17 @@ class Network:
     def replication(self, name: str) -> Replication | None:
         """Return labels and trees of a router; None where nobody does segment routing."""
         domain = self.sr_domain
-        return Replication(domain, self.underlay, name) if domain.in_use else None
+        if not domain.in_use:
+            return None
+        router, overlay = self.state.routers[name], self.overlay
+        flows = None if overlay is None or not router.mvpns else overlay.tree_flows(router)
+        return Replication(domain, self.underlay, name, flows)
+
+    @cached_property
+    def overlay(self) -> Overlay | None:
+        """What BGP MVPN makes of the state; None where no router takes part in any."""
+        used = any(router.mvpns for router in self.state.routers.values())
+        return Overlay(self.underlay, self.bfrs) if used else None
 
     @property
     def state(self) -> NetworkState:
@@ -125,15 +137,23 @@ class Network:
         interfaces = tuple(self.underlay.interfaces(name))
         tables = LazyTables(self.rows, name)
         own = self.bfrs.by_router.get(name, {})
+        protocol = self.underlay.protocol
+        ingress, egress, vpn = router.ingress_flows, router.egress_flows, None
+        if router.mvpns and self.overlay is not None:
+            ingress += self.overlay.ingress(name)
+            egress += self.overlay.egress(name)
+            vpn = VpnPart(self.overlay, name)
         return Plane(
             router=name,
             system_id=router.system_id,
+            router_id=router.router_id,
+            protocol=protocol,
             addresses=frozenset(a.ip for i in interfaces for a in i.addresses),
             fib=self.underlay.lazy_fib(name),
             adjacencies=tuple(
                 Neighbors(
                     port,
-                    self.state.routers[theirs.end.node].system_id,
+                    identity(self.state.routers[theirs.end.node], protocol),
                     theirs.end.node,
                 )
                 for port, (_ours, theirs) in sorted(self.underlay.ways(name).items())
@@ -147,8 +167,8 @@ class Network:
                 for bsl, binding in bfr.bindings.items()
             },
             bfr_ids={bfr.sub_domain_id: bfr.bfr_id for bfr in own.values() if bfr.bfr_id},
-            ingress_flows={(flow.source, flow.group): flow for flow in router.ingress_flows},
-            egress_flows={(flow.source, flow.group): flow for flow in router.egress_flows},
+            ingress_flows={(flow.source, flow.group): flow for flow in ingress},
+            egress_flows={(flow.source, flow.group): flow for flow in egress},
             edge_interfaces={
                 i.name: self._hosts[end]
                 for i in interfaces
@@ -156,11 +176,17 @@ class Network:
             },
             core_bier=frozenset(i.name for i in interfaces if i.bier),
             accept_host_bier=frozenset(i.name for i in interfaces if i.accept_host_bier),
+            protection={
+                i.name: i.protection
+                for i in interfaces
+                if i.protection is not None and End(name, i.name) in self._hosts
+            },
             tunnel_sources=self._tunnel_sources,
             left_out=tables.gaps,
             ways=tables.ways,
             pim=self.pim(name),
             replication=self.replication(name),
+            vpn=vpn,
         )
 
     def pim(self, name: str) -> PimPlane | None:

@@ -31,7 +31,7 @@ class Route(NamedTuple):
     next_hops: tuple[NextHop, ...]
     """Of equal cost, in the order of preference."""
     connected: bool = False
-    """Our own interface's prefix; the others were computed by IS-IS."""
+    """Our own interface's prefix; the others were computed by the IGP."""
 
 
 class Fib:

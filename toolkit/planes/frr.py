@@ -232,7 +232,7 @@ class Repairs:
                     for first, number, metric, port in out
                     if to[number] < to_own[number] + ours
                 ]
-                for met, cost, (_system_id, _first, port) in sorted(ways):
+                for met, cost, (_rank, _first, port) in sorted(ways):
                     if self._leads(name, port):
                         found.append(_Reached(name, self._number(name), port, cost, not met))
                         break
@@ -241,7 +241,7 @@ class Repairs:
 
     def _order(self, router: str, port: str) -> tuple[str, str, str]:
         """What decides where nothing else does."""
-        return self._underlay.state.routers[router].system_id, router, port
+        return self._underlay.rank(router), router, port
 
     def _hop(self, candidate: _Candidate) -> Hop:
         name, port = candidate.router, candidate.port

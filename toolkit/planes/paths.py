@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from toolkit.inet.ip import DEFAULT_TTL
+from toolkit.inet import gre
+from toolkit.inet.ip import DEFAULT_TTL, header_size
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.derive import Network
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, Interface, IpAddress, NetworkState
+
+_VPN_LABEL: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Path:
     that router is the source itself); None: it came nowhere."""
     reason: str = ""
     """Why it came nowhere."""
+    extra: tuple[int, ...] = ()
+    """Bytes that a VPN put before the packet on each of `cables`; empty: none."""
 
     @property
     def at(self) -> str:
@@ -88,6 +94,20 @@ class _Step:
     """The destination itself has to answer there."""
 
 
+@dataclass(slots=True)
+class _Way:
+    """A packet under way."""
+
+    destination: IpAddress
+    outer: IpAddress | None = None
+    """In a VPN: the edge router that it is inside a packet to; None: it is not."""
+
+    @property
+    def extra(self) -> int:
+        """Bytes before it: MPLS in GRE (RFC 4023), the longest of what carries a VPN."""
+        return 0 if self.outer is None else header_size(self.outer) + gre.HEADER + _VPN_LABEL
+
+
 class Paths:
     """The unicast paths of one network; make one where many paths are asked for."""
 
@@ -121,6 +141,8 @@ class Paths:
         if not source.port and self._step(source.node, destination) is None:
             return Path((), (source.node,), source)
         step = _Step(source) if source.port else self._step(source.node, destination)
+        way = _Way(destination)
+        extra: list[int] = []
         while isinstance(step, _Step):
             out = step.out
             cable = self._cables.get(out)
@@ -129,7 +151,8 @@ class Paths:
                 break
             here = cable.b if cable.a == out else cable.a
             host = here.node in self._hosts
-            onward = None if host else self._step(here.node, destination)
+            extra.append(way.extra)
+            onward = None if host else self._onward(here, way)
             if step.neighbor and here.node != step.neighbor:
                 step = f"{out.node} {out.port} does not lead to {step.neighbor}"
                 break
@@ -140,14 +163,42 @@ class Paths:
             cables.append(cable)
             nodes.append(here.node)
             if onward is None:
-                return Path(tuple(cables), tuple(nodes), here)
+                return Path(tuple(cables), tuple(nodes), here, extra=tuple(extra))
             if again:
                 step = f"the route to {destination} loops at {here.node}"
             elif len(cables) >= ttl:
                 step = f"the TTL of packets to {destination} has run out at {here.node}"
             else:
                 step = onward
-        return Path(tuple(cables), tuple(nodes), None, step or "")
+        return Path(tuple(cables), tuple(nodes), None, step or "", tuple(extra))
+
+    def _onward(self, here: End, way: _Way) -> _Step | str | None:
+        """Return what the router does that the packet came to by `here`.
+
+        In a VPN (RFC 4364) it goes to the edge router that its destination is behind, inside a
+        packet to that one's own address.
+        """
+        plane = self._plane(here.node)
+        vpn = None if plane is None else plane.vpn
+        if way.outer is None and vpn is not None and here.port in vpn.ports:
+            if plane is not None and way.destination in plane.addresses:
+                return None
+            route = vpn.route(here.port, way.destination)
+            if route is None:
+                return f"{here.node} has no route to {way.destination} in the VPN"
+            if route.address is None:
+                return _Step(End(here.node, route.port), connected=True)
+            way.outer = route.address
+        step = self._step(here.node, way.outer or way.destination)
+        if way.outer is None or step is not None:
+            return step
+        way.outer = None
+        arriving = None if vpn is None else vpn.arriving(way.destination)
+        if arriving is None:
+            return f"{here.node} has no route to {way.destination} in the VPN"
+        if plane is not None and way.destination in plane.addresses:
+            return None
+        return _Step(End(here.node, arriving.port), connected=True)
 
     def _step(self, router: str, destination: IpAddress) -> _Step | str | None:
         """Return what a router does with the packet, or why it does nothing; None: it takes it."""

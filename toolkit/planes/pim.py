@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from toolkit.pim.domain import Around, Domain
 from toolkit.pim.igmp import SOURCE_SPECIFIC, link_local
@@ -24,6 +24,11 @@ from toolkit.state.model import (
 
 if TYPE_CHECKING:
     from toolkit.planes.plane import Plane
+
+
+PMSI: Final = "pmsi"
+"""Where a VPN's packets enter and leave the source trees of the core (RFC 6513 section 3.1): no
+interface of the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,17 +102,23 @@ def surroundings(plane: Plane) -> Surroundings | None:
             known[address] = _rpf(plane, address)
         return known[address]
 
+    ports = plane.pim.ports
+    if plane.vpn is not None and (plane.vpn.tunnel is not None or plane.vpn.tunnels):
+        ports = {**ports, PMSI: Port(name=PMSI, pim=True)}
     return Surroundings(
         router=plane.router,
         routing=plane.pim.routing,
         addresses=plane.addresses,
-        ports=plane.pim.ports,
+        ports=ports,
         own=plane.pim.own,
         rpf=rpf,
     )
 
 
 def _rpf(plane: Plane, address: IpAddress) -> Rpf:
+    tunnel = None if plane.vpn is None else plane.vpn.tunnel
+    if tunnel is not None and address == tunnel.source:
+        return Rpf(interface=PMSI)
     if address in plane.addresses:
         return Rpf(ours=True)
     route = plane.fib.lookup(address)

@@ -3,7 +3,7 @@
 RFC 8279 section 4 (underlay, BIER layer, flow overlay in one router).  Law: a plane is a value,
 made by `toolkit.planes.derive`, and its tables never change, whether they are made already or when
 first looked at; engines run on it, NETCONF shows it (`state_tree`, the config false parts of
-llmsync-bier and llmsync-isis in the JSON of RFC 7951).  Pure.
+our modules in the JSON of RFC 7951).  Pure.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from toolkit.pim.engine import MulticastUse
 from toolkit.planes.bfrs import Gap
 from toolkit.planes.bier_shown import bifts_tree, protection_tree
 from toolkit.planes.fib import Fib
+from toolkit.planes.interior import Protocol
 from toolkit.planes.jsonvalue import Json
+from toolkit.planes.mvpn import VpnPart
 from toolkit.planes.pim import PimPlane
 from toolkit.planes.pim_shown import pim_tree
 from toolkit.planes.replication import Replication
 from toolkit.planes.srtree import split, sr_tree
 from toolkit.planes.tables import LazyBifts
 from toolkit.planes.ways import Ways
-from toolkit.state.model import EgressFlow, IngressFlow, IpAddress
+from toolkit.state.model import EdgeProtection, EgressFlow, IngressFlow, IpAddress
 
 Flow = tuple[IpAddress, IpAddress]
 """(S,G)."""
@@ -38,10 +40,11 @@ Flow = tuple[IpAddress, IpAddress]
 
 @dataclass(frozen=True, slots=True)
 class Neighbors:
-    """One IS-IS adjacency as a router sees it."""
+    """One adjacency of the IGP as a router sees it."""
 
     interface: str
-    system_id: str
+    identifier: str
+    """System-id of the neighbor, over OSPF its router-id."""
     router: str
 
 
@@ -49,9 +52,13 @@ class Neighbors:
 class Plane:
     router: str
     system_id: str
+    """Over IS-IS; empty: it runs none."""
+    router_id: str
+    """Over OSPF."""
     addresses: frozenset[IpAddress]
     """Our own: packets to them are for us."""
     fib: Fib
+    """That of the core: interfaces in a VRF are not in it."""
     adjacencies: tuple[Neighbors, ...]
     birt: Mapping[tuple[int, int], Mapping[int, Row]]
     """(sub-domain, BSL in bits) -> BFR-id -> row."""
@@ -73,6 +80,8 @@ class Plane:
     """
     accept_host_bier: frozenset[str]
     """Edge interfaces whose hosts may impose BIER."""
+    protection: Mapping[str, EdgeProtection]
+    """Edge interfaces that take from hosts only what is said here."""
     tunnel_sources: frozenset[IpAddress]
     """BFR-prefixes of the BFRs that may send us BIER in GRE."""
     left_out: Callable[[], tuple[Gap, ...]]
@@ -85,6 +94,11 @@ class Plane:
     replication: Replication | None = field(default=None, compare=False)
     """Labels and trees of SR-P2MP, made when they are asked for; None: nobody does segment
     routing."""
+
+    protocol: Protocol = Protocol.ISIS
+    """The IGP."""
+    vpn: VpnPart | None = field(default=None, compare=False)
+    """Unicast in the VRFs of an edge router; None: it has none."""
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -148,10 +162,27 @@ class Plane:
             return Arrived.CORE
         return Arrived.HOST_EDGE if interface in self.accept_host_bier else Arrived.EDGE
 
+    def permitted(self, interface: str) -> Mapping[BiftKey, int] | None:
+        """Return the bits that the host behind an edge interface may address; None: all (RFC 8279
+        section 9)."""
+        protection = self.protection.get(interface)
+        if protection is None:
+            return None
+        return {
+            key: protection.bit_strings[key.si]
+            for key in self.bift_ids.values()
+            if key.si in protection.bit_strings
+        }
+
+    def takes_source(self, interface: str, source: IpAddress) -> bool:
+        """Say whether multicast of a source is taken on an interface."""
+        protection = self.protection.get(interface)
+        return protection is None or source in protection.sources
+
     def state_tree(
         self, counters: Mapping[str, int] | None = None, multicast: MulticastUse | None = None
     ) -> dict[str, Json]:
-        """Return the config false nodes of llmsync-bier, -pim and -isis that this plane knows.
+        """Return the config false nodes of our modules that this plane knows.
 
         `counters`: those of an engine (`Engine.counters`); without them no counters are shown.
         `multicast`: what the multicast engine has come to; without it no multicast table.
@@ -166,8 +197,10 @@ class Plane:
             tree["llmsync-bier:bier"] = bier
         if self.pim is not None:
             tree |= pim_tree(self.pim, multicast)
-        if self.system_id:
+        if self.protocol is Protocol.ISIS and self.system_id:
             tree["llmsync-isis:isis"] = self._isis_tree()
+        if self.protocol is Protocol.OSPF and self.router_id:
+            tree["llmsync-ospf:ospf"] = self._ospf_tree()
         if self.replication is not None:
             tree |= sr_tree(self.replication, counters, alone=not self.bfr)
         return tree
@@ -177,18 +210,30 @@ class Plane:
             "adjacency": [
                 {
                     "interface": neighbor.interface,
-                    "neighbor-system-id": neighbor.system_id,
+                    "neighbor-system-id": neighbor.identifier,
                     "neighbor-hostname": neighbor.router,
                 }
                 for neighbor in self.adjacencies
             ],
-            "route": [
-                {
-                    "prefix": str(route.prefix),
-                    "metric": route.metric,
-                    "next-hop": [hop.interface for hop in route.next_hops],
-                }
-                for route in self.fib.routes
-                if not route.connected
-            ],
+            "route": self._routes(),
         }
+
+    def _ospf_tree(self) -> Json:
+        return {
+            "neighbor": [
+                {"interface": neighbor.interface, "router-id": neighbor.identifier}
+                for neighbor in self.adjacencies
+            ],
+            "route": self._routes(),
+        }
+
+    def _routes(self) -> Json:
+        return [
+            {
+                "prefix": str(route.prefix),
+                "metric": route.metric,
+                "next-hop": [hop.interface for hop in route.next_hops],
+            }
+            for route in self.fib.routes
+            if not route.connected
+        ]

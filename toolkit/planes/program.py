@@ -34,7 +34,10 @@ def program_of(plane: Plane, devices: Mapping[str, str] | None = None) -> Progra
     flows = plane.egress_flows.values()
     ports = {port: Interface() for port in plane.edge_interfaces}
     ports |= {port: Interface() for flow in flows for port in flow.interfaces}
-    ports |= {port: Interface(Arrived.HOST_EDGE) for port in plane.accept_host_bier}
+    ports |= {
+        port: Interface(Arrived.HOST_EDGE, permitted=plane.permitted(port))
+        for port in plane.accept_host_bier
+    }
     ports |= {port: Interface(Arrived.CORE) for port in plane.core_bier}
     return Program(
         name=plane.router,

@@ -28,16 +28,25 @@ from toolkit.state.model import (
     IpNetwork,
     P2mpPolicy,
     ReplicationSegment,
+    TreeFlow,
 )
 
 
 class Replication:
     """One router of a network with some failures."""
 
-    def __init__(self, domain: SrDomain, underlay: Underlay, router: str) -> None:
+    def __init__(
+        self,
+        domain: SrDomain,
+        underlay: Underlay,
+        router: str,
+        flows: tuple[TreeFlow, ...] | None = None,
+    ) -> None:
+        """`flows`: those that go on trees here; None: all that are configured to."""
         self.domain, self.router = domain, router
         self._underlay = underlay
         self._state = domain.state.routers[router]
+        self._flows = self._state.tree_flows if flows is None else flows
         self._hops: dict[IpNetwork, Hop | Lost] = {}
 
     @cached_property
@@ -216,14 +225,12 @@ class Replication:
 
     @property
     def flows(self) -> frozenset[tuple[IpAddress, IpAddress]]:
-        """Every (S,G) that is configured to go on a tree here."""
-        return frozenset((flow.source, flow.group) for flow in self._state.tree_flows)
+        """Every (S,G) that goes on a tree here."""
+        return frozenset((flow.source, flow.group) for flow in self._flows)
 
     def imposed(self, source: IpAddress, group: IpAddress) -> Segment | str:
         """Return the segment that an (S,G) starts at, or why it starts at none."""
-        flow = next(
-            (f for f in self._state.tree_flows if (f.source, f.group) == (source, group)), None
-        )
+        flow = next((f for f in self._flows if (f.source, f.group) == (source, group)), None)
         if flow is None:
             return "no-tree-flow"
         policy = self.policy(flow.root, flow.tree_id)

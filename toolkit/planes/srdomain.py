@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache, cached_property
 from ipaddress import ip_network
 
+from toolkit.planes.interior import Protocol, circuit, identity, protocol_of
 from toolkit.state.model import IpAddress, IpNetwork, NetworkState, ReplicationSegment, RouterState
 
 InstanceKey = tuple[IpAddress, int, int]
@@ -30,7 +31,7 @@ class SrGapReason(StrEnum):
     NODE_SID_CLASH = "node-sid-clash"
     """One index for two prefixes, or two for one."""
     NODE_SID_NOT_ADVERTISED = "node-sid-not-advertised"
-    """The prefix is no address of an IS-IS interface of the router."""
+    """The prefix is no address of an interface of the router in the IGP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,14 @@ def host_prefix(address: IpAddress) -> IpNetwork:
     return ip_network(address)
 
 
-def advertised(router: RouterState) -> frozenset[IpNetwork]:
-    """Return the prefixes that IS-IS on a router is told of."""
-    if not router.system_id:
+def advertised(router: RouterState, protocol: Protocol) -> frozenset[IpNetwork]:
+    """Return the prefixes that the IGP on a router is told of."""
+    if not identity(router, protocol):
         return frozenset()
     return frozenset(
         address.network
         for interface in router.interfaces.values()
-        if interface.enabled and interface.isis is not None
+        if interface.enabled and circuit(interface, protocol) is not None
         for address in interface.addresses
     )
 
@@ -78,7 +79,7 @@ class SrDomain:
         self.prefixes: dict[int, IpNetwork] = {}
         """Index -> its prefix."""
         self.holders: dict[IpNetwork, tuple[str, ...]] = {}
-        """Host route -> routers that advertise it in IS-IS."""
+        """Host route -> routers that advertise it in the IGP."""
         self.edge_ports: frozenset[tuple[str, str]] = frozenset(
             (ours.node, ours.port)
             for cable in state.cables
@@ -86,7 +87,8 @@ class SrDomain:
             if theirs.node in state.hosts
         )
         """(router, interface) with a host behind it."""
-        self._told = {name: advertised(router) for name, router in state.routers.items()}
+        protocol = protocol_of(state)
+        self._told = {name: advertised(r, protocol) for name, r in state.routers.items()}
         self.configured: dict[InstanceKey, dict[str, ReplicationSegment]] = {}
         """Tree instance -> router -> its segment, whether or not it is installed."""
         self.installed: dict[str, dict[int, ReplicationSegment]] = {}
@@ -105,7 +107,7 @@ class SrDomain:
         return holders[0] if len(holders) == 1 else None
 
     def has(self, router: str, address: IpAddress) -> bool:
-        """Say whether IS-IS on a router advertises exactly this address."""
+        """Say whether the IGP on a router advertises exactly this address."""
         return host_prefix(address) in self._told.get(router, ())
 
     def _read_node_sids(self) -> None:

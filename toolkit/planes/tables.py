@@ -83,11 +83,11 @@ class RowMaker:
         for number in first:
             far = to.far(here) - to.far(number)
             ways += [(far, way) for way in self._ways_to(own, bsl, number, far)]
-        routers = self.underlay.state.routers
+        rank = self.underlay.rank
         if len(ways) > 1:
             ways.sort(
                 key=lambda way: (
-                    way[0], routers[way[1].router].system_id, way[1].router, way[1].interface
+                    way[0], rank(way[1].router), way[1].router, way[1].interface
                 )
             )  # fmt: skip
         return tuple(way for _far, way in ways)

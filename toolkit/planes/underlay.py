@@ -1,9 +1,10 @@
-"""The routing underlay that IS-IS makes of a state: who advertises what, who reaches whom, and how.
+"""The routing underlay that the IGP makes of a state: who advertises what, who reaches whom, how.
 
-RFC 8279 section 4.1 (routing underlay), RFC 5305 (wide metrics, prefixes), ISO/IEC 10589.  Law: a
-router knows what reachable routers advertise and its own interfaces, nothing else.  Shortest paths
-are computed once for each router, from it or towards it, when first asked for.  What failures leave
-as it was is taken from the underlay without them.  Pure.
+RFC 8279 section 4.1 (routing underlay), RFC 5305 (wide metrics, prefixes), ISO/IEC 10589; RFC 2328
+sections 12.4.1 (stub networks) and 16.1, in one area.  Law: a router knows what reachable routers
+advertise and its own interfaces, nothing else.  Shortest paths are computed once for each router,
+from it or towards it, when first asked for.  What failures leave as it was is taken from the
+underlay without them.  Pure.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from toolkit.igp.inward import InwardPaths, PathsOnTheWay, inward_paths
 from toolkit.igp.spf import UNREACHABLE, ShortestPaths, shortest_paths
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures, Side, adjacencies
 from toolkit.planes.fib import Fib, LazyFib, NextHop, Route
+from toolkit.planes.interior import Protocol, circuit, identity, in_vrf, protocol_of, rank
 from toolkit.planes.prefixes import Prefixes
 from toolkit.planes.srdomain import SrDomain
 from toolkit.state.model import Cable, Interface, IpAddress, IpNetwork, NetworkState
@@ -28,14 +30,14 @@ INFINITE: Final = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """A prefix in a router's link state PDU."""
+    """A prefix in a router's link state PDU, or in its router-LSA."""
 
     network: IpNetwork
     metric: int
 
 
 class Underlay:
-    """IS-IS over one state with some failures."""
+    """The IGP over one state with some failures."""
 
     def __init__(
         self,
@@ -51,6 +53,8 @@ class Underlay:
         self.state, self.down, self._intact = state, down, intact
         if intact is not None:
             candidates = intact.adjacencies
+        self.protocol: Protocol = protocol_of(state) if intact is None else intact.protocol
+        """Which IGP it is; it follows from the configurations, whatever has failed."""
         self._candidates = adjacencies(state) if candidates is None else candidates
         cables = state.cables if intact is None else intact.cables_at(down)
         self.cut = frozenset(e for c in cables if down.cuts(c) for e in (c.a, c.b))
@@ -181,24 +185,26 @@ class Underlay:
                 yield interface
 
     def prefixes(self, router: str) -> tuple[Prefix, ...]:
-        """Return what a router advertises: the prefixes of its interfaces that IS-IS is told of."""
+        """Return what a router advertises: the prefixes of its interfaces in the IGP."""
         if self._intact is not None and router not in self.changed:
             return self._intact.prefixes(router)
         if router not in self._prefixes:
             best: dict[IpNetwork, int] = {}
-            if self.state.routers[router].system_id:
+            if identity(self.state.routers[router], self.protocol):
+                apart = in_vrf(self.state.routers[router])
                 for interface in self.interfaces(router):
-                    if interface.isis is not None:
+                    configured = circuit(interface, self.protocol)
+                    if configured is not None and interface.name not in apart:
                         for address in interface.addresses:
-                            metric = best.get(address.network, interface.isis.metric)
-                            best[address.network] = min(metric, interface.isis.metric)
+                            metric = best.get(address.network, configured.metric)
+                            best[address.network] = min(metric, configured.metric)
             self._prefixes[router] = tuple(Prefix(n, m) for n, m in best.items())
         return self._prefixes[router]
 
     def next_hops(self, router: str, first_hops: int) -> tuple[NextHop, ...]:
         """Return the next hops of a set of first hops (bits, as in `ShortestPaths`), best first.
 
-        The order is (system-id, name, interface) of the next router: the same whoever asks.
+        The order is (identifier, name, interface) of the next router: the same whoever asks.
         """
         known = self._next_hops.setdefault(router, {})
         if first_hops not in known:
@@ -207,12 +213,16 @@ class Underlay:
             )
         return known[first_hops]
 
+    def rank(self, router: str) -> str:
+        """Return the router's identifier in the IGP, as it is ordered by."""
+        return rank(self.state.routers[router], self.protocol)
+
     def _ranked(self, router: str) -> list[tuple[int, NextHop]]:
         graph, ways = self.graph, self.ways(router)
         ranked = []
         for position, (number, _metric, port) in enumerate(graph.out[graph.index[router]]):
             name = graph.names[number]
-            key = (self.state.routers[name].system_id, name, port)
+            key = (self.rank(name), name, port)
             ranked.append((key, position, NextHop(port, name, ways[port][1].address.ip)))
         ranked.sort(key=lambda item: item[0])
         return [(position, hop) for _key, position, hop in ranked]
@@ -287,11 +297,13 @@ class Underlay:
         if self._intact is not None and router not in self.changed:
             return self._intact._connected(router)
         if router not in self._own:
+            apart = in_vrf(self.state.routers[router])
             self._own[router] = {
                 address.network: Route(
                     address.network, 0, (NextHop(interface.name),), connected=True
                 )
                 for interface in self.interfaces(router)
+                if interface.name not in apart
                 for address in interface.addresses
             }
         return self._own[router]

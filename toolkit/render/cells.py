@@ -47,10 +47,14 @@ def column(platform: Platform) -> str:
 
 
 def cells(templates: Path | None = None) -> frozenset[tuple[str, str]]:
-    """Return the (feature, platform) pairs that have a template."""
+    """Return the (feature, platform) pairs that payloads have a template for."""
     folder = templates or data_folder("templates")
+    columns = {column(platform) for platform in Platform}
     return frozenset(
-        (feature, file.stem) for feature in FEATURES for file in (folder / feature).glob("*.j2")
+        (feature, file.stem)
+        for feature in FEATURES
+        for file in (folder / feature).glob("*.j2")
+        if file.stem in columns
     )
 
 

@@ -19,16 +19,14 @@ from toolkit.state.readers import READERS, read_router
 
 __all__ = ["LINTS", "Lint", "Remark", "lint"]
 
-__all__ = ["LINTS", "Lint", "Remark", "lint"]
-
 
 LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType(
     {
         Platform.IETF: lint_ietf.lint_ietf,
         Platform.SROS: lint_sros.lint_sros,
         Platform.JUNOS: lint_junos.lint_junos,
-        Platform.VRP: lint_vrp.lint,
-        Platform.IOSXR: lint_iosxr.lint,
+        Platform.VRP: lint_vrp.lint_vrp,
+        Platform.IOSXR: lint_iosxr.lint_iosxr,
     }
 )
 """Platform -> its lint."""

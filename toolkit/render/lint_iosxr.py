@@ -16,7 +16,7 @@ _P2MP = "/pce/segment-routing/traffic-engineering/p2mp"
 _PREFERENCE = 100
 
 
-def lint(root: Branch) -> Iterator[Remark]:
+def lint_iosxr(root: Branch) -> Iterator[Remark]:
     """Yield what is wrong with the configuration of an IOS XR router."""
     yield from _bier(root)
     yield from _deprecated(root)

@@ -17,7 +17,7 @@ from toolkit.state.vrp_multicast import Acls
 _INSTANCE = f"/network-instance/instances/instance[name='{PUBLIC}']"
 
 
-def lint(root: Branch) -> Iterator[Remark]:
+def lint_vrp(root: Branch) -> Iterator[Remark]:
     """Yield what is wrong with the configuration of a VRP router."""
     instance = public_instance(root)
     yield from _families(root, instance)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from toolkit.inventory.model import Igp, Imposition, Transport
+from toolkit.inventory.model import Igp, Imposition, Platform, Transport
 from toolkit.plan.model import (
     FlowPlan,
     PimPlan,
@@ -25,6 +25,10 @@ from toolkit.plan.model import (
 from toolkit.plan.mvpn import vpn_ports
 from toolkit.plan.pim import pim_ports, static_rps
 from toolkit.state.model import BgpSpeaker, IpAddress, IpNetwork, Mvpn, StaticRp
+
+PROTO_1 = frozenset({Platform.JUNOS})
+"""Platforms that send and expect a VPN's packets as BIER Proto 1, with a label from a domain-wide
+block (RFC 9573): so seen at EANTC's test of 2026.  SR OS and VRP use 2; SR OS can be told of 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,9 @@ class Part:
     """Loopbacks of the other edge routers of its VPN, sorted: where its unicast packets go."""
     mvpn: Mvpn | None = None
     """Its part in the multicast VPN; None: no host of the VPN is here."""
+    bier_proto: int = 2
+    """BIER Proto of the VPN's packets: 2, an upstream-assigned label (RFC 8556 section 3.1), or 1
+    where an edge router knows no other."""
     qos: QosPlan | None = None
 
     def variables(self) -> Mapping[str, object]:
@@ -82,6 +89,7 @@ class Part:
             "bgp": self.bgp,
             "mvpn": self.mvpn,
             "vpn_ports": self.vpn_ports,
+            "bier_proto": self.bier_proto,
             "vpn_edges": self.vpn_edges,
             "qos": self.qos,
             "imposed": self.imposed,
@@ -155,9 +163,15 @@ def part_of(plan: Plan, name: str) -> Part:
         bgp=plan.mvpn.speakers.get(name) if plan.mvpn is not None else None,
         mvpn=plan.mvpn.instances.get(name) if plan.mvpn is not None else None,
         vpn_ports=vpn_ports(plan, router),
+        bier_proto=_bier_proto(plan),
         vpn_edges=_vpn_edges(plan, name),
         qos=plan.qos,
     )
+
+
+def _bier_proto(plan: Plan) -> int:
+    edges = plan.mvpn.instances if plan.mvpn is not None else ()
+    return 1 if any(plan.routers[name].platform in PROTO_1 for name in edges) else 2
 
 
 def _vpn_edges(plan: Plan, name: str) -> tuple[IpAddress, ...]:

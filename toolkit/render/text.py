@@ -1,7 +1,7 @@
 """Templates to text, through Jinja2.
 
-A name that the template uses and nobody defined is an error, never an empty string; every value is
-escaped for XML.
+A name that the template uses and nobody defined is an error, never an empty string.  Every value is
+escaped for XML, but in the columns of `_PLAIN`, which are no XML.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import jinja2
 
 from toolkit.datafiles import data_folder
 from toolkit.errors import Place, Problem, TemplateError
+
+_PLAIN: Final = ("frr", "nft", "tc")
+"""Columns whose templates give text for a program, not XML."""
 
 
 def bit_string(value: int, bsl: int) -> str:
@@ -26,7 +30,7 @@ def _environment(templates: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,
-        autoescape=True,
+        autoescape=lambda name: name is None or Path(name).stem not in _PLAIN,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -42,6 +42,10 @@ class Verification:
     """What was judged, where `source` does not say it well: a folder of payloads."""
     down: Failures = NO_FAILURES
     not_modelled: tuple[Statement, ...] = ()
+    unproven: tuple[str, ...] = ()
+    """Lines about configurations that no schema has judged."""
+    planned: tuple[tuple[str, str], ...] = ()
+    """(what, why) of what was taken from the plan, as no configuration says it."""
 
     @property
     def failed(self) -> bool:
@@ -55,10 +59,13 @@ def text(verification: Verification, *, ascii_only: bool = False) -> str:
     marks = ASCII_MARKS if ascii_only else MARKS
     report = verification.report
     blocks = [_heading(verification), "\n".join(_check_lines(report, marks))]
+    if unchecked := _unchecked_lines(verification):
+        blocks.append("\n".join(unchecked))
     if report.findings:
         blocks.append("\n\n".join(_finding_lines(f) for f in _ordered(report.findings)))
     if verification.not_modelled:
-        topics = ", ".join(statement.topic for statement in verification.not_modelled)
+        said = {what for what, _ in verification.planned}
+        topics = ", ".join(s.topic for s in verification.not_modelled if s.topic not in said)
         blocks.append(textwrap.fill(f"Not modelled (-o json or md says more): {topics}", 96))
     blocks.append(_verdict(verification))
     joined = "\n\n".join(blocks)
@@ -77,6 +84,8 @@ def markdown(verification: Verification) -> str:
             for f in _ordered(report.findings)
         ]
         blocks += ["### Findings", _table(("severity", "id", "place", "what", "remedy"), found)]
+    if unchecked := _unchecked_lines(verification):
+        blocks += ["### Not proven, not checked", "\n".join(f"- {line}" for line in unchecked)]
     if verification.not_modelled:
         lines = "\n".join(f"- {statement}" for statement in verification.not_modelled)
         blocks += ["### Not modelled", lines]
@@ -95,6 +104,8 @@ def document(verification: Verification) -> dict[str, Any]:
         "counts": _counts(report),
         "checks": [check_document(check) for check in report.checks],
         "findings": [finding_document(finding) for finding in _ordered(report.findings)],
+        "not_schema_proven": list(verification.unproven),
+        "not_checked": [{"what": what, "why": why} for what, why in verification.planned],
         "not_modelled": [str(statement) for statement in verification.not_modelled],
     }
 
@@ -128,6 +139,11 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "remedy": finding.remedy,
         "subjects": list(finding.subjects),
     }
+
+
+def _unchecked_lines(verification: Verification) -> list[str]:
+    taken = (f"not checked: {what}: {why}" for what, why in verification.planned)
+    return [*verification.unproven, *taken]
 
 
 def _heading(verification: Verification) -> str:

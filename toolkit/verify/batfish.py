@@ -21,6 +21,7 @@ from typing import Any
 
 from toolkit.errors import UsageError
 from toolkit.plan.model import Plan
+from toolkit.planes.interior import Protocol
 from toolkit.state.model import NetworkState
 from toolkit.verify.batfish_answers import (
     Row,
@@ -180,7 +181,8 @@ def _parse(bf: _Service, expectation: Expectation) -> Iterator[Finding]:
 
 
 def _adjacencies(bf: _Service, expectation: Expectation) -> Iterator[Finding]:
-    yield from edge_findings(bf.ask("isisEdges"), expectation)
+    question = "isisEdges" if expectation.protocol is Protocol.ISIS else "ospfEdges"
+    yield from edge_findings(bf.ask(question), expectation)
 
 
 def _routes(bf: _Service, expectation: Expectation) -> Iterator[Finding]:
@@ -219,7 +221,7 @@ CHECKS = (
     ),
     _Check(
         "batfish-adjacencies",
-        "Batfish sees the IS-IS adjacencies that we see",
+        "Batfish sees the adjacencies of the IGP that we see",
         ("batfish-edge-missing", "batfish-edge-unexpected"),
         _adjacencies,
     ),

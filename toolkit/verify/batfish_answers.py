@@ -54,23 +54,26 @@ def reference_findings(rows: Iterable[Row]) -> Iterator[Finding]:
 
 
 def edge_findings(rows: Iterable[Row], expectation: Expectation) -> Iterator[Finding]:
-    """`isisEdges`: exactly our adjacencies."""
+    """`isisEdges` or `ospfEdges`: exactly our adjacencies."""
     seen = {(_end(r["Interface"]), _end(r["Remote_Interface"])) for r in rows}
-    ours = {(_lower(a), _lower(b)): (a, b) for a, b in expectation.edges}
+    shown, igp = expectation.shown, expectation.protocol
+    ours = {(_shown(a, shown), _shown(b, shown)): (a, b) for a, b in expectation.edges}
+    names = {_shown(end, shown): end for end in shown}
     for key in sorted(ours.keys() - seen):
         a, b = ours[key]
         yield finding(
             "batfish-edge-missing",
-            places.on(a.node, places.isis_interface(a.port)),
-            f"Batfish sees no IS-IS adjacency from {a.node} {a.port} to {b.node} {b.port}",
+            places.on(a.node, places.igp_interface(igp, a.port)),
+            f"Batfish sees no {igp.spelled} adjacency from {a.node} {a.port} to {b.node} {b.port}",
             subjects=[a.node, b.node],
         )
-    for a, b in sorted(seen - ours.keys()):
+    for pair in sorted(seen - ours.keys()):
+        a, b = (names.get(end, end) for end in pair)
         yield finding(
             "batfish-edge-unexpected",
-            places.on(a.node, places.isis_interface(a.port)),
-            f"Batfish sees an IS-IS adjacency from {a.node} {a.port} to {b.node} {b.port}, "
-            "and we do not",
+            places.on(a.node, places.igp_interface(igp, a.port)),
+            f"Batfish sees an adjacency of {igp.spelled} from {a.node} {a.port} to {b.node} "
+            f"{b.port}, and we do not",
             subjects=[a.node, b.node],
         )
 
@@ -78,7 +81,8 @@ def edge_findings(rows: Iterable[Row], expectation: Expectation) -> Iterator[Fin
 def route_findings(rows: Iterable[Row], expectation: Expectation) -> Iterator[Finding]:
     """`routes`: a route to each prefix that stands for a router, over the same neighbors."""
     owners = {str(address): name for address, name in expectation.owners.items()}
-    neighbors = {_lower(end): name for end, name in expectation.neighbors.items()}
+    shown = expectation.shown
+    neighbors = {_shown(end, shown): name for end, name in expectation.neighbors.items()}
     found: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         node = str(row["Node"]).lower()
@@ -148,8 +152,9 @@ def _end(interface: Any) -> End:  # noqa: ANN401 - pybatfish's Interface
     return End(str(interface.hostname).lower(), str(interface.interface).lower())
 
 
-def _lower(end: End) -> End:
-    return End(end.node.lower(), end.port.lower())
+def _shown(end: End, shown: Mapping[End, str]) -> End:
+    """Return an end as Batfish writes it."""
+    return End(end.node.lower(), shown.get(end, end.port).lower())
 
 
 def _names(names: Iterable[str]) -> str:

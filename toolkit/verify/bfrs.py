@@ -11,6 +11,7 @@ from itertools import combinations
 
 from toolkit.bier.wire import Encapsulation
 from toolkit.inventory.model import Transport
+from toolkit.planes.interior import Protocol, circuit, identity
 from toolkit.state.model import RouterState, SubDomain
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
@@ -75,7 +76,7 @@ def bfr_ids_of_edges(scene: Scene) -> Iterator[Finding]:
 
 
 def bfr_prefixes(scene: Scene) -> Iterator[Finding]:
-    """A BFR-prefix is the BFR's own, and IS-IS carries it."""
+    """A BFR-prefix is the BFR's own, and the IGP carries it."""
     owners: dict[tuple[int, object], str] = {}
     for name, router, sub_domain in _sub_domains(scene):
         number, prefix = sub_domain.sub_domain_id, sub_domain.bfr_prefix
@@ -88,7 +89,7 @@ def bfr_prefixes(scene: Scene) -> Iterator[Finding]:
                 f"{name} has the BFR-prefix {prefix} of {first} in sub-domain {number}",
                 subjects=[first, name],
             )
-        elif reason := _not_advertised(router, sub_domain):
+        elif reason := _not_advertised(router, sub_domain, scene.igp):
             yield finding(
                 "bfr-prefix-not-advertised",
                 place,
@@ -97,7 +98,7 @@ def bfr_prefixes(scene: Scene) -> Iterator[Finding]:
             )
 
 
-def _not_advertised(router: RouterState, sub_domain: SubDomain) -> str:
+def _not_advertised(router: RouterState, sub_domain: SubDomain, igp: Protocol) -> str:
     prefix = sub_domain.bfr_prefix
     if prefix.prefixlen != prefix.max_prefixlen:
         return "it is not a host route"
@@ -110,8 +111,8 @@ def _not_advertised(router: RouterState, sub_domain: SubDomain) -> str:
         return "no interface has the address"
     if not any(i.enabled for i in holders.values()):
         return f"{', '.join(sorted(holders))} is disabled"
-    if not router.system_id or not any(i.isis for i in holders.values()):
-        return f"{', '.join(sorted(holders))} is not in IS-IS"
+    if not identity(router, igp) or not any(circuit(i, igp) for i in holders.values()):
+        return f"{', '.join(sorted(holders))} is not in {igp.spelled}"
     return ""
 
 

@@ -10,7 +10,10 @@ from collections.abc import Iterable
 
 from toolkit.errors import Place
 from toolkit.verify.catalogue_bier import BIER_KINDS
+from toolkit.verify.catalogue_edge import EDGE_KINDS
 from toolkit.verify.catalogue_sr import SR_KINDS
+from toolkit.verify.catalogue_underlay import UNDERLAY_KINDS
+from toolkit.verify.catalogue_vpn import VPN_KINDS
 from toolkit.verify.findings import Finding, Severity
 from toolkit.verify.kind import Kind
 
@@ -38,8 +41,8 @@ _KINDS = (
          "Raise the MTU of the link, or make the delivery's payload smaller"),
     Kind("report-path-missing", _ERROR,
          "The source of a delivery does not hear a GPU cloud, so it never completes there.",
-         "Mend what the message names: the cloud's gateway address, the source's prefix in IS-IS, "
-         "or a link between them"),
+         "Mend what the message names: the cloud's gateway address, the source's prefix in the "
+         "IGP, or a link between them"),
     Kind("report-path-narrow", _WARNING,
          "A link of a GPU cloud's unicast path to the source does not fit its largest reports.",
          "Raise the MTU of the link: repairs after many losses, and large models, need it"),
@@ -59,6 +62,8 @@ _KINDS = (
     Kind("host-imposition-open", _WARNING,
          "An edge interface takes BIER from a host that is the source of no delivery.",
          "Remove the role host-imposition: any host behind it can send to every BFER"),
+    *EDGE_KINDS,
+    *VPN_KINDS,
     # BIER
     Kind("bfr-id-collision", _ERROR,
          "Two BFRs of a sub-domain have the same BFR-id (RFC 8279 section 2).",
@@ -73,8 +78,8 @@ _KINDS = (
          "Two BFRs of a sub-domain have the same BFR-prefix.",
          "The BFR-prefix is the router's own loopback: correct the wrong one"),
     Kind("bfr-prefix-not-advertised", _ERROR,
-         "A BFR-prefix is not an address of an IS-IS interface of its router.",
-         "Put it on the loopback interface and the loopback into IS-IS (passive)"),
+         "A BFR-prefix is not an address of an interface of its router in the IGP.",
+         "Put it on the loopback interface and the loopback into the IGP (passive)"),
     Kind("bfr-prefix-unreachable", _ERROR,
          "A BFR has no route to the BFR-prefix of a BFER that it must reach.",
          "Find the missing adjacency among the other findings"),
@@ -114,7 +119,7 @@ _KINDS = (
          "Run PIM on the other end's interface"),
     Kind("rpf-failure", _ERROR,
          "Packets do not come in where unicast routes lead back to the source, or no route does.",
-         "Put the source's prefix into IS-IS and compare the metrics of both directions"),
+         "Put the source's prefix into the IGP and compare the metrics of both directions"),
     Kind("rp-missing", _ERROR,
          "A router of a shared tree knows no rendezvous point for the group.",
          "Configure the planned static RP (RFC 7761 section 3.7)"),
@@ -142,18 +147,7 @@ _KINDS = (
     # SR-P2MP
     *SR_KINDS,
     # Underlay
-    Kind("isis-half-adjacency", _ERROR,
-         "A link forms no IS-IS adjacency because of its configuration.",
-         "Configure both ends alike; the message says what stops it"),
-    Kind("duplicate-system-id", _ERROR,
-         "Two routers have the same IS-IS system-id.",
-         "Give each its own system-id"),
-    Kind("duplicate-address", _ERROR,
-         "Two interfaces have the same IP address.",
-         "Correct the wrong one"),
-    Kind("mtu-mismatch", _WARNING,
-         "The two ends of a link have different MTUs.",
-         "Set both to the smaller one, or raise it; some IS-IS implementations form no adjacency"),
+    *UNDERLAY_KINDS,
     # Configuration
     Kind("config-differs", _ERROR,
          "A router's configuration is not what the plan says.",
@@ -164,6 +158,9 @@ _KINDS = (
     Kind("config-unknown", _WARNING,
          "There is a configuration of a router that is not in the plan.",
          "Add it to the inventory or take its file away"),
+    Kind("config-lint", _WARNING,
+         "A platform's own rules, which its YANG modules do not hold, warn of a configuration.",
+         "See the message: it names the rule and its source"),
     # What if
     Kind("policy-broken", _ERROR,
          "A set of failures that a policy must survive cuts GPU clouds off.",
@@ -186,10 +183,10 @@ _KINDS = (
          "A projected configuration refers to something that it does not define.",
          "The projection is ours: report it with the file named"),
     Kind("batfish-edge-missing", _ERROR,
-         "Batfish sees no IS-IS adjacency where we do.",
+         "Batfish sees no adjacency of the IGP where we do.",
          "Compare the two ends of the link; one of the models is wrong"),
     Kind("batfish-edge-unexpected", _ERROR,
-         "Batfish sees an IS-IS adjacency where we do not.",
+         "Batfish sees an adjacency of the IGP where we do not.",
          "Compare the two ends of the link; one of the models is wrong"),
     Kind("batfish-route-missing", _ERROR,
          "Batfish computes no route to a router's address that we have one to.",

@@ -60,7 +60,7 @@ SR_KINDS = (
          "Use one SRGB throughout (RFC 8660 section 2)"),
     Kind("node-sid-unused", _WARNING,
          "A node SID that is configured is used by nobody: it protects no branch.",
-         "Give each router one index, and put its loopback into IS-IS"),
+         "Give each router one index, and put its loopback into the IGP"),
     Kind("mpls-half-adjacency", _WARNING,
          "Labelled packets pass one end of a link and not the other.",
          "Put the other end's interface into segment routing"),

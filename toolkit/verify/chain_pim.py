@@ -41,13 +41,13 @@ def chain_of(ground: Ground, domain: Domain, flow: FlowPlan, cloud: str) -> Chai
         return Chain((host.router,), stop)
     hub = ground.plan.hosts[flow.source]
     first = hub.router, hub.router_port
-    routers, stop = _up(domain, flow, host.router, source, first)
+    routers, stop = way_up(domain, flow, host.router, source, first)
     if source is None and stop is None:
         # the shared tree stands: does the source send to its root?
         stop = _sends_to(ground, domain, flow, routers[-1])
         # whoever is on the source's tree matters too
-        routers += _up(domain, flow, host.router, flow.source_address, first)[0]
-        routers += _up(domain, flow, routers[-1], flow.source_address, first)[0]
+        routers += way_up(domain, flow, host.router, flow.source_address, first)[0]
+        routers += way_up(domain, flow, routers[-1], flow.source_address, first)[0]
     return Chain(tuple(dict.fromkeys(routers)), stop)
 
 
@@ -93,7 +93,7 @@ def _range(router: PimRouter, flow: FlowPlan, source: IpAddress | None) -> Loss 
     return None
 
 
-def _up(
+def way_up(
     domain: Domain,
     flow: FlowPlan,
     start: str,

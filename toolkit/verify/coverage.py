@@ -10,6 +10,7 @@ from toolkit.inventory.model import Encapsulation, Platform, Transport
 from toolkit.plan.model import Plan
 from toolkit.state.model import NetworkState, Source
 from toolkit.verify.coverage_transports import CANDIDATE_PATHS, of_transports
+from toolkit.verify.proof import planned_parts
 from toolkit.verify.statement import Statement
 
 _ALWAYS = (
@@ -45,7 +46,8 @@ _ALWAYS = (
     Statement(
         "Access lists and policers",
         False,
-        "the reference modules have none; what else is on a router was not read.",
+        "what edge interfaces take from hosts was judged; other filters and policers on a router "
+        "were not read.",
     ),
     Statement(
         "Real MTUs",
@@ -57,6 +59,13 @@ _SPREAD = Statement(
     "Equal-cost paths",
     True,
     "each delivery was followed by the entropy of its flow over the ways that routers choose from.",
+)
+_VPN = Statement(
+    "BGP and labels of the VPN",
+    False,
+    "sessions, routes and joins follow from configurations and from the plan's members, without "
+    "messages and timers; labels of VPN unicast and how the core resolves its next hops were not "
+    "looked at, beyond their octets and the route to the other edge router.",
 )
 _DEVICE_STATE = Statement(
     "Device state",
@@ -99,6 +108,10 @@ def coverage(
         what = "running" if state.source is Source.RUNNING else "rendered"
         text = f"the {what} configurations were judged and compared with the plan."
         statements.append(Statement("Configurations", True, text))
+    if state.source is not Source.PLAN:
+        statements += [Statement(what, False, why) for what, why in planned_parts(plan)]
+    if plan.mvpn is not None:
+        statements.append(_VPN)
     platforms = sorted({r.platform for r in plan.routers.values()} - {Platform.REFERENCE})
     if platforms:
         text = f"how {', '.join(platforms)} differ from the reference router in tie-breaking, "

@@ -189,7 +189,9 @@ def _ids(loss: Loss) -> str:
 def bfr_prefix_routes(scene: Scene) -> Iterator[Finding]:
     """Every BFR that the source reaches has a route to the BFR-prefix of every BFER that is up."""
     for flow in scene.plan.flows_over(Transport.BIER):
-        source = scene.plan.hosts[flow.source].address.ip
+        # With a VPN nobody but edge routers knows the source: what counts is the BFIR.
+        edge = scene.plan.routers[flow.bfir].loopback.ip
+        source = scene.plan.hosts[flow.source].address.ip if scene.plan.mvpn is None else edge
         bfrs = [name for name in sorted(scene.routed(source)) if scene.is_bfr(name)]
         for router in dict.fromkeys(scene.plan.hosts[cloud].router for cloud in flow.clouds):
             part = scene.sub_domain(router, flow.sub_domain_id)

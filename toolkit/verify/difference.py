@@ -14,6 +14,7 @@ from toolkit.state.model import Interface, NetworkState, PimRouting, RouterState
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
+from toolkit.verify.layout_edge import layout_edge
 from toolkit.verify.layout_sr import PRESENT, layout_sr
 
 ABSENT = "absent"
@@ -33,6 +34,9 @@ def layout(router: RouterState) -> dict[str, str]:
         rows[places.ISIS] = PRESENT
         rows[f"{places.ISIS}/system-id"] = router.system_id
         rows[f"{places.ISIS}/area-address"] = " ".join(sorted(router.areas))
+    if router.router_id:
+        rows[places.OSPF] = PRESENT
+        rows[f"{places.OSPF}/router-id"] = router.router_id
     for name, interface in sorted(router.interfaces.items()):
         rows |= _interface(name, interface)
     if router.sub_domains:
@@ -63,7 +67,7 @@ def layout(router: RouterState) -> dict[str, str]:
         rows[f"{path}/source"] = str(session.source)
         rows[f"{path}/group"] = str(session.group)
         rows[f"{path}/role"] = session.role
-    return rows | layout_sr(router)
+    return rows | layout_sr(router) | layout_edge(router)
 
 
 def _interface(name: str, interface: Interface) -> dict[str, str]:
@@ -80,6 +84,12 @@ def _interface(name: str, interface: Interface) -> dict[str, str]:
         rows[entry] = PRESENT
         rows[f"{entry}/metric"] = str(interface.isis.metric)
         rows[f"{entry}/passive"] = str(interface.isis.passive).lower()
+    if interface.ospf is not None:
+        entry = places.ospf_interface(name)
+        rows[entry] = PRESENT
+        rows[f"{entry}/area"] = interface.ospf.area
+        rows[f"{entry}/cost"] = str(interface.ospf.cost)
+        rows[f"{entry}/passive"] = str(interface.ospf.passive).lower()
     if interface.bier or interface.accept_host_bier:
         entry = places.bier_interface(name)
         rows[entry] = PRESENT

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from toolkit.inventory.model import Transport
 from toolkit.plan.model import Plan
 from toolkit.planes.derive import Network
+from toolkit.planes.interior import Protocol
 from toolkit.state.model import End, IpAddress, IpNetwork, NetworkState
+from toolkit.verify.projection import shown_names
 
 Edge = tuple[End, End]
 
@@ -31,7 +33,10 @@ class Expectation:
     files: tuple[str, ...] = ()
     """Files of the snapshot that must be parsed."""
     edges: frozenset[Edge] = frozenset()
-    """IS-IS adjacencies, one for each direction."""
+    """Adjacencies of the IGP, one for each direction."""
+    protocol: Protocol = Protocol.ISIS
+    shown: Mapping[End, str] = field(default_factory=dict)
+    """Interface -> its name in the projection, where that is another."""
     next_hops: Mapping[tuple[str, IpNetwork], frozenset[str]] = field(default_factory=dict)
     """(router, prefix that packets or joins go to) -> neighbors that we send to."""
     owners: Mapping[IpAddress, str] = field(default_factory=dict)
@@ -72,6 +77,7 @@ def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectati
             frozenset(flow.clouds), frozenset({flow.source_address})
         )
         for flow in plan.flows
+        if plan.mvpn is None  # a VPN is not in the projection
     }
     if prefixes:  # a question about nobody is one about everybody
         reachable["unicast between routers"] = Reach(
@@ -86,6 +92,8 @@ def expect(plan: Plan, state: NetworkState, files: tuple[str, ...]) -> Expectati
                 next_hops[name, prefix] = frozenset(hop.router for hop in route.next_hops)
     return Expectation(
         files=files,
+        protocol=network.underlay.protocol,
+        shown=shown_names(state),
         edges=frozenset(
             (ours.end, theirs.end) for a in network.adjacencies for ours, theirs in a.sides()
         ),

@@ -11,10 +11,11 @@ from typing import Protocol
 
 from toolkit.bier.bift import BiftKey, Copy
 from toolkit.inet.ip import DEFAULT_TTL
-from toolkit.plan.model import Plan
+from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.paths import Paths
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, Member
+from toolkit.verify import places
 
 TTL = DEFAULT_TTL
 """What a BFIR imposes (the default of `Engine.impose`), and a host."""
@@ -109,6 +110,19 @@ class Walk:
     @property
     def reached(self) -> frozenset[str]:
         return frozenset(a.host for a in self.arrivals)
+
+
+def vpn_label(plan: Plan) -> int:
+    """Bytes of the label that tells a VPN apart inside its tunnels (RFC 6514 section 5, RFC 8556
+    section 3.1)."""
+    return 4 if plan.mvpn is not None else 0
+
+
+def refused_source(flow: FlowPlan, router: str, port: str) -> Loss:
+    """Return the loss of a packet whose source an edge interface does not take."""
+    text = f"{router} {port} takes no multicast from {flow.source_address}"
+    at = places.protection(port)
+    return Loss(router, "refused", text, (router,), kind="edge-source-refused", at=at)
 
 
 def hosts_of(arrivals: Iterable[Arrival]) -> dict[str, list[Arrival]]:

@@ -33,7 +33,11 @@ class MovedPlanes(Mapping[str, Plane]):
 
     def _make(self, name: str) -> Plane:
         network = self._network
-        if name in network.underlay.changed or network.bfrs is not self._base.bfrs:
+        if (
+            name in network.underlay.changed
+            or network.bfrs is not self._base.bfrs
+            or network.state.routers[name].mvpns
+        ):
             return network.plane(name)
         tables = LazyTables(network.rows, name)
         return replace(

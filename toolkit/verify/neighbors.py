@@ -1,4 +1,4 @@
-"""Checks of what two routers at the ends of a link have to agree on: IS-IS, BIER, BIFT-ids.
+"""Checks of what BFRs at the ends of a link have to agree on: BIER, encapsulation, BIFT-ids.
 
 Pure.  RFC 8279 sections 6.2 and 6.10, RFC 8296 section 2.1.1, RFC 8401 section 6.
 """
@@ -9,67 +9,12 @@ from collections.abc import Iterator
 
 from toolkit.bier.bift import BiftId
 from toolkit.bier.wire import Encapsulation
-from toolkit.planes.adjacency import Adjacency, Cut, HalfAdjacency, half_adjacencies
-from toolkit.state.model import BierEncapsulation, End
+from toolkit.planes.adjacency import Adjacency
+from toolkit.state.model import BierEncapsulation
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
 from toolkit.verify.scene import Scene
-
-_FAILED = frozenset({Cut.LINK_FAILED, Cut.NODE_FAILED})
-
-_WORDS = {
-    Cut.UNKNOWN_ROUTER: "there is no configuration of {node}",
-    Cut.NO_INTERFACE: "{node} has no interface {port}",
-    Cut.DISABLED: "{node} {port} is disabled",
-    Cut.NO_ISIS: "{node} runs no IS-IS",
-    Cut.NO_ISIS_INTERFACE: "{node} {port} is not in IS-IS",
-    Cut.PASSIVE: "{node} {port} is passive",
-    Cut.NO_ADDRESS: "{node} {port} has no address",
-    Cut.SUBNET_MISMATCH: "the two ends have no addresses of one subnet",
-    Cut.SAME_ADDRESS: "both ends have the same address",
-    Cut.SAME_SYSTEM_ID: "both routers have the same system-id",
-}
-
-
-def isis(scene: Scene) -> Iterator[Finding]:
-    """Every cable between routers carries an adjacency, unless it has failed."""
-    for half in half_adjacencies(scene.state, scene.down):
-        causes = [(end, cut) for end, cut in half.causes if cut not in _FAILED]
-        if not causes or len(causes) < len(half.causes):
-            continue
-        reasons = [_because(half, end, cut) for end, cut in causes]
-        end, cut = causes[0]
-        at = end or half.cable.a
-        a, b = half.cable.a, half.cable.b
-        yield finding(
-            "isis-half-adjacency",
-            places.on(at.node, _cut_path(at, cut)),
-            f"no IS-IS adjacency between {a.node} and {b.node}: {'; '.join(reasons)}",
-            evidence=reasons,
-            subjects=[half.cable.link or f"{a.node}-{b.node}", a.node, b.node],
-        )
-
-
-def _because(half: HalfAdjacency, end: End | None, cut: Cut) -> str:
-    at = end or half.cable.a
-    return _WORDS[cut].format(node=at.node, port=at.port)
-
-
-def _cut_path(end: End, cut: Cut) -> str:
-    match cut:
-        case Cut.UNKNOWN_ROUTER:
-            return ""
-        case Cut.NO_ISIS | Cut.SAME_SYSTEM_ID:
-            return f"{places.ISIS}/system-id"
-        case Cut.NO_ISIS_INTERFACE:
-            return places.isis_interface(end.port)
-        case Cut.PASSIVE:
-            return f"{places.isis_interface(end.port)}/passive"
-        case Cut.DISABLED:
-            return f"{places.interface(end.port)}/enabled"
-        case _:
-            return places.interface(end.port)
 
 
 def bier(scene: Scene) -> Iterator[Finding]:

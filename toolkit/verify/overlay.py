@@ -16,6 +16,11 @@ from toolkit.verify.findings import Finding
 from toolkit.verify.scene import Scene
 
 
+def static(scene: Scene) -> bool:
+    """Say whether the overlay is written down; with BGP MVPN routers tell each other."""
+    return scene.plan.mvpn is None
+
+
 def flows(scene: Scene) -> Iterator[Finding]:
     """Each edge router of a delivery has the overlay flow that makes it one."""
     for flow in scene.plan.flows_over(Transport.BIER, Transport.SR_P2MP):

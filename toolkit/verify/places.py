@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from toolkit.errors import Place
 from toolkit.inventory.model import Inventory
+from toolkit.planes.interior import Protocol
 from toolkit.state.model import IpAddress, IpInterface, IpNetwork
 
 ISIS = "/llmsync-isis:isis"
+OSPF = "/llmsync-ospf:ospf"
 BIER = "/llmsync-bier:bier"
 SR = "/llmsync-sr:segment-routing"
 P2MP = "/llmsync-sr:p2mp"
@@ -17,6 +19,10 @@ OVERLAY = "/llmsync-overlay:overlay"
 PIM = "/llmsync-pim:pim"
 STATIC_RPS = f"{PIM}/static-rp"
 SSM_RANGES = f"{PIM}/ssm-range"
+BGP = "/llmsync-mvpn:bgp"
+VPNS = "/llmsync-mvpn:mvpn"
+EDGE = "/llmsync-edge:edge"
+QOS = "/llmsync-edge:qos"
 MEMBERSHIP = "/llmsync-pim:membership"
 DELIVERIES = "/llmsync-delivery:deliveries"
 
@@ -35,6 +41,19 @@ def network_mtu(name: str) -> str:
 
 def isis_interface(name: str) -> str:
     return f"{ISIS}/interface[name='{name}']"
+
+
+def ospf_interface(name: str) -> str:
+    return f"{OSPF}/interface[name='{name}']"
+
+
+def igp(protocol: Protocol) -> str:
+    """Path of the router's identifier in the IGP."""
+    return f"{ISIS}/system-id" if protocol is Protocol.ISIS else f"{OSPF}/router-id"
+
+
+def igp_interface(protocol: Protocol, name: str) -> str:
+    return isis_interface(name) if protocol is Protocol.ISIS else ospf_interface(name)
 
 
 def bier_interface(name: str) -> str:
@@ -90,6 +109,19 @@ def segment(root: IpAddress, tree_id: int, instance_id: int) -> str:
 
 def tree_flow(source: IpAddress, group: IpAddress) -> str:
     return f"{P2MP}/flow[source='{source}'][group='{group}']"
+
+
+def bgp_neighbor(address: IpAddress) -> str:
+    return f"{BGP}/neighbor[address='{address}']"
+
+
+def protection(name: str) -> str:
+    """Path of what an edge interface takes from its host."""
+    return f"{EDGE}/interface[name='{name}']"
+
+
+def vpn(name: str) -> str:
+    return f"{VPNS}/instance[name='{name}']"
 
 
 def session(name: str) -> str:

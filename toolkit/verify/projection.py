@@ -2,8 +2,9 @@
 
 Reads templates/batfish and writes a snapshot folder; decides nothing.  Law: it is a projection,
 never a configuration to push.  BIER, overlay and deliveries are left out, since Batfish models no
-multicast; addresses, admin states and IS-IS come through unchanged, so that its adjacencies and
-routes can be compared with ours.
+multicast, and so are VPNs; addresses, admin states and the IGP come through unchanged, so that its
+adjacencies and routes can be compared with ours.  IS-IS is shown in Nokia SR OS MD-CLI, OSPF in the
+concatenated form of Cumulus Linux, whose FRRouting Batfish knows.
 """
 
 from __future__ import annotations
@@ -18,23 +19,28 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from toolkit.datafiles import data_folder
 from toolkit.plan.model import Plan
+from toolkit.planes.interior import Protocol, in_vrf, protocol_of
 from toolkit.state.model import (
     Cable,
+    End,
     IpAddress,
     IpInterface,
     IsisInterface,
     NetworkState,
+    OspfInterface,
     RouterState,
 )
 
 SYSTEM = "system"
 """SR OS's name of the loopback that carries the router's own address."""
+LOOPBACK = "lo"
+"""Linux's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectedInterface:
     name: str
-    """In the projection; the loopback is called `system`."""
+    """In the projection: the loopback is called `system`, over OSPF `lo`, and ports `swp<n>`."""
     ours: str
     """In the state."""
     port: str
@@ -42,6 +48,7 @@ class ProjectedInterface:
     enabled: bool
     address: IpInterface | None
     isis: IsisInterface | None
+    ospf: OspfInterface | None = None
 
 
 def project_interfaces(router: RouterState, cabled: frozenset[str]) -> list[ProjectedInterface]:
@@ -50,7 +57,7 @@ def project_interfaces(router: RouterState, cabled: frozenset[str]) -> list[Proj
     `cabled`: its interfaces that a cable is plugged into.
     """
     ports = {name: f"1/1/c{n}/1" for n, name in enumerate(sorted(cabled), 1)}
-    loopback = loopback_of(router, cabled)
+    loopback, apart = loopback_of(router, cabled), in_vrf(router)
     projected = [
         ProjectedInterface(
             name=SYSTEM if name == loopback else name,
@@ -58,11 +65,43 @@ def project_interfaces(router: RouterState, cabled: frozenset[str]) -> list[Proj
             port=ports.get(name, ""),
             enabled=interface.enabled,
             address=next((a for a in interface.addresses if a.version == 4), None),
-            isis=interface.isis if router.system_id else None,
+            isis=interface.isis if router.system_id and name not in apart else None,
         )
         for name, interface in router.interfaces.items()
     ]
     return sorted(projected, key=lambda i: (i.name != SYSTEM, i.name))
+
+
+def linux_interfaces(router: RouterState, cabled: frozenset[str]) -> list[ProjectedInterface]:
+    """Return the router's interfaces as Cumulus Linux has them, in the order of names."""
+    loopback, apart = loopback_of(router, cabled), in_vrf(router)
+    others = sorted(name for name in router.interfaces if name != loopback)
+    names = {name: f"swp{number}" for number, name in enumerate(others, 1)}
+    return [
+        ProjectedInterface(
+            name=names.get(name, LOOPBACK),
+            ours=name,
+            port=names.get(name, ""),
+            enabled=interface.enabled,
+            address=next((a for a in interface.addresses if a.version == 4), None),
+            isis=None,
+            ospf=interface.ospf if router.router_id and name not in apart else None,
+        )
+        for name in ([loopback] if loopback else []) + others
+        for interface in [router.interfaces[name]]
+    ]
+
+
+def shown_names(state: NetworkState) -> dict[End, str]:
+    """Return interface -> its name in the projection, where that is another."""
+    if protocol_of(state) is Protocol.ISIS:
+        return {}
+    cabled = cabled_interfaces(state.cables)
+    return {
+        End(name, interface.ours): interface.name
+        for name, router in state.routers.items()
+        for interface in linux_interfaces(router, cabled.get(name, frozenset()))
+    }
 
 
 def loopback_of(router: RouterState, cabled: frozenset[str]) -> str:
@@ -94,14 +133,17 @@ def snapshot_files(plan: Plan, state: NetworkState) -> dict[str, str]:
     cabled = cabled_interfaces(state.cables)
     files = {}
     ports: dict[tuple[str, str], str] = {}
+    isis = protocol_of(state) is Protocol.ISIS
+    project = project_interfaces if isis else linux_interfaces
     for name, router in sorted(state.routers.items()):
-        interfaces = project_interfaces(router, cabled.get(name, frozenset()))
+        interfaces = project(router, cabled.get(name, frozenset()))
         ports |= {(name, i.ours): i.port for i in interfaces if i.port}
-        files[f"configs/{name}.cfg"] = _template().render(
+        files[f"configs/{name}.cfg"] = _template("sros.j2" if isis else "cumulus.j2").render(
             name=name,
             interfaces=interfaces,
             system_id=router.system_id,
             areas=router.areas,
+            router_id=router.router_id,
         )
     for host in sorted(plan.hosts):
         files[f"hosts/{host}.json"] = _json(_host(plan, host))
@@ -154,7 +196,7 @@ def _json(value: object) -> str:
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     # Configuration text, not HTML: escaping would corrupt names, and nothing here is served.
     environment = Environment(
         loader=FileSystemLoader(data_folder("templates") / "batfish"),
@@ -162,4 +204,4 @@ def _template() -> Template:
         autoescape=False,
         keep_trailing_newline=True,
     )
-    return environment.get_template("sros.j2")
+    return environment.get_template(name)

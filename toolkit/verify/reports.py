@@ -58,12 +58,12 @@ def way_back(ground: Ground, flow: FlowPlan, cloud: str) -> WayBack:
         return WayBack(path, f"{path.at} takes packets to {flow.source_address} for its own")
     headers = header_size(flow.source_address) + udp.HEADER + len(cloud.encode())
     narrow = None
-    for cable in path.cables:
+    for cable, extra in zip(path.cables, path.extra, strict=True):
         mtu = min((m for m in map(ground.mtu, (cable.a, cable.b)) if m is not None), default=None)
-        if mtu is not None and headers + _NEEDED > mtu:
-            size = headers + _NEEDED
+        if mtu is not None and headers + extra + _NEEDED > mtu:
+            size = headers + extra + _NEEDED
             return WayBack(path, f"{size} bytes do not fit the MTU of {mtu} bytes of {cable.link}")
-        if mtu is not None and headers + LARGEST > mtu:
+        if mtu is not None and headers + extra + LARGEST > mtu:
             narrow = narrow or cable
     return WayBack(path, narrow=narrow)
 

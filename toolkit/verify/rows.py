@@ -1,6 +1,6 @@
 """Why a BFR has no usable row for a BFER: the derivation's own reasons, in words.
 
-Pure.  RFC 8279 sections 5, 6.9 and 6.10; RFC 8401 section 6.
+Pure.  RFC 8279 sections 5, 6.9 and 6.10; RFC 8401 section 6, RFC 8444 section 2.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from toolkit.planes.bfrs import GapReason
 from toolkit.verify.scene import Scene
 
 _WORDS = {
-    GapReason.NOT_ADVERTISED: "IS-IS does not advertise the BFR-prefix of {router}",
+    GapReason.NOT_ADVERTISED: "{igp} does not advertise the BFR-prefix of {router}",
     GapReason.NOT_HOST_PREFIX: "the BFR-prefix of {router} is not a host route",
     GapReason.INVALID_BFR_ID: "the BFR-id of {router} is impossible",
     GapReason.INVALID_BINDING: "the BIFT-ids of {router} are impossible",
@@ -44,7 +44,9 @@ def missing_row(scene: Scene, at: str, flow: FlowPlan, cloud: str) -> list[str]:
         has = "none" if part.bfr_id is None else str(part.bfr_id)
         reasons.append(f"its bit is that of BFR-id {bfr_id}, and {router} has {has}")
     reasons += [
-        _WORDS[gap.reason].format(router=gap.router, bfr_id=gap.bfr_id or bfr_id)
+        _WORDS[gap.reason].format(
+            router=gap.router, bfr_id=gap.bfr_id or bfr_id, igp=scene.igp.spelled
+        )
         for gap in sorted(gaps)
         if gap.sub_domain_id == flow.sub_domain_id
         and gap.bsl in (0, flow.bsl)

@@ -13,6 +13,7 @@ from toolkit.inventory.model import Inventory
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.adjacency import NO_FAILURES, Adjacency, Failures
 from toolkit.planes.derive import Network
+from toolkit.planes.interior import Protocol, protocol_of
 from toolkit.planes.paths import Paths, cables_up
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, IpAddress, Member, NetworkState, SubDomain
@@ -49,6 +50,12 @@ class Scene:
     @cached_property
     def network(self) -> Network:
         return self._network or Network(self.state, self.down)
+
+    @cached_property
+    def igp(self) -> Protocol:
+        """The network's IGP; where no router runs any, the plan's."""
+        runs = any(router.system_id or router.router_id for router in self.state.routers.values())
+        return protocol_of(self.state) if runs else Protocol(self.plan.igp.value)
 
     @property
     def members(self) -> frozenset[Member]:

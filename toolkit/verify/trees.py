@@ -130,7 +130,7 @@ def labels(scene: Scene) -> Iterator[Finding]:
     for gap in scene.network.sr_domain.gaps:
         if gap.prefix is not None:
             clash = gap.reason is SrGapReason.NODE_SID_CLASH
-            words = "clashes with another" if clash else "is of no address in IS-IS"
+            words = "clashes with another" if clash else f"is of no address in {scene.igp.spelled}"
             yield finding(
                 "node-sid-unused",
                 places.on(gap.router, places.node_sid(gap.prefix)),

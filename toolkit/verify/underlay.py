@@ -1,11 +1,10 @@
-"""Checks of the IP underlay that need only the configured state: system-ids, addresses, MTUs.
+"""Checks of the IP underlay that need only the configured state: addresses, MTUs.
 
 Pure.  Each check is a function from a `Scene` to findings; none knows the others.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from toolkit.state.model import IpInterface
@@ -13,23 +12,6 @@ from toolkit.verify import places
 from toolkit.verify.catalogue import finding
 from toolkit.verify.findings import Finding
 from toolkit.verify.scene import Scene
-
-
-def system_ids(scene: Scene) -> Iterator[Finding]:
-    """One system-id, one router (ISO 10589 section 7.1)."""
-    owners: dict[str, list[str]] = defaultdict(list)
-    for name, router in sorted(scene.state.routers.items()):
-        if router.system_id:
-            owners[router.system_id].append(name)
-    for system_id, names in owners.items():
-        for name in names[1:]:
-            yield finding(
-                "duplicate-system-id",
-                places.on(name, f"{places.ISIS}/system-id"),
-                f"{name} has the system-id {system_id} of {names[0]}",
-                evidence=[f"{n}: {system_id}" for n in names],
-                subjects=[names[0], name],
-            )
 
 
 def addresses(scene: Scene) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolkit.bier.bift import BiftId, BiftKey, Copy
 from toolkit.bier.birt import Neighbor, Tunnel, TunnelKind
@@ -23,7 +23,17 @@ from toolkit.inventory.model import Imposition
 from toolkit.plan.model import FlowPlan
 from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, IpAddress
-from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Trail, Walk
+from toolkit.verify import places
+from toolkit.verify.ground import (
+    TTL,
+    Arrival,
+    Ground,
+    Loss,
+    Trail,
+    Walk,
+    refused_source,
+    vpn_label,
+)
 from toolkit.verify.tunnels import WORDS, passage
 
 
@@ -64,7 +74,7 @@ class _Walker:
     @property
     def _bier(self) -> int:
         """Bytes of a packet with its BIER header."""
-        return self._inner + FIXED + self._bsl // 8
+        return self._inner + vpn_label(self._ground.plan) + FIXED + self._bsl // 8
 
     def run(self) -> Walk:
         host = self._ground.plan.hosts[self._flow.source]
@@ -80,8 +90,11 @@ class _Walker:
             self._touch(host.router)
             if imposed:
                 self._impose_by_host(bfir, end.port)
-            else:
+            elif bfir.takes_source(end.port, self._flow.source_address):
                 self._impose_by_router(bfir)
+            else:
+                loss = refused_source(self._flow, bfir.router, end.port)
+                self._walk.losses.append(replace(loss, bfr_ids=self._all_ids()))
         while self._queue:
             self._arrive(self._queue.popleft())
         return self._walk
@@ -104,7 +117,16 @@ class _Walker:
             self._lose(name, "dropped", f"{name} is no BFR", (name,), self._all_ids())
             return
         self._encapsulation = Encapsulation(part.encapsulation.value)
-        for si, bits in self._asked(flow.bit_strings(), flow.bsl).items():
+        guard = bfir.protection.get(port)
+        for si, asked in self._asked(flow.bit_strings(), flow.bsl).items():
+            bits = asked if guard is None else asked & guard.bit_strings.get(si, 0)
+            if bits != asked:
+                text = f"{name} {port} does not let the host set these bits"
+                lost = _ids(si, asked & ~bits, flow.bsl)
+                at = places.protection(port)
+                self._lose(name, "refused", text, (name,), lost, kind="edge-bits-refused", at=at)
+            if not bits:
+                continue
             packet = _Packet(name, part.bift_id_base + si, si, bits, TTL, (name,), {})
             self._queue.append(packet)
 
@@ -347,8 +369,9 @@ class _Walker:
     def _lose(
         self, router: str, reason: str, text: str, path: tuple[str, ...],
         ids: frozenset[int] = frozenset(), link: Cable | None = None, *, kind: str = "",
+        at: str = "",
     ) -> bool:  # fmt: skip
-        self._walk.losses.append(Loss(router, reason, text, path, ids, link, kind=kind))
+        self._walk.losses.append(Loss(router, reason, text, path, ids, link, kind=kind, at=at))
         return False
 
     def _all_ids(self) -> frozenset[int]:

@@ -21,17 +21,20 @@ from toolkit.pim.router import Decision, PimRouter
 from toolkit.pim.wire import REGISTER_HEADER
 from toolkit.plan.model import FlowPlan, HostPlan
 from toolkit.planes.pim import around_of, join, trees
+from toolkit.planes.plane import Plane
 from toolkit.state.model import Cable, End, IpAddress
 from toolkit.verify import places
 from toolkit.verify.chain_pim import Chain, chain_of
-from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Walk
+from toolkit.verify.ground import TTL, Arrival, Ground, Loss, Walk, refused_source
 
 ROUNDS = 24
 """Packets after which we stop waiting for stillness: each moves a tree by a hop or more."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Packet:
+class Packet:
+    """A copy under way."""
+
     router: str
     port: str
     ttl: int
@@ -61,20 +64,20 @@ def walk_pim(ground: Ground, flow: FlowPlan, members: Collection[str] | None = N
 
     `members`: the clouds that join; None: all.
     """
-    return _Walker(ground, flow, members).run()
+    return Walker(ground, flow, members).run()
 
 
 def rounds(ground: Ground, flow: FlowPlan) -> list[Round]:
     """Return what becomes of each packet until nothing moves: with PIM-SM those by Register first,
     those by the source's trees last."""
-    return _Walker(ground, flow).rounds()
+    return Walker(ground, flow).rounds()
 
 
 class Trees:
     """The trees of one delivery when its members have joined and nothing moves any more."""
 
     def __init__(self, ground: Ground, flow: FlowPlan) -> None:
-        self._walker = _Walker(ground, flow)
+        self._walker = Walker(ground, flow)
         self._walker.rounds()
 
     @property
@@ -99,7 +102,9 @@ class Trees:
         return walker.domain.messages - before
 
 
-class _Walker:
+class Walker:
+    """Walks one delivery."""
+
     def __init__(
         self, ground: Ground, flow: FlowPlan, members: Collection[str] | None = None
     ) -> None:
@@ -108,7 +113,7 @@ class _Walker:
         self.domain = trees(ground.plane)
         self._host: HostPlan = ground.plan.hosts[flow.source]
         self._inner = flow.payload + udp.HEADER + header_size(flow.source_address)
-        self._queue: deque[_Packet] = deque()
+        self._queue: deque[Packet] = deque()
         self._stops: list[_Stop] = []
         self._any_source = flow.transport is Transport.PIM_SM
 
@@ -119,13 +124,15 @@ class _Walker:
         wanted = self._flow.clouds if self._members is None else sorted(self._members)
         lost = [cloud for cloud in wanted if cloud not in walk.reached]
         if lost:
-            chains = {
-                cloud: chain_of(self._ground, self.domain, self._flow, cloud) for cloud in lost
-            }
+            chains = {cloud: self._chain(cloud) for cloud in lost}
             walk.losses = _blamed(walk.losses, chains)
         else:
             walk.losses = [loss for loss in walk.losses if loss.reason == "loop"]
         return walk
+
+    def _chain(self, cloud: str) -> Chain:
+        """Return the way of a cloud's join."""
+        return chain_of(self._ground, self.domain, self._flow, cloud)
 
     def rounds(self) -> list[Round]:
         self.join(self._ground, self._members)
@@ -168,7 +175,10 @@ class _Walker:
             what = self._host.router if plane is None else f"{self._host.router} {end.port}"
             self._lose(self._host.name, "dropped", f"{what} is down", ())
         elif self._cross(end, self._inner, ()):
-            self._queue.append(_Packet(self._host.router, end.port, TTL, (self._host.router,)))
+            if plane.takes_source(end.port, self._spoken.source_address):
+                self._enter(plane, end)
+            else:
+                self._walk.losses.append(refused_source(self._spoken, end.node, end.port))
         while self._queue:
             self._arrive(self._queue.popleft())
         for stop in self._stops:
@@ -178,7 +188,16 @@ class _Walker:
         self._stops.clear()
         self.domain.settle()
 
-    def _arrive(self, packet: _Packet) -> None:
+    @property
+    def _spoken(self) -> FlowPlan:
+        """The flow as its source sends it."""
+        return self._flow
+
+    def _enter(self, plane: Plane, end: End) -> None:
+        """Take a packet from the source's host."""
+        self._queue.append(Packet(plane.router, end.port, TTL, (plane.router,)))
+
+    def _arrive(self, packet: Packet) -> None:
         name = packet.router
         self._walk.touched_routers.add(name)
         if (name, packet.port) in packet.seen:
@@ -193,7 +212,7 @@ class _Walker:
         decision = router.packet(packet.port, flow.source_address, flow.group)
         self._forward(router, decision, packet)
 
-    def _forward(self, router: PimRouter, decision: Decision, packet: _Packet) -> None:
+    def _forward(self, router: PimRouter, decision: Decision, packet: Packet) -> None:
         name = packet.router
         self.domain.send(name, decision.sends)
         if decision.drop:
@@ -208,7 +227,7 @@ class _Walker:
         if decision.register is not None:
             self._register(name, decision.register, packet)
 
-    def _leave(self, router: PimRouter, oif: str, packet: _Packet) -> None:
+    def _leave(self, router: PimRouter, oif: str, packet: Packet) -> None:
         name, end = packet.router, End(packet.router, oif)
         threshold = router.around.ports[oif].ttl_threshold
         far = self._ground.far(end)
@@ -225,9 +244,9 @@ class _Walker:
             return
         seen = packet.seen | {(name, packet.port)}
         path = (*packet.path, far.node)
-        self._queue.append(_Packet(far.node, far.port, packet.ttl - 1, path, seen))
+        self._queue.append(Packet(far.node, far.port, packet.ttl - 1, path, seen))
 
-    def _register(self, name: str, rp: IpAddress, packet: _Packet) -> None:
+    def _register(self, name: str, rp: IpAddress, packet: Packet) -> None:
         """Carry the packet to the RP in a Register (RFC 7761 section 4.4)."""
         size = self._inner + header_size(rp) + REGISTER_HEADER
         way = self._ground.paths.path(End(name, ""), rp)
@@ -252,7 +271,7 @@ class _Walker:
             kind = "rp-disagreement"
             self._lose(at, "refused", text, path, kind=kind, at=places.STATIC_RPS)
             return
-        self._forward(router, decision, _Packet(at, "", packet.ttl - 1, path, packet.seen))
+        self._forward(router, decision, Packet(at, "", packet.ttl - 1, path, packet.seen))
 
     def _stop(self, at: str, to: str) -> None:
         plane = self._ground.plane(to)

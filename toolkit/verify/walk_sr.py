@@ -22,7 +22,7 @@ from toolkit.srp2mp.wire import ENTRY
 from toolkit.state.model import Cable, End, IpAddress
 from toolkit.verify import places
 from toolkit.verify.below import Below
-from toolkit.verify.ground import Arrival, Ground, Loss, Walk
+from toolkit.verify.ground import Arrival, Ground, Loss, Walk, refused_source, vpn_label
 
 _MOST = 4096
 """Copies that are followed: what loops and multiplies is plain by then."""
@@ -90,7 +90,10 @@ class _Walker:
             self._lose(host.name, "dropped", text, ())
         elif self._cross(end, self._inner, (), None):
             self._walk.touched_routers.add(host.router)
-            self._impose(root, instance_id)
+            if root.takes_source(end.port, self._flow.source_address):
+                self._impose(root, instance_id)
+            else:
+                self._lost.append((refused_source(self._flow, host.router, end.port), None))
         for _ in range(_MOST):
             if not self._queue:
                 break
@@ -212,7 +215,7 @@ class _Walker:
     def _send(self, plane: Plane, port: str, packet: _Packet) -> None:
         """Carry a packet over a cable and let it arrive."""
         end = End(plane.router, port)
-        size = self._inner + ENTRY * len(packet.stack)
+        size = self._inner + vpn_label(self._ground.plan) + ENTRY * len(packet.stack)
         if not self._cross(end, size, packet.path, packet.node):
             return
         far = self._ground.far(end)

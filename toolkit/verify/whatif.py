@@ -5,8 +5,9 @@ tree stands on changes nothing, so it is skipped by proof; after the first failu
 has moved, and the second is chosen among what the moved tree stands on.  Every smallest failing set
 is found that way, since a set that harms the delivery must touch its tree.  The same holds of each
 branch by itself: only the clouds are judged again whose way a failure touches
-(`toolkit.verify.strands`).  What takes an advertisement away that matters, a BFR-prefix on a link's
-own interface say, is judged whatever stands on it (`toolkit.verify.moved.Steadiness`).
+(`toolkit.verify.strands`).  With BGP MVPN the ways of its sessions count too
+(`toolkit.verify.signalling`).  What takes an advertisement away that matters, a BFR-prefix on a
+link's own interface say, is judged whatever stands on it (`toolkit.verify.moved.Steadiness`).
 
 That proof needs two properties of the derivation (`toolkit.planes.birt`): next BFRs lie on shortest
 paths, and ties are broken by names; so taking away what no chosen path uses takes away only
@@ -30,6 +31,7 @@ from toolkit.verify.deliveries import unserved, why_unserved
 from toolkit.verify.findings import Check, Finding, Report, Severity
 from toolkit.verify.moved import MovedPlanes, Steadiness
 from toolkit.verify.scene import Scene
+from toolkit.verify.signalling import signalling, unmoved
 from toolkit.verify.strands import Standing
 from toolkit.verify.walk import walk
 
@@ -116,7 +118,8 @@ class _Search:
         """Judge every set of one element more, where the standing of `failed` is known."""
         if not left:
             return
-        for name in sorted(((standing.on | self._vital) & self.elements) - failed):
+        on = standing.on | self._vital | self._signalled(failed)
+        for name in sorted((on & self.elements) - failed):
             more = failed | {name}
             if more in self._seen or any(known <= more for known in self.broken):
                 continue
@@ -127,7 +130,7 @@ class _Search:
             scene = self._scene(more)
             after = (
                 standing.after(scene, name, links=self._links)
-                if self._steadiness.holds(scene.down)
+                if self._steadiness.holds(scene.down) and unmoved(self._network, scene.network)
                 else Standing.of(scene, links=self._links)
             )
             news = self._news(scene, after)
@@ -135,6 +138,13 @@ class _Search:
                 self.broken[more] = news
             else:
                 self._descend(more, left - 1, after)
+
+    def _signalled(self, failed: frozenset[str]) -> frozenset[str]:
+        """Return what BGP sessions stand on after these failures."""
+        if self._network.overlay is None:
+            return frozenset()
+        network = self._network.without(self._down(failed)) if failed else self._network
+        return signalling(network, links=self._links)
 
     def _down(self, failed: Iterable[str]) -> Failures:
         names = frozenset(failed)

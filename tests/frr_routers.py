@@ -1,0 +1,131 @@
+"""FRRouting in network namespaces of a test's own, without any configuration yet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from toolkit.netconf import runtime_frr
+from toolkit.netconf.runtime_frr import Vtysh
+
+FOLDER = Path("/usr/lib/frr")
+DAEMONS = ("zebra", "isisd", "ospfd", "pimd", "bgpd")
+PATIENCE = 20.0
+"""Seconds until a daemon answers; tenths of one are usual."""
+
+
+def lacking() -> str:
+    """Why FRR cannot run here; empty: it can."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if shutil.which("ip") is None:
+        return "the program ip (Debian package iproute2) is missing"
+    if not all((FOLDER / name).exists() for name in DAEMONS):
+        return "FRRouting is not installed (apt-get install frr)"
+    return runtime_frr.missing()
+
+
+needs_frr = pytest.mark.skipif(bool(lacking()), reason=lacking() or "nothing is missing")
+needs_vtysh = pytest.mark.skipif(
+    bool(runtime_frr.missing()), reason=runtime_frr.missing() or "nothing is missing"
+)
+
+
+def run(*words: str) -> str:
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+class Router:
+    """One FRRouting in a namespace."""
+
+    def __init__(self, name: str, home: Path) -> None:
+        self.name = name
+        self.namespace = f"llmsync-{os.getpid()}-{name}"
+        self.home = home
+        self.frr = Vtysh(sockets=home, folder=home)
+
+    def ip(self, *words: str) -> str:
+        return run("ip", "-n", self.namespace, *words)
+
+    def vtysh(self, *commands: str) -> str:
+        words = [word for command in commands for word in ("-c", command)]
+        own = ("--vty_socket", str(self.home), "--config_dir", str(self.home))
+        return run("vtysh", *own, *words)
+
+    @property
+    def running(self) -> str:
+        return self.vtysh("show running-config no-header")
+
+
+class Frr:
+    """The routers of one test."""
+
+    def __init__(self, routers: dict[str, Router]) -> None:
+        self.routers = routers
+
+    def __getitem__(self, name: str) -> Router:
+        return self.routers[name]
+
+    def link(self, a: tuple[str, str], b: tuple[str, str]) -> None:
+        """Join two routers by a veth pair; each end is (router, device)."""
+        ends = [(device, self[name]) for name, device in (a, b)]
+        (ours, here), (theirs, there) = ends
+        run("ip", "link", "add", ours, "netns", here.namespace, "type", "veth",
+            "peer", "name", theirs, "netns", there.namespace)  # fmt: skip
+        for device, router in ends:
+            router.ip("link", "set", device, "up")
+
+
+@contextmanager
+def frr_routers(*names: str, daemons: tuple[str, ...] = DAEMONS) -> Iterator[Frr]:
+    """Start FRR in a namespace for each name; all is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix=f"llmsync-{os.getpid()}-") as folder, ExitStack() as on:
+        Path(folder).chmod(0o755)
+        routers = {name: Router(name, Path(folder) / name) for name in names}
+        for router in routers.values():
+            run("ip", "netns", "add", router.namespace)
+            on.callback(run, "ip", "netns", "del", router.namespace)
+            router.ip("link", "set", "lo", "up")
+            router.home.mkdir()
+            shutil.chown(router.home, "frr", "frr")
+            for file in ("vtysh.conf", "frr.conf"):
+                (router.home / file).touch()
+                shutil.chown(router.home / file, "frr", "frr")
+            for name in daemons:
+                on.enter_context(_daemon(router, name))
+        yield Frr(routers)
+
+
+@contextmanager
+def _daemon(router: Router, name: str) -> Iterator[None]:
+    home = router.home
+    words = (
+        "ip", "netns", "exec", router.namespace, str(FOLDER / name), "-f", "/dev/null",
+        "-z", str(home / "zserv.api"), "-i", str(home / f"{name}.pid"),
+        "--vty_socket", str(home), "-P", "0",
+    )  # fmt: skip
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        until = time.monotonic() + PATIENCE
+        while not (home / f"{name}.vty").exists():
+            assert process.poll() is None, f"{name} ended: {process.communicate()[1]!r}"
+            assert time.monotonic() < until, f"{name} has opened no socket"
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
