@@ -134,7 +134,7 @@ def test_refused_cells_are_plan_time_errors_with_the_way_out() -> None:
     assert "igp: isis" in said["routers.r2", "r2 (junos) cannot do bier with ospf"]
     assert "signalling: mvpn" in said["routers.r1", "r1 (junos) cannot do overlay"]
     assert "edge_protection: false" in said["routers.r1", "r1 (junos) cannot do edge"]
-    assert "dscp: none" in said["routers.r5", "r5 (junos) cannot do qos"]
+    assert "qos: false" in said["routers.r5", "r5 (junos) cannot do qos"]
     assert ("routers.r5", "r5 (junos) cannot do edge") not in said
 
 

@@ -223,6 +223,7 @@ def _routers(
             else (),
             bier=routing if router.bier and bier else PLAIN_BIER,
             node_sid=sr.node_sids.get(router.name),
+            qos=router.qos,
         )
         for router in inventory.routers.values()
     }

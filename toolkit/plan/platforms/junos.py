@@ -55,7 +55,7 @@ JUNOS = Facts(
         "qos": Refusal(
             "classes are class-of-service's to say, and junos-conf-class-of-service is not "
             "among the modules that configurations are proven by",
-            "set `qos: {dscp: none}` and configure classes yourself",
+            "set `qos: false` on it and configure its classes yourself",
         ),
     },
     # It has no place for sessions, and forwards them without knowing.
