@@ -31,6 +31,7 @@ from toolkit.state.branch import Branch
 from toolkit.state.junos import read_router
 from toolkit.state.model import (
     BierEncapsulation,
+    BierRouting,
     Interface,
     IsisInterface,
     LabelBlock,
@@ -196,6 +197,7 @@ def test_the_example_of_the_modules_is_the_router_that_it_describes() -> None:
         name="r7",
         system_id="0192.0000.2007",
         areas=("49.0051",),
+        bier=BierRouting(tunnel="none"),
         interfaces={
             # Junos starts IGMPv2 with PIM where nothing else is said.
             "et-0/0/1": replace(

@@ -74,7 +74,7 @@ def junos(monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(module, "PLATFORMS", MappingProxyType(facts))
     plan, _ = network(LINES)
     routers = {
-        name: replace(router, platform=Platform.JUNOS) if name in "bc" else router
+        name: replace(router, platform=Platform.JUNOS) if name in "cd" else router
         for name, router in plan.routers.items()
     }
     return replace(plan, routers=routers)
@@ -123,7 +123,7 @@ def test_the_command_names_routers_that_no_schema_has_judged(
     from toolkit.yang.platforms import Unproven
 
     # What is read from untyped trees is no matter here: the reference reader wants typed ones.
-    monkeypatch.setattr(payload, "platform_schema", lambda _: Unproven("nobody has them"))
+    monkeypatch.setattr(payload, "platform_schema", lambda *_: Unproven("nobody has them"))
     main.main(["verify", "demo"])
     out = capsys.readouterr().out
     assert "not schema-proven: ams1, " in out
