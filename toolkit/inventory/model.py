@@ -184,6 +184,8 @@ class Router:
     """False: no PIM; no tree may lead through it."""
     edge_protection: bool = True
     """False: what its edge ports accept from hosts is somebody else's to filter."""
+    qos: bool = True
+    """False: the class of service on its ports is somebody else's to configure."""
     management: Management | None = None
     place: Place = NOWHERE
 

@@ -219,7 +219,8 @@ def _router_id(base: Branch, ospf: Branch, own: tuple[IpInterface, ...]) -> str:
 
 def _bier(bier: Branch) -> BierRouting:
     """SR OS has alternates for links alone, and no tunnels."""
-    return BierRouting(fast_reroute="link" if bier.flag("fast-reroute") else "none")
+    backup = "link" if bier.flag("fast-reroute") else "none"
+    return BierRouting(fast_reroute=backup, tunnel="none")
 
 
 def _sub_domains(template: Branch, own: tuple[IpInterface, ...]) -> tuple[SubDomain, ...]:

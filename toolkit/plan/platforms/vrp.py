@@ -38,7 +38,7 @@ VRP = Facts(
         ),
         "qos": Refusal(
             "the modules that classify packets (huawei-qos) are not among those it is proven by",
-            "set `qos: {dscp: none}` and let somebody else configure its classes",
+            "set `qos: false` on it and configure its classes yourself",
         ),
     },
     # It forwards by what our sender and receivers do; receipts are the senders' to show.
