@@ -48,7 +48,7 @@ def _sub_domains(base: Branch) -> Iterator[int]:
     for template in base.one("bier").all("template"):
         for entry in template.all("sub-domain"):
             if entry.has("bfr-id"):
-                yield from range(entry.number("start"), entry.number("end") + 1)
+                yield from range(max(entry.number("start"), 0), min(entry.number("end"), 255) + 1)
 
 
 def _signalling(mvpn: Branch, base: Branch, where: str) -> Iterator[Remark]:

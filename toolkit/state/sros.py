@@ -237,6 +237,7 @@ def _sub_domains(template: Branch, own: tuple[IpInterface, ...]) -> tuple[SubDom
                 bfr_prefix=ip_network(address),
                 bfr_id=entry.number("bfr-id") or None,
             )
-            for number in range(entry.number("start"), entry.number("end") + 1)
+            # RFC 8279 section 1; where no schema judged, the range may be any.
+            for number in range(max(entry.number("start"), 0), min(entry.number("end"), 255) + 1)
         ]
     return tuple(sorted(found, key=lambda s: s.sub_domain_id))
