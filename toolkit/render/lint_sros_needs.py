@@ -14,6 +14,7 @@ from toolkit.state.branch import Branch
 
 _P2P: Final = "set interface-type point-to-point"
 _VPRN: Final = "nokia-conf-svc-vprn"
+_QOS: Final = "SR OS quality of service guide, network queue policies and SAP egress"
 _JOINS: Final = (("igmp", "ip-interface-name"), ("mld", "ip-interface-name"))
 
 
@@ -25,10 +26,13 @@ def need_remarks(configure: Branch, base: Branch, root: str, where: str) -> Iter
     yield from _groups(base, where)
     yield from _joins(base, where)
     yield from _second_family(base, where)
+    yield from _shut_out(configure.one("filter"), root)
+    yield from _queues(configure, base, root)
     for vprn in configure.one("service").all("vprn"):
         at = f"{root}/service/vprn[service-name='{vprn.text('service-name')}']"
         yield from _joins(vprn, at)
         yield from _vpn(vprn, at)
+        yield from _sap_queues(vprn, at)
 
 
 def _unbound(base: Branch, where: str) -> Iterator[Remark]:
@@ -177,3 +181,52 @@ def _vpn(vprn: Branch, at: str) -> Iterator[Remark]:
             remedy="set it to filter, with sr-isis, sr-ospf or gre",
             source=f"{_VPRN}: none is the default",
         )
+
+
+def _shut_out(filters: Branch, root: str) -> Iterator[Remark]:
+    for family in ("ip", "ipv6"):
+        for entry in filters.all(f"{family}-filter"):
+            name = entry.text("filter-name")
+            if name.startswith("llmsync-") and entry.text("default-action") != "accept":
+                yield Remark(
+                    path=f"{root}/filter/{family}-filter[filter-name='{name}']/default-action",
+                    what="whatever else a host sends is dropped: what receivers report, too",
+                    remedy="set it to accept; multicast is closed by an entry",
+                    source="nokia-conf-filter: drop is the default",
+                )
+
+
+def _queues(configure: Branch, base: Branch, root: str) -> Iterator[Remark]:
+    """A forwarding class alone is no lower effort: `l2` is served before best effort by default."""
+    classed = {
+        entry.text("port").partition(":")[0]
+        for entry in base.all("interface")
+        if entry.text("qos", "network-policy") == "llmsync"
+    }
+    for port in configure.all("port"):
+        name = port.text("port-id")
+        ethernet = port.one("ethernet")
+        if name in classed and not (
+            ethernet.has("network", "egress", "queue-policy")
+            and ethernet.has("egress", "port-scheduler-policy")
+        ):
+            yield Remark(
+                path=f"{root}/port[port-id='{name}']/ethernet",
+                what="the class of deliveries has no queue below best effort here",
+                remedy="add queue-policy to network egress, and port-scheduler-policy to egress",
+                source=_QOS,
+            )
+
+
+def _sap_queues(vprn: Branch, at: str) -> Iterator[Remark]:
+    for entry in vprn.all("interface"):
+        for sap in entry.all("sap"):
+            ingress = sap.text("ingress", "qos", "sap-ingress", "policy-name")
+            if ingress == "llmsync" and not sap.has("egress", "qos", "sap-egress", "policy-name"):
+                name = entry.text("interface-name")
+                yield Remark(
+                    path=f"{at}/interface[interface-name='{name}']/sap/egress/qos/sap-egress",
+                    what="the class of deliveries has no queue below best effort here",
+                    remedy="add a sap-egress policy that gives fc l2 a queue of its own",
+                    source=_QOS,
+                )
