@@ -118,3 +118,23 @@ def test_nothing_is_said_of_what_is_rendered(platform: str) -> None:
         for name in plan.routers:
             warnings = render_router(plan, name).warnings
             assert not [str(w) for w in warnings if any(what in str(w) for what in whats)]
+
+
+def last_entries(node: Any, name: str) -> Iterator[list[Any]]:
+    """Yield the lists of that name in a tree."""
+    for value in (
+        node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    ):
+        yield from last_entries(value, name)
+    if isinstance(node, dict):
+        yield from (v for k, v in node.items() if k.rpartition(":")[2] == name)
+
+
+@pytest.mark.parametrize(("platform", "name"), [("ietf", "ace"), ("iosxr", "sequence")])
+def test_a_list_that_shuts_hosts_out(platform: str, name: str) -> None:
+    tree = copy.deepcopy(render_router(planned(platform, ISIS), "r1").tree)
+    for entries in last_entries(tree, name):
+        if isinstance(entries, list):
+            entries.pop()
+    said = [r.what for r in LINTS[Platform(platform)](Branch(tree))]
+    assert "whatever else a host sends is dropped: what receivers report, too" in said

@@ -11,14 +11,13 @@ from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from typing import Final
 
-from toolkit.render.lint_circuits import broadcast
+from toolkit.render.lint_ietf_needs import need_remarks
 from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch, identity
 from toolkit.state.ietf_acl import lists
 
 _BIER: Final = "/ietf-routing:routing/ietf-bier:bier"
 _PIM: Final = "/ietf-routing:routing/control-plane-protocols/ietf-pim-base:pim"
-_PROTOCOL: Final = "/ietf-routing:routing/control-plane-protocols/control-plane-protocol"
 _IGMP: Final = (
     "/ietf-routing:routing/control-plane-protocols/control-plane-protocol"
     "/ietf-igmp-mld:igmp/interfaces/interface"
@@ -46,8 +45,7 @@ def lint_ietf(top: Branch) -> Iterator[Remark]:
     yield from _flows(top)
     yield from _vpn(top)
     yield from _groups(top)
-    yield from _hosts_only(top)
-    yield from _circuits(routing)
+    yield from need_remarks(top)
 
 
 def _range(
@@ -335,34 +333,3 @@ def _groups(top: Branch) -> Iterator[Remark]:
                 remedy="224.0.0.0/4, with IPv6 ff00::/8",
                 source="RFC 1112, RFC 4291",
             )
-
-
-def _hosts_only(top: Branch) -> Iterator[Remark]:
-    """`forwarding` is false by default: the interface is a host's."""
-    for entry in top.one("interfaces").all("interface"):
-        if identity(entry.text("type")) == "softwareLoopback":
-            continue
-        for family in ("ipv4", "ipv6"):
-            part = entry.one(family)
-            if part.has("address") and not part.flag("forwarding"):
-                yield Remark(
-                    path=f"/ietf-interfaces:interfaces/interface[name='{entry.text('name')}']"
-                    f"/ietf-ip:{family}/forwarding",
-                    what="packets that are not for the router are dropped here",
-                    remedy="set it to true",
-                    source="RFC 8344 section 4, leaf forwarding: default false",
-                )
-
-
-def _circuits(routing: Branch) -> Iterator[Remark]:
-    for protocol in routing.one("control-plane-protocols").all("control-plane-protocol"):
-        isis, areas = protocol.one("isis"), protocol.one("ospf", "areas")
-        found = [(entry, False) for entry in isis.one("interfaces").all("interface")]
-        for area in areas.all("area"):
-            found += [(entry, True) for entry in area.one("interfaces").all("interface")]
-        for entry, ospf in found:
-            p2p = entry.text("interface-type") == "point-to-point"
-            if not p2p and not entry.flag("passive"):
-                kind = "ietf-ospf:ospf" if ospf else "ietf-isis:isis"
-                at = f"{_PROTOCOL}/{kind}//interface[name='{entry.text('name')}']/interface-type"
-                yield broadcast(at, "set it to point-to-point", ospf=ospf)

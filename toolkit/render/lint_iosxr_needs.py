@@ -21,6 +21,7 @@ def need_remarks(root: Branch) -> Iterator[Remark]:
     """Yield what is there and lacks what it needs."""
     yield from _circuits(root)
     yield from _sessions(protocol(root, "bgp").one("as"))
+    yield from _shut_out(root)
 
 
 def _circuits(root: Branch) -> Iterator[Remark]:
@@ -97,3 +98,31 @@ def _sessions(bgp: Branch) -> Iterator[Remark]:
                 remedy="redistribute connected in ipv4-unicast",
                 source="RFC 4364 section 4.3",
             )
+
+
+def _shut_out(root: Branch) -> Iterator[Remark]:
+    for family in ("ipv4", "ipv6"):
+        bound = {
+            entry.text(family, "access-group", "ingress", "access-list-name-1", "name")
+            for entry in root.one("interfaces").all("interface")
+        }
+        for top in root.all(family):
+            for entry in top.one("access-lists").all("access-list"):
+                name = entry.text("access-list-name")
+                if name.startswith("llmsync") and name in bound and not _open(entry, family):
+                    yield Remark(
+                        path=f"/{family}/access-lists/access-list[access-list-name='{name}']",
+                        what="whatever else a host sends is dropped: what receivers report, too",
+                        remedy=f"permit {family} any any in its last entry",
+                        source="Cisco: an access list ends in an implicit deny",
+                    )
+
+
+def _open(entry: Branch, family: str) -> bool:
+    """Is what nothing else has matched permitted?"""
+    order = list(entry.one("sequences").all("sequence"))
+    last = max(order, key=lambda s: s.number("sequence-number"), default=Branch())
+    rest = last.one("permit")
+    return rest.text("protocol") == family and all(
+        rest.has(end, "any") for end in ("source", "destination")
+    )
