@@ -1,0 +1,297 @@
+"""A controller that dies at a point of the table, on routers without wires.
+
+The death is complete: nothing that the controller would do after it happens, no write, no request,
+no farewell.  Routers see their sessions end, as when the kernel closes a dead process's sockets.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kill_points import NAMES, Point
+from netconf_farm import Payload, tree
+from netconf_memory import Channel, MemoryNet
+
+from toolkit.errors import DeviceError
+from toolkit.netconf import devicesession, journal, rollout
+from toolkit.netconf.faults import parse_fault
+from toolkit.netconf.flavours import Flavour
+from toolkit.netconf.journal import Standing, read_journal
+from toolkit.netconf.names import Datastore
+from toolkit.netconf.push import PushReport, push
+from toolkit.netconf.recovery import recover
+from toolkit.netconf.router import Device
+from toolkit.netconf.transaction import FORWARD, Event, Request
+from toolkit.yang.schema import reference_schema
+
+WAYS = {
+    "persist": (set(), "reference"),
+    "base-1.0": ({Flavour.BASE_1_0}, "reference"),
+    "no-running-lock": ({Flavour.NO_RUNNING_LOCK}, "no-running-lock"),
+    "validate-broken": ({Flavour.VALIDATE_BROKEN}, "validate-broken"),
+    "session-confirm": ({Flavour.SESSION_CONFIRM}, "reference"),
+    "junos": ({Flavour.JUNOS}, "junos"),
+    "no-confirmed": ({Flavour.NO_CONFIRMED}, "reference"),
+    "writable-running": ({Flavour.WRITABLE_RUNNING}, "reference"),
+}
+"""How servers take a change: flavours of the router, and the profile of the push."""
+_ANEW = (Request.RECONFIRM, Request.RECANCEL, Request.RESAVE)
+"""What is asked on a new session."""
+LASTING = ("no-confirmed", "writable-running")
+"""Where a change does not go away by itself."""
+OLD, NEW, NEXT = 10, 20, 30
+_STORES = (Datastore.RUNNING, Datastore.CANDIDATE, Datastore.STARTUP)
+FOREIGN = {
+    "name": "mgmt0", "type": "iana-if-type:ethernetCsmacd", "description": "somebody else's",
+}  # fmt: skip
+
+
+def ours(number: int, metric: int) -> dict[str, Any]:
+    """Return what we have on a router; new ones have an interface more."""
+    made = tree(number, metric)
+    if metric != OLD:
+        interfaces = made["ietf-interfaces:interfaces"]["interface"]
+        interfaces.append({**interfaces[0], "name": "e1"})
+        made["llmsync-isis:isis"]["interface"].append({"name": "e1", "metric": metric})
+    return made
+
+
+def whole(number: int, metric: int) -> dict[str, Any]:
+    """Return all that a router runs: ours, and what is not."""
+    made = ours(number, metric)
+    made["ietf-interfaces:interfaces"]["interface"].append(FOREIGN)
+    return made
+
+
+def payloads(metric: int) -> dict[str, Payload]:
+    return {name: Payload(ours(n, metric)) for n, name in enumerate(NAMES)}
+
+
+class Killed(BaseException):
+    """The controller is no more."""
+
+
+class Mortal(Channel):
+    """A session of a controller that may die."""
+
+    def __init__(self, net: KillNet, device: Device) -> None:
+        self._net = net
+        super().__init__(device, net.clock)
+
+    def request(self, operation: str):
+        if self._net.dead:
+            raise Killed
+        return super().request(operation)
+
+    def leave(self) -> None:
+        if self._net.dead:
+            self.close()
+        else:
+            super().leave()
+
+
+class KillNet(MemoryNet):
+    """Three routers with an old configuration, and pushes of a new one."""
+
+    def __init__(self, way: str, *faults: str) -> None:
+        flavours, profile = WAYS[way]
+        devices = [
+            Device(
+                name, reference_schema(), flavours=frozenset(flavours), config=whole(n, OLD),
+                faults=[f for f in map(parse_fault, faults) if f.router in ("", name)],
+            )
+            for n, name in enumerate(NAMES)
+        ]  # fmt: skip
+        super().__init__(devices, profile)
+        self.dead = False
+        self._trees = {
+            metric: {
+                name: reference_schema().parse_json(whole(n, metric), name)
+                for n, name in enumerate(NAMES)
+            }
+            for metric in (OLD, NEW, NEXT)
+        }
+
+    def connect(self, target, *, timeout: float, settle: float = 0.0) -> Mortal:
+        del timeout, settle
+        return Mortal(self, self.devices[target.device])
+
+    def push(self, metric: int, folder: Path) -> PushReport:
+        return push(self.targets, payloads(metric), journal=folder, degraded=True)
+
+    def recover(self, path: Path, *, resume: bool) -> PushReport:
+        return recover(path, self.targets, resume=resume)
+
+    def runs(self) -> set[int]:
+        """Return which configurations run, whole and unmixed; anything else is an error."""
+        return {self._which(name) for name in NAMES}
+
+    def _which(self, name: str) -> int:
+        running = self.devices[name].running
+        (metric,) = [m for m, trees in self._trees.items() if trees[name] == running] or [0]
+        assert metric, f"{name} runs neither configuration: {running}"
+        return metric
+
+    def at_rest(self) -> None:
+        """Check that nothing is left behind on any router."""
+        for name, device in self.devices.items():
+            assert not device.locks, name
+            assert not device.dirty, name
+            assert not device.confirming, name
+            assert not device.sessions, name
+            assert device.config(Datastore.STARTUP) == device.config(Datastore.RUNNING), name
+
+    def bury(self) -> None:
+        """Let the routers see the end of the dead one's sessions."""
+        for device in self.devices.values():
+            for peer in device.sessions:
+                device.close(peer.session, self.clock.now)
+        self.dead = False
+
+    def fingerprint(self) -> tuple[object, ...]:
+        """Return all that the routers know, but for names of transactions and sessions."""
+        return tuple(
+            (
+                *map(device.config, _STORES),
+                device.dirty, device._inert, device.confirming,
+                device.confirming and device._pending.before.tree,
+                device.confirming and bool(device._pending.persist),
+            )
+            for device in self.devices.values()
+        )  # fmt: skip
+
+    def state(self) -> Callable[[], None]:
+        """Return what brings the routers back to how they stand now."""
+        kept = {
+            name: {k: copy.copy(device.__dict__[k]) for k in ("_stores", "_pending", "_inert")}
+            for name, device in self.devices.items()
+        }
+        now = self.clock.now
+
+        def restore() -> None:
+            self.clock.now = now
+            for name, values in kept.items():
+                self.devices[name].__dict__.update({k: copy.copy(v) for k, v in values.items()})
+
+        return restore
+
+
+class _InOrder:
+    """`side_by_side` for one that works alone: one device after another, as `map` does."""
+
+    def __init__(self, workers: int) -> None:
+        del workers
+
+    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterable[Any]:
+        found = map(function, items)
+        return found if function is rollout.Member.proceed else list(found)
+
+
+class _Fate:
+    """What happens to the controller of one push."""
+
+    def __init__(self, net: KillNet, point: Point) -> None:
+        self.net, self.point, self.count = net, point, 0
+        self.honest = True
+        """The controller was told nothing that is not so."""
+        self.left = b""
+        """The journal as the dead one left it."""
+        self._append, self._perform = journal._append, devicesession.DeviceSession.perform
+
+    def append(self, file: int, data: bytes) -> None:
+        """Stand in for the journal's writer."""
+        if self.net.dead:
+            raise Killed
+        line = json.loads(data)
+        mine = line.get("device") == self.point.device
+        last = mine and self.count + 1 == len(self.point.path)
+        if last:
+            assert line["state"] == self.point.state.value, line
+        if not last or self.point.recorded:
+            self._append(file, data)
+        if last:
+            self._die(file)
+        self.count += mine
+
+    def _die(self, file: int) -> None:
+        self.net.dead = True
+        self.left = Path(f"/proc/self/fd/{file}").read_bytes()
+        raise Killed
+
+    def perform(self, session: devicesession.DeviceSession, request: Request) -> Event:
+        """Stand in for the devices' answers."""
+        if self.net.dead:
+            raise Killed
+        state, event = self.point.path[self.count]
+        if session.device != self.point.device:
+            if event is Event.ABORT and request in FORWARD:
+                raise DeviceError(session.device, "operation-failed", "it will not")
+            return self._perform(session, request)
+        if event is Event.ERROR:
+            if request in _ANEW:
+                session._reconnect()
+            raise DeviceError(session.device, "operation-failed", f"it will not go from {state}")
+        if event is Event.LOST:
+            if self.point.effective:
+                self._really(session, request)
+            session._channel.close()
+            raise ConnectionError(f"{session.device}: the session was lost")
+        self.honest &= self._really(session, request) is event
+        return event
+
+    def _really(self, session: devicesession.DeviceSession, request: Request) -> Event | None:
+        with suppress(DeviceError, ConnectionError):
+            return self._perform(session, request)
+        return None
+
+
+@contextmanager
+def wireless(net: KillNet) -> Iterator[pytest.MonkeyPatch]:
+    """Let pushes go to `net`; no disk is waited for, since no power fails here."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("toolkit.netconf.network.Connection", net.connect)
+        patched.setattr("toolkit.netconf.push.side_by_side", _InOrder)
+        patched.setattr("toolkit.netconf.recovery.side_by_side", _InOrder)
+        patched.setattr(os, "fsync", lambda _: None)
+        yield patched
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What a dead controller left behind."""
+
+    journal: Path
+    text: bytes
+    """The journal, to the byte."""
+    standing: Standing
+    runs: frozenset[int]
+    honest: bool
+
+
+def die(net: KillNet, point: Point, folder: Path) -> Death:
+    """Push the new configuration and die at `point`."""
+    folder.mkdir()
+    fate = _Fate(net, point)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(journal, "_append", fate.append)
+        patched.setattr(
+            devicesession.DeviceSession, "perform", lambda session, r: fate.perform(session, r)
+        )
+        with pytest.raises(Killed):
+            net.push(NEW, folder)
+    net.bury()
+    made = list(folder.glob("push-*.jsonl"))
+    path = made[0] if made else folder / "push-killed.jsonl"
+    path.write_bytes(fate.left)
+    entry = read_journal(path)
+    if not made:
+        path = path.rename(folder / f"push-{entry.txid}.jsonl")
+    return Death(path, fate.left, entry.standing, frozenset(net.runs()), fate.honest)
