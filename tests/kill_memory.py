@@ -277,21 +277,40 @@ class Death:
 
 
 def die(net: KillNet, point: Point, folder: Path) -> Death:
-    """Push the new configuration and die at `point`."""
+    """Push the new configuration into an empty folder and die at `point`."""
     folder.mkdir()
+    fate = _suffer(net, point, lambda: net.push(NEW, folder))
+    path = _leave(fate, set(), folder)
+    return Death(
+        path, fate.left, read_journal(path).standing, frozenset(net.runs()), fate.honest
+    )  # fmt: skip
+
+
+def die_again(net: KillNet, point: Point, death: Death, *, resume: bool) -> Path | None:
+    """Recover from `death`, and die at `point` of that; None where it ends before."""
+    others = {death.journal}
+    fate = _suffer(net, point, lambda: net.recover(death.journal, resume=resume))
+    return _leave(fate, others, death.journal.parent) if fate.left else None
+
+
+def _suffer(net: KillNet, point: Point, act: Callable[[], object]) -> _Fate:
     fate = _Fate(net, point)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(journal, "_append", fate.append)
         patched.setattr(
             devicesession.DeviceSession, "perform", lambda session, r: fate.perform(session, r)
         )
-        with pytest.raises(Killed):
-            net.push(NEW, folder)
+        with suppress(Killed):
+            act()
     net.bury()
-    made = list(folder.glob("push-*.jsonl"))
-    path = made[0] if made else folder / "push-killed.jsonl"
+    return fate
+
+
+def _leave(fate: _Fate, others: set[Path], folder: Path) -> Path:
+    """Put the dead one's journal back as it left it; return its path."""
+    assert fate.left, f"{fate.point}: the push ended before"
+    txid = json.loads(fate.left.splitlines()[0])["txid"]
+    path = folder / f"push-{txid}.jsonl"
+    assert set(folder.glob("push-*.jsonl")) - others <= {path}
     path.write_bytes(fate.left)
-    entry = read_journal(path)
-    if not made:
-        path = path.rename(folder / f"push-{entry.txid}.jsonl")
-    return Death(path, fate.left, entry.standing, frozenset(net.runs()), fate.honest)
+    return path

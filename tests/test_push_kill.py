@@ -15,10 +15,10 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from kill_memory import LASTING, NEW, NEXT, OLD, WAYS, Death, KillNet, die, wireless
+from kill_memory import LASTING, NEW, NEXT, OLD, WAYS, Death, KillNet, die, die_again, wireless
 from kill_points import NAMES, Point, good_path, points, table_of
 
-from toolkit.errors import ExitCode
+from toolkit.errors import ExitCode, UsageError
 from toolkit.netconf.journal import Standing, read_journal
 from toolkit.netconf.push import PushState
 from toolkit.netconf.records import records
@@ -105,6 +105,58 @@ def test_a_controller_killed_anywhere_and_each_recovery(tmp_path, way):
     run(way, tmp_path, thorough=True)
 
 
+@pytest.mark.parametrize("way", ["persist", "junos", "writable-running"])
+def test_a_recovery_that_is_killed_itself(tmp_path, way):
+    """What it left is settled by the next one; alone, its own transaction cannot be."""
+    net, steps = KillNet(way), 0
+    good = [p for p in points(reverts=way not in LASTING) if p.recorded and _is_good(p, way)]
+    half = State.COMMITTING if way in LASTING else State.CONFIRMED
+    (base,) = [p for p in good if (p.device, p.state) == (NAMES[1], half)]
+    known = set()
+    with wireless(net):
+        death = die(net, base, tmp_path / "killed")
+        net.expire()
+        assert net.runs() == {OLD, NEW}
+        start = net.state()
+        for first, point in product((True, False), good):
+            start()
+            _only(death)
+            second = die_again(net, point, death, resume=first)
+            if second is None:
+                continue  # that router had nothing to do
+            steps += 1
+            dead, text = net.state(), second.read_bytes()
+            doubt = read_journal(second).standing is Standing.DOUBT
+            for resume, expired in WAYS_OUT:
+                state = (first, resume, expired, doubt, net.fingerprint())
+                if state in known:
+                    continue
+                known.add(state)
+                where = f"{way}: first resume={first}, killed at {point}; {resume=}, {expired=}"
+                _only(death)
+                second.write_bytes(text)
+                if doubt:
+                    with pytest.raises(UsageError, match=r"has not ended: .* settles both"):
+                        net.recover(second, resume=resume)
+                if expired:
+                    net.expire()
+                _recovered(net, death, where, resume=resume)
+                dead()
+    assert steps >= len(State.__members__) / 2
+
+
+def _is_good(point: Point, way: str) -> bool:
+    good = good_path(table_of(reverts=way not in LASTING))
+    return point.path == good[: len(point.path)]
+
+
+def _only(death: Death) -> None:
+    """Let the journal of the dead push be the only one."""
+    for path in death.journal.parent.iterdir():
+        path.unlink()
+    death.journal.write_bytes(death.text)
+
+
 def run(way: str, folder: Path, *, thorough: bool) -> dict[str, Row]:
     """Kill a push at every point; return what was seen, by step."""
     net = KillNet(way)
@@ -133,13 +185,16 @@ def run(way: str, folder: Path, *, thorough: bool) -> dict[str, Row]:
 
 def settle(net: KillNet, death: Death, where: str, *, resume: bool, expired: bool) -> int:
     """Finish or undo what a dead controller left; return how many routers were pushed to."""
-    folder = death.journal.parent
-    for path in folder.iterdir():
-        path.unlink()
-    death.journal.write_bytes(death.text)
+    _only(death)
     if expired:
         net.expire()
     judge(net, death, where)
+    return _recovered(net, death, where, resume=resume)
+
+
+def _recovered(net: KillNet, death: Death, where: str, *, resume: bool) -> int:
+    """Recover, and check that all is well for good; return how many routers were pushed to."""
+    folder = death.journal.parent
     report = net.recover(death.journal, resume=resume)
     assert report.exit_code is ExitCode.OK, (where, report.outcomes)
     net.expire()
