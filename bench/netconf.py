@@ -36,6 +36,10 @@ INTERFACES = 8
 class Payload:
     tree: dict
 
+    @property
+    def xml(self) -> str:
+        return reference_schema().to_xml(self.tree)
+
 
 def tree(number: int, metric: int) -> dict:
     names = [f"e{n}" for n in range(INTERFACES)]

@@ -107,7 +107,7 @@ class Lab:
     def push(self, file: Path, *flags: str) -> int:
         journal = self.folder / "journal"
         command = ("push", str(file), "--management", str(self.overlay), "--journal", str(journal))
-        return main([*command, "--profile", "reference", *flags])
+        return main([*command, *flags])
 
     def connect(self, name: str) -> Connection:
         entry = yaml.safe_load(self.overlay.read_text())["routers"][name]["management"]

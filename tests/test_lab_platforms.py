@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from verify_networks import LINES, network
+from test_lab_edge import Field, multicast
+from verify_networks import LINES, inventory, network, planned
+from yang_sets import needs_modules
 
 from toolkit.errors import EnvironmentProblem
-from toolkit.inventory.model import Platform
+from toolkit.inventory.model import Imposition, Platform
 from toolkit.lab import platforms
 from toolkit.lab.memory import MemoryLab
 from toolkit.lab.platforms import schemas_of, shows_state
+from toolkit.netconf.runtime_ncclient import Connection
 from toolkit.plan.model import Plan
+from toolkit.render.payload import render_plan
 from toolkit.yang.platforms import Unproven
 from toolkit.yang.schema import Schema, reference_schema
 
@@ -68,6 +73,43 @@ def test_a_router_of_another_platform_has_that_one_s_modules(
     devices = lab._farm.devices
     assert devices["c"].schema is other
     assert devices["a"].schema is reference_schema()
+
+
+def test_modules_with_submodules_are_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    head = "yang-version 1.1; "
+    (tmp_path / "whole.yang").write_text(
+        f'module whole {{ {head}namespace "urn:w"; prefix w;\n  include part; }}'
+    )
+    (tmp_path / "part.yang").write_text(
+        f"submodule part {{ {head}belongs-to whole {{ prefix w; }} container c; }}"
+    )
+    monkeypatch.setattr(platforms, "platform_schema", lambda _: Schema(("whole",), (tmp_path,)))
+    with pytest.raises(EnvironmentProblem, match="c \\(sros\\): its module whole has submodules"):
+        schemas_of(plan_of(c=Platform.SROS), reference_schema())
+
+
+@needs_modules
+def test_ietf_routers_take_their_configuration_and_forward_as_planned() -> None:
+    declared = inventory(LINES, clouds="bd", imposition=Imposition.ROUTER)
+    routers = {
+        name: replace(router, platform=Platform.IETF if name in "ac" else router.platform)
+        for name, router in declared.routers.items()
+    }
+    plan, state = planned(replace(declared, routers=routers))
+    payloads = render_plan(plan)
+    with MemoryLab(plan, reference_schema()) as lab:
+        for target in lab.targets:
+            connection = Connection(target, timeout=30.0)
+            edit = f"<target><candidate/></target>{payloads[target.device].xml}"
+            connection.request(f"<edit-config>{edit}</edit-config>")
+            connection.request("<commit/>")
+            connection.leave()
+        running = lab.state()
+    assert running.routers == state.routers
+    got = Field(plan, running).send("hub", multicast(plan))
+    assert set(got) == {"cloud-b", "cloud-d"}
 
 
 def reference_search_path() -> tuple[object, ...]:

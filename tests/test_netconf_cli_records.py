@@ -181,3 +181,31 @@ def test_routers_that_are_gone_from_the_inventory_are_named(journals, ask):
     assert ask("abort", "b") == (
         2, "", "llmsync: b: its journal does not say which inventory it was for\n",
     )  # fmt: skip
+
+
+def test_a_degraded_push_is_asked_for_by_flag(cli, ask, journals):
+    def act():
+        code, _, err = cli.push("--yes")
+        assert (code, err.count("operation-not-supported")) == (5, 3)
+        assert "llmsync: lon1: operation-not-supported: the server does not offer urn:ietf:" in err
+        code, _, err = cli.push("--yes", "--allow-degraded", "--profile", "junos")
+        assert code == 5  # a profile that is not the server's
+        (lon1, *_) = ask("status", "-o", "json")[1:]
+        assert json.loads(lon1) == []
+        code, _, err = cli.push("--yes", "--allow-degraded", "--limit", "ams1,dal1")
+        assert code == 0, err
+        (path,) = journals.iterdir()
+        assert read_journal(path).ways == {"dal1": "direct", "ams1": "final"}
+
+    flavours = ("ams1/no-confirmed", "dal1/writable-running", "lon1/junos")
+    assert cli.while_up(act, *(x for f in flavours for x in ("--flavour", f))) == 0
+
+
+def test_flavours_that_are_none_are_named_at_once(capsys):
+    command = ["device", str(DEMO), "--router", "ams1", "--flavour", "x", "--flavour", "y/junos"]
+    assert main(command) == 2
+    assert capsys.readouterr().err == (
+        "llmsync: --flavour x: FLAVOUR is one of junos, session-confirm, no-confirmed, "
+        "writable-running, validate-broken, no-running-lock, base-1.0\n"
+        "llmsync: --flavour y/junos: no router y is started; there are ams1\n"
+    )

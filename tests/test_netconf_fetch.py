@@ -284,6 +284,20 @@ def test_a_router_with_the_modules_of_the_ietf_proves_its_configuration_itself(
     assert said == []
 
 
+@needs_modules
+def test_a_module_of_many_submodules_comes_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMSYNC_YANG_PATH", os.pathsep.join(map(str, FOLDERS)))
+    plan, _ = make_plan(next(iter(cases(Platform.SROS).values())))
+    payload = render_plan(plan)["r1"]
+    schema = platform_schema("sros")
+    assert isinstance(schema, Schema)
+    library = fetched(schema)
+    (conf,) = (m for m in library.modules if m.name == "nokia-conf")
+    assert len(conf.submodules) > 100
+    monkeypatch.setenv("LLMSYNC_YANG_PATH", "")
+    assert validate("r1", payload.xml, Platform.SROS).tree == payload.tree
+
+
 def test_what_a_list_of_schemas_does_not_say_is_not_held_against_a_device() -> None:
     assert announced_by(Canned(gets=LISTED, schemas={})) == [("a", "2026-01-01")]
     assert announced_by(Canned(LIBRARY_1_1, gets=LISTED, schemas={})) == list(WHOLE)

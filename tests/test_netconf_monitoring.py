@@ -6,14 +6,15 @@ import pytest
 
 from toolkit.netconf.call import Call, stores
 from toolkit.netconf.events import Ending, Peer, Step, config_change, confirmed_commit, session_end
-from toolkit.netconf.monitoring import capabilities, server_state
+from toolkit.netconf.monitoring import capabilities, get_schema, server_state, yang_library
 from toolkit.netconf.names import NOTIFICATION_NS, STREAMS_NS, YANG_LIBRARY_NS, Datastore
 from toolkit.netconf.operations import OPERATIONS
 from toolkit.netconf.reading import get
 from toolkit.netconf.router import Device
+from toolkit.netconf.rpcerror import RefusedError
 from toolkit.netconf.servermodules import FEATURES, MODULES
 from toolkit.netconf.tree import QName, parse_xml, to_xml
-from toolkit.yang.modulefile import base_folders
+from toolkit.yang.modulefile import ModuleInfo, Submodule, base_folders
 from toolkit.yang.schema import Schema, reference_schema
 
 
@@ -141,3 +142,17 @@ def test_a_change_names_the_highest_nodes_that_it_touches():
         (where("c"), "create"),
     ]
     assert event.children[0].children[0].name.local == "server"
+
+
+def test_submodules_are_listed_and_handed_out() -> None:
+    part = Submodule(name="m-part", revision="2020-02-02", text="submodule m-part {}")
+    module = ModuleInfo(
+        name="m", revision="2021-01-01", namespace="urn:m", features=(), text="module m {}",
+        submodules=(part,),
+    )  # fmt: skip
+    assert get_schema([module], "m-part", None).value == part.text
+    assert get_schema([module], "m-part", "2020-02-02").value == part.text
+    with pytest.raises(RefusedError):
+        get_schema([module], "m-part", "2021-01-01")
+    library = to_xml([yang_library([module], ())])
+    assert "<submodule><name>m-part</name><revision>2020-02-02</revision></submodule>" in library

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from netconf_farm import NAMES, Payload, Text, network, payloads, standings, tree
 
@@ -177,3 +179,24 @@ def test_a_commit_that_is_confirmed_too_late_has_reverted_everywhere(net):
 def test_an_unknown_profile_is_a_usage_error(net):
     with pytest.raises(UsageError, match="profile acme; there are reference, yuma"):
         push(net.targets(profile="acme"), payloads())
+
+
+# ----- revisions
+
+
+def test_a_router_with_other_modules_is_refused_before_anything_is_asked_of_it(net):
+    assert net.push(check=True, revisions=True).exit_code is ExitCode.CHANGES_PENDING
+    device = net.farm.devices["r3"]
+    device.modules = tuple(
+        replace(m, revision="2031-01-01") if m.name == "llmsync-isis" else m for m in device.modules
+    )
+    report = net.push(revisions=True)
+    assert report.exit_code is ExitCode.ROLLED_BACK
+    error = outcome(report, "r3").error
+    assert isinstance(error, SchemaError)
+    assert "r3: it announces llmsync-isis of 2031-01-01, and its configuration was proven" in str(
+        error
+    )
+    assert [o.device for o in report.outcomes if o.error is not None] == ["r3"]
+    assert net.metrics() == {None}
+    assert net.push().state is PushState.COMMITTED

@@ -102,7 +102,7 @@ def test_names_that_are_xml_are_escaped() -> None:
     routers = {**plan.routers, "dal1": dataclasses.replace(router, ports=(port,))}
     tree = render_router(dataclasses.replace(plan, routers=routers), "dal1").tree
     descriptions = [i["description"] for i in tree["ietf-interfaces:interfaces"]["interface"]]
-    assert f'{port.peer} {port.peer_port}, link <&">' in descriptions
+    assert f'llmsync: {port.peer} {port.peer_port}, link <&">' in descriptions
 
 
 def test_an_undefined_name_is_an_error_with_template_and_line(templates: Path) -> None:

@@ -18,6 +18,7 @@ from lab_reports import send_reports
 from mutations import SHARDS, misjudged, mutations
 from mvpn_networks import declared
 from test_verify_lab import EVENTS, Host, sent_by_source
+from verify_edge_cases import CASES
 
 from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import Igp, Transport
@@ -108,6 +109,16 @@ def test_the_planned_network_delivers(kind: str) -> None:
     copies, heard = forwarded(plan, intended_state(plan), NO_FAILURES)
     assert copies == dict.fromkeys(plan.flows[0].clouds, 1)
     assert heard == set(plan.flows[0].clouds)
+
+
+CHECKED = {name: make().plan for name, make in CASES.items()}
+VPN_CASES = [name for name, of in CHECKED.items() if of.mvpn is not None]
+
+
+@pytest.mark.parametrize("name", VPN_CASES)
+def test_a_bad_network_fares_as_verification_says(name: str) -> None:
+    bad = CASES[name]()
+    compare(bad.plan, bad.state)
 
 
 NEW = ("vpn", "bgp", "protection", "ospf", "router-id", "membership")

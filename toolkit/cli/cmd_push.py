@@ -64,6 +64,11 @@ def add_what(parser: argparse.ArgumentParser) -> None:
         help="also push to servers whose commits keep less of the promise: without persist-id, "
         "without confirmed commit, without candidate",
     )  # fmt: skip
+    parser.add_argument(
+        "--accept-revisions", action="store_true",
+        help="also push to routers whose YANG modules are not those that their configuration was "
+        "proven by",
+    )  # fmt: skip
     pushing.add_reach(parser)
     pushing.add_journal(parser)
     add_transport(parser)
@@ -102,6 +107,7 @@ def carry_out(args: argparse.Namespace) -> PushReport:
         approve=None if args.yes else _ask,
         journal=pushing.journal_folder(args),
         degraded=args.allow_degraded,
+        revisions=not args.accept_revisions,
         about=about,
         confirm_timeout=args.confirm_timeout,
         workers=args.jobs,

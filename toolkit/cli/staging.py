@@ -58,6 +58,7 @@ def push_in_stages(
     workers: int,
     timeout: float,
     degraded: bool = False,
+    revisions: bool = False,
     about: Mapping[str, str] = MappingProxyType({}),
     wait: Callable[[float], None] = time.sleep,
 ) -> PushReport:
@@ -77,6 +78,7 @@ def push_in_stages(
         return push(
             targets, trees, check=check, approve=approve, order=order, journal=journal,
             confirm_timeout=confirm_timeout, workers=workers, timeout=timeout, degraded=degraded,
+            revisions=revisions,
             about={**about, **({"stage": stage} if stage else {})},
         )  # fmt: skip
 

@@ -22,10 +22,8 @@ LOOPBACKS = IPv4Network("10.255.0.0/16")
 LINKS = IPv4Network("10.0.0.0/16")
 HOSTS = IPv4Network("10.1.0.0/16")
 GROUPS = IPv4Network("232.1.0.0/16")
-ASM_GROUPS = IPv4Network("239.1.0.0/16")
-"""Administratively scoped (RFC 2365)."""
-ASM_GROUPS_IPV6 = IPv6Network("ff18::/32")
-"""Transient groups of organization-local scope (RFC 4291 section 2.7)."""
+ASM_GROUPS = IPv4Network("239.1.0.0/16")  # administratively scoped (RFC 2365)
+ASM_GROUPS_IPV6 = IPv6Network("ff18::/32")  # transient, organization-local (RFC 4291 section 2.7)
 SSM_RANGES: tuple[IpNetwork, ...] = (
     IPv4Network("232.0.0.0/8"),
     *(IPv6Network(f"ff3{scope:x}::/32") for scope in range(16)),
@@ -210,10 +208,8 @@ class Link:
     te_metric: int | None = None
     """TE metric (RFC 5305 section 3.7); None: the IGP metric."""
     a_port: str = ""
-    """The physical port of `a`, in its platform's words (`1/1/c1/1`, `et-0/0/0`); empty: the plan
-    names one where the platform lets it."""
     b_port: str = ""
-    """The physical port of `b`."""
+    """Physical ports, in the platform's words (`1/1/c1/1`); empty: the plan's, if it may."""
     place: Place = NOWHERE
 
     def __post_init__(self) -> None:
@@ -367,11 +363,9 @@ class SrSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlaySettings:
-    """How edge routers know who wants a flow."""
-
     signalling: OverlaySignalling = OverlaySignalling.STATIC
     as_number: int = 64_512
-    """AS of the BGP sessions between edge routers (MVPN); the first private one (RFC 6996)."""
+    """Of the BGP sessions (MVPN); the first private one (RFC 6996)."""
     route_reflectors: tuple[str, ...] = ()
     """Routers that reflect routes between edge routers (RFC 4456); empty: a full mesh."""
 
@@ -381,8 +375,7 @@ class QosSettings:
     """The class of service of deliveries."""
 
     dscp: int | None = 1
-    """DSCP that senders mark packets with and routers put into a class of their own; 1 is LE, lower
-    effort (RFC 8622); None: routers are told nothing."""
+    """Packets with it get a class of their own; 1 is LE (RFC 8622); None: nobody is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

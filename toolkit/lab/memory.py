@@ -98,8 +98,9 @@ class MemoryLab:
             Target(
                 device=name, host=self.addresses[name][0], port=self.addresses[name][1],
                 username=self.username, password=self.password, host_key=self.host_keys[name],
+                platform=router.platform.value,
             )
-            for name in self.plan.routers
+            for name, router in self.plan.routers.items()
         )  # fmt: skip
 
     def stop(self, router: str) -> None:

@@ -7,6 +7,7 @@ modules are not at hand has no router here, and nothing is put in its place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 from toolkit.errors import EnvironmentProblem, ToolkitError
@@ -18,6 +19,7 @@ from toolkit.yang.reference import REFERENCE_MODULES
 from toolkit.yang.schema import Schema
 
 _NAMED = 8
+_INCLUDE = re.compile(r"^\s*include\s+[\w\"'-]", re.MULTILINE)
 
 
 def shows_state(platform: Platform) -> bool:
@@ -62,10 +64,17 @@ def _readable(platform: Platform) -> Schema | str:
         schema = platform_schema(platform.value)
         if isinstance(schema, Unproven):
             return schema.reason
+        if parts := _submodules(schema):
+            return f"its module {parts} has submodules, which the embedded router does not read"
         Device("probe", schema)  # libyang has read the modules; pyang has to as well
     except ToolkitError as error:
         return str(error)
     return schema
+
+
+def _submodules(schema: Schema) -> str:
+    """Return a module that includes submodules (RFC 7950 section 5.1); empty: none does."""
+    return next((m.name for m in schema.modules() if m.implemented and _INCLUDE.search(m.text)), "")
 
 
 def _named(names: Collection[str]) -> str:

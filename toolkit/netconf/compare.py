@@ -6,7 +6,7 @@ A client compares by what documents show of the schema (`changes`), a server by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from toolkit.netconf.identity import identified, step
@@ -35,15 +35,25 @@ class Change:
         return f"~ {self.path}: {self.before} -> {self.after}"
 
 
-def changes(shape: Shape, before: Node, after: Node) -> tuple[Change, ...]:
+def changes(
+    shape: Shape, before: Node, after: Node, unordered: Container[Route] = ()
+) -> tuple[Change, ...]:
     """Return every change from configuration `before` to `after`, in the order of the data.
 
-    Both are in canonical form, so that an order which differs is one that the user gives.
+    Both are in canonical form, so that an order which differs is one that the user gives; in the
+    lists of `unordered` it means nothing all the same.
     """
-    return tuple(_below(shape, before, after, (), ""))
+    return tuple(_below(shape, before, after, (), "", unordered))
 
 
-def _below(shape: Shape, before: Node, after: Node, route: Route, path: str) -> Iterator[Change]:
+def _below(
+    shape: Shape,
+    before: Node,
+    after: Node,
+    route: Route,
+    path: str,
+    unordered: Container[Route],
+) -> Iterator[Change]:
     if before == after:
         return
     inside = before.name.namespace if route else ""
@@ -56,7 +66,7 @@ def _below(shape: Shape, before: Node, after: Node, route: Route, path: str) -> 
             continue
         other = new[identity][1]
         if node.children or other.children:
-            yield from _below(shape, node, other, (*route, node.name.local), here)
+            yield from _below(shape, node, other, (*route, node.name.local), here, unordered)
         elif not _same_value(node, other):
             yield Change(here, node.value, other.value)
     for identity, (keys, node) in new.items():
@@ -66,7 +76,7 @@ def _below(shape: Shape, before: Node, after: Node, route: Route, path: str) -> 
     for name in dict.fromkeys(n.name for k, n in old.values() if k is not None):
         first = [i for i, (_, node) in old.items() if node.name == name and i in new]
         second = [i for i, (_, node) in new.items() if node.name == name and i in old]
-        if first != second and shape.keys.get((*route, name.local)) is not None:
+        if shape.sorted and first != second and (*route, name.local) not in unordered:
             order = [" ".join(i[2:]) for i in first], [" ".join(i[2:]) for i in second]
             yield Change(f"{path}/{name.local}", ", ".join(order[0]), ", ".join(order[1]))
 

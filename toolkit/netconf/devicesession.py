@@ -134,6 +134,11 @@ class DeviceSession:
         return self._intent
 
     @property
+    def channel(self) -> Channel:
+        """The session that it has now."""
+        return self._channel
+
+    @property
     def dialect(self) -> Dialect:
         return self._dialect
 

@@ -7,7 +7,7 @@ what we own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,6 +33,8 @@ class Reading:
     """What of it is ours, in canonical form where it fits the schema."""
     mixed: frozenset[claims.Trail] = frozenset()
     """Where in it stands what is not ours."""
+    named: frozenset[claims.Trail] = frozenset()
+    """Entries on the way to what is ours that some claim names."""
 
 
 NOTHING = Reading(EMPTY)
@@ -87,23 +89,26 @@ class Dialect:
     def read(self, data: Node, claimed: Sequence[Node], device: str) -> Reading:
         """Return what of a reply's <data> is ours; `claimed` are configurations that name it."""
         mine = claims.ours(self._table, self._shape, data, claimed)
+        named = claims.named(self._table, self._shape, claimed)
         if not mine.children:
-            return NOTHING
+            return Reading(EMPTY, named=named)
         mixed = claims.mixed(self._table, self._shape, data, mine)
         try:
             tree = self._parse(to_xml(mine.children), device, complete=False)
         except SchemaError:
             # Something in there that the modules do not know: it shows as a difference.
             tree = EMPTY.with_children(_bare(mine).children)
-        return Reading(tree, mixed)
+        return Reading(tree, mixed, named)
 
     def edit(self, reading: Reading, after: Node) -> str:
         """Return the content of the <config> that makes `after` of what is ours."""
-        nodes = claims.edit(self._table, self._shape, reading.ours, after, reading.mixed)
+        nodes = claims.edit(
+            self._table, self._shape, reading.ours, after, reading.mixed, reading.named
+        )
         return to_xml(nodes, inside=BASE_NS)
 
     def changes(self, before: Node, after: Node) -> tuple[Change, ...]:
-        return changes(self._shape, before, after)
+        return changes(self._shape, before, after, self._table.unordered)
 
     def _parse(self, xml: str, device: str, *, complete: bool) -> Node:
         try:
@@ -136,11 +141,35 @@ def _bare(node: Node) -> Node:
 _known: dict[tuple[str, int], Dialect] = {}
 
 
-def dialect(platform: str) -> Dialect:
-    """Return how routers of `platform` are configured; loaded once."""
-    found = platform_schema(platform)
+def dialect(
+    platform: str, device: str = "", namespaces: Callable[[], Collection[str]] = frozenset
+) -> Dialect:
+    """Return how routers of `platform` are configured; loaded once.
+
+    Modules that were fetched from `device` come first, as far as `namespaces` need them.
+    """
+    found = platform_schema(platform, device, namespaces)
     schema = None if isinstance(found, Unproven) else found
     key = (platform, id(schema))
     if key not in _known:
         _known[key] = Dialect(platform, schema)
     return _known[key]
+
+
+def namespaces_of(nodes: Iterable[Node]) -> frozenset[str]:
+    """Return the namespaces of all nodes."""
+    found = set[str]()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        found.add(node.name.namespace)
+        waiting += node.children
+    return frozenset(found)
+
+
+def dialect_of_xml(platform: str, device: str, xml: str) -> Dialect:
+    """Return the dialect that a configuration of `device` is to be read in.  Raises SchemaError."""
+    try:
+        return dialect(platform, device, lambda: xmltext.namespaces(xml))
+    except (xmltext.NotXmlError, WireError) as error:
+        raise SchemaError([Problem(Where(device), str(error))]) from None

@@ -7,7 +7,7 @@ against the modules that it is of.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from toolkit.netconf import names
@@ -18,7 +18,7 @@ from toolkit.netconf.notifications import date_and_time
 from toolkit.netconf.rpcerror import refused
 from toolkit.netconf.schema import Identity, Kind, SchemaNode
 from toolkit.netconf.tree import Node, QName
-from toolkit.yang.modulefile import ModuleInfo
+from toolkit.yang.modulefile import ModuleInfo, Submodule
 
 if TYPE_CHECKING:
     from toolkit.netconf.router import Device
@@ -105,25 +105,36 @@ def netconf_state(device: Device, stores: Sequence[Datastore]) -> Node:
         "netconf-state",
         _inner("capabilities", *(_leaf("capability", uri) for uri in capabilities(device))),
         _inner("datastores", *map(datastore, stores)),
-        _inner("schemas", *map(_schema, device.modules)),
+        _inner("schemas", *(entry for m in device.modules for entry in _schemas(m))),
         *((_inner("sessions", *listed),) if listed else ()),
     )
 
 
-def _schema(module: ModuleInfo) -> Node:
-    return _inner(
-        "schema",
-        _leaf("identifier", module.name),
-        _leaf("version", module.revision),
-        Node(QName(MONITORING_NS, "format"), "ncm:yang", prefixes=_PREFIX),
-        _leaf("namespace", module.namespace),
-        _leaf("location", "NETCONF"),
-    )
+def _parts(module: ModuleInfo) -> tuple[ModuleInfo | Submodule, ...]:
+    return (module, *module.submodules)
+
+
+def _schemas(module: ModuleInfo) -> Iterator[Node]:
+    """Yield the entries of a module and of its submodules."""
+    for part in _parts(module):
+        yield _inner(
+            "schema",
+            _leaf("identifier", part.name),
+            _leaf("version", part.revision),
+            Node(QName(MONITORING_NS, "format"), "ncm:yang", prefixes=_PREFIX),
+            _leaf("namespace", module.namespace),
+            _leaf("location", "NETCONF"),
+        )
 
 
 def get_schema(modules: Sequence[ModuleInfo], identifier: str, version: str | None) -> Node:
     """Return the <data> of get-schema (RFC 6022 section 3.1): the module's text."""
-    found = [m for m in modules if m.name == identifier and version in (None, m.revision)]
+    found = [
+        part
+        for module in modules
+        for part in _parts(module)
+        if part.name == identifier and version in (None, part.revision)
+    ]
     if not found:
         wanted = identifier + (f"@{version}" if version else "")
         raise refused("invalid-value", f"there is no schema {wanted}", layer="application")
@@ -136,8 +147,12 @@ def yang_library(modules: Sequence[ModuleInfo], stores: Sequence[Datastore]) -> 
         _library(
             "module" if module.implemented else "import-only-module",
             _text("name", module.name),
-            *((_text("revision", module.revision),) if module.revision else ()),
+            *_revised(module.revision),
             _text("namespace", module.namespace),
+            *(
+                _library("submodule", _text("name", part.name), *_revised(part.revision))
+                for part in module.submodules
+            ),
             *(_text("feature", feature) for feature in module.features),
             *(_text("deviation", name) for name in module.deviations),
         )
@@ -153,6 +168,10 @@ def yang_library(modules: Sequence[ModuleInfo], stores: Sequence[Datastore]) -> 
         ),
         _text("content-id", content_id(modules)),
     )
+
+
+def _revised(revision: str) -> tuple[Node, ...]:
+    return (_text("revision", revision),) if revision else ()
 
 
 def _store_name(name: str) -> Node:

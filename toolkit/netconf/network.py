@@ -8,13 +8,16 @@ from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Protocol, TypeVar
 
-from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
+from toolkit.errors import DeviceError, SchemaError, ToolkitError, UnreachableError, UsageError
 from toolkit.netconf.compare import Change
 from toolkit.netconf.devicesession import DeviceSession
-from toolkit.netconf.dialect import dialect
+from toolkit.netconf.dialect import dialect, namespaces_of
+from toolkit.netconf.fetch import announced_by, text_of
+from toolkit.netconf.names import YANG_LIBRARY
 from toolkit.netconf.profiles import PROFILES
 from toolkit.netconf.runtime_ncclient import Connection, Target
-from toolkit.netconf.tree import Node
+from toolkit.netconf.tree import Node, to_xml
+from toolkit.yang.revisions import check_revisions
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -55,11 +58,13 @@ class Network:
         run: Run,
         claims: Mapping[str, Sequence[Node]] = MappingProxyType({}),
         degraded: bool = False,
+        revisions: bool = False,
     ) -> None:
         """`intents`: device -> what of ours it is to run.  Nothing is connected yet.
 
-        `claims` and `degraded` as for `DeviceSession`.  Raises UsageError for a profile that does
-        not exist.
+        `claims` and `degraded` as for `DeviceSession`; `revisions` has the devices' modules
+        compared with those that the intents were proven by.  Raises UsageError for a profile that
+        does not exist.
         """
         unknown = sorted({target.profile for target in targets} - set(PROFILES))
         if unknown:
@@ -71,7 +76,9 @@ class Network:
         self.errors: dict[str, ToolkitError] = {}
         """Device -> why it cannot be used."""
         self._targets, self._intents, self._run = targets, intents, run
-        self._claims, self._degraded = claims, degraded
+        self._claims, self._degraded, self._revisions = claims, degraded, revisions
+        self._judged: dict[tuple[str, str, frozenset[str]], bool] = {}
+        """Platform, content-id of a yang-library, namespaces -> they fit together."""
         self._txid, self._confirm_timeout, self._timeout = txid, confirm_timeout, timeout
         self._opened: list[DeviceSession] = []
 
@@ -106,12 +113,14 @@ class Network:
     def _begin(self, target: Target) -> DeviceSession | None:
         profile = PROFILES[target.profile]
         connect = partial(Connection, target, timeout=self._timeout, settle=profile.settle)
+        intent = self._intents[target.device]
+        spaces = namespaces_of(intent.children)
         try:
             session = DeviceSession(
                 target.device,
                 connect,
-                self._intents[target.device],
-                dialect=dialect(target.platform),
+                intent,
+                dialect=dialect(target.platform, target.device, lambda: spaces),
                 profile=profile,
                 txid=self._txid,
                 confirm_timeout=self._confirm_timeout,
@@ -122,7 +131,40 @@ class Network:
             self.errors[target.device] = error
             return None
         self._opened.append(session)
+        if self._revisions:
+            try:
+                self._judge(target, session, spaces)
+            except (SchemaError, DeviceError) as error:
+                self.errors[target.device] = error
+                return None
+            except ConnectionError as error:
+                reason = str(error).removeprefix(f"{target.device}: ")
+                self.errors[target.device] = UnreachableError(target.device, reason)
+                return None
         return session
+
+    def _judge(self, target: Target, session: DeviceSession, spaces: frozenset[str]) -> None:
+        """Raise SchemaError where the device has other modules than those that were proven by.
+
+        Devices that announce the same yang-library are asked once.
+        """
+        channel = session.channel
+        content = next((u for u in channel.capabilities if u.startswith(YANG_LIBRARY)), "")
+        key = (target.platform, content, spaces)
+        if content and self._judged.get(key):
+            return
+        announced = announced_by(channel)
+        problems = check_revisions(target.device, announced, target.platform, spaces)
+        schema = session.dialect.schema
+        if problems and schema is not None:
+            problems = check_revisions(
+                target.device, announced, target.platform, spaces,
+                tree=schema.parse_fragment(to_xml(session.intent.children), target.device),
+                text_of=text_of(channel),
+            )  # fmt: skip
+        if problems:
+            raise SchemaError(problems)
+        self._judged[key] = True
 
     def _look(self, session: DeviceSession) -> tuple[Change, ...]:
         try:

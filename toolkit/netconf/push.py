@@ -23,7 +23,7 @@ from typing import Final, Protocol
 from toolkit.errors import ExitCode, Place, Problem, SchemaError, ToolkitError, UnreachableError
 from toolkit.netconf.compare import Change
 from toolkit.netconf.devicesession import DeviceSession, DriftError
-from toolkit.netconf.dialect import dialect
+from toolkit.netconf.dialect import dialect_of_xml
 from toolkit.netconf.journal import Entry, InterruptedPush, Journal, Standing
 from toolkit.netconf.network import Network, side_by_side
 from toolkit.netconf.records import path_of, prune, refuse_unfinished
@@ -121,6 +121,7 @@ def push(
     timeout: float = TIMEOUT,
     journal: Path | None = None,
     degraded: bool = False,
+    revisions: bool = False,
     about: Mapping[str, str] = MappingProxyType({}),
 ) -> PushReport:
     """Bring every target to its payload, or leave every target as it was.
@@ -130,16 +131,17 @@ def push(
     provisionally: a ToolkitError from it gives the change up.  `approve` is shown the changes and
     may decline.  `journal`: a folder for the journal, which remembers a push and lets a killed one
     be recovered; one that is there and unfinished for any target is refused with UnfinishedError.
-    `degraded` allows ways to commit that keep less of the promise.  `about` goes to the journal.
-    Raises SchemaError or UsageError for payloads or targets that are wrong; what goes wrong on
-    devices is in the report.  With a journal, an interrupt comes out as InterruptedPush.
+    `degraded` allows ways to commit that keep less of the promise.  With `revisions`, devices that
+    announce modules other than those that their payload was proven by are refused.  `about` goes to
+    the journal.  Raises SchemaError or UsageError for payloads or targets that are wrong; what goes
+    wrong on devices is in the report.  With a journal, an interrupt comes out as InterruptedPush.
     """
     if journal is not None:
         refuse_unfinished(journal, (target.device for target in targets))
     return carry_out(
         targets, intents(targets, payloads), check=check, order=order, verify=verify,
         confirm_timeout=confirm_timeout, approve=approve, workers=workers, timeout=timeout,
-        journal=journal, degraded=degraded, about=about,
+        journal=journal, degraded=degraded, about=about, revisions=revisions,
     )  # fmt: skip
 
 
@@ -156,6 +158,7 @@ def carry_out(
     timeout: float = TIMEOUT,
     journal: Path | None = None,
     degraded: bool = False,
+    revisions: bool = False,
     about: Mapping[str, str] = MappingProxyType({}),
     claims: Mapping[str, Sequence[Node]] = MappingProxyType({}),
     expected: Mapping[str, Node] = MappingProxyType({}),
@@ -174,7 +177,7 @@ def carry_out(
     )
     network = Network(
         targets, intents, txid=txid, confirm_timeout=confirm_timeout, timeout=timeout, run=run,
-        claims=claims, degraded=degraded,
+        claims=claims, degraded=degraded, revisions=revisions,
     )  # fmt: skip
     path = path_of(journal, txid) if journal is not None else None
     book: Journal | None = None
@@ -295,7 +298,8 @@ def intents(targets: Sequence[Target], payloads: Mapping[str, Payload]) -> dict[
             problems.append(Problem(Place(target.device), "there is no payload for it"))
             continue
         try:
-            found[target.device] = dialect(target.platform).intent(payload.xml, target.device)
+            language = dialect_of_xml(target.platform, target.device, payload.xml)
+            found[target.device] = language.intent(payload.xml, target.device)
         except SchemaError as error:
             problems += error.problems
     if problems:

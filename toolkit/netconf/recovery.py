@@ -16,7 +16,7 @@ from pathlib import Path
 from toolkit.errors import DeviceError, ToolkitError, UnreachableError, UsageError
 from toolkit.netconf.commits import Way
 from toolkit.netconf.devicesession import DeviceSession
-from toolkit.netconf.dialect import dialect
+from toolkit.netconf.dialect import dialect_of_xml
 from toolkit.netconf.journal import Entry, InterruptedPush, Standing, read_journal, settle
 from toolkit.netconf.network import Network, Run, side_by_side
 from toolkit.netconf.push import (
@@ -77,7 +77,12 @@ def _recovery(journal: Path, targets: Sequence[Target], workers: int, timeout: f
     ]
 
     def nodes(texts: Mapping[str, str]) -> dict[str, Node]:
-        return {t.device: dialect(t.platform).recorded(texts[t.device], t.device) for t in wanted}
+        return {
+            t.device: dialect_of_xml(t.platform, t.device, texts[t.device]).recorded(
+                texts[t.device], t.device
+            )
+            for t in wanted
+        }
 
     before, after = nodes(entry.before), nodes(entry.after)
     return _Recovery(entry, wanted, before, after, side_by_side(workers), timeout)

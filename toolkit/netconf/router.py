@@ -56,10 +56,9 @@ class Device:
         `on_commit` is told each new running configuration before it counts as running; a
         ToolkitError from it refuses the commit.  `check` may refuse a valid configuration before
         that (`applier`).  `config` is what runs at first (not told), and what is in startup;
-        SchemaError when invalid.  `startup` offers the capability :startup, and `on_startup` is
-        told each new startup configuration (a ToolkitError refuses the change).
-        `access` limits what users may do; without it everybody may do everything.  `flavours`: how
-        the server differs from RFC 6241.
+        SchemaError when invalid.  `startup` offers :startup, and `on_startup` is told each new
+        startup configuration (a ToolkitError refuses the change).  `access` limits what users may
+        do; without it everybody may.  `flavours`: how the server differs from RFC 6241.
         """
         self.name, self.schema = name, schema
         self.index = schema_tree(schema)

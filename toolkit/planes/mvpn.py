@@ -103,11 +103,19 @@ class Overlay:
         self._underlay, self._bfrs = underlay, bfrs
         self._state = underlay.state
         self._routes: dict[tuple[str, str], list[VpnRoute]] = {}
+        self._reach: dict[IpAddress, frozenset[str]] = {}
+        self._apart: dict[tuple[str, str, str, str], JoinCut | None] = {}
+
+    def routed(self, address: IpAddress) -> frozenset[str]:
+        """Return the routers that have a route to an address of the core."""
+        if address not in self._reach:
+            self._reach[address] = self._underlay.routed(address)
+        return self._reach[address]
 
     @cached_property
     def sessions(self) -> Sessions:
         """The BGP sessions that stand."""
-        return Sessions(self._state, self._underlay.graph.index, self._underlay.routed)
+        return Sessions(self._state, self._underlay.graph.index, self.routed)
 
     @cached_property
     def addresses(self) -> Mapping[str, IpAddress]:
@@ -141,13 +149,19 @@ class Overlay:
 
     def apart(self, one: str, ours: Mvpn, other: str, theirs: Mvpn) -> JoinCut | None:
         """Return what keeps two edge routers from each other's VPN routes; None: nothing."""
+        key = one, ours.route_target, other, theirs.route_target
+        if key not in self._apart:
+            self._apart[key] = self._find_apart(one, ours, other, theirs)
+        return self._apart[key]
+
+    def _find_apart(self, one: str, ours: Mvpn, other: str, theirs: Mvpn) -> JoinCut | None:
         sessions = self.sessions
         if other not in sessions.heard(one) or one not in sessions.heard(other):
             return JoinCut.NOT_HEARD
         if ours.route_target != theirs.route_target:
             return JoinCut.ROUTE_TARGET
         there, back = self.addresses[other], self.addresses[one]
-        if one not in self._underlay.routed(there) or other not in self._underlay.routed(back):
+        if one not in self.routed(there) or other not in self.routed(back):
             return JoinCut.NEXT_HOP
         return None
 

@@ -19,8 +19,6 @@ from toolkit.state.readers import READERS, read_router
 
 __all__ = ["LINTS", "Lint", "Remark", "lint"]
 
-__all__ = ["LINTS", "Lint", "Remark", "lint"]
-
 
 LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType(
     {

@@ -57,7 +57,8 @@ def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
         egress_flows=egress_flows(routing),
         sessions=sessions(top),
         pim=read_pim(top),
-        sr=segment_routing(routing),
+        # Blocks alone do nothing: an IGP has to advertise them.
+        sr=segment_routing(routing) if _advertises_sr(isis) or _advertises_sr(ospf) else None,
         replication_segments=segments(top),
         p2mp_policies=policies(top),
         tree_flows=tree_flows(top),
@@ -80,9 +81,7 @@ def _interfaces(top: Branch, isis: Branch, ospf: Branch) -> dict[str, Interface]
     by_ospf = dict(_ospf_interfaces(ospf))
     carriers = _adjacent(isis, by_isis), _adjacent(ospf, by_ospf)
     bier = frozenset().union(*(ports for ports, igp in carriers if _carries_bier(igp)))
-    mpls = frozenset().union(
-        *(ports for ports, igp in carriers if igp.flag("segment-routing", "enabled"))
-    )
+    mpls = frozenset().union(*(ports for ports, igp in carriers if _advertises_sr(igp)))
     pim, versions, guarded = pim_interfaces(top), memberships(top), protections(top)
     imposing = {
         entry.text("name")
@@ -162,6 +161,10 @@ def _carries_bier(igp: Branch) -> bool:
     return any(
         igp.flag(binding, "bier", "enable") for binding in ("bier-isis-cfg", "bier-ospf-cfg")
     )
+
+
+def _advertises_sr(igp: Branch) -> bool:
+    return igp.flag("segment-routing", "enabled")
 
 
 def _sub_domains(bier: Branch) -> tuple[SubDomain, ...]:

@@ -38,8 +38,8 @@ def _pim(top: Branch) -> Branch:
 def read_pim(top: Branch) -> PimRouting | None:
     """Return PIM as it is configured; None: it does not run."""
     pim = _pim(top)
-    if not pim:
-        return None
+    if not pim.has("address-family") and not pim_interfaces(top):
+        return None  # a container that somebody has left
     acls = lists(top)
     rps: list[StaticRp] = []
     ranges: list[IpNetwork] = []

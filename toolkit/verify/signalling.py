@@ -25,6 +25,25 @@ def signalling(network: Network, *, links: bool) -> frozenset[str]:
     return frozenset(found)
 
 
+def unmoved(base: Network, network: Network) -> bool:
+    """Say whether failures leave all that MVPN makes of a network; `network`: `base` with them.
+
+    Where every speaker is up and has the routes that it had, and no interface in a VRF has failed,
+    nobody needs to be asked what he hears.
+    """
+    before, after = base.overlay, network.overlay
+    if before is None or after is None:
+        return before is after
+    down, routers = network.down.nodes, base.state.routers
+    speakers = not any(routers[name].bgp is not None for name in down if name in routers)
+    ports = not any(before.vrf(end.node, end.port) for end in network.underlay.cut)
+    if speakers and ports and network.bfrs is base.bfrs:
+        told_by = set(before.addresses.values())
+        if all(after.routed(a) == before.routed(a) - down for a in told_by):
+            return True
+    return told(network) == told(base)
+
+
 def told(network: Network) -> tuple[object, ...]:
     """Return all that MVPN makes of a network: the same before and after some failures, and nobody
     loses anything by what is signalled."""

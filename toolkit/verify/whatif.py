@@ -31,7 +31,7 @@ from toolkit.verify.deliveries import unserved, why_unserved
 from toolkit.verify.findings import Check, Finding, Report, Severity
 from toolkit.verify.moved import MovedPlanes, Steadiness
 from toolkit.verify.scene import Scene
-from toolkit.verify.signalling import signalling, told
+from toolkit.verify.signalling import signalling, unmoved
 from toolkit.verify.strands import Standing
 from toolkit.verify.walk import walk
 
@@ -104,7 +104,6 @@ class _Search:
         self._vital = {name for name in names if not self._steadiness.holds(self._down({name}))}
         """What matters whether or not anything is seen to stand on it."""
         standing = Standing.of(self._intact, links=self._links)
-        self._told = told(network)
         self._already = {(flow.delivery, cloud) for flow, cloud in standing.lost}
         self.broken: dict[frozenset[str], tuple[Lost, ...]] = {}
         self._seen: dict[frozenset[str], None] = {frozenset(): None}
@@ -131,7 +130,7 @@ class _Search:
             scene = self._scene(more)
             after = (
                 standing.after(scene, name, links=self._links)
-                if self._steadiness.holds(scene.down) and told(scene.network) == self._told
+                if self._steadiness.holds(scene.down) and unmoved(self._network, scene.network)
                 else Standing.of(scene, links=self._links)
             )
             news = self._news(scene, after)

@@ -30,6 +30,15 @@ _PREFIXED = re.compile(_AT_START + r"import\s+([\w.-]+)\s*\{[^}]*?\bprefix\s+[\"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Submodule:
+    """A part of a module that stands in a file of its own (RFC 7950 section 7.2)."""
+
+    name: str
+    revision: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleInfo:
     """One module as a NETCONF server names it (RFC 6020 section 5.6.4, RFC 6022 section 3.1)."""
 
@@ -46,6 +55,8 @@ class ModuleInfo:
     implemented: bool = True
     """False: only imported, for its types (RFC 7950 section 5.6.5)."""
     yang_version: str = "1"
+    submodules: tuple[Submodule, ...] = ()
+    """Those that it includes, directly or not, sorted by name."""
 
 
 @cache
@@ -118,13 +129,16 @@ def read_modules(
     exact = {name.partition("@")[0]: name for name in names}
     implemented = list(exact)
     texts: dict[str, str] = {}
+    parts: dict[str, tuple[Submodule, ...]] = {}
     waiting = list(implemented)
     while waiting:
         name = waiting.pop()
         if name not in texts:
             file = find_module(exact.get(name, name), search_path)
             texts[name] = file.read_text("utf-8")
-            waiting += _IMPORT.findall(_statements(texts[name]))
+            parts[name] = _submodules(texts[name], search_path)
+            for text in (texts[name], *(part.text for part in parts[name])):
+                waiting += _IMPORT.findall(_statements(text))
     deviated: dict[str, list[str]] = {}
     for name in implemented:
         for module in sorted(deviated_modules(texts[name])):
@@ -136,9 +150,23 @@ def read_modules(
             deviations=tuple(deviated.get(name, ())),
             implemented=name in implemented,
             supported=features.get(name),
+            parts=parts[name],
         )
         for name, text in sorted(texts.items())
     )
+
+
+def _submodules(text: str, search_path: Sequence[Path]) -> tuple[Submodule, ...]:
+    found: dict[str, Submodule] = {}
+    waiting = _INCLUDE.findall(_statements(text))
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            part = find_module(name, search_path).read_text("utf-8")
+            statements = _statements(part)
+            found[name] = Submodule(name=name, revision=_revision(statements), text=part)
+            waiting += _INCLUDE.findall(statements)
+    return tuple(found[name] for name in sorted(found))
 
 
 def deviated_modules(text: str) -> frozenset[str]:
@@ -174,11 +202,13 @@ def _info(
     deviations: tuple[str, ...],
     implemented: bool,
     supported: Sequence[str] | None,
+    parts: tuple[Submodule, ...],
 ) -> ModuleInfo:
     statements = _statements(text)
     namespace = _NAMESPACE.search(statements)
     version = _VERSION.search(statements)
-    features = tuple(_FEATURE.findall(statements) if supported is None else supported)
+    whole = "".join((statements, *(_statements(part.text) for part in parts)))
+    features = tuple(_FEATURE.findall(whole) if supported is None else supported)
     return ModuleInfo(
         name=name,
         revision=_revision(statements),
@@ -188,4 +218,5 @@ def _info(
         deviations=deviations,
         implemented=implemented,
         yang_version=version[1] if version else "1",
+        submodules=parts,
     )

@@ -54,7 +54,7 @@ def check_revisions(
     if not known:
         what = "it announces no YANG modules, so there is nothing to hold its configuration against"
         return [Problem(Place(device), what, f"push with {ACCEPT}")]
-    proven = [m for m in schema.modules() if m.implemented and m.namespace in payload_namespaces]
+    proven = [m for m in schema.modules() if m.namespace in payload_namespaces]
     problems = [
         Problem(
             Place(device),

@@ -32,10 +32,13 @@ class Shape:
         """Namespace -> module."""
         self.module_of: dict[Route, str] = {}
         """Node -> module, for those at which the module changes."""
+        self.sorted = False
+        """Lists that the system orders are sorted: an order that differs means something."""
 
     def learn(self, paths: Iterable[str]) -> None:
         """Take in data paths as libyang prints them: `/m:top/list[name='x']/leaf`."""
         for path in paths:
+            self.sorted = True
             names: list[str] = []
             predicates = module = ""
             for step in _STEP.finditer(path):

@@ -40,6 +40,12 @@ options:
     description: Routers at a time.
     type: int
     default: 16
+  allow_degraded:
+    description:
+      - Push to routers, too, that cannot keep the whole promise (no confirmed commit, no candidate,
+        a broken C(<validate>)); see C(llmsync push --help).
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -102,6 +108,7 @@ def main() -> None:
         "confirm_timeout": {"type": "int", "default": 120},
         "timeout": {"type": "float", "default": 30},
         "jobs": {"type": "int", "default": 16},
+        "allow_degraded": {"type": "bool", "default": False},
     }
     module = AnsibleModule(
         argument_spec={**command.COMMON, **command.INVENTORY, **options}, supports_check_mode=True
@@ -111,9 +118,10 @@ def main() -> None:
     arguments += ["--check"] if module.check_mode else ["--yes"]
     arguments += command.flags(
         module, limit="--limit", management="--management", payloads="--payloads",
-        confirm_timeout="--confirm-timeout", timeout="--timeout", jobs="--workers",
+        confirm_timeout="--confirm-timeout", timeout="--timeout", jobs="--jobs",
         transport="--transport",
     )  # fmt: skip
+    arguments += ["--allow-degraded"] if module.params["allow_degraded"] else []
     answer = command.ask(llmsync, arguments)
     report = answer.document() or {}
     routers = report.get("routers", [])

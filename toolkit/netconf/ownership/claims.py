@@ -53,7 +53,9 @@ def _marked(place: Place, node: Node) -> bool:
     if any(key.startswith(PREFIX) for key in entry(node, place.keys)[2:]):
         return True
     return any(
-        c.name.local == "description" and c.value.startswith(DESCRIPTION) for c in node.children
+        (c.name.local == "description" and c.value.startswith(DESCRIPTION))
+        or (c.name.local == place.mark and c.value.startswith(PREFIX))
+        for c in node.children
     )
 
 
@@ -74,12 +76,14 @@ class _Picker:
                 continue
             matching = _matching(inner, child, claims)
             here = (*route, child.name.local)
-            if inner.kind is Kind.SHARED:
+            if inner.kind is Kind.SHARED and not inner.children:
                 if (part := self._shared(child, matching, here)) is not None:
                     kept.append(part)
-            elif inner.kind is None:
+            elif inner.ancestor:
                 part = self.pick(inner, child, matching, here, owned=False)
-                if any(c.name.local not in inner.keys for c in part.children):
+                # An entry that a claim names is kept even bare: it tells that we do not create it.
+                claimed = bool(matching) and (bool(inner.keys) or inner.kind is Kind.SHARED)
+                if claimed or any(c.name.local not in inner.keys for c in part.children):
                     kept.append(part)
             elif inner.kind is Kind.WHOLE or self._mine(inner, child, matching):
                 if not inner.children:
@@ -128,9 +132,9 @@ def _strangers(place: Place, shape: Shape, node: Node, route: Route, path: str) 
         if inner is None:
             if child.name.local not in place.keys:
                 yield here
-        elif inner.kind is None:
+        elif inner.ancestor:
             rest = [c for c in child.children if c.name.local not in inner.keys]
-            if rest:
+            if rest or inner.kind is Kind.SHARED:
                 yield from _strangers(inner, shape, child, (*route, child.name.local), here)
             else:
                 yield here
@@ -147,7 +151,7 @@ def _filter(place: Place) -> tuple[Node, ...]:
             name,
             children=(
                 (*(Node(QName(name.namespace, key)) for key in inner.keys), *_filter(inner))
-                if inner.kind is None
+                if inner.ancestor
                 else ()
             ),
         )
@@ -178,20 +182,41 @@ def _mixed(
             yield from _mixed(inner, shape, whole, child, (*route, child.name.local), here)
 
 
+def named(table: Table, shape: Shape, claims: Sequence[Node]) -> frozenset[Trail]:
+    """Return the entries on the way to places that claims name."""
+    return frozenset(trail for claim in claims for trail in _named(table.top, shape, claim, (), ()))
+
+
+def _named(place: Place, shape: Shape, node: Node, route: Route, trail: Trail) -> Iterator[Trail]:
+    for identity, _, child in identified(shape, node, route):
+        inner = place.children.get(child.name)
+        if inner is not None and inner.ancestor:
+            here = (*trail, identity)
+            if inner.keys or inner.kind is Kind.SHARED:
+                yield here
+            yield from _named(inner, shape, child, (*route, child.name.local), here)
+
+
 def edit(
-    table: Table, shape: Shape, before: Node, after: Node, shared: frozenset[Trail]
+    table: Table,
+    shape: Shape,
+    before: Node,
+    after: Node,
+    shared: frozenset[Trail],
+    created: frozenset[Trail],
 ) -> tuple[Node, ...]:
     """Return the <config> that turns what is ours from `before` into `after`.
 
     Ancestors are merged; places that differ are replaced or removed, node by node where something
-    stands in them that is not ours (`shared`, out of `mixed`).
+    stands in them that is not ours (`shared`, out of `mixed`).  An ancestor that is in `created`
+    (out of `named`) and not in `after` goes with all that is in it: a claim had made it.
     """
-    return tuple(_Editor(shape, shared).edit(table.top, before, after, (), ()))
+    return tuple(_Editor(shape, shared, created).edit(table.top, before, after, (), ()))
 
 
 class _Editor:
-    def __init__(self, shape: Shape, shared: frozenset[Trail]) -> None:
-        self._shape, self._mixed = shape, shared
+    def __init__(self, shape: Shape, shared: frozenset[Trail], created: frozenset[Trail]) -> None:
+        self._shape, self._mixed, self._created = shape, shared, created
 
     def edit(
         self, place: Place, before: Node, after: Node, route: Route, trail: Trail
@@ -225,25 +250,28 @@ class _Editor:
         bare = before if before is not None else after.with_children(())
         if place is None or self._whole(place, trail):
             return replace(after, attributes=_REPLACE)
-        if place.kind is Kind.SHARED:
+        if place.kind is Kind.SHARED and not place.children:
             return self._shared(bare, after, here)
         return self._around(after, here, self.edit(place, bare, after, here, trail))
 
     def _removal(self, place: Place | None, before: Node, route: Route, trail: Trail) -> Node:
         here = (*route, before.name.local)
         bare = before.with_children(())
-        if place is None or self._whole(place, trail):
+        gone = place is not None and place.ancestor and trail in self._created
+        if place is None or gone or self._whole(place, trail):
             return self._around(before, here, (), _REMOVE)
-        if place.kind is Kind.SHARED:
+        if place.kind is Kind.SHARED and not place.children:
             return self._shared(before, None, here)
         return self._around(before, here, self.edit(place, before, bare, here, trail))
 
     def _shared(self, before: Node, after: Node | None, route: Route) -> Node:
         """Return a merge of what is set, and the removal of what another claim had set."""
         node = after if after is not None else before
-        if not node.children:
-            return node if after is not None else self._around(before, route, (), _REMOVE)
         keys = self._shape.keys.get(route, ())
+        if after is None and (keys or not node.children):
+            return self._around(before, route, (), _REMOVE)  # an entry that a claim had made
+        if not node.children:
+            return node
         old = {i: c for i, _, c in identified(self._shape, before, route)}
         new = {i: c for i, _, c in identified(self._shape, node, route)} if after else {}
         inner = [

@@ -8,7 +8,8 @@ a module's name stands where it changes.  Kinds:
   `llmsync`, those whose description begins with `llmsync: `.
 - interfaces: entries, whose keys are names of interfaces.
 - following: entries; also those that are named like an interface of ours.
-- shared: set as the payload says, and never removed where it says nothing.
+- shared: set as the payload says, and never removed where it says nothing; also an ancestor of
+  other places that the payload may create.
 
 A place inside another is an exception from it: of an interface that is ours, a list of units may
 hold entries that are not.
@@ -20,6 +21,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 from toolkit.netconf.tree import QName
@@ -52,7 +54,14 @@ class Place:
     within: bool = False
     """The interface is named after its parent's entry, too: `et-0/0/1.0`."""
     following: bool = False
+    mark: str = ""
+    """A leaf of the entries that begins with our prefix where the entry is ours."""
     children: dict[QName, Place] = field(default_factory=dict)
+
+    @property
+    def ancestor(self) -> bool:
+        """Only the places inside it are ours."""
+        return self.kind is None or (self.kind is Kind.SHARED and bool(self.children))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,9 @@ class Table:
     """Module -> namespace, of what the places name."""
     keys: Mapping[Route, tuple[str, ...]]
     """Lists on the way to the places, and more where a platform has no schema that would tell."""
+
+    unordered: frozenset[Route]
+    """Lists whose entries are not all ours: the order among them is nobody's."""
 
     @property
     def namespaces(self) -> dict[str, str]:
@@ -80,15 +92,17 @@ def table(
     following: Iterable[str] = (),
     shared: Iterable[str] = (),
     lists: Iterable[str] = (),
+    marks: Mapping[str, str] = MappingProxyType({}),
 ) -> Table:
     """Return the table of some places.
 
     `units` are interfaces named after their parent as well; `lists` are lists inside of places
-    whose keys no schema tells.  Raises ValueError for a path that is none.
+    whose keys no schema tells; `marks` are leaves by which entries are known to be ours.  Raises
+    ValueError for a path that is none.
     """
     top, keys = Place(), dict[Route, tuple[str, ...]]()
 
-    def put(paths: Iterable[str], kind: Kind | None, **more: bool) -> None:
+    def put(paths: Iterable[str], kind: Kind | None, **more: bool | str) -> None:
         for path in paths:
             place, route = top, Route()
             for name, found in _steps(path, modules):
@@ -107,10 +121,13 @@ def table(
     put(following, Kind.ENTRIES, following=True)
     put(interfaces, Kind.ENTRIES, interfaces=True)
     put(units, Kind.ENTRIES, interfaces=True, within=True)
+    for path, leaf in marks.items():
+        put((path,), None, mark=leaf)
+    unordered = frozenset(keys)
     for path in lists:
         steps = list(_steps(path, modules))
         keys[tuple(name.local for name, _ in steps)] = steps[-1][1]
-    return Table(top, modules, keys)
+    return Table(top, modules, keys, unordered)
 
 
 def _steps(path: str, modules: Mapping[str, str]) -> Iterator[tuple[QName, tuple[str, ...]]]:

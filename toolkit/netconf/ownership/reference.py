@@ -6,18 +6,22 @@ from typing import Final
 
 from toolkit.netconf.ownership.places import table
 
+OWN_MODULES: Final = {
+    "llmsync-isis": "urn:llmsync:isis",
+    "llmsync-ospf": "urn:llmsync:ospf",
+    "llmsync-bier": "urn:llmsync:bier",
+    "llmsync-pim": "urn:llmsync:pim",
+    "llmsync-sr": "urn:llmsync:sr",
+    "llmsync-overlay": "urn:llmsync:overlay",
+    "llmsync-mvpn": "urn:llmsync:mvpn",
+    "llmsync-edge": "urn:llmsync:edge",
+    "llmsync-delivery": "urn:llmsync:delivery",
+}
+
 TABLE: Final = table(
     {
         "ietf-interfaces": "urn:ietf:params:xml:ns:yang:ietf-interfaces",
-        "llmsync-isis": "urn:llmsync:isis",
-        "llmsync-ospf": "urn:llmsync:ospf",
-        "llmsync-bier": "urn:llmsync:bier",
-        "llmsync-pim": "urn:llmsync:pim",
-        "llmsync-sr": "urn:llmsync:sr",
-        "llmsync-overlay": "urn:llmsync:overlay",
-        "llmsync-mvpn": "urn:llmsync:mvpn",
-        "llmsync-edge": "urn:llmsync:edge",
-        "llmsync-delivery": "urn:llmsync:delivery",
+        **OWN_MODULES,
     },
     interfaces=("/ietf-interfaces:interfaces/interface[name]",),
     whole=(
