@@ -6,7 +6,6 @@ no farewell.  Routers see their sessions end, as when the kernel closes a dead p
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -16,63 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kill_points import NAMES, Point
-from netconf_farm import Payload, tree
+from kill_points import Point
+from kill_routers import NEW, WAYS, Routers, make_devices, payloads
 from netconf_memory import Channel, MemoryNet
 
 from toolkit.errors import DeviceError
 from toolkit.netconf import devicesession, journal, rollout
-from toolkit.netconf.faults import parse_fault
-from toolkit.netconf.flavours import Flavour
 from toolkit.netconf.journal import Standing, read_journal
-from toolkit.netconf.names import Datastore
 from toolkit.netconf.push import PushReport, push
 from toolkit.netconf.recovery import recover
 from toolkit.netconf.router import Device
 from toolkit.netconf.transaction import FORWARD, Event, Request
-from toolkit.yang.schema import reference_schema
 
-WAYS = {
-    "persist": (set(), "reference"),
-    "base-1.0": ({Flavour.BASE_1_0}, "reference"),
-    "no-running-lock": ({Flavour.NO_RUNNING_LOCK}, "no-running-lock"),
-    "validate-broken": ({Flavour.VALIDATE_BROKEN}, "validate-broken"),
-    "session-confirm": ({Flavour.SESSION_CONFIRM}, "reference"),
-    "junos": ({Flavour.JUNOS}, "junos"),
-    "no-confirmed": ({Flavour.NO_CONFIRMED}, "reference"),
-    "writable-running": ({Flavour.WRITABLE_RUNNING}, "reference"),
-}
-"""How servers take a change: flavours of the router, and the profile of the push."""
 _ANEW = (Request.RECONFIRM, Request.RECANCEL, Request.RESAVE)
 """What is asked on a new session."""
-LASTING = ("no-confirmed", "writable-running")
-"""Where a change does not go away by itself."""
-OLD, NEW, NEXT = 10, 20, 30
-_STORES = (Datastore.RUNNING, Datastore.CANDIDATE, Datastore.STARTUP)
-FOREIGN = {
-    "name": "mgmt0", "type": "iana-if-type:ethernetCsmacd", "description": "somebody else's",
-}  # fmt: skip
-
-
-def ours(number: int, metric: int) -> dict[str, Any]:
-    """Return what we have on a router; new ones have an interface more."""
-    made = tree(number, metric)
-    if metric != OLD:
-        interfaces = made["ietf-interfaces:interfaces"]["interface"]
-        interfaces.append({**interfaces[0], "name": "e1"})
-        made["llmsync-isis:isis"]["interface"].append({"name": "e1", "metric": metric})
-    return made
-
-
-def whole(number: int, metric: int) -> dict[str, Any]:
-    """Return all that a router runs: ours, and what is not."""
-    made = ours(number, metric)
-    made["ietf-interfaces:interfaces"]["interface"].append(FOREIGN)
-    return made
-
-
-def payloads(metric: int) -> dict[str, Payload]:
-    return {name: Payload(ours(n, metric)) for n, name in enumerate(NAMES)}
 
 
 class Killed(BaseException):
@@ -98,27 +54,13 @@ class Mortal(Channel):
             super().leave()
 
 
-class KillNet(MemoryNet):
+class KillNet(Routers, MemoryNet):
     """Three routers with an old configuration, and pushes of a new one."""
 
     def __init__(self, way: str, *faults: str) -> None:
-        flavours, profile = WAYS[way]
-        devices = [
-            Device(
-                name, reference_schema(), flavours=frozenset(flavours), config=whole(n, OLD),
-                faults=[f for f in map(parse_fault, faults) if f.router in ("", name)],
-            )
-            for n, name in enumerate(NAMES)
-        ]  # fmt: skip
+        devices, profile = make_devices(way, *faults), WAYS[way][1]
         super().__init__(devices, profile)
         self.dead = False
-        self._trees = {
-            metric: {
-                name: reference_schema().parse_json(whole(n, metric), name)
-                for n, name in enumerate(NAMES)
-            }
-            for metric in (OLD, NEW, NEXT)
-        }
 
     def connect(self, target, *, timeout: float, settle: float = 0.0) -> Mortal:
         del timeout, settle
@@ -130,58 +72,12 @@ class KillNet(MemoryNet):
     def recover(self, path: Path, *, resume: bool) -> PushReport:
         return recover(path, self.targets, resume=resume)
 
-    def runs(self) -> set[int]:
-        """Return which configurations run, whole and unmixed; anything else is an error."""
-        return {self._which(name) for name in NAMES}
-
-    def _which(self, name: str) -> int:
-        running = self.devices[name].running
-        (metric,) = [m for m, trees in self._trees.items() if trees[name] == running] or [0]
-        assert metric, f"{name} runs neither configuration: {running}"
-        return metric
-
-    def at_rest(self) -> None:
-        """Check that nothing is left behind on any router."""
-        for name, device in self.devices.items():
-            assert not device.locks, name
-            assert not device.dirty, name
-            assert not device.confirming, name
-            assert not device.sessions, name
-            assert device.config(Datastore.STARTUP) == device.config(Datastore.RUNNING), name
-
     def bury(self) -> None:
         """Let the routers see the end of the dead one's sessions."""
         for device in self.devices.values():
             for peer in device.sessions:
                 device.close(peer.session, self.clock.now)
         self.dead = False
-
-    def fingerprint(self) -> tuple[object, ...]:
-        """Return all that the routers know, but for names of transactions and sessions."""
-        return tuple(
-            (
-                *map(device.config, _STORES),
-                device.dirty, device._inert, device.confirming,
-                device.confirming and device._pending.before.tree,
-                device.confirming and bool(device._pending.persist),
-            )
-            for device in self.devices.values()
-        )  # fmt: skip
-
-    def state(self) -> Callable[[], None]:
-        """Return what brings the routers back to how they stand now."""
-        kept = {
-            name: {k: copy.copy(device.__dict__[k]) for k in ("_stores", "_pending", "_inert")}
-            for name, device in self.devices.items()
-        }
-        now = self.clock.now
-
-        def restore() -> None:
-            self.clock.now = now
-            for name, values in kept.items():
-                self.devices[name].__dict__.update({k: copy.copy(v) for k, v in values.items()})
-
-        return restore
 
 
 class _InOrder:

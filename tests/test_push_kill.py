@@ -15,8 +15,9 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from kill_memory import LASTING, NEW, NEXT, OLD, WAYS, Death, KillNet, die, die_again, wireless
+from kill_memory import Death, KillNet, die, die_again, wireless
 from kill_points import NAMES, Point, good_path, points, table_of
+from kill_routers import LASTING, NEW, NEXT, OLD, WAYS
 
 from toolkit.errors import ExitCode, UsageError
 from toolkit.netconf.journal import Standing, read_journal
