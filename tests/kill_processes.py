@@ -50,10 +50,11 @@ class Controllers:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._count = folder, 0
+        path = os.pathsep.join((str(HERE.parent), str(HERE)))
         self._server = subprocess.Popen(
             [sys.executable, str(HERE / "kill_controller.py")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), str(HERE)))},
+            env={**os.environ, "HOME": str(folder), "PYTHONPATH": path},
         )  # fmt: skip
 
     def close(self) -> None:
@@ -85,6 +86,7 @@ class Killing(Routers):
         self.way, self.farm, self.clock, self.folder = way, farm, clock, folder
         self.devices = farm.devices
         self.journals = folder / "journals"
+        self.journals.mkdir()
         self.inventory = folder / "three.yaml"
         self.inventory.write_text(INVENTORY)
         self.overlay = folder / "m.yaml"
@@ -100,13 +102,16 @@ class Killing(Routers):
                 (folder / str(metric) / f"{name}.xml").write_text(payload.xml)
         self.controllers = Controllers(folder)
 
-    def push(self, metric: int, *more: str, **fate: object) -> Ended:
-        ended = self.controllers.run(
+    def pushing(self, metric: int, *more: str) -> list[str]:
+        """Return the command of a push."""
+        return [
             "push", str(self.inventory), "--management", str(self.overlay), "--journal",
             str(self.journals), "--payloads", str(self.folder / str(metric)), "--jobs", "1",
-            "--profile", WAYS[self.way][1], "--allow-degraded", "--timeout", "20", "--yes", *more,
-            **fate,
-        )  # fmt: skip
+            "--profile", WAYS[self.way][1], "--timeout", "20", "--yes", *more,
+        ]  # fmt: skip
+
+    def push(self, metric: int, *more: str, **fate: object) -> Ended:
+        ended = self.controllers.run(*self.pushing(metric, "--allow-degraded", *more), **fate)
         self.settle()
         return ended
 
@@ -115,10 +120,14 @@ class Killing(Routers):
         self.settle()
         return ended
 
-    def settle(self) -> None:
-        """Wait until the routers have seen the end of every session."""
+    def settle(self, besides: int = 0) -> None:
+        """Wait until the routers have seen the end of every session of controllers."""
         deadline = time.monotonic() + 20
-        while any(self.farm.call(lambda: [d.sessions for d in self.devices.values()])):
+
+        def sessions() -> int:
+            return sum(len(device.sessions) for device in self.devices.values())
+
+        while self.farm.call(sessions) > besides:
             assert time.monotonic() < deadline, "sessions outlive their controller"
             time.sleep(0.002)
 

@@ -247,7 +247,17 @@ class DeviceSession:
 
     def _confirm(self) -> Event:
         operation = commits.confirm(self.way, self._txid)
-        return self._do(operation) if operation else Event.OK
+        if not operation:
+            return Event.OK
+        try:
+            return self._do(operation)
+        except DeviceError as error:
+            if self.way is not Way.PERSIST or error.tag not in _SETTLED:
+                raise
+            late = f"(did it take longer than --confirm-timeout, {self._confirm_timeout} s?)"
+            raise DeviceError(
+                self._device, error.tag, f"{error.message} {late}", error.path
+            ) from None
 
     def _save(self) -> Event:
         if names.STARTUP not in self._channel.capabilities:
