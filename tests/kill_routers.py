@@ -83,9 +83,9 @@ class Routers:
 
     def runs(self) -> set[int]:
         """Return which configurations run, whole and unmixed; anything else is an error."""
-        return {self._which(name) for name in NAMES}
+        return {self.runs_on(name) for name in NAMES}
 
-    def _which(self, name: str) -> int:
+    def runs_on(self, name: str) -> int:
         running = self.devices[name].running
         (metric,) = [m for m in (OLD, NEW, NEXT) if trees(m)[name] == running] or [0]
         assert metric, f"{name} runs neither configuration: {running}"
