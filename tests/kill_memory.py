@@ -19,7 +19,7 @@ from kill_points import Point
 from kill_routers import NEW, WAYS, Routers, make_devices, payloads
 from netconf_memory import Channel, MemoryNet
 
-from toolkit.errors import DeviceError
+from toolkit.errors import DeviceError, UnreachableError
 from toolkit.netconf import devicesession, journal, rollout
 from toolkit.netconf.journal import Standing, read_journal
 from toolkit.netconf.push import PushReport, push
@@ -64,7 +64,10 @@ class KillNet(Routers, MemoryNet):
 
     def connect(self, target, *, timeout: float, settle: float = 0.0) -> Mortal:
         del timeout, settle
-        return Mortal(self, self.devices[target.device])
+        device = self.devices[target.device]
+        if device.unreachable:
+            raise UnreachableError(target.device, "it is gone")
+        return Mortal(self, device)
 
     def push(self, metric: int, folder: Path) -> PushReport:
         return push(self.targets, payloads(metric), journal=folder, degraded=True)
