@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from toolkit.cli.frr_device import add_frr_flags, check_flags, frr_device
 from toolkit.errors import EnvironmentProblem, Problem, SchemaError, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.inventory.model import Platform
     from toolkit.netconf.device import Device
     from toolkit.netconf.faults import Fault
     from toolkit.netconf.flavours import Flavour
@@ -50,8 +51,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]:
-    """Return a device for each of `names`.  Raises UsageError or SchemaError."""
+def make_devices(
+    args: argparse.Namespace, names: Sequence[str], platforms: Mapping[str, Platform]
+) -> list[Device]:
+    """Return a device for each of `names`, with the modules of its platform.
+
+    Raises UsageError or SchemaError; EnvironmentProblem where a platform cannot be emulated.
+    """
+    from toolkit.lab.platforms import schemas_of
     from toolkit.netconf.access import read_only
     from toolkit.netconf.device import DEFAULT_USER, Device
     from toolkit.netconf.startupfile import read_startup, write_startup
@@ -63,10 +70,10 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
     readers = _readers(args.read_only_user)
     access = read_only(readers, [DEFAULT_USER]) if readers else None
     files = _startup_files(args.startup, names)
-    schema = reference_schema()
+    schemas = schemas_of({name: platforms[name] for name in names}, reference_schema())
     devices, problems = [], list[Problem]()
     for name in names:
-        file = files.get(name)
+        file, schema = files.get(name), schemas[platforms[name]]
         try:
             config = read_startup(file, schema) if file is not None else None
         except SchemaError as error:
