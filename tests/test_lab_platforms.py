@@ -14,7 +14,7 @@ from toolkit.errors import EnvironmentProblem
 from toolkit.inventory.model import Imposition, Platform
 from toolkit.lab import platforms
 from toolkit.lab.memory import MemoryLab
-from toolkit.lab.platforms import schemas_of, shows_state
+from toolkit.lab.platforms import schemas_of, shows_state, with_stand_ins
 from toolkit.netconf.runtime_ncclient import Connection
 from toolkit.plan.model import Plan
 from toolkit.render.payload import render_plan
@@ -117,6 +117,27 @@ def test_ietf_routers_take_their_configuration_and_forward_as_planned() -> None:
     assert running.routers == state.routers
     got = Field(plan, running).send("hub", multicast(plan))
     assert set(got) == {"cloud-b", "cloud-d"}
+
+
+def test_reference_routers_stand_in_for_those_that_cannot_be_emulated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = {Platform.IETF: reference_schema()}
+    monkeypatch.setattr(
+        platforms,
+        "platform_schema",
+        lambda name: kept.get(Platform(name), Unproven(f"no modules of {name}")),
+    )
+    declared = inventory(LINES)
+    of = {"a": Platform.IOSXR, "b": Platform.IETF, "c": Platform.FRR, "d": Platform.IOSXR}
+    routers = {n: replace(r, platform=of[n], bier=n != "d") for n, r in declared.routers.items()}
+    made, lines = with_stand_ins(replace(declared, routers=routers))
+    assert lines == ("a, d (iosxr): no modules of iosxr",)
+    assert {name: router.platform for name, router in made.routers.items()} == of | {
+        "a": Platform.REFERENCE,
+        "d": Platform.REFERENCE,
+    }
+    assert not made.routers["d"].bier
 
 
 def reference_search_path() -> tuple[object, ...]:

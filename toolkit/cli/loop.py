@@ -24,6 +24,7 @@ from toolkit import __version__
 from toolkit.cli.faults import parse_scenario
 from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of, unanswered
 from toolkit.cli.loading import inventory_path, load_plan
+from toolkit.cli.pushing import remarks
 from toolkit.delivery.source import FileSource
 from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
 from toolkit.inventory.model import Inventory
@@ -205,8 +206,11 @@ class Loop:
         )
         self._step(
             f"pushed over NETCONF to {len(targets)} routers in one transaction: "
-            f"{report.state.value}"
+            f"{report.state.value}",
+            good=report.state is PushState.COMMITTED,
         )
+        for line in remarks(report) if report.state is not PushState.COMMITTED else ():
+            self._tell(f"    {line}")
         return report
 
     def _predict(
@@ -307,8 +311,10 @@ class Loop:
 
     # ----- telling and writing
 
-    def _step(self, text: str) -> None:
-        self._tell(f"✓ {text.replace(chr(0xA0), ' ').replace(chr(0x202F), ' ')}")
+    def _step(self, text: str, *, good: bool = True) -> None:
+        self._tell(
+            f"{'✓' if good else '✗'} {text.replace(chr(0xA0), ' ').replace(chr(0x202F), ' ')}"
+        )
 
     def _say_findings(self, what: str, report: Report) -> None:
         errors = [f for f in report.findings if f.severity is Severity.ERROR]
