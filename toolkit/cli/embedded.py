@@ -47,7 +47,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flavour", action="append", default=[], metavar="[ROUTER/]FLAVOUR",
         help="how the servers differ from RFC 6241: junos, session-confirm, no-confirmed, "
-        "writable-running, validate-broken, no-running-lock, base-1.0; may be given again",
+        "writable-running, validate-broken, no-running-lock, base-1.0 (default: junos for "
+        "routers of that platform); may be given again",
     )  # fmt: skip
 
 
@@ -93,7 +94,8 @@ def make_devices(
                 name, schema, config=config, access=access,
                 on_startup=partial(write_startup, file) if file is not None else None,
                 faults=own_faults,
-                flavours=frozenset(f for router, f in flavours if router in ("", name)),
+                flavours=frozenset(f for router, f in flavours if router in ("", name))
+                or _usual(platforms[name]),
             )
         )  # fmt: skip
     if problems:
@@ -150,6 +152,15 @@ def _flavours(texts: Sequence[str], names: Sequence[str]) -> list[tuple[str, Fla
     if wrong:
         raise UsageError("\n".join(wrong))
     return found
+
+
+def _usual(platform: Platform) -> frozenset[Flavour]:
+    """Return how servers of a platform differ: what its profile has a client expect of them."""
+    from toolkit.netconf.flavours import Flavour
+    from toolkit.netconf.profiles import profile_of
+
+    words = {flavour.value for flavour in Flavour} & {profile_of(platform.value)}
+    return frozenset(map(Flavour, words))
 
 
 def _startup_files(path: Path | None, names: Sequence[str]) -> dict[str, Path]:

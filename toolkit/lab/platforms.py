@@ -47,8 +47,8 @@ def schemas_of(platforms: Mapping[str, Platform], reference: Schema) -> Mapping[
     if reasons:
         raise EnvironmentProblem(
             f"the laboratory cannot emulate {'; '.join(reasons)}. Without it: `llmsync verify` "
-            "judges the network and every configuration, `llmsync run --stand-in` runs it with "
-            "reference routers in their place"
+            "judges the network and every configuration, `llmsync run --stand-in` runs reference "
+            "routers in their place, `llmsync device --router NAME` starts others"
         )
     return {platform: found for platform, found in schemas.items() if not isinstance(found, str)}
 
