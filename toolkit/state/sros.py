@@ -34,6 +34,8 @@ LOOPBACK = "system"
 """The interface that SR OS takes its own address from."""
 DEFAULT_METRIC = 10
 """nokia-conf-router-isis, leaf default-metric."""
+MAX_SUB_DOMAIN = 255
+"""RFC 8279 section 1."""
 ETHERNET = 14
 """Header of a frame without tags: what a port's MTU counts on top of a packet."""
 
@@ -237,7 +239,6 @@ def _sub_domains(template: Branch, own: tuple[IpInterface, ...]) -> tuple[SubDom
                 bfr_prefix=ip_network(address),
                 bfr_id=entry.number("bfr-id") or None,
             )
-            # RFC 8279 section 1; where no schema judged, the range may be any.
-            for number in range(max(entry.number("start"), 0), min(entry.number("end"), 255) + 1)
+            for number in entry.span("start", "end", MAX_SUB_DOMAIN)
         ]
     return tuple(sorted(found, key=lambda s: s.sub_domain_id))
