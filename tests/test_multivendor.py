@@ -16,6 +16,7 @@ from yang_sets import needs_modules
 from toolkit.cli.judging import judge, state_of
 from toolkit.cli.loading import load_plan
 from toolkit.inventory.model import Inventory, Platform
+from toolkit.netconf.dialect import dialect_of_xml
 from toolkit.plan.configured import configured_router
 from toolkit.plan.intended import intended_router
 from toolkit.plan.model import Plan
@@ -64,6 +65,14 @@ def test_all_is_proven_but_what_no_modules_are_there_for(name: str) -> None:
     (line,) = unproven(payloads(name).values())
     assert line.startswith("not schema-proven: mad1, mil1 (iosxr): ")
     assert "yang fetch" in line
+
+
+@needs_modules
+@pytest.mark.parametrize("name", NAMES)
+def test_all_of_it_stands_where_a_push_may_write(name: str) -> None:
+    for router, payload in payloads(name).items():
+        language = dialect_of_xml(payload.platform.value, router, payload.xml)
+        assert language.intent(payload.xml, router).children  # SchemaError for what is not ours
 
 
 @needs_modules

@@ -45,6 +45,9 @@ TABLE: Final = table(
     shared=(
         f"{_TOP}/junos-conf-forwarding-options:forwarding-options/bier",
         f"{_PROTOCOLS}/isis/level",
+        f"{_PROTOCOLS}/isis/source-packet-routing",
+        f"{_PROTOCOLS}/mpls/ipv6-tunneling",
+        f"{_PROTOCOLS}/ospf/source-packet-routing",
         f"{_PIM}/rp/local",
         f"{_PIM}/spt-threshold",
         f"{_OPTIONS}/autonomous-system",
