@@ -94,7 +94,7 @@ class LinuxBackend:
                     _place(self.name, port),
                     f"{port} has a queue of somebody else ({kind} {major}:), where the class of "
                     "service needs one",
-                    f"remove it (`tc qdisc del dev {port} root`), or set `qos: false` on the router",
+                    f"remove it (`tc qdisc del dev {port} root`), or say `qos: false` of it",
                 )
 
     def apply(self, document: Document) -> None:
