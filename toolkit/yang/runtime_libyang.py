@@ -9,8 +9,8 @@ call, so threads may share one context.
 pointers, and with it this process ends.  So a document is read without it first, and only what was
 refused is read again with it, after `entries` has taken out what libyang cannot bear.  That is not
 all that it dies of, so it does so in a forked process: where that one dies, the first fault is all
-that is told.  An empty container whose `when` is false it takes away while it still walks there, with
-or without `MultiError`; so empty containers, which say nothing, are left out before.
+that is told.  An empty container whose `when` is false it takes away while it still walks there,
+with or without `MultiError`; so empty containers, which say nothing, are left out before.
 """
 
 from __future__ import annotations
