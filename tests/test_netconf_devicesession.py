@@ -29,6 +29,7 @@ class Server:
     def __init__(self, running="", capabilities=ALL):
         self.asked, self.running, self.capabilities = [], running, capabilities
         self.refuse, self.gone, self.closed = {}, False, 0
+        self.waited: list[float] = []
 
     def connect(self):
         if self.gone:
@@ -50,12 +51,20 @@ class Server:
 
     leave = close
 
+    def wait(self, seconds):
+        self.waited.append(seconds)
+        if sum(self.waited) >= self.lingering:
+            self.refuse.clear()
+
+    lingering = 1e9
+    """Seconds after which nothing is refused any more."""
+
 
 def session(server, profile="reference", intent=None, *, degraded=False):
     return DeviceSession(
         "r1", server.connect, DIALECT.intent(SCHEMA.to_xml(intent or tree(0)), "r1"),
         dialect=DIALECT, profile=PROFILES[profile], txid="tx&1", confirm_timeout=60,
-        degraded=degraded,
+        degraded=degraded, wait=server.wait,
     )  # fmt: skip
 
 
@@ -164,3 +173,32 @@ def test_a_server_that_lacks_a_capability_is_left_alone():
     with pytest.raises(DeviceError, match=r"does not offer .*confirmed-commit:1\.1"):
         session(server)
     assert (server.asked, server.closed) == ([], 1)
+
+
+@pytest.mark.parametrize("request_", [Request.RECONFIRM, Request.RECANCEL])
+@pytest.mark.parametrize("tag", ["in-use", "lock-denied"])
+def test_locks_of_the_lost_session_are_waited_for(request_, tag):
+    """A server may see later than we do that a session has ended."""
+    server = Server()
+    server.refuse, server.lingering = {"commit": tag}, 2.0
+    assert session(server).perform(request_) is Event.OK
+    assert sum(server.waited) == 2.0
+
+
+def test_each_lock_is_taken_once_however_long_another_is_waited_for():
+    server = Server()
+    server.capabilities = frozenset({CANDIDATE, VALIDATE})
+    server.refuse, server.lingering = {"<candidate/>": "lock-denied"}, 1.0
+    ours = session(server, degraded=True)
+    server.asked.clear()
+    ours.perform(Request.RECANCEL)
+    assert sum("<lock><target><running/>" in asked for asked in server.asked) == 1
+    assert sum(server.waited) == 1.0
+
+
+def test_they_are_not_waited_for_without_end():
+    server = Server()
+    server.refuse = {"commit": "in-use"}
+    with pytest.raises(ConnectionError):
+        session(server).perform(Request.RECONFIRM)
+    assert sum(server.waited) == 5.0

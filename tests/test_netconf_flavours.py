@@ -1,7 +1,6 @@
 """Servers that differ from RFC 6241: refused unless that is allowed, and then all or nothing.
 
-The kill-anywhere table: a controller that dies before or after any request, with and without the
-time-out passing first, and then `resume` or `abort`.
+Controllers that are killed while they push to such servers: test_push_kill.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ from netconf_farm import payloads, standings
 from netconf_memory import memory
 
 from toolkit.errors import ExitCode, PlanError
-from toolkit.netconf.devicesession import DeviceSession
 from toolkit.netconf.faults import parse_fault
 from toolkit.netconf.flavours import Flavour
-from toolkit.netconf.journal import Standing, read_journal
+from toolkit.netconf.journal import Standing
 from toolkit.netconf.push import PushState, push
 from toolkit.netconf.records import records
 from toolkit.netconf.recovery import recover, roll_back
@@ -192,61 +190,3 @@ def test_a_session_that_is_lost_ends_all_new_or_all_old(start, tmp_path, way, lo
         assert again.exit_code is ExitCode.OK, again.outcomes
         net.expire()
         assert net.metrics() == {20 if resume else None}
-
-
-class Killed(BaseException):
-    """The controller is gone: nothing more goes out."""
-
-
-def killed_at(net, folder, patched, number, after):
-    """Push, and die before (or after) the request with that number.  False: there are fewer."""
-    count = 0
-    perform = DeviceSession.perform
-
-    def counted(session, request):
-        nonlocal count
-        count += 1
-        if count == number and not after:
-            raise Killed
-        event = perform(session, request)
-        if count == number:
-            raise Killed
-        return event
-
-    patched.setattr(DeviceSession, "perform", counted)
-    patched.setattr("toolkit.netconf.rollout.Member.abort", lambda _: False)
-    try:
-        net.push(20, journal=folder, degraded=True)
-    except Killed:
-        return True
-    return False
-
-
-@pytest.mark.parametrize("expired", [False, True])
-@pytest.mark.parametrize("resume", [True, False])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_controller_killed_anywhere(start, tmp_path, monkeypatch, way, resume, expired):
-    net = start(way)
-    steps = 0
-    for after in (False, True):
-        for number in range(1, 99):
-            net.push(10, degraded=True)
-            folder = tmp_path / f"{after}{number}"
-            folder.mkdir()
-            with monkeypatch.context() as patched:
-                if not killed_at(net, folder, patched, number, after):
-                    break
-            steps += 1
-            if expired:
-                net.expire()
-            assert net.metrics() <= {10, 20}
-            (journal,) = folder.iterdir()
-            standing = read_journal(journal).standing
-            if standing is Standing.OLD:
-                assert net.metrics() == {10}
-            report = recover(journal, net.targets, resume=resume)
-            assert report.exit_code is ExitCode.OK, (number, after, report.outcomes)
-            net.expire()
-            assert net.metrics() == {20 if resume else 10}, (number, after)
-            assert read_journal(journal).standing is (Standing.NEW if resume else Standing.OLD)
-    assert steps >= 2 * 2 * 8

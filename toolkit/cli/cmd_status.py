@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli import pushing
@@ -58,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(f"llmsync: nothing was pushed yet, as far as {folder} knows")
     open_ends = [r for r in found if _word(r) not in ("done", "given up")]
-    for record in open_ends:
-        say(f"llmsync: {_remark(record)}")
+    for remark in dict.fromkeys(_remark(folder, record) for record in open_ends):
+        say(f"llmsync: {remark}")
     return ExitCode.IN_DOUBT if open_ends else ExitCode.OK
 
 
@@ -67,10 +68,12 @@ def _word(record: Record) -> str:
     return _WORDS[record.entry.standing.name] if record.entry is not None else "unreadable"
 
 
-def _remark(record: Record) -> str:
+def _remark(folder: Path, record: Record) -> str:
     if record.entry is None:
         return f"{record.path}: {record.reason}"
-    txid = record.entry.txid
+    from toolkit.netconf.records import to_recover
+
+    txid = to_recover(folder, record.entry)
     return f"{txid}: finish it with `llmsync resume {txid}`, or undo it with `llmsync abort {txid}`"
 
 

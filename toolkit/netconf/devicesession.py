@@ -7,9 +7,10 @@ compared: a server's <ok/> is not believed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from toolkit.errors import DeviceError, UnreachableError
 from toolkit.netconf import commits, names
@@ -24,6 +25,13 @@ from toolkit.netconf.tree import Node
 
 _SETTLED: Final = frozenset({"invalid-value", "operation-failed", "data-missing"})
 """Refusals of a persist-id that mean: no such commit is pending.  Others leave it pending."""
+_HELD: Final = frozenset({"in-use", "lock-denied"})
+"""Refusals that a session of ours may cause whose end the server has not seen yet."""
+_TRIES: Final = 20
+_PAUSE: Final = 0.25
+"""Seconds between them: a session that was given up may take that long together to end."""
+
+T = TypeVar("T")
 
 
 class Channel(Protocol):
@@ -61,6 +69,7 @@ class DeviceSession:
         confirm_timeout: int,
         claims: Sequence[Node] = (),
         degraded: bool = False,
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
         """Connect.  `intent` is a datastore of what is ours alone; `txid` becomes the persist-id.
 
@@ -68,7 +77,7 @@ class DeviceSession:
         ways to commit than a confirmed commit with a persist-id.  Raises UnreachableError, and
         DeviceError where the server cannot do what is needed.
         """
-        self._device, self._connect = device, connect
+        self._device, self._connect, self._wait = device, connect, wait
         self._intent, self._claims, self._dialect = intent, (intent, *claims), dialect
         self._profile, self._txid, self._confirm_timeout = profile, txid, confirm_timeout
         self._before = NOTHING
@@ -184,22 +193,22 @@ class DeviceSession:
         return Event.OK
 
     def _lock(self) -> Event:
-        self._lock_stores()
+        self._lock_stores(self._do)
         now = self._read("running").ours
         drift = self._dialect.changes(self._before.ours, now)
         if drift:
             raise DriftError(self._device, drift)
         return Event.OK
 
-    def _lock_stores(self) -> None:
+    def _lock_stores(self, do: Callable[[str], Event]) -> None:
         if self._profile.lock_running or not self.way.candidate:
             try:
-                self._do("<lock><target><running/></target></lock>")
+                do("<lock><target><running/></target></lock>")
             except DeviceError as error:
                 if error.tag != "operation-not-supported" or not self._degraded:
                     raise
         if self.way.candidate:
-            self._do("<lock><target><candidate/></target></lock>")
+            do("<lock><target><candidate/></target></lock>")
 
     def _edit(self) -> Event:
         if not self.way.candidate:
@@ -247,7 +256,17 @@ class DeviceSession:
 
     def _confirm(self) -> Event:
         operation = commits.confirm(self.way, self._txid)
-        return self._do(operation) if operation else Event.OK
+        if not operation:
+            return Event.OK
+        try:
+            return self._do(operation)
+        except DeviceError as error:
+            if self.way is not Way.PERSIST or error.tag not in _SETTLED:
+                raise
+            late = f"(did it take longer than --confirm-timeout, {self._confirm_timeout} s?)"
+            raise DeviceError(
+                self._device, error.tag, f"{error.message} {late}", error.path
+            ) from None
 
     def _save(self) -> Event:
         if names.STARTUP not in self._channel.capabilities:
@@ -292,7 +311,7 @@ class DeviceSession:
         """Connect anew and lock; a lock that is refused says that something is still pending."""
         self._reconnect()
         try:
-            self._lock_stores()
+            self._lock_stores(lambda lock: self._patiently(lambda: self._do(lock)))
         except DeviceError as error:
             raise ConnectionError(str(error)) from None
 
@@ -304,11 +323,22 @@ class DeviceSession:
     def _settling(self, act: Callable[[], Event]) -> Event:
         """Do `act`; a refusal that leaves the commit pending tells as little as a lost session."""
         try:
-            return act()
+            return self._patiently(act)
         except DeviceError as error:
             if error.tag in _SETTLED:
                 raise
             raise ConnectionError(str(error)) from None
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        """Do `act` when those locks have gone that a session of ours still holds."""
+        for _ in range(_TRIES):
+            try:
+                return act()
+            except DeviceError as error:
+                if error.tag not in _HELD:
+                    raise
+            self._wait(_PAUSE)
+        return act()
 
     def _resolve(self) -> Event:
         now = self._read("running").ours

@@ -1,10 +1,10 @@
 """What a push has done so far, on disk, so that a killed one can be finished or undone.
 
-A file of JSON lines, each written through to the disk before the request that it announces goes
-out: the first line says what is to be done (devices, configurations before and after, the way that
-each device takes), the others which state each device entered.  It stays when the push has ended,
-so that the push can be looked at and undone.  Holds configurations, never secrets; readable by its
-owner alone.
+A file of JSON lines, each written before the request that it announces goes out, and through to
+the disk wherever a crash of the machine in between would make a difference: the first line says
+what is to be done (devices, configurations before and after, the way that each device takes), the
+others which state each device entered.  It stays when the push has ended, so that the push can be
+looked at and undone.  Holds configurations, never secrets; readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ class Journal:
         """
         self._states[device] = state
         try:
-            self._write({"device": device, "state": state.value})
+            # As long as nothing of the change runs, the last line that is on the disk says all.
+            self._write({"device": device, "state": state.value}, sync=state not in _HARMLESS)
         except OSError as error:
             self._broken = True
             raise JournalError(
@@ -159,14 +160,16 @@ class Journal:
                 f"{device} is not asked for what comes next"
             ) from None
 
-    def _write(self, line: Mapping[str, Any]) -> None:
-        """Append a line and see it on the disk; a line that does not fit is taken back."""
+    def _write(self, line: Mapping[str, Any], *, sync: bool = True) -> None:
+        """Append a line, with `sync` through to the disk; one that does not fit is taken back."""
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         with self._lock:
             if self._closed:
                 raise OSError(None, "it is closed")
             try:
                 _append(self._file, data)
+                if sync:
+                    os.fsync(self._file)
                 self._end += len(data)
             except OSError:
                 with suppress(OSError):
@@ -202,11 +205,10 @@ class Journal:
 
 
 def _append(file: int, data: bytes) -> None:
-    """Write `data` through to the disk."""
+    """Write all of `data`."""
     written = 0
     while written < len(data):
         written += os.write(file, data[written:])
-    os.fsync(file)
 
 
 def settle(path: Path, outcome: Standing) -> None:

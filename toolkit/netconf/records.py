@@ -72,6 +72,36 @@ def find(folder: Path, txid: str) -> Path:
     raise UsageError(f"{txid}: no such transaction in {folder} (`llmsync status` lists them)")
 
 
+RECOVERIES: Final = ("resumes", "aborts")
+"""What a journal's `about` calls the transaction that it was to finish or to undo."""
+
+
+def recovered(entry: Entry) -> str:
+    """Return the transaction that this one was to finish or to undo; empty: none."""
+    return next((entry.about[key] for key in RECOVERIES if key in entry.about), "")
+
+
+def recoveries(folder: Path, txid: str) -> list[Record]:
+    """Return the attempts to finish or to undo `txid` that have not ended themselves."""
+    return [
+        r for r in records(folder)
+        if r.entry and recovered(r.entry) == txid and r.entry.standing is Standing.DOUBT
+    ]  # fmt: skip
+
+
+def to_recover(folder: Path, entry: Entry) -> str:
+    """Return the transaction to resume or abort so that `entry`, which has not ended, is settled.
+
+    That is the one that `entry` was to finish or to undo, as long as that has not ended either.
+    """
+    root = recovered(entry)
+    try:
+        doubt = root and read_journal(path_of(folder, root)).standing is Standing.DOUBT
+    except UsageError:
+        doubt = False  # it is gone, or cannot be read
+    return root if doubt else entry.txid
+
+
 def prune(folder: Path, keep: int = KEPT) -> None:
     """Remove all but the last `keep` journals of pushes that have ended."""
     ended = [r.path for r in records(folder) if r.entry and r.entry.standing is not Standing.DOUBT]
@@ -85,18 +115,19 @@ def refuse_unfinished(folder: Path, devices: Iterable[str]) -> None:
     What such a device runs may be provisional, so that a comparison with it means nothing.
     """
     wanted = set(devices)
-    refusals = []
+    refusals: dict[str, None] = {}
     for record in _records(folder):
         entry = record.entry
         if entry is None:
-            refusals.append(
+            refusals[
                 f"{record.path}: {record.reason}; which routers it concerns is unknown (move it "
                 "away when its push is known to have ended)"
-            )
+            ] = None
         elif entry.standing is Standing.DOUBT and wanted & set(entry.after):
-            refusals.append(
-                f"{entry.txid}: a push of {', '.join(entry.after)} has not ended: finish it with "
-                f"`llmsync resume {entry.txid}`, or undo it with `llmsync abort {entry.txid}`"
-            )
+            txid = to_recover(folder, entry)
+            refusals[
+                f"{txid}: a push of {', '.join(entry.after)} has not ended: finish it with "
+                f"`llmsync resume {txid}`, or undo it with `llmsync abort {txid}`"
+            ] = None
     if refusals:
         raise UnfinishedError("\n".join(refusals))

@@ -3,7 +3,8 @@
 `resume` makes every device new: what is pending is confirmed, what has reverted is pushed again.
 `abort` makes every device old: what is pending is cancelled, and where it was confirmed already,
 what ran before is pushed.  Both end with startup as running is, and can be repeated until they
-succeed.  `roll_back` undoes a push that has ended well.
+succeed: what an attempt that was killed itself left pending is settled by the next one.
+`roll_back` undoes a push that has ended well.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ from toolkit.netconf.push import (
     Target,
     carry_out,
 )
-from toolkit.netconf.records import refuse_unfinished
+from toolkit.netconf.records import (
+    RECOVERIES,
+    recoveries,
+    refuse_unfinished,
+    to_recover,
+)
 from toolkit.netconf.transaction import State
 from toolkit.netconf.tree import Node
 
@@ -99,10 +105,21 @@ def recover(
     """
     work = _recovery(journal, targets, workers, timeout)
     entry = work.entry
+    root = to_recover(journal.parent, entry)
+    if root != entry.txid:
+        raise UsageError(
+            f"{entry.txid}: it was to settle {root}, which has not ended: `llmsync resume {root}` "
+            f"or `llmsync abort {root}` settles both"
+        )
     wanted = work.after if resume else work.before
     goal = Standing.NEW if resume else Standing.OLD
-    failures = _settle(work, wanted, resume=resume)
-    if failures:
+    act = "resumes" if resume else "aborts"
+    earlier = [(r.path, r.entry) for r in recoveries(journal.parent, entry.txid) if r.entry]
+    pending = {entry.txid: resume, **{e.txid: act in e.about for _, e in earlier}}
+    for txid, confirm in pending.items():
+        failures = _settle(work, wanted, txid, confirm=confirm)
+        if not failures:
+            continue
         return PushReport(
             txid=entry.txid,
             # An abort has cancelled on the others what it could.
@@ -123,26 +140,37 @@ def recover(
             journal=journal.parent,
             degraded=work.degraded,
             claims=work.claims,
-            about={**entry.about, **(about or {}), "resumes" if resume else "aborts": entry.txid},
+            about={
+                **{key: text for key, text in entry.about.items() if key not in RECOVERIES},
+                **(about or {}),
+                act: entry.txid,
+            },
         )
     except InterruptedPush as interrupt:
         if interrupt.standing is Standing.NEW:
-            settle(journal, goal)
+            _end(journal, goal, earlier)
             raise
         # As before this push is as the killed one left it.
-        left = interrupt.journal or journal
-        raise InterruptedPush(Standing.DOUBT, interrupt.count, left) from None
+        raise InterruptedPush(Standing.DOUBT, interrupt.count, journal) from None
     if report.state in (PushState.UNCHANGED, PushState.COMMITTED):
         unsaved = _save(work, wanted)
         if not unsaved:
-            settle(journal, goal)
+            _end(journal, goal, earlier)
             return report
         outcomes = tuple(
             Outcome(o.device, State.UNSAVED, unsaved[o.device]) if o.device in unsaved else o
             for o in report.outcomes
         )
         report = replace(report, state=PushState.UNSAVED, outcomes=outcomes)
-    return replace(report, journal=report.journal or journal)
+    return replace(report, journal=journal)
+
+
+def _end(journal: Path, goal: Standing, earlier: Iterable[tuple[Path, Entry]]) -> None:
+    """Note that a push has been brought to `goal`, and how that ends earlier attempts at it."""
+    act = "resumes" if goal is Standing.NEW else "aborts"
+    for path, entry in earlier:
+        settle(path, Standing.NEW if act in entry.about else Standing.OLD)
+    settle(journal, goal)
 
 
 def roll_back(
@@ -189,18 +217,21 @@ def roll_back(
 
 
 def _settle(
-    work: _Recovery, wanted: Mapping[str, Node], *, resume: bool
+    work: _Recovery, wanted: Mapping[str, Node], txid: str, *, confirm: bool
 ) -> dict[str, ToolkitError]:
-    """Confirm or cancel whatever is still pending.  Returns the devices that could not be asked."""
-    with work.network(wanted, work.entry.txid) as network:
+    """Confirm what is pending under `txid` where all of that is wanted, or cancel it.
+
+    Returns the devices that could not be asked.
+    """
+    with work.network(wanted, txid) as network:
         found = network.look()
-        if network.errors and resume:
+        if network.errors and confirm:
             return network.errors  # confirm everywhere or nowhere
 
         def act(session: DeviceSession) -> None:
-            if resume and found[session.device]:
+            if confirm and found[session.device]:
                 return  # it runs something else: nothing of ours is pending
-            session.settle(confirm=resume)
+            session.settle(confirm=confirm)
 
         _each(work.run, network, act, network.sessions)
     return network.errors

@@ -29,24 +29,32 @@ def ours(table: Table, shape: Shape, found: Node, claims: Sequence[Node]) -> Nod
 
 def _interfaces(place: Place, node: Node, claims: Sequence[Node], above: str) -> Iterator[str]:
     """Yield the names of interfaces that are ours."""
+    claimed = _Claimed(place, claims)
     for child in node.children:
         inner = place.children.get(child.name)
         if inner is None:
             continue
-        matching = _matching(inner, child, claims)
+        matching = claimed.matching(inner, child)
         name = " ".join(entry(child, inner.keys)[2:]) if inner.keys else above
         if inner.interfaces and (matching or _marked(inner, child)):
             yield f"{above}.{name}" if inner.within else name
         yield from _interfaces(inner, child, matching, name)
 
 
-def _matching(place: Place, node: Node, claims: Sequence[Node]) -> list[Node]:
-    """Return the claims' nodes that are the same as `node`."""
-    found = [c for claim in claims for c in claim.children if c.name == node.name]
-    if not place.keys:
-        return found
-    wanted = entry(node, place.keys)
-    return [c for c in found if entry(c, place.keys) == wanted]
+class _Claimed:
+    """The children of claims, to be found by name and keys: lists have thousands of entries."""
+
+    def __init__(self, place: Place, claims: Sequence[Node]) -> None:
+        self._found: dict[Identity, list[Node]] = {}
+        for claim in claims:
+            for child in claim.children:
+                inner = place.children.get(child.name)
+                if inner is not None:
+                    self._found.setdefault(entry(child, inner.keys), []).append(child)
+
+    def matching(self, place: Place, node: Node) -> list[Node]:
+        """Return the claims' nodes that are the same as `node`, which stands at `place`."""
+        return self._found.get(entry(node, place.keys), [])
 
 
 def _marked(place: Place, node: Node) -> bool:
@@ -68,13 +76,14 @@ class _Picker:
     ) -> Node:
         """Return `node` with what of it is ours; `owned`: but for exceptions all of it is."""
         kept = []
+        known = _Claimed(place, claims)
         for child in node.children:
             inner = place.children.get(child.name)
             if inner is None:
                 if owned or child.name.local in place.keys:
                     kept.append(child)
                 continue
-            matching = _matching(inner, child, claims)
+            matching = known.matching(inner, child)
             here = (*route, child.name.local)
             if inner.kind is Kind.SHARED and not inner.children:
                 if (part := self._shared(child, matching, here)) is not None:

@@ -17,7 +17,8 @@ VRP = Facts(
     ),
     refused={
         "bier": Refusal(
-            _BIER, "set `bier: false` on it: its neighbors then reach each other across it"
+            _BIER,
+            "set `bier: false` on it: neighbors that have tunnels then reach each other across it",
         ),
         "overlay": Refusal(
             "without BIER and SR-P2MP it is neither BFER nor leaf, and there is nothing to map",
