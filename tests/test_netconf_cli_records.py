@@ -166,6 +166,18 @@ def test_drift_between_the_look_and_the_lock_is_shown(cli, ask, monkeypatch):
     cli.while_up(act)
 
 
+@pytest.mark.parametrize("command", ["status", "resume", "abort", "rollback"])
+@pytest.mark.parametrize("txid", ["", "x" * 5000, "../x", "a/../b", "\x00"])
+def test_what_names_no_transaction_is_said(ask, command, txid):
+    code, out, err = ask(command, txid)
+    assert (code, out, "no such transaction in " in err) == (2, "", True)
+
+
+def test_a_journal_folder_that_is_a_file_is_said(capsys):
+    assert main(["status", "--journal", __file__]) == 2
+    assert f"--journal {__file__} is no folder" in capsys.readouterr().err
+
+
 def test_routers_that_are_gone_from_the_inventory_are_named(journals, ask):
     from toolkit.netconf.journal import Entry, Journal
     from toolkit.netconf.transaction import State

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -332,3 +333,29 @@ def test_only_what_was_changed_can_be_undone(net, tmp_path):
     settle(path, Standing.OLD)
     with pytest.raises(UsageError, match="given up and has changed nothing"):
         roll_back(path, net.targets())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"txid": 5}, {"txid": ""}, {"began": "x"}, {"began": float("nan")}, {"began": 1e300},
+        {"began": -1}, {"began": True}, {"about": []}, {"about": {"inventory": 5}},
+        {"after": ["r1"]}, {"after": {"r1": 7}}, {"before": {}}, {"ways": None},
+        {"platforms": "ietf"}, {"waves": 5}, {"waves": [["r9"]]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_journal_with_something_else_in_it_is_unreadable_and_no_bug(tmp_path, wrong):
+    path = write(tmp_path, {"r1": C})
+    head, *rest = path.read_text().splitlines()
+    path.write_text("\n".join((json.dumps({**json.loads(head), **wrong}), *rest, "")))
+    (record,) = records(tmp_path)
+    assert (record.entry, record.reason.partition(" (")[0]) == (None, "no journal of a push")
+    with pytest.raises(UnfinishedError, match="which routers it concerns is unknown"):
+        refuse_unfinished(tmp_path, ["r1"])
+
+
+def test_a_journal_of_brackets_is_unreadable(tmp_path):
+    (tmp_path / "push-a.jsonl").write_text("[" * 100_000 + "\n")
+    (record,) = records(tmp_path)
+    assert "no journal of a push" in record.reason

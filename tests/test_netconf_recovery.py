@@ -123,7 +123,9 @@ def test_an_interrupted_push_that_was_given_up_everywhere_is_remembered_as_such(
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):
     path = tmp_path / "j.jsonl"
-    with Journal(path, Entry(txid="t", before={}, after={"r1": ""}, waves=(("r1",),))) as journal:
+    with Journal(
+        path, Entry(txid="t", before={"r1": ""}, after={"r1": ""}, waves=(("r1",),))
+    ) as journal:
         journal.record("r1", State.COMMITTING)
     path.write_text(path.read_text() + '{"device": "r1", "sta')
     assert read_journal(path).states == {"r1": State.COMMITTING}

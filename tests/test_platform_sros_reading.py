@@ -10,8 +10,11 @@ import pytest
 from sros_cases import BIER, PIM, SROS, modules, payloads
 from yang_sets import EXAMPLES, needs_modules
 
+from toolkit.inventory.model import Platform
 from toolkit.plan.silence import filled
+from toolkit.render.lint import lint
 from toolkit.render.payload import validate
+from toolkit.state.branch import Branch
 from toolkit.state.model import (
     BierRouting,
     CandidatePath,
@@ -194,3 +197,12 @@ def test_what_is_silent_in_a_downstream_node_comes_from_the_plan_in_its_order() 
     assert filled(read, plan, silent) == segment(
         ("192.0.2.2", 15002, "to-b"), ("192.0.2.3", 15003, "to-a"), ("10.0.0.9", 15009, "to-b")
     )
+
+
+def test_a_range_of_sub_domains_that_no_schema_has_judged_is_not_counted_out() -> None:
+    template = Branch({"sub-domain": {"start": "0", "end": "9" * 30}})
+    with pytest.raises(ValueError, match=r"are not in 0\.\.255"):
+        template.one("sub-domain").span("start", "end", 255)
+    tree = {"configure": {"router": {"bier": {"template": {"sub-domain": {
+        "start": "0", "end": "9" * 30, "bfr-id": "1"}}}}}}  # fmt: skip
+    assert lint(Platform.SROS, "r1", tree)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"no router {', '.join(unknown)} in {args.inventory}; there are {known}")
     if args.port_base and not 1 <= args.port_base <= 65536 - len(names):
         raise UsageError(f"--port-base {args.port_base} leaves no {len(names)} ports up to 65535")
-    if args.hold is not None and args.hold < 0:
+    if args.hold is not None and not 0 <= args.hold <= threading.TIMEOUT_MAX:
         raise UsageError(f"--hold {args.hold:g} is no time to wait")
     if args.write_management is not None:
         _refuse_inside(args.write_management, args.inventory)
@@ -154,7 +155,6 @@ def _print(entries: dict[str, Management], form: str) -> None:
 def _wait(hold: float | None, count: int) -> None:
     """Return after `hold` seconds, or when the process is asked to end."""
     import signal
-    import threading
 
     ended = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)

@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_what(parser: argparse.ArgumentParser) -> None:
     """Add what `push` and `diff` have in common."""
     parser.add_argument("inventory", type=Path, help="inventory: a YAML file or a folder")
-    parser.add_argument("--limit", default="", metavar="NAME,...", help="only these routers")
+    parser.add_argument("--limit", metavar="NAME,...", help="only these routers")
     parser.add_argument(
         "--payloads", type=Path, metavar="DIR", help="DIR/NAME.xml instead of rendering"
     )

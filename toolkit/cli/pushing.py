@@ -58,6 +58,8 @@ def add_journal(parser: argparse.ArgumentParser) -> None:
 def journal_folder(args: argparse.Namespace) -> Path:
     """Return where journals go (XDG Base Directory: state)."""
     if args.journal is not None:
+        if args.journal.exists() and not args.journal.is_dir():
+            raise UsageError(f"--journal {args.journal} is no folder")
         return Path(args.journal)
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(base).expanduser() / "llmsync"
@@ -67,17 +69,24 @@ def check_numbers(args: argparse.Namespace) -> None:
     """Raise UsageError for numbers that mean nothing."""
     if not 1 <= getattr(args, "confirm_timeout", 1) <= 86400:
         raise UsageError(f"--confirm-timeout {args.confirm_timeout} is not 1..86400 seconds")
-    if args.timeout <= 0 or args.jobs < 1:
-        raise UsageError("--timeout and --jobs are greater than zero")
+    if not 0 < args.timeout <= 86400 or args.jobs < 1:
+        raise UsageError("--timeout (up to 86400) and --jobs are greater than zero")
 
 
-def chosen(limit: str, known: Sequence[str]) -> list[str]:
-    """Return the routers that `--limit` names; all of them where it is empty."""
+def chosen(limit: str | None, known: Sequence[str]) -> list[str]:
+    """Return the routers that `--limit` names; all of them without one.
+
+    One that names none, as an empty variable makes it, is refused: it does not mean all.
+    """
+    if limit is None:
+        return list(known)
     wanted = [name.strip() for name in limit.split(",") if name.strip()]
+    if not wanted:
+        raise UsageError(f"--limit {limit!r} names no router; leave it out for all of them")
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise UsageError(f"no router {', '.join(unknown)}; there are {', '.join(known)}")
-    return [name for name in known if name in wanted] if wanted else list(known)
+    return [name for name in known if name in wanted]
 
 
 def recorded_targets(args: argparse.Namespace, entry: Entry) -> list[Target]:

@@ -111,8 +111,8 @@ def fetch(args: argparse.Namespace) -> int:
     from toolkit.netconf import fetch as fetching
     from toolkit.yang.fetched import device_folder, store
 
-    if args.timeout <= 0:
-        raise UsageError("--timeout is greater than zero")
+    if not 0 < args.timeout <= 86400:
+        raise UsageError("--timeout is greater than zero, up to 86400")
     target, platform = _target(args)
     folder = args.output if args.output is not None else device_folder(args.device)
     _refuse_foreign(folder)

@@ -26,6 +26,8 @@ from toolkit.netconf.transaction import State
 
 VERSION: Final = 2
 
+_LATEST: Final = 253402300800
+"""The year 10000 in Unix time."""
 _HARMLESS: Final = frozenset(
     {
         State.IDLE,
@@ -249,7 +251,7 @@ def read_journal(path: Path) -> Entry:
         if head["version"] != VERSION:
             raise UsageError(f"{path}: a journal of version {head['version']}, not {VERSION}")
         settled = [Standing[line["settled"]] for line in rest if "settled" in line]
-        return Entry(
+        entry = Entry(
             txid=head["txid"],
             before=head["before"],
             after=head["after"],
@@ -261,5 +263,23 @@ def read_journal(path: Path) -> Entry:
             states={line["device"]: State(line["state"]) for line in rest if "device" in line},
             settled=settled[-1] if settled else None,
         )
-    except (ValueError, KeyError, TypeError) as error:
+        _check(entry)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{path}: no journal of a push ({type(error).__name__})") from None
+    return entry
+
+
+def _check(entry: Entry) -> None:
+    """Raise ValueError for what no push of ours has written."""
+    tables = (entry.before, entry.after, entry.platforms, entry.ways, entry.about)
+    for table in tables:
+        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
+            raise ValueError("no table of texts")
+    began = entry.began
+    if isinstance(began, bool) or not isinstance(began, int | float) or not 0 <= began < _LATEST:
+        raise ValueError("no time")
+    if not isinstance(entry.txid, str) or not entry.txid:
+        raise ValueError("no name")
+    devices = [device for wave in entry.waves for device in wave]
+    if set(entry.before) != set(entry.after) or not {*devices, *entry.states} <= set(entry.after):
+        raise ValueError("devices that take no part")

@@ -57,7 +57,7 @@ def find(folder: Path, txid: str) -> Path:
     Raises UsageError.
     """
     exact = path_of(folder, txid)
-    if exact.exists():
+    if exact in folder.glob("push-*.jsonl"):  # it may be longer than a file's name can be
         return exact
     found = [
         r.path for r in _records(folder)

@@ -46,6 +46,8 @@ def read_pim(top: Branch) -> PimRouting | None:
     immediate = True
     for family in pim.all("address-family"):
         name = family.text("address-family").rpartition(":")[2]
+        if name not in _ALL:
+            continue  # no family of addresses
         for entry in family.one("rp", "static-rp").all(f"{name}-rp"):
             policy = entry.text("sm", "policy-name")
             served = groups(acls[policy]) if policy in acls else (_ALL[name],)

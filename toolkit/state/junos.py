@@ -9,7 +9,7 @@ What groups would add is not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any, Final, TypeVar
@@ -62,14 +62,17 @@ def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
     bier = bool(sub_domains) and configuration.has("forwarding-options", "bier")
     nets = list(_nets(configuration.one("interfaces"), isis))
     multicast = _multicast(configuration)
+    families, in_isis = _families(configuration), _entries(isis)
+    in_ospf = [(area.text("name"), _entries(area)) for o in (ospf, ospf3) for area in o.all("area")]
     mvpns = read_mvpns(configuration.one("routing-instances"))
     for port, interface in interfaces.items():
-        routed = _isis(isis, interface) if _family(configuration, port).has("iso") else None
-        labelled = _family(configuration, port).has("mpls")
+        family = families[port]
+        routed = _isis(in_isis, interface) if family.has("iso") else None
+        labelled = family.has("mpls")
         interfaces[port] = replace(
             interface,
             isis=routed,
-            ospf=_ospf(ospf, interface) or _ospf(ospf3, interface),
+            ospf=_ospf(in_ospf, interface),
             bier=bier and labelled and routed is not None and not routed.passive,
             mpls=labelled and bool(_segment_routing(isis, ospf)),
             pim=_named(multicast["pim"], port, _on, default=False),
@@ -137,14 +140,14 @@ def _mtu(device: Branch, family: Branch) -> int | None:
     return own or (media - ETHERNET if media > ETHERNET else None)
 
 
-def _family(configuration: Branch, port: str) -> Branch:
-    device, _, unit = port.partition(".")
-    for entry in configuration.one("interfaces").all("interface"):
-        if entry.text("name") == device:
-            for logical in entry.all("unit"):
-                if logical.text("name") == (unit or "0"):
-                    return logical.one("family")
-    return Branch()
+def _families(configuration: Branch) -> dict[str, Branch]:
+    """Return the families of each logical interface; of the unit that is named first."""
+    found: dict[str, Branch] = {}
+    for device in configuration.one("interfaces").all("interface"):
+        for logical in device.all("unit"):
+            name = unit_name(f"{device.text('name')}.{logical.text('name')}")
+            found.setdefault(name, logical.one("family"))
+    return found
 
 
 def _nets(interfaces: Branch, isis: Branch) -> Iterator[tuple[str, str]]:
@@ -167,23 +170,22 @@ def _dotted(first: str, rest: str) -> str:
 
 
 def _named(
-    entries: list[tuple[str, Branch]], port: str, read: Callable[[Branch], _T], *, default: _T
+    entries: Mapping[str, Branch], port: str, read: Callable[[Branch], _T], *, default: _T
 ) -> _T:
     """Return what a protocol says of an interface: its own entry, or that of `all`."""
-    found = {unit_name(name): entry for name, entry in entries}
-    entry = found.get(port) or found.get("all")
+    entry = entries.get(port) or entries.get("all")
     return default if entry is None else read(entry)
 
 
-def _entries(protocol: Branch) -> list[tuple[str, Branch]]:
-    return [(entry.text("name"), entry) for entry in protocol.all("interface")]
+def _entries(protocol: Branch) -> dict[str, Branch]:
+    return {unit_name(entry.text("name")): entry for entry in protocol.all("interface")}
 
 
 def _on(entry: Branch) -> bool:
     return not entry.has("disable")
 
 
-def _isis(isis: Branch, interface: Interface) -> IsisInterface | None:
+def _isis(entries: Mapping[str, Branch], interface: Interface) -> IsisInterface | None:
     def read(entry: Branch) -> IsisInterface | None:
         levels = {level.text("name"): level for level in entry.all("level")}
         level = levels.get("2", Branch())
@@ -196,13 +198,15 @@ def _isis(isis: Branch, interface: Interface) -> IsisInterface | None:
             passive=entry.has("passive") or level.has("passive"),
         )
 
-    return _named(_entries(isis), interface.name, read, default=None)
+    return _named(entries, interface.name, read, default=None)
 
 
-def _ospf(ospf: Branch, interface: Interface) -> OspfInterface | None:
-    for area in ospf.all("area"):
+def _ospf(
+    areas: Iterable[tuple[str, Mapping[str, Branch]]], interface: Interface
+) -> OspfInterface | None:
+    for area, entries in areas:
 
-        def read(entry: Branch, area: str = area.text("name")) -> OspfInterface | None:
+        def read(entry: Branch, area: str = area) -> OspfInterface | None:
             if entry.has("disable"):
                 return None
             default = 0 if is_loopback(interface.name) else DEFAULT_OSPF_COST
@@ -212,24 +216,26 @@ def _ospf(ospf: Branch, interface: Interface) -> OspfInterface | None:
                 area=area,
             )
 
-        found = _named(_entries(area), interface.name, read, default=None)
+        found = _named(entries, interface.name, read, default=None)
         if found is not None:
             return found
     return None
 
 
-def _multicast(configuration: Branch) -> dict[str, list[tuple[str, Branch]]]:
-    """Return protocol -> its interfaces: those of PIM in every instance (`vrf`) or the first."""
+def _multicast(configuration: Branch) -> dict[str, Mapping[str, Branch]]:
+    """Return protocol -> its interfaces: those of PIM in the first instance or all (`every`)."""
     protocols = configuration.one("protocols")
-    found = {name: _entries(_running(protocols, name)) for name in ("pim", "igmp", "mld")}
+    found: dict[str, Mapping[str, Branch]] = {
+        name: _entries(_running(protocols, name)) for name in ("pim", "igmp", "mld")
+    }
     instances = configuration.one("routing-instances").all("instance")
-    vrfs = [_entries(_running(i.one("protocols"), "pim")) for i in instances]
-    return found | {"vrf": [entry for entries in vrfs for entry in entries]}
+    every = dict(found["pim"])
+    for instance in instances:
+        every |= _entries(_running(instance.one("protocols"), "pim"))
+    return found | {"every": every}
 
 
-def _membership(
-    multicast: Mapping[str, list[tuple[str, Branch]]], interface: Interface
-) -> int | None:
+def _membership(multicast: Mapping[str, Mapping[str, Branch]], interface: Interface) -> int | None:
     for version in sorted({a.version for a in interface.addresses}):
         protocol, usual = STARTED_WITH_PIM[version]
 
@@ -239,8 +245,7 @@ def _membership(
                 None if entry.has("disable") or silent else number(entry, "version", default=usual)
             )
 
-        pim = [*multicast["pim"], *multicast["vrf"]]
-        started = _named(pim, interface.name, _on, default=False)
+        started = _named(multicast["every"], interface.name, _on, default=False)
         found = _named(
             multicast[protocol], interface.name, read, default=usual if started else None
         )

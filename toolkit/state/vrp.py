@@ -24,7 +24,14 @@ from toolkit.state.model import (
     SegmentRouting,
     SubDomain,
 )
-from toolkit.state.vrp_multicast import Acls, memberships, pim_interfaces, protection, read_pim
+from toolkit.state.vrp_multicast import (
+    Acls,
+    memberships,
+    pim_interfaces,
+    protection,
+    read_pim,
+    speaking,
+)
 
 PUBLIC = "_public_"
 """The instance that interfaces are in which no VPN has."""
@@ -85,7 +92,7 @@ def _interfaces(root: Branch, instance: Branch, isis: Branch, ospf: Branch) -> d
         for circuit in isis.one("circuits").all("circuit")
     }
     acls = Acls.of(root)
-    pim = pim_interfaces(instance)
+    pim, loud = pim_interfaces(instance), speaking(instance)
     versions = memberships(instance)
     labelled = frozenset(
         entry.text("name")
@@ -115,7 +122,7 @@ def _interfaces(root: Branch, instance: Branch, isis: Branch, ospf: Branch) -> d
             membership=versions.get(name),
             ttl_threshold=thresholds.get(name, 0),
             ospf=_ospf_interface(ospf, name, addresses),
-            protection=protection(instance, acls, name, addresses),
+            protection=protection(instance, acls, addresses, silent=name not in loud),
             mpls=name in labelled,
         )
     return found

@@ -121,8 +121,17 @@ def memberships(instance: Branch) -> dict[str, int]:
     }
 
 
+def speaking(instance: Branch) -> frozenset[str]:
+    """Return the interfaces on which PIM runs and is not silent."""
+    return frozenset(
+        entry.text("if-name")
+        for entry in instance.one("pim", "protocol", "interfaces").all("interface")
+        if entry.flag("sm-enable") and not entry.flag("is-silent")
+    )
+
+
 def protection(
-    instance: Branch, acls: Acls, name: str, addresses: tuple[IpInterface, ...]
+    instance: Branch, acls: Acls, addresses: tuple[IpInterface, ...], *, silent: bool
 ) -> EdgeProtection | None:
     """Return what the interface takes from hosts; None: it accepts what it understands.
 
@@ -137,11 +146,6 @@ def protection(
         for entry in instance.one("pim", "protocol", "instances").all("instance")
     } - {""}
     forwarding = instance.has("multicast")
-    silent = all(
-        entry.flag("is-silent") or not entry.flag("sm-enable")
-        for entry in instance.one("pim", "protocol", "interfaces").all("interface")
-        if entry.text("if-name") == name
-    )
     for policy in policies if forwarding else acls.rules:
         rules = acls.rules.get(policy, ())
         denied = next((i for i, r in enumerate(rules) if not r.permit and r.network == prefix), -1)
