@@ -119,6 +119,27 @@ class _Picker:
         return node.with_children(kept)
 
 
+def without_bare(table: Table, tree: Node) -> Node:
+    """Return `tree` without entries on the way to what is ours that hold nothing but their keys.
+
+    Such an entry is nobody's change: what was ours in it has gone, and others may be in it.
+    """
+    return _without_bare(table.top, tree)
+
+
+def _without_bare(place: Place, node: Node) -> Node:
+    kept = []
+    for child in node.children:
+        inner = place.children.get(child.name)
+        if inner is None or not inner.ancestor:
+            kept.append(child)
+            continue
+        part = _without_bare(inner, child)
+        if inner.kind is not None or any(c.name.local not in inner.keys for c in part.children):
+            kept.append(part)
+    return node.with_children(kept)
+
+
 def strangers(table: Table, shape: Shape, payload: Node) -> list[str]:
     """Return the paths of a payload's nodes that the table says nothing of."""
     return list(_strangers(table.top, shape, payload, (), ""))
