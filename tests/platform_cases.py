@@ -110,14 +110,17 @@ def suited(inventory: Inventory, platform: Platform) -> Inventory:
             if settings.fast_reroute in bier.fast_reroute
             else FastReroute.NONE,
         )
-    guarded = "edge" not in facts.refused
+    guarded, classed = "edge" not in facts.refused, "qos" not in facts.refused
     routers = {
-        name: replace(r, platform=platform, edge_protection=r.edge_protection and guarded)
+        name: replace(
+            r,
+            platform=platform,
+            edge_protection=r.edge_protection and guarded,
+            qos=r.qos and classed,
+        )
         for name, r in inventory.routers.items()
     }
     made = replace(inventory, routers=routers, bier=settings)
-    if "qos" in facts.refused:
-        made = replace(made, qos=QosSettings(dscp=None))
     return with_ports(made)
 
 
@@ -165,8 +168,8 @@ def _small(
         name: Router(name=name, domain="d", region="east" if name in ("r1", "r2") else "west")
         for name in ("r1", "r2", "r3", "r4", "r5", "r6")
     }
-    # Hosts of r6 are somebody else's to filter; r5 has none, and with BIER it is crossed.
-    routers["r6"] = replace(routers["r6"], edge_protection=False)
+    # Hosts and classes of r6 are somebody else's; r5 has no hosts, and with BIER it is crossed.
+    routers["r6"] = replace(routers["r6"], edge_protection=False, qos=False)
     if transport is Transport.BIER:
         routers["r5"] = replace(routers["r5"], bier=False)
     return Inventory(
@@ -232,6 +235,7 @@ def larger(draw: st.DrawFn, platform: Platform, most: int = 12) -> Inventory:
             region=draw(st.sampled_from(("", "east", "west"))),
             bier=name in ends or draw(st.booleans()) if transport is Transport.BIER else True,
             edge_protection=draw(st.booleans()),
+            qos=draw(st.booleans()),
         )
         for name in names
     }

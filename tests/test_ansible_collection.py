@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from toolkit.cli import cmd_push
 
 ROOT = Path(__file__).parent.parent
 COLLECTION = ROOT / "ansible"
@@ -161,6 +164,15 @@ def _spec(ansible: Ansible, module: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def test_a_task_can_say_whatever_the_command_can(ansible: Ansible) -> None:
+    """Every flag of `llmsync push` has an option, but where Ansible has words of its own."""
+    parser = argparse.ArgumentParser()
+    cmd_push.configure(parser)
+    flags = {action.dest for action in parser._actions if action.help is not argparse.SUPPRESS}
+    own = {"help", "check", "diff", "yes", "format"}
+    assert flags - own == set(_spec(ansible, "push")) - {"executable"}
+
+
 def _source(ansible: Ansible, management: Path | None = None) -> str:
     path = ansible.folder / "network.llmsync.yml"
     body = {"plugin": "llmsync.multicast.inventory", "inventory": str(DEMO)}
@@ -226,6 +238,29 @@ def test_a_play_is_one_transaction_with_real_check_mode_and_diff(
     assert pushed["A second push changes nothing"]["changed"] is False
     again = _push(ansible, routers)["Push"]
     assert (again["changed"], again["state"]) == (False, "unchanged")
+
+
+def test_a_router_that_an_earlier_task_failed_on_is_not_left_behind(
+    ansible: Ansible, routers: Path
+) -> None:
+    book = ansible.folder / "some-fail.yml"
+    book.write_text(SOME_FAIL.format(inventory=DEMO, management=routers), "utf-8")
+    arguments = ("-i", _source(ansible, routers), "--limit", ",".join(SOME), "--check", str(book))
+    pushed = ansible.play(*arguments, code=2)["Push"]
+    assert [router["name"] for router in pushed["routers"]] == list(SOME)
+
+
+SOME_FAIL = """
+- hosts: routers
+  gather_facts: false
+  vars: {{ansible_connection: local}}
+  tasks:
+    - name: Something goes wrong on one
+      ansible.builtin.fail:
+      when: inventory_hostname == "lon1"
+    - name: Push
+      llmsync.multicast.push: {{inventory: "{inventory}", management: "{management}"}}
+"""
 
 
 def test_a_push_that_fails_says_why_and_what_became_of_the_routers(

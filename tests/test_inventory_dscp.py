@@ -51,7 +51,7 @@ def test_no_two_names_share_a_code_point():
 SMALL = """\
 name: small
 domains: {backbone: }
-routers: {ams1: {edge_protection: false}, fra1: }
+routers: {ams1: {edge_protection: false, qos: false}, fra1: }
 links: [{a: ams1, b: fra1, a_port: 1/1/c1/1, b_port: et-0/0/0}]
 repositories: {hub: {router: ams1, router_port: 1/1/c2/1}}
 clouds: {east: {router: fra1, router_port: et-0/0/1}}
@@ -68,7 +68,9 @@ def load(tmp_path, text):
 def test_ports_and_edge_protection(tmp_path):
     read = load(tmp_path, SMALL)
     assert not read.routers["ams1"].edge_protection
+    assert not read.routers["ams1"].qos
     assert read.routers["fra1"].edge_protection
+    assert read.routers["fra1"].qos
     assert (read.links[0].a_port, read.links[0].b_port) == ("1/1/c1/1", "et-0/0/0")
     assert read.repositories["hub"].router_port == "1/1/c2/1"
     assert read.clouds["east"].router_port == "et-0/0/1"

@@ -27,7 +27,7 @@ name: small
 domains: {backbone: {area: "49.0001"}}
 routers:
   ams1: {domain: backbone, region: europe, platform: junos, loopback: 192.0.2.1, bier: true,
-    edge_protection: true}
+    edge_protection: true, qos: false}
   fra1:
     management: {host: 192.0.2.9, port: 22, username: bob, password: {env: PW}, key: agent}
 links: [{a: ams1, b: fra1, name: x, metric: 10, capacity: 10G, delay: 4ms, mtu: 1500, srlg: [d],
@@ -162,6 +162,7 @@ def test_every_default_and_example_is_valid():
         (("qos", "dscp"), "5"),
         (("qos", "dscp"), True),
         (("routers", "ams1", "edge_protection"), "yes"),
+        (("routers", "ams1", "qos"), {"dscp": "none"}),
         (("links", 0, "a_port"), "port 1"),
         (("links", 0, "b_port"), 1),
         (("repositories", "hub", "router_port"), ""),

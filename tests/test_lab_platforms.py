@@ -14,7 +14,7 @@ from toolkit.errors import EnvironmentProblem
 from toolkit.inventory.model import Imposition, Platform
 from toolkit.lab import platforms
 from toolkit.lab.memory import MemoryLab
-from toolkit.lab.platforms import schemas_of, shows_state
+from toolkit.lab.platforms import schemas_of, shows_state, with_stand_ins
 from toolkit.netconf.runtime_ncclient import Connection
 from toolkit.plan.model import Plan
 from toolkit.render.payload import render_plan
@@ -31,10 +31,17 @@ def plan_of(**of: Platform) -> Plan:
     return replace(plan, routers=routers)
 
 
+def platforms_of(plan: Plan) -> dict[str, Platform]:
+    return {name: router.platform for name, router in plan.routers.items()}
+
+
 def test_platforms_with_our_modules_are_our_own_router() -> None:
     schema = reference_schema()
     plan = plan_of(b=Platform.FRR)
-    assert schemas_of(plan, schema) == {Platform.REFERENCE: schema, Platform.FRR: schema}
+    assert schemas_of(platforms_of(plan), schema) == {
+        Platform.REFERENCE: schema,
+        Platform.FRR: schema,
+    }
     assert shows_state(Platform.FRR)
     assert not shows_state(Platform.IOSXR)
 
@@ -49,7 +56,7 @@ def test_routers_without_modules_are_named_all_at_once_with_the_way_out(
     text = str(caught.value)
     assert "cannot emulate a, d (iosxr): no modules of iosxr; b (vrp): no modules of vrp" in text
     assert "llmsync verify" in text
-    assert "platform: reference" in text
+    assert "--stand-in" in text
 
 
 def test_modules_that_no_embedded_router_can_read_are_no_traceback(
@@ -61,7 +68,7 @@ def test_modules_that_no_embedded_router_can_read_are_no_traceback(
     monkeypatch.setattr(platforms, "platform_schema", lambda _: reference_schema())
     monkeypatch.setattr(platforms, "Device", unreadable)
     with pytest.raises(EnvironmentProblem, match="c \\(junos\\): pyang cannot read"):
-        schemas_of(plan_of(c=Platform.JUNOS), reference_schema())
+        schemas_of({"c": Platform.JUNOS}, reference_schema())
 
 
 def test_a_router_of_another_platform_has_that_one_s_modules(
@@ -87,7 +94,7 @@ def test_modules_with_submodules_are_refused_in_words(
     )
     monkeypatch.setattr(platforms, "platform_schema", lambda _: Schema(("whole",), (tmp_path,)))
     with pytest.raises(EnvironmentProblem, match="c \\(sros\\): its module whole has submodules"):
-        schemas_of(plan_of(c=Platform.SROS), reference_schema())
+        schemas_of({"c": Platform.SROS}, reference_schema())
 
 
 @needs_modules
@@ -110,6 +117,27 @@ def test_ietf_routers_take_their_configuration_and_forward_as_planned() -> None:
     assert running.routers == state.routers
     got = Field(plan, running).send("hub", multicast(plan))
     assert set(got) == {"cloud-b", "cloud-d"}
+
+
+def test_reference_routers_stand_in_for_those_that_cannot_be_emulated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = {Platform.IETF: reference_schema()}
+    monkeypatch.setattr(
+        platforms,
+        "platform_schema",
+        lambda name: kept.get(Platform(name), Unproven(f"no modules of {name}")),
+    )
+    declared = inventory(LINES)
+    of = {"a": Platform.IOSXR, "b": Platform.IETF, "c": Platform.FRR, "d": Platform.IOSXR}
+    routers = {n: replace(r, platform=of[n], bier=n != "d") for n, r in declared.routers.items()}
+    made, lines = with_stand_ins(replace(declared, routers=routers))
+    assert lines == ("a, d (iosxr): no modules of iosxr",)
+    assert {name: router.platform for name, router in made.routers.items()} == of | {
+        "a": Platform.REFERENCE,
+        "d": Platform.REFERENCE,
+    }
+    assert not made.routers["d"].bier
 
 
 def reference_search_path() -> tuple[object, ...]:

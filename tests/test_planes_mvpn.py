@@ -18,7 +18,8 @@ from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures
 from toolkit.planes.bgp import SessionCut
 from toolkit.planes.derive import Network
-from toolkit.planes.mvpn import JoinCut, Overlay
+from toolkit.planes.mvpn import Overlay
+from toolkit.planes.mvpn_model import JoinCut
 from toolkit.state.model import End, Mvpn, NetworkState
 from toolkit.verify.multicast import verify_state
 from toolkit.verify.whatif import judge_policy

@@ -115,3 +115,29 @@ def test_what_is_not_ours_stays(network: Network) -> None:
             entry["name"] == "mgmt0"
             for entry in protocols["ietf-pim-base:pim"]["interfaces"]["interface"]
         )
+
+
+@pytest.mark.parametrize("feature", ["feature-igmp", "feature-mld"])
+def test_a_feature_that_a_router_lacks_is_missed_where_the_configuration_uses_it(
+    feature: str, network: Network
+) -> None:
+    """All revisions are those that were proven by; one router has no such feature."""
+    device = network.farm.devices["r4"]
+    device.modules = tuple(
+        replace(m, features=tuple(f for f in m.features if f != feature))
+        if m.name == "ietf-igmp-mld"
+        else m
+        for m in device.modules
+    )
+    plan, _ = make_plan(CASES["isis-pim-ssm-static"])
+    report = push(network.targets(platform="ietf"), render_plan(plan), timeout=10.0, revisions=True)
+    said = {outcome.device: str(outcome.error) for outcome in report.outcomes if outcome.error}
+    if feature == "feature-mld":  # hosts of an IPv4 network join by IGMP
+        assert (report.state, said) == (PushState.COMMITTED, {})
+        return
+    assert report.state is not PushState.COMMITTED
+    assert list(said) == ["r4"]
+    assert (
+        "depends on ietf-igmp-mld's feature-igmp, a feature that it does not announce"
+        in (said["r4"])
+    )

@@ -31,6 +31,7 @@ from toolkit.state.branch import Branch
 from toolkit.state.junos import read_router
 from toolkit.state.model import (
     BierEncapsulation,
+    BierRouting,
     Interface,
     IsisInterface,
     LabelBlock,
@@ -134,7 +135,7 @@ def test_refused_cells_are_plan_time_errors_with_the_way_out() -> None:
     assert "igp: isis" in said["routers.r2", "r2 (junos) cannot do bier with ospf"]
     assert "signalling: mvpn" in said["routers.r1", "r1 (junos) cannot do overlay"]
     assert "edge_protection: false" in said["routers.r1", "r1 (junos) cannot do edge"]
-    assert "dscp: none" in said["routers.r5", "r5 (junos) cannot do qos"]
+    assert "qos: false" in said["routers.r5", "r5 (junos) cannot do qos"]
     assert ("routers.r5", "r5 (junos) cannot do edge") not in said
 
 
@@ -196,6 +197,7 @@ def test_the_example_of_the_modules_is_the_router_that_it_describes() -> None:
         name="r7",
         system_id="0192.0000.2007",
         areas=("49.0051",),
+        bier=BierRouting(tunnel="none"),
         interfaces={
             # Junos starts IGMPv2 with PIM where nothing else is said.
             "et-0/0/1": replace(

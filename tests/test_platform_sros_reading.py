@@ -13,6 +13,7 @@ from yang_sets import EXAMPLES, needs_modules
 from toolkit.plan.silence import filled
 from toolkit.render.payload import validate
 from toolkit.state.model import (
+    BierRouting,
     CandidatePath,
     Downstream,
     EgressFlow,
@@ -88,6 +89,7 @@ def test_the_example_is_the_router_that_it_describes() -> None:
         name="metro-7",
         system_id="0192.0000.2007",
         areas=("49.0051",),
+        bier=BierRouting(tunnel="none"),
         interfaces={
             "system": Interface(
                 name="system",

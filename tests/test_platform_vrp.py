@@ -355,7 +355,8 @@ def test_refused_cells_say_why() -> None:
     signalled = OverlaySettings(signalling=OverlaySignalling.MVPN)
     (mvpn,) = refusals(replace(declared, overlay=signalled))
     assert mvpn.startswith("vrp) cannot do mvpn: its NG-MVPN has P2MP TE, mLDP and BIER tunnels")
-    (qos,) = refusals(replace(declared, qos=QosSettings()))
+    classed = {n: replace(r, qos=True) for n, r in declared.routers.items()}
+    (qos,) = refusals(replace(declared, routers=classed, qos=QosSettings()))
     assert qos.startswith("vrp) cannot do qos: ")
     ipv6 = replace(CASES["isis-pim-ssm-static-ipv6"], igp=Igp.OSPF)
     (ospf,) = refusals(ipv6)

@@ -74,7 +74,7 @@ def junos(monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.setattr(module, "PLATFORMS", MappingProxyType(facts))
     plan, _ = network(LINES)
     routers = {
-        name: replace(router, platform=Platform.JUNOS) if name in "bc" else router
+        name: replace(router, platform=Platform.JUNOS) if name in "cd" else router
         for name, router in plan.routers.items()
     }
     return replace(plan, routers=routers)

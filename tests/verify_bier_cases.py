@@ -17,7 +17,7 @@ from verify_networks import (
 
 from toolkit.inventory.model import BierSettings, BierTunnel, FastReroute, Policy
 from toolkit.plan.model import Plan
-from toolkit.state.model import NetworkState, Source
+from toolkit.state.model import BierRouting, NetworkState, Source
 
 __all__ = ["CASES", "Case"]
 
@@ -119,3 +119,17 @@ def a_node_that_nothing_leads_around() -> Case:
 def a_ring_that_fast_reroute_covers() -> Case:
     plan, state = rerouting(FastReroute.LINK, SQUARE, "bcd", Policy(name="one"))
     return Case(plan, state, frozenset())
+
+
+@case
+def a_router_without_tunnels_before_one_without_bier() -> Case:
+    plan, state = across(BierTunnel.GRE)
+    state = change_router(state, "a", bier=BierRouting(tunnel="none"))
+    return Case(plan, state, LOST | {"bier-tunnel-missing"})
+
+
+@case
+def a_router_that_takes_bier_out_of_no_tunnel() -> Case:
+    plan, state = across(BierTunnel.GRE)
+    state = change_router(state, "c", bier=BierRouting(tunnel="none"))
+    return Case(plan, state, LOST | {"bier-tunnel-missing"})

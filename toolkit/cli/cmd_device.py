@@ -29,7 +29,7 @@ examples:
   llmsync device network.yaml --router r1 --backend frr --startup /var/lib/llmsync \
       --listen 192.0.2.1 --port-base 830 --host-key KEY --authorized-keys KEYS
 
-The routers speak NETCONF 1.0 and 1.1 over SSH and implement the modules of `llmsync yang`.  They
+The routers speak NETCONF 1.0 and 1.1 over SSH and implement the modules of their platforms.  They
 start empty and forget everything when they stop, but for what --startup keeps: on Ctrl-C, SIGTERM,
 or after --hold.  The file of --write-management appears when they are ready and goes when they
 stop; it names a password that is made for each start."""
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
     from toolkit.netconf.device import DeviceFarm
 
-    devices = make_devices(args, names)
+    devices = make_devices(args, names, {n: r.platform for n, r in inventory.routers.items()})
     ports = {name: args.port_base + n for n, name in enumerate(names)} if args.port_base else {}
     keys = host_keys(args, names)
     with DeviceFarm(

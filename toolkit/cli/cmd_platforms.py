@@ -71,6 +71,7 @@ def document(platform: Platform) -> dict[str, Any]:
             "address_families": [f"IPv{version}" for version in sorted(bier.versions)],
             "imposition_by_hosts": bier.host_imposition,
             "equal_cost_ways": bier.ecmp,
+            "tunnels_across_others": sorted(bier.tunnels),
         },
         "replication_segments": facts.replication,
         "loopback": facts.loopback,

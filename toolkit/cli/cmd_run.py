@@ -98,6 +98,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where report.html, report.json and receipts go (default: out/<name>)",
     )
+    parser.add_argument(
+        "--stand-in",
+        action="store_true",
+        help="reference routers in the place of those that cannot be emulated, named in the report",
+    )
     parser.add_argument("--keep", action="store_true", help="keep what the clouds received")
     add_transport(parser)
     add_output(parser, formats=("table", "json", "md"))

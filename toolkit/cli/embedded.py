@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from toolkit.cli.frr_device import add_frr_flags, check_flags, frr_device
 from toolkit.errors import EnvironmentProblem, Problem, SchemaError, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.inventory.model import Platform
     from toolkit.netconf.device import Device
     from toolkit.netconf.faults import Fault
     from toolkit.netconf.flavours import Flavour
@@ -46,12 +47,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flavour", action="append", default=[], metavar="[ROUTER/]FLAVOUR",
         help="how the servers differ from RFC 6241: junos, session-confirm, no-confirmed, "
-        "writable-running, validate-broken, no-running-lock, base-1.0; may be given again",
+        "writable-running, validate-broken, no-running-lock, base-1.0 (default: junos for "
+        "routers of that platform); may be given again",
     )  # fmt: skip
 
 
-def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]:
-    """Return a device for each of `names`.  Raises UsageError or SchemaError."""
+def make_devices(
+    args: argparse.Namespace, names: Sequence[str], platforms: Mapping[str, Platform]
+) -> list[Device]:
+    """Return a device for each of `names`, with the modules of its platform.
+
+    Raises UsageError or SchemaError; EnvironmentProblem where a platform cannot be emulated.
+    """
+    from toolkit.lab.platforms import schemas_of
     from toolkit.netconf.access import read_only
     from toolkit.netconf.device import DEFAULT_USER, Device
     from toolkit.netconf.startupfile import read_startup, write_startup
@@ -63,10 +71,10 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
     readers = _readers(args.read_only_user)
     access = read_only(readers, [DEFAULT_USER]) if readers else None
     files = _startup_files(args.startup, names)
-    schema = reference_schema()
+    schemas = schemas_of({name: platforms[name] for name in names}, reference_schema())
     devices, problems = [], list[Problem]()
     for name in names:
-        file = files.get(name)
+        file, schema = files.get(name), schemas[platforms[name]]
         try:
             config = read_startup(file, schema) if file is not None else None
         except SchemaError as error:
@@ -86,7 +94,8 @@ def make_devices(args: argparse.Namespace, names: Sequence[str]) -> list[Device]
                 name, schema, config=config, access=access,
                 on_startup=partial(write_startup, file) if file is not None else None,
                 faults=own_faults,
-                flavours=frozenset(f for router, f in flavours if router in ("", name)),
+                flavours=frozenset(f for router, f in flavours if router in ("", name))
+                or _usual(platforms[name]),
             )
         )  # fmt: skip
     if problems:
@@ -143,6 +152,15 @@ def _flavours(texts: Sequence[str], names: Sequence[str]) -> list[tuple[str, Fla
     if wrong:
         raise UsageError("\n".join(wrong))
     return found
+
+
+def _usual(platform: Platform) -> frozenset[Flavour]:
+    """Return how servers of a platform differ: what its profile has a client expect of them."""
+    from toolkit.netconf.flavours import Flavour
+    from toolkit.netconf.profiles import profile_of
+
+    words = {flavour.value for flavour in Flavour} & {profile_of(platform.value)}
+    return frozenset(map(Flavour, words))
 
 
 def _startup_files(path: Path | None, names: Sequence[str]) -> dict[str, Path]:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from toolkit.datafiles import data_folder
@@ -36,16 +37,23 @@ def inventory_path(path: Path) -> Path:
     return packaged if path == Path("demo") and not path.exists() else path
 
 
-def load_plan(path: Path, transport: str | None = None) -> tuple[Inventory, Plan, Lock]:
+def load_plan(
+    path: Path,
+    transport: str | None = None,
+    change: Callable[[Inventory], Inventory] | None = None,
+) -> tuple[Inventory, Plan, Lock]:
     """Return the inventory at `path`, its plan, and the lock with all identifiers of the plan.
 
-    `transport`: of every delivery, instead of what the inventory says.  Reads the lock file where
-    there is one and writes nothing.  Raises InventoryError or PlanError with all problems.
+    `transport`: of every delivery, instead of what the inventory says.  `change`: what else is
+    planned otherwise.  Reads the lock file where there is one and writes nothing.  Raises
+    InventoryError or PlanError with all problems.
     """
     path = inventory_path(path)
     inventory = load_inventory(path)
     if transport is not None:
         inventory = over(inventory, Transport(transport))
+    if change is not None:
+        inventory = change(inventory)
     text = _lock_text(path)
     lock = _parse(path, text)
     try:

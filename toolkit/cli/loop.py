@@ -24,6 +24,7 @@ from toolkit import __version__
 from toolkit.cli.faults import parse_scenario
 from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of, unanswered
 from toolkit.cli.loading import inventory_path, load_plan
+from toolkit.cli.pushing import remarks
 from toolkit.delivery.source import FileSource
 from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
 from toolkit.inventory.model import Inventory
@@ -32,6 +33,7 @@ from toolkit.lab.gpu import TensorTaker
 from toolkit.lab.memory import MemoryLab
 from toolkit.lab.model import find_model
 from toolkit.lab.outage import reroutes, without_reroute
+from toolkit.lab.platforms import with_stand_ins
 from toolkit.lab.readback import read_back
 from toolkit.lab.result import DeliveryResult
 from toolkit.lab.scenario import Scenario
@@ -75,7 +77,8 @@ class Loop:
 
     def _run(self, stack: ExitStack) -> tuple[RunRecord, int]:
         args = self._args
-        inventory, plan, _ = load_plan(args.inventory, args.transport)
+        change = self._stand_in if args.stand_in else None
+        inventory, plan, _ = load_plan(args.inventory, args.transport, change)
         flows = self._choose(plan)
         self._tensors()
         scenario = parse_scenario(args, plan)
@@ -146,6 +149,18 @@ class Loop:
 
     # ----- the steps
 
+    def _stand_in(self, inventory: Inventory) -> Inventory:
+        """Put reference routers in the place of those that cannot be emulated, and say so."""
+        if self._args.payloads is not None:
+            raise UsageError(
+                "--stand-in: the payloads in --payloads are those of the routers themselves"
+            )
+        inventory, lines = with_stand_ins(inventory)
+        for line in lines:
+            self._tell(f"  a reference router stands in for {line}")
+            self._not_checked.append(("Stand-ins", f"a reference router stood in for {line}"))
+        return inventory
+
     def _choose(self, plan: Plan) -> tuple[FlowPlan, ...]:
         wanted = self._args.delivery
         if not plan.flows:
@@ -191,8 +206,11 @@ class Loop:
         )
         self._step(
             f"pushed over NETCONF to {len(targets)} routers in one transaction: "
-            f"{report.state.value}"
+            f"{report.state.value}",
+            good=report.state is PushState.COMMITTED,
         )
+        for line in remarks(report) if report.state is not PushState.COMMITTED else ():
+            self._tell(f"    {line}")
         return report
 
     def _predict(
@@ -293,8 +311,10 @@ class Loop:
 
     # ----- telling and writing
 
-    def _step(self, text: str) -> None:
-        self._tell(f"✓ {text.replace(chr(0xA0), ' ').replace(chr(0x202F), ' ')}")
+    def _step(self, text: str, *, good: bool = True) -> None:
+        self._tell(
+            f"{'✓' if good else '✗'} {text.replace(chr(0xA0), ' ').replace(chr(0x202F), ' ')}"
+        )
 
     def _say_findings(self, what: str, report: Report) -> None:
         errors = [f for f in report.findings if f.severity is Severity.ERROR]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolkit.cli.console import table
 from toolkit.inventory.model import Igp
-from toolkit.plan.model import MvpnPlan, Plan, PortPlan
+from toolkit.plan.model import MvpnPlan, Plan, PortPlan, QosPlan
 from toolkit.state.model import EdgeProtection
 
 
@@ -17,9 +17,14 @@ def settings_table(plan: Plan) -> str:
     rows = [
         ("underlay", ospf if plan.igp is Igp.OSPF else "IS-IS level 2"),
         ("overlay", overlay),
-        ("class of service", "-" if plan.qos is None else f"{plan.qos.name} ({plan.qos.dscp})"),
+        ("class of service", "-" if plan.qos is None else _class(plan, plan.qos)),
     ]
     return table(("setting", "value"), rows)
+
+
+def _class(plan: Plan, qos: QosPlan) -> str:
+    others = [name for name in plan.routers if plan.qos_of(name) is None]
+    return f"{qos.name} ({qos.dscp})" + (f", but on {', '.join(others)}" if others else "")
 
 
 def mvpn_table(mvpn: MvpnPlan) -> str:

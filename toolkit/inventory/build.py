@@ -80,6 +80,7 @@ def _routers(declared: Declared) -> dict[str, Router]:
             replication=body.replication,
             pim=body.pim,
             edge_protection=body.edge_protection,
+            qos=body.qos,
             management=_management(body.management),
             place=entry.place(),
         )

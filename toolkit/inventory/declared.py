@@ -101,6 +101,11 @@ class RouterBody(Body, title="Router"):
         description="False: what its edge ports accept from hosts is not configured.",
         examples=[False],
     )
+    qos: field.Boolean = Field(
+        default=default_of(model.Router, "qos"),
+        description="False: no class of service is configured on its ports.",
+        examples=[False],
+    )
     management: Annotated[ManagementBody | None, field.GIVEN] = Field(
         default=None,
         description="How its NETCONF server is reached.",

@@ -184,6 +184,8 @@ class Router:
     """False: no PIM; no tree may lead through it."""
     edge_protection: bool = True
     """False: what its edge ports accept from hosts is somebody else's to filter."""
+    qos: bool = True
+    """False: the class of service on its ports is somebody else's."""
     management: Management | None = None
     place: Place = NOWHERE
 
@@ -372,8 +374,6 @@ class OverlaySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QosSettings:
-    """The class of service of deliveries."""
-
     dscp: int | None = 1
     """Packets with it get a class of their own; 1 is LE (RFC 8622); None: nobody is told."""
 

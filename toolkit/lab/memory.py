@@ -41,7 +41,7 @@ class MemoryLab:
         Raises EnvironmentProblem where a platform's modules are not at hand.
         """
         self.plan = plan
-        schemas = schemas_of(plan, schema)
+        schemas = schemas_of({name: r.platform for name, r in plan.routers.items()}, schema)
         self.down: Failures = NO_FAILURES
         self.counters: dict[str, Mapping[str, int]] = {}
         """Router -> counters of its engine."""

@@ -2,18 +2,19 @@
 
 Touches the search path of YANG modules.  Law: a router of the laboratory takes the configuration
 that its platform would; what forwards is our engine, whatever the platform.  A platform whose
-modules are not at hand has no router here, and nothing is put in its place.
+modules are not at hand has no router here; a reference router stands in for it where that is asked
+for, and is named.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from toolkit.errors import EnvironmentProblem, ToolkitError
-from toolkit.inventory.model import Platform
+from toolkit.inventory.model import Inventory, Platform
 from toolkit.netconf.device import Device
-from toolkit.plan.model import Plan
 from toolkit.yang.platforms import SETS, Unproven, platform_schema
 from toolkit.yang.reference import REFERENCE_MODULES
 from toolkit.yang.schema import Schema
@@ -29,32 +30,47 @@ def shows_state(platform: Platform) -> bool:
     return modules is not None and modules.modules == REFERENCE_MODULES
 
 
-def schemas_of(plan: Plan, reference: Schema) -> Mapping[Platform, Schema]:
-    """Return the schema of each platform of the plan; `reference`: that of our own router.
+def schemas_of(platforms: Mapping[str, Platform], reference: Schema) -> Mapping[Platform, Schema]:
+    """Return the schema of each platform; `platforms`: that of each router, `reference`: the schema
+    of our own.
 
     Raises EnvironmentProblem that names every router that cannot be emulated, why, and how to go
     on.
     """
-    found: dict[Platform, Schema] = {}
-    reasons: list[str] = []
-    routers: dict[Platform, list[str]] = {}
-    for name, router in plan.routers.items():
-        routers.setdefault(router.platform, []).append(name)
-    for platform, names in routers.items():
-        if shows_state(platform):
-            found[platform] = reference
-            continue
-        schema = _readable(platform)
-        if isinstance(schema, str):
-            reasons.append(f"{_named(names)} ({platform}): {schema}")
-        else:
-            found[platform] = schema
+    routers = _by_platform(platforms.items())
+    schemas = {p: reference if shows_state(p) else _readable(p) for p in routers}
+    reasons = [
+        f"{_named(routers[platform])} ({platform}): {found}"
+        for platform, found in schemas.items()
+        if isinstance(found, str)
+    ]
     if reasons:
         raise EnvironmentProblem(
             f"the laboratory cannot emulate {'; '.join(reasons)}. Without it: `llmsync verify` "
-            "judges the network, and a copy of the inventory with `platform: reference` on these "
-            "routers runs"
+            "judges the network and every configuration, `llmsync run --stand-in` runs reference "
+            "routers in their place, `llmsync device --router NAME` starts others"
         )
+    return {platform: found for platform, found in schemas.items() if not isinstance(found, str)}
+
+
+def with_stand_ins(inventory: Inventory) -> tuple[Inventory, tuple[str, ...]]:
+    """Return the inventory with reference routers for those that cannot be emulated, and a line for
+    each platform that says who and why."""
+    lines: list[str] = []
+    routers = dict(inventory.routers)
+    by_platform = _by_platform((n, r.platform) for n, r in inventory.routers.items())
+    for platform, names in by_platform.items():
+        found = None if shows_state(platform) else _readable(platform)
+        if isinstance(found, str):
+            lines.append(f"{_named(names)} ({platform}): {found}")
+            routers |= {n: replace(routers[n], platform=Platform.REFERENCE) for n in names}
+    return replace(inventory, routers=routers), tuple(lines)
+
+
+def _by_platform(routers: Iterable[tuple[str, Platform]]) -> dict[Platform, list[str]]:
+    found: dict[Platform, list[str]] = {}
+    for name, platform in routers:
+        found.setdefault(platform, []).append(name)
     return found
 
 

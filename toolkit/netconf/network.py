@@ -17,7 +17,7 @@ from toolkit.netconf.names import YANG_LIBRARY
 from toolkit.netconf.profiles import PROFILES
 from toolkit.netconf.runtime_ncclient import Connection, Target
 from toolkit.netconf.tree import Node, to_xml
-from toolkit.yang.revisions import check_revisions
+from toolkit.yang.revisions import check_revisions, lacking_features
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -156,7 +156,9 @@ class Network:
         announced = announced_by(channel)
         problems = check_revisions(target.device, announced, target.platform, spaces)
         schema = session.dialect.schema
-        if problems and schema is not None:
+        proven = () if schema is None else [m for m in schema.modules() if m.namespace in spaces]
+        lacking = lacking_features(announced, proven)
+        if (problems or lacking) and schema is not None:
             problems = check_revisions(
                 target.device, announced, target.platform, spaces,
                 tree=schema.parse_fragment(to_xml(session.intent.children), target.device),
@@ -164,7 +166,7 @@ class Network:
             )  # fmt: skip
         if problems:
             raise SchemaError(problems)
-        self._judged[key] = True
+        self._judged[key] = not lacking  # whether one is used is each configuration's matter
 
     def _look(self, session: DeviceSession) -> tuple[Change, ...]:
         try:

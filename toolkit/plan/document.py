@@ -118,6 +118,7 @@ def _router(plan: Plan, router: RouterPlan) -> Document:
         ],
         **_bier(router),
         **({"node_sid": router.node_sid} if router.node_sid is not None else {}),
+        **({"qos": False} if plan.qos is not None and not router.qos else {}),
         "ports": [_port(router, port) for port in router.ports],
     }
 

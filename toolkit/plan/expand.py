@@ -190,11 +190,6 @@ def _routers(
     bier = Transport.BIER in used
     edge = edges(inventory).names if bier else frozenset()
     bsl = inventory.bier.bsl
-    routing = BierRouting(
-        maximum_paths=inventory.bier.maximum_paths,
-        fast_reroute=inventory.bier.fast_reroute.value,
-        tunnel=inventory.bier.tunnel.value,
-    )
     max_si = max(((lock.bfr_ids[name] - 1) // bsl for name in edge), default=0)
     return {
         router.name: RouterPlan(
@@ -221,11 +216,21 @@ def _routers(
             )
             if bier
             else (),
-            bier=routing if router.bier and bier else PLAIN_BIER,
+            bier=_bier(inventory, router) if router.bier and bier else PLAIN_BIER,
             node_sid=sr.node_sids.get(router.name),
+            qos=router.qos,
         )
         for router in inventory.routers.values()
     }
+
+
+def _bier(inventory: Inventory, router: Router) -> BierRouting:
+    asked = inventory.bier
+    return BierRouting(
+        maximum_paths=asked.maximum_paths,
+        fast_reroute=asked.fast_reroute.value,
+        tunnel=asked.tunnel.value if asked.tunnel in BIER[router.platform].tunnels else "none",
+    )
 
 
 def _sub_domains(

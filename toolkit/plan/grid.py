@@ -45,7 +45,7 @@ def needed_features(inventory: Inventory) -> dict[str, tuple[str, ...]]:
             "overlay": name in mapped,
             "mvpn": name in speakers,
             "edge": name in hosting and router.edge_protection,
-            "qos": inventory.qos.dscp is not None,
+            "qos": inventory.qos.dscp is not None and router.qos,
             "delivery": name in ends,
         }
         unneeded = PLATFORMS[router.platform].unneeded

@@ -71,6 +71,7 @@ def _router(
     plan: Plan, router: RouterPlan, ingress: Iterable[FlowPlan], egress: Iterable[FlowPlan]
 ) -> RouterState:
     isis = plan.igp is Igp.ISIS
+    held = plan.qos_of(router.name)
     return RouterState(
         name=router.name,
         system_id=router.system_id if isis else "",
@@ -129,7 +130,7 @@ def _router(
         replication_segments=segments_of(plan, router.name),
         p2mp_policies=policies_of(plan, ingress),
         tree_flows=tree_flows_of(plan, ingress),
-        qos=None if plan.qos is None else QosClass(dscp=plan.qos.dscp),
+        qos=None if held is None else QosClass(dscp=held.dscp),
     )
 
 

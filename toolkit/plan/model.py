@@ -96,6 +96,8 @@ class RouterPlan:
     """Interface of the loopback, in the platform's words."""
     node_sid: int | None = None
     """Index of its node SID in every SRGB; None: it does no segment routing."""
+    qos: bool = True
+    """False: the plan's class of service is not configured on its ports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +275,10 @@ class Plan:
     """None: the overlay is static."""
     qos: QosPlan | None = None
     """None: routers are told nothing of classes."""
+
+    def qos_of(self, router: str) -> QosPlan | None:
+        """Return the class that the router has for deliveries; None: it is told nothing."""
+        return self.qos if self.routers[router].qos else None
 
     def flows_over(self, *transports: Transport) -> tuple[FlowPlan, ...]:
         """Return the flows that go over one of these."""

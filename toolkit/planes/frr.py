@@ -93,7 +93,7 @@ class Repairs:
             (graph.names[target], target, metric, port)
             for target, metric, port in graph.out[self._here]
         )
-        self._labels = tunnel_kind(underlay, own.router) is TunnelKind.SR_MPLS
+        self._kind = tunnel_kind(underlay, own.router)
         self._p_space: dict[tuple[str, frozenset[str]], list[_Reached]] = {}
         self._tunnels: dict[tuple[str, str], Neighbor | None] = {}
 
@@ -253,7 +253,9 @@ class Repairs:
     def _leads(self, name: str, port: str) -> bool:
         """Say whether there is a tunnel: IP goes everywhere, labels do not."""
         far = self._bfrs.of(name, self._own.sub_domain_id)
-        if self._labels or far is None:
+        if far is None or self._kind is None or tunnel_kind(self._underlay, name) is None:
+            return False
+        if self._kind is TunnelKind.SR_MPLS:
             return self._tunnel(name, port) is not None
         return far.bfr_prefix.version == self._own.bfr_prefix.version
 

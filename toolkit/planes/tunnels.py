@@ -28,9 +28,9 @@ _KINDS: Final = {
 }
 
 
-def tunnel_kind(underlay: Underlay, router: str) -> TunnelKind:
-    """Return what a BFR is told to cross others by."""
-    return _KINDS[underlay.state.routers[router].bier.tunnel]
+def tunnel_kind(underlay: Underlay, router: str) -> TunnelKind | None:
+    """Return what a BFR is told to cross others by; None: it has no tunnels, either way."""
+    return _KINDS.get(underlay.state.routers[router].bier.tunnel)
 
 
 def unicast_tunnel(
@@ -46,6 +46,10 @@ def unicast_tunnel(
             "are of different address families"
         )
     kind = tunnel_kind(underlay, own.router)
+    if kind is None:
+        return f"{own.router} sends BIER into no tunnel"
+    if tunnel_kind(underlay, far.router) is None:
+        return f"{far.router} takes BIER out of no tunnel"
     if kind is TunnelKind.SR_MPLS:
         if encapsulation is not Encapsulation.MPLS:
             return "a node SID carries BIER in MPLS only"
@@ -66,9 +70,10 @@ def pinned_tunnel(
     underlay: Underlay, own: Bfr, far: Bfr, port: str, encapsulation: Encapsulation
 ) -> Neighbor | None:
     """Return a tunnel to `far` whose packets leave by `port`; None where none works."""
-    if far.bfr_prefix.version != own.bfr_prefix.version:
-        return None
     kind = tunnel_kind(underlay, own.router)
+    other_family = far.bfr_prefix.version != own.bfr_prefix.version
+    if other_family or kind is None or tunnel_kind(underlay, far.router) is None:
+        return None
     theirs = underlay.ways(own.router)[port][1]
     labels: tuple[int, ...] = ()
     if kind is TunnelKind.SR_MPLS:

@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from typing import Final
 
+from toolkit.render.lint_ietf_needs import need_remarks
 from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch, identity
 from toolkit.state.ietf_acl import lists
@@ -44,6 +45,7 @@ def lint_ietf(top: Branch) -> Iterator[Remark]:
     yield from _flows(top)
     yield from _vpn(top)
     yield from _groups(top)
+    yield from need_remarks(top)
 
 
 def _range(

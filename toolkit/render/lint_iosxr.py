@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from toolkit.render.lint_iosxr_needs import need_remarks
 from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch
 from toolkit.state.iosxr import protocol
@@ -29,6 +30,7 @@ def lint_iosxr(root: Branch) -> Iterator[Remark]:
     yield from _classes(root)
     yield from _node_sids(root)
     yield from _multicast(root)
+    yield from need_remarks(root)
 
 
 def _missing(path: str, kind: str, name: str, where: str, source: str) -> Remark:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+from toolkit.render.lint_junos_needs import need_remarks
 from toolkit.render.lint_junos_references import INSTANCE, Leaves, dangling
 from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch
@@ -53,7 +54,7 @@ def lint_junos(tree: Branch) -> Iterator[Remark]:
     leaves = Leaves(configuration)
     for look in (_placeholders, _addresses, dangling):
         yield from look(leaves)
-    for check in (_bier, _labels, _isis, _mtus, _mvpn):
+    for check in (_bier, _labels, _isis, _mtus, _mvpn, need_remarks):
         yield from check(configuration)
 
 

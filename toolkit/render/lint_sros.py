@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from toolkit.render.lint_sros_labels import label_remarks
+from toolkit.render.lint_sros_needs import need_remarks
 from toolkit.render.lint_sros_trees import tree_remarks
 from toolkit.render.lint_sros_vpn import vpn_remarks
 from toolkit.render.remark import Remark
@@ -47,6 +48,7 @@ def lint_sros(tree: Branch) -> Iterator[Remark]:
     yield from label_remarks(base, BASE)
     yield from tree_remarks(base, BASE)
     yield from vpn_remarks(configure, base, ROOT)
+    yield from need_remarks(configure, base, ROOT, BASE)
 
 
 def _interfaces(base: Branch, ports: Mapping[str, Branch]) -> Iterator[Remark]:

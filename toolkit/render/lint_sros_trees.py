@@ -106,6 +106,7 @@ def _action(mpls: Branch, where: str) -> Iterator[Remark]:
             what=f"{action} leads to no downstream node",
             remedy="name downstream nodes, or pop where it is a leaf",
             source="RFC 9524 section 2",
+            error=action == "swap",  # a root may have all hosts of the tree itself
         )
     elif action == "pop" and nodes:
         yield Remark(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch
+from toolkit.state.sros import MAX_SUB_DOMAIN
 
 SOURCE = "nokia-conf-svc-vprn"
 OBSOLETE = ("static-policy", "p2mp-policy")
@@ -48,7 +49,9 @@ def _sub_domains(base: Branch) -> Iterator[int]:
     for template in base.one("bier").all("template"):
         for entry in template.all("sub-domain"):
             if entry.has("bfr-id"):
-                yield from range(entry.number("start"), entry.number("end") + 1)
+                yield from range(
+                    max(entry.number("start"), 0), min(entry.number("end"), MAX_SUB_DOMAIN) + 1
+                )
 
 
 def _signalling(mvpn: Branch, base: Branch, where: str) -> Iterator[Remark]:

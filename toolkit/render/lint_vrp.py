@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from toolkit.render.lint_circuits import broadcast
 from toolkit.render.remark import Remark
 from toolkit.state.branch import Branch
 from toolkit.state.vrp import PUBLIC, public_instance, wildcard_network
@@ -26,6 +27,7 @@ def lint_vrp(root: Branch) -> Iterator[Remark]:
     yield from _silent(instance)
     yield from _ospf(root, instance)
     yield from _sids(instance)
+    yield from _circuits(instance)
     yield from _bier(root)
 
 
@@ -178,3 +180,22 @@ def _bier(root: Branch) -> Iterator[Remark]:
                     source="huawei-bier encapsulation-type; not an encapsulation of RFC 8296",
                     error=False,
                 )
+
+
+def _circuits(instance: Branch) -> Iterator[Remark]:
+    for site in instance.one("isis", "sites").all("site"):
+        for circuit in site.one("circuits").all("circuit"):
+            name = circuit.text("name")
+            idle = circuit.flag("silent-enable") or name.startswith("LoopBack")
+            if not idle and not circuit.flag("p2p-enable"):
+                at = f"{_INSTANCE}/isis/sites/site/circuits/circuit[name='{name}']/p2p-enable"
+                yield broadcast(at, "set it to true")
+    for site in instance.one("ospfv2", "sites").all("site"):
+        silent = {e.text("if-name") for e in site.one("silent-interfaces").all("silent-interface")}
+        for area in site.one("areas").all("area"):
+            for entry in area.one("interfaces").all("interface"):
+                name = entry.text("name")
+                idle = name in silent or name.startswith("LoopBack")
+                if not idle and entry.text("network-type") != "p2p":
+                    at = f"{_INSTANCE}/ospfv2/sites/site/areas/area/interfaces/interface"
+                    yield broadcast(f"{at}[name='{name}']/network-type", "set it to p2p", ospf=True)

@@ -79,6 +79,7 @@ class Part:
     """BIER Proto of the VPN's packets: 2, an upstream-assigned label (RFC 8556 section 3.1), or 1
     where an edge router knows no other."""
     qos: QosPlan | None = None
+    """None: routers are told nothing of classes, or this one is not."""
 
     def variables(self) -> Mapping[str, object]:
         """Return what a template may name."""
@@ -165,7 +166,7 @@ def part_of(plan: Plan, name: str) -> Part:
         vpn_ports=vpn_ports(plan, router),
         bier_proto=_bier_proto(plan),
         vpn_edges=_vpn_edges(plan, name),
-        qos=plan.qos,
+        qos=plan.qos_of(name),
     )
 
 

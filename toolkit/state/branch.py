@@ -74,6 +74,16 @@ class Branch:
         text = self.text(*path)
         return int(text) if text else default
 
+    def span(self, first: str, last: str, most: int) -> range:
+        """Return the numbers from the leaf `first` to the leaf `last`.
+
+        Raises ValueError beyond `most`: without a schema anything may stand there.
+        """
+        start, end = self.number(first), self.number(last)
+        if start < 0 or end > most:
+            raise ValueError(f"{first} {start} to {last} {end} are not in 0..{most}")
+        return range(start, end + 1)
+
     def flag(self, *path: str, default: bool = False) -> bool:
         """Return whether the leaf at `path` says yes: true, enable, or a leaf of type empty."""
         leaf = self.one(*path)

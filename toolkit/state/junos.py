@@ -24,7 +24,9 @@ from toolkit.state.junos_routing import (
 )
 from toolkit.state.junos_values import address, interface_address, is_loopback, number, unit_name
 from toolkit.state.model import (
+    PLAIN_BIER,
     BierEncapsulation,
+    BierRouting,
     Interface,
     IpInterface,
     IsisInterface,
@@ -87,6 +89,7 @@ def read_router(name: str, tree: Mapping[str, Any]) -> RouterState:
         )
         if pim
         else None,
+        bier=BierRouting(tunnel="none") if sub_domains else PLAIN_BIER,
         sr=read_segment_routing(_segment_routing(isis, ospf), loopbacks),
         bgp=read_bgp(protocols.one("bgp"), options, mvpns),
         mvpns=mvpns,

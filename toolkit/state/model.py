@@ -113,7 +113,8 @@ class BierRouting:
     fast_reroute: str = "none"
     """`none`, `link` or `node`: what backup entries are for (draft-ietf-bier-frr)."""
     tunnel: str = "gre"
-    """`gre`, `sr` or `vxlan`: what crosses routers that are no BFRs (RFC 8279 section 6.9)."""
+    """`gre`, `sr` or `vxlan`: what crosses routers that are no BFRs (RFC 8279 section 6.9); `none`:
+    it sends BIER into no tunnel, and takes none out of one."""
 
 
 PLAIN_BIER = BierRouting()

@@ -34,6 +34,8 @@ LOOPBACK = "system"
 """The interface that SR OS takes its own address from."""
 DEFAULT_METRIC = 10
 """nokia-conf-router-isis, leaf default-metric."""
+MAX_SUB_DOMAIN = 255
+"""RFC 8279 section 1."""
 ETHERNET = 14
 """Header of a frame without tags: what a port's MTU counts on top of a packet."""
 
@@ -219,7 +221,8 @@ def _router_id(base: Branch, ospf: Branch, own: tuple[IpInterface, ...]) -> str:
 
 def _bier(bier: Branch) -> BierRouting:
     """SR OS has alternates for links alone, and no tunnels."""
-    return BierRouting(fast_reroute="link" if bier.flag("fast-reroute") else "none")
+    backup = "link" if bier.flag("fast-reroute") else "none"
+    return BierRouting(fast_reroute=backup, tunnel="none")
 
 
 def _sub_domains(template: Branch, own: tuple[IpInterface, ...]) -> tuple[SubDomain, ...]:
@@ -236,6 +239,6 @@ def _sub_domains(template: Branch, own: tuple[IpInterface, ...]) -> tuple[SubDom
                 bfr_prefix=ip_network(address),
                 bfr_id=entry.number("bfr-id") or None,
             )
-            for number in range(entry.number("start"), entry.number("end") + 1)
+            for number in entry.span("start", "end", MAX_SUB_DOMAIN)
         ]
     return tuple(sorted(found, key=lambda s: s.sub_domain_id))

@@ -9,7 +9,8 @@ BIER_KINDS = (
     Kind("bier-tunnel-missing", Severity.ERROR,
          "Nothing carries BIER to the next BFR across routers that are no BFRs (RFC 8279 section "
          "6.9).",
-         "Mend what the message names, or use another kind of tunnel on the BFR before them"),
+         "Mend what the message names, use another kind of tunnel on the BFR before them, or lead "
+         "the way over BFRs (links, metrics) where a platform has no tunnels"),
     Kind("bier-tunnel-broken", Severity.ERROR,
          "A tunnel that BIER crosses other routers in does not come to the next BFR.",
          "Mend the router that the message names: the route to the BFR-prefix, or segment routing "

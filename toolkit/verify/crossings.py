@@ -98,7 +98,8 @@ def _reasons(scene: Scene, flow: FlowPlan, own: Bfr, bfer: Bfr, bfr_id: int) -> 
     si = (bfr_id - 1) // flow.bsl
     if bfer.router not in underlay.graph.index or si > binding.max_si:
         return
-    kind = WORDS[tunnel_kind(underlay, name)]
+    used = tunnel_kind(underlay, name)
+    kind = "" if used is None else f"{WORDS[used]} "
     for number in sorted(network.rows.first_bfrs(own, flow.bsl, si, bfer.router)):
         far = network.bfrs.of(underlay.graph.names[number], flow.sub_domain_id)
         if far is None:
@@ -109,7 +110,7 @@ def _reasons(scene: Scene, flow: FlowPlan, own: Bfr, bfer: Bfr, bfr_id: int) -> 
             yield finding(
                 "bier-tunnel-missing",
                 places.on(name, f"{places.BIER}/tunnel"),
-                f"no {kind} tunnel leads from {name} to {far.router}, the next BFR on the way to "
+                f"no {kind}tunnel leads from {name} to {far.router}, the next BFR on the way to "
                 f"BFR-id {bfr_id}: {why}",
                 subjects=[name, far.router],
             )

@@ -115,21 +115,28 @@ def refusals(scene: Scene) -> Iterator[Finding]:
 
 
 def classes_planned(scene: Scene) -> bool:
-    """Say whether the plan has a class for deliveries."""
-    return scene.plan.qos is not None
+    """Say whether the plan has a class for deliveries on any router."""
+    return bool(_asked(scene))
+
+
+def _asked(scene: Scene) -> list[str]:
+    return [name for name in scene.plan.routers if scene.plan.qos_of(name) is not None]
 
 
 def classed(scene: Scene) -> str:
-    """Say how many routers have a class."""
-    has = sum(router.qos is not None for router in scene.state.routers.values())
-    return f"{has} of {len(scene.state.routers)} routers"
+    """Say how many routers have a class, and how many are somebody else's to configure."""
+    asked = _asked(scene)
+    states = scene.state.routers
+    has = sum(name in states and states[name].qos is not None for name in asked)
+    others = len(scene.plan.routers) - len(asked)
+    return f"{has} of {len(asked)} routers" + (f", {others} left to others" if others else "")
 
 
 def classes(scene: Scene) -> Iterator[Finding]:
     """Every router puts deliveries into the planned class."""
-    wanted = scene.plan.qos
-    for name, router in sorted(scene.state.routers.items()):
-        if wanted is None or name not in scene.plan.routers:
+    for name in sorted(_asked(scene)):
+        wanted, router = scene.plan.qos_of(name), scene.state.routers.get(name)
+        if wanted is None or router is None:
             continue
         if router.qos is None:
             yield finding(

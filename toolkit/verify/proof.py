@@ -7,11 +7,12 @@ warn of are findings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
 from toolkit.errors import Problem
 from toolkit.inventory.model import Platform
+from toolkit.plan.intended import intended_state
 from toolkit.plan.model import Plan
 from toolkit.plan.platforms import PLATFORMS
 from toolkit.verify.catalogue import finding
@@ -77,20 +78,19 @@ def _names(devices: list[str]) -> str:
 
 
 def planned_parts(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """Return (what, why) of all that is taken from the plan, since no configuration of a platform
-    says it."""
-    counts: dict[Platform, int] = {}
-    for router in plan.routers.values():
-        counts[router.platform] = counts.get(router.platform, 0) + 1
+    """Return (what, why) of all that the network has and that is taken from the plan, since no
+    configuration of a platform says it."""
+    wanted: dict[Platform, set[str]] = {}
+    states = intended_state(plan).routers
+    for name, router in plan.routers.items():
+        silent = PLATFORMS[router.platform].silent
+        if len(found := wanted.setdefault(router.platform, set())) < len(silent):
+            found.update(part for part in silent if getattr(states[name], part.partition(".")[0]))
     return tuple(
         (
             f"{part.replace('_', ' ').replace('.', ': ')} of {platform.value} routers",
-            f"taken from the plan: {why}",
+            f"taken from the plan: {PLATFORMS[platform].silent[part]}",
         )
-        for platform in sorted(counts)
-        for part, why in sorted(_silent(platform).items())
+        for platform, parts in sorted(wanted.items())
+        for part in sorted(parts)
     )
-
-
-def _silent(platform: Platform) -> Mapping[str, str]:
-    return PLATFORMS[platform].silent

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from toolkit.inventory.model import Transport
 from toolkit.plan.model import FlowPlan
 from toolkit.planes.bgp import SessionCut
-from toolkit.planes.mvpn import Join, JoinCut
+from toolkit.planes.mvpn_model import Join, JoinCut
 from toolkit.state.model import RouterState
 from toolkit.verify import places
 from toolkit.verify.catalogue import finding

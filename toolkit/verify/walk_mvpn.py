@@ -15,7 +15,7 @@ from toolkit.inet import gre, udp
 from toolkit.inet.ip import header_size
 from toolkit.pim.router import PimRouter
 from toolkit.plan.model import FlowPlan
-from toolkit.planes.mvpn import Tunnel
+from toolkit.planes.mvpn_model import Tunnel
 from toolkit.planes.pim import PMSI
 from toolkit.planes.plane import Plane
 from toolkit.state.model import End

@@ -92,6 +92,21 @@ def _deviating(
                 yield Problem(Place(device), what, f"{fetch}; or push with {ACCEPT}")
 
 
+def lacking_features(announced: Iterable[Announced], proven: Iterable[ModuleInfo]) -> set[str]:
+    """Return `module:feature` of those that configurations may use and the device has not.
+
+    Whether one does use them, `check_revisions` says when it is given the tree.
+    """
+    told = {m.name: m.features for m in announced if isinstance(m, LibraryModule)}
+    return {
+        f"{module.name}:{feature}"
+        for module in proven
+        if module.name in told
+        for feature in module.features
+        if feature not in told[module.name]
+    }
+
+
 def _featureless(
     device: str,
     announced: Iterable[Announced],
@@ -100,14 +115,7 @@ def _featureless(
     tree: Mapping[str, Any],
 ) -> Iterator[Problem]:
     """Yield a problem for each node of the configuration whose feature the device has not."""
-    told = {m.name: m.features for m in announced if isinstance(m, LibraryModule)}
-    lacking = {
-        f"{module.name}:{feature}"
-        for module in proven
-        if module.name in told
-        for feature in module.features
-        if feature not in told[module.name]
-    }
+    lacking = lacking_features(announced, proven)
     if not lacking:
         return
     used = used_paths(tree)

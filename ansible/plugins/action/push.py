@@ -19,7 +19,8 @@ class ActionModule(OnceAction):
         """Return the arguments; without `limit`, the play's own routers are the limit."""
         arguments = super().arguments(task_vars)
         if not arguments.get("limit"):
-            hosts = task_vars.get("ansible_play_hosts", [])
+            # Also hosts that an earlier task failed on: half a network is no network.
+            hosts = task_vars.get("ansible_play_hosts_all", [])
             known = task_vars.get("hostvars", {})
             routers = [known[host][MARK] for host in hosts if MARK in known.get(host, {})]
             if routers:

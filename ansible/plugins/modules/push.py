@@ -11,7 +11,8 @@ description:
     before transit before ingress, reads back, and confirms; the first failure gives the change up
     everywhere.
   - The task runs once for the play.  Without O(limit), the routers are those among the hosts of the
-    play that came from the inventory plugin; all routers of the inventory where there are none.
+    play that came from the inventory plugin, those included that an earlier task failed on, since
+    the network changes as a whole or not at all; all routers of the inventory where there are none.
   - In check mode the routers are asked what would change.
 extends_documentation_fragment:
   - llmsync.multicast.llmsync
@@ -46,6 +47,22 @@ options:
         a broken C(<validate>)); see C(llmsync push --help).
     type: bool
     default: false
+  accept_revisions:
+    description:
+      - Push to routers, too, whose YANG modules are not those that their configuration was proven
+        by.
+    type: bool
+    default: false
+  profile:
+    description:
+      - How the servers differ from RFC 6241 (C(reference), C(yuma), C(junos), C(validate-broken),
+        C(no-running-lock)); without it, that of each platform.
+    type: str
+  journal:
+    description:
+      - Folder on the controller that remembers pushes; without it, llmsync in the state folder of
+        the user that runs Ansible.  C(llmsync status --journal) reads it.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -109,6 +126,9 @@ def main() -> None:
         "timeout": {"type": "float", "default": 30},
         "jobs": {"type": "int", "default": 16},
         "allow_degraded": {"type": "bool", "default": False},
+        "accept_revisions": {"type": "bool", "default": False},
+        "profile": {"type": "str"},
+        "journal": {"type": "path"},
     }
     module = AnsibleModule(
         argument_spec={**command.COMMON, **command.INVENTORY, **options}, supports_check_mode=True
@@ -119,9 +139,10 @@ def main() -> None:
     arguments += command.flags(
         module, limit="--limit", management="--management", payloads="--payloads",
         confirm_timeout="--confirm-timeout", timeout="--timeout", jobs="--jobs",
-        transport="--transport",
+        transport="--transport", profile="--profile", journal="--journal",
     )  # fmt: skip
     arguments += ["--allow-degraded"] if module.params["allow_degraded"] else []
+    arguments += ["--accept-revisions"] if module.params["accept_revisions"] else []
     answer = command.ask(llmsync, arguments)
     report = answer.document() or {}
     routers = report.get("routers", [])

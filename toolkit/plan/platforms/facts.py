@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from toolkit.inventory.model import Encapsulation, FastReroute
+from toolkit.inventory.model import BierTunnel, Encapsulation, FastReroute
 
 BSLS = (64, 128, 256, 512, 1024, 2048, 4096)
 """BitString lengths in bits (RFC 8296 section 2.1.2)."""
@@ -54,6 +54,9 @@ class BierCapability:
     """It spreads BIER over equal-cost ways (RFC 8279 section 6.7)."""
     fast_reroute: frozenset[FastReroute] = frozenset(FastReroute)
     """Failures that its BIER can be told to route around."""
+    tunnels: frozenset[BierTunnel] = frozenset(BierTunnel)
+    """What its BIER can be told to cross routers that are no BFRs in; none: BIER from or to it goes
+    over BFRs alone."""
     note: str = ""
     """Added to a refusal: why the platform is so."""
 

@@ -17,7 +17,7 @@ IOSXR = Facts(
     refused={
         "bier": Refusal(
             "it has no BIER configuration",
-            "set `bier: false` on it: its neighbors then reach each other across it",
+            "set `bier: false` on it: neighbors that have tunnels then reach each other across it",
         ),
         "sr/ipv6": Refusal(
             "Tree-SID has IPv4 roots and endpoints",

@@ -25,9 +25,11 @@ JUNOS = Facts(
         max_bfr_id=1024,
         labels=range(1_000_000, SERVICE_LABELS.start),
         stride=16,
-        # Its BIRT has one next hop for each BFER, and no statement asks for more, or for backups.
+        # Its BIRT has one next hop for each BFER, and no statement asks for more, for backups, or
+        # for tunnels.
         ecmp=False,
         fast_reroute=frozenset({FastReroute.NONE}),
+        tunnels=frozenset(),
     ),
     refused={
         "overlay": Refusal(
@@ -55,7 +57,7 @@ JUNOS = Facts(
         "qos": Refusal(
             "classes are class-of-service's to say, and junos-conf-class-of-service is not "
             "among the modules that configurations are proven by",
-            "set `qos: {dscp: none}` and configure classes yourself",
+            "set `qos: false` on it and configure its classes yourself",
         ),
     },
     # It has no place for sessions, and forwards them without knowing.
@@ -64,7 +66,6 @@ JUNOS = Facts(
     port_example="et-0/0/0",
     silent={
         "sessions": "Junos has no place for delivery sessions; they forward nothing",
-        "bier.tunnel": "Junos has no statement for what carries BIER across other routers",
         "sr.srlb": "Junos has no replication segments, and no statement for an SRLB",
     },
 )

@@ -21,6 +21,8 @@ SROS = Facts(
         ecmp=False,
         # One leaf for it, and what it takes are the IGP's loop-free alternates.
         fast_reroute=frozenset({FastReroute.NONE, FastReroute.LINK}),
+        # No leaf binds BIER to anything that crosses other routers.
+        tunnels=frozenset(),
     ),
     # nokia-conf-router-p2mp-sr-tree.
     replication=True,
@@ -49,7 +51,6 @@ SROS = Facts(
     silent={
         "sub_domains.encapsulations": "SR OS takes BIER's labels from its dynamic range itself, and"
         " its BitStrings have 256 bits; show router bier database has both",
-        "bier.tunnel": "nothing is configured that carries BIER across other routers",
         "replication_segments.leaf": "only the action of a segment is configured (push, swap, pop):"
         " that a root has hosts of its own is the VPN's matter",
         "replication_segments.downstream.node": "a downstream node over a port is named by its"

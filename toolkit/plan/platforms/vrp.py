@@ -17,7 +17,8 @@ VRP = Facts(
     ),
     refused={
         "bier": Refusal(
-            _BIER, "set `bier: false` on it: its neighbors then reach each other across it"
+            _BIER,
+            "set `bier: false` on it: neighbors that have tunnels then reach each other across it",
         ),
         "overlay": Refusal(
             "without BIER and SR-P2MP it is neither BFER nor leaf, and there is nothing to map",
@@ -38,7 +39,7 @@ VRP = Facts(
         ),
         "qos": Refusal(
             "the modules that classify packets (huawei-qos) are not among those it is proven by",
-            "set `qos: {dscp: none}` and let somebody else configure its classes",
+            "set `qos: false` on it and configure its classes yourself",
         ),
     },
     # It forwards by what our sender and receivers do; receipts are the senders' to show.
