@@ -181,6 +181,21 @@ def test_a_second_push_changes_nothing_and_what_is_foreign_stays(routers, tmp_pa
         assert contains(found, theirs)
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_every_case_after_every_other_kind_and_each_twice(routers):
+    empty = routers.running()
+    names = list(cases(routers.platform))
+    for case in (*names[::2], *names[1::2]):
+        report = routers.push(case)
+        said = [str(o.error) for o in report.outcomes]
+        assert report.state in (PushState.COMMITTED, PushState.UNCHANGED), (case, said)
+        again = routers.push(case)
+        assert again.state is PushState.UNCHANGED, (case, again.changes)
+        for theirs, found in zip(empty, routers.running(), strict=True):
+            assert contains(found, theirs)
+
+
 def contains(found: Any, part: Any) -> bool:
     """Tell whether everything of a tree is in another one."""
     if not part.children:
