@@ -52,9 +52,11 @@ def _matching(place: Place, node: Node, claims: Sequence[Node]) -> list[Node]:
 def _marked(place: Place, node: Node) -> bool:
     if any(key.startswith(PREFIX) for key in entry(node, place.keys)[2:]):
         return True
+    if not (node.children or place.keys) and node.value.startswith(PREFIX):
+        return True  # a leaf that names something of ours
     return any(
         (c.name.local == "description" and c.value.startswith(DESCRIPTION))
-        or (c.name.local == place.mark and c.value.startswith(PREFIX))
+        or (c.name.local in place.mark.split() and c.value.startswith(PREFIX))
         for c in node.children
     )
 
