@@ -360,7 +360,9 @@ def test_fetch_and_sets_at_the_command_line(
         said = capsys.readouterr()
         folder = data_home / "llmsync" / "yang" / "ams1"
         assert said.out == ""  # nothing differs from what the platform is proven by
-        count = len(json.loads((folder / "library.json").read_text())["modules"])
+        document = json.loads((folder / "library.json").read_text())
+        assert document["platform"] == "reference"
+        count = len(document["modules"])
         assert said.err == (
             f"llmsync: {folder}: {count} modules of ams1, told by yang-library (RFC 8525)\n"
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from toolkit.errors import EnvironmentProblem
+from toolkit.errors import EnvironmentProblem, SchemaError
 from toolkit.yang.fetched import device_folder, read_library, store
 from toolkit.yang.library import (
     Library,
@@ -19,6 +20,7 @@ from toolkit.yang.library import (
     parse_library,
 )
 from toolkit.yang.modulefile import deviated_modules, find_module, identity, imports
+from toolkit.yang.platforms import Unproven, platform_schema
 
 WHOLE = (
     LibraryModule(
@@ -37,9 +39,23 @@ def data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_library_survives_its_file() -> None:
     library = Library(device="r1", source="here", modules=WHOLE)
     assert parse_library(format_library(library)) == library
+    known = replace(library, platform="sros")
+    assert parse_library(format_library(known)) == known
+    older = format_library(library).replace('  "platform": "",\n', "")
+    assert parse_library(older) == library
     for text in ("", "[]", "{}", '{"version": 2}', '{"version": 1, "device": "x"}'):
         with pytest.raises(NoLibraryError):
             parse_library(text)
+
+
+def test_modules_of_a_router_of_that_name_and_another_platform_prove_nothing() -> None:
+    """One store serves all inventories, and names of routers are their own."""
+    library = Library(device="r1", source="here", modules=WHOLE, platform="sros")
+    store(library, {("a", "2026-01-01"): "module a {}"}, device_folder("r1"))
+    assert isinstance(platform_schema("iosxr", "r1", lambda: {"urn:b"}), Unproven)
+    store(replace(library, platform="iosxr"), {}, device_folder("r1"))
+    with pytest.raises(SchemaError, match="the device has no module of namespace urn:b"):
+        platform_schema("iosxr", "r1", lambda: {"urn:b"})
 
 
 def test_what_is_needed_of_a_library_and_what_it_lacks() -> None:

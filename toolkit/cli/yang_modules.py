@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,7 @@ def fetch(args: argparse.Namespace) -> int:
     _refuse_foreign(folder)
     with fetching.session(target, args.timeout) as session:
         library, texts = fetching.fetch(target.device, session, _progress())
+    library = replace(library, platform=platform)
     store(library, texts, folder)
     rows = _compared(library, platform)
     if rows:

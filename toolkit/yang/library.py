@@ -45,6 +45,8 @@ class Library:
     source: str
     """What the device said it in, for people."""
     modules: tuple[LibraryModule, ...]
+    platform: str = ""
+    """What the device was when it was asked; empty: not known."""
 
     @property
     def digest(self) -> str:
@@ -62,6 +64,7 @@ def format_library(library: Library) -> str:
     document = {
         "version": VERSION,
         "device": library.device,
+        "platform": library.platform,
         "source": library.source,
         "modules": [
             {
@@ -89,6 +92,7 @@ def parse_library(text: str) -> Library:
             device=document["device"],
             source=document["source"],
             modules=tuple(map(_module, document["modules"])),
+            platform=document.get("platform", ""),
         )
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise NoLibraryError(f"is no library.json: {error}") from None

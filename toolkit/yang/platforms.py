@@ -137,6 +137,8 @@ def platform_schema(
     if by_our_own(platform):
         return reference_schema()
     library = read_library(device) if device else None
+    if library is not None and library.platform not in ("", platform):
+        library = None  # a router of that name in another network, or what was there before
     with _lock:
         if library is not None:
             return _load_fetched(
