@@ -103,6 +103,8 @@ def foreign(place, tree, mark):
         if inner is None:
             continue
         if inner.kind is What.ENTRIES:
+            if not inner.keys:
+                continue  # there is one, ours or another's
             kept.append(_renamed(child, inner.keys, mark))
         elif inner.ancestor:
             part = foreign(inner, child, mark)

@@ -108,7 +108,8 @@ class Dialect:
         return to_xml(nodes, inside=BASE_NS)
 
     def changes(self, before: Node, after: Node) -> tuple[Change, ...]:
-        return changes(self._shape, before, after, self._table.unordered)
+        old, new = (claims.without_bare(self._table, tree) for tree in (before, after))
+        return changes(self._shape, old, new, self._table.unordered)
 
     def _parse(self, xml: str, device: str, *, complete: bool) -> Node:
         try:

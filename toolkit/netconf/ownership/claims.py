@@ -60,9 +60,11 @@ class _Claimed:
 def _marked(place: Place, node: Node) -> bool:
     if any(key.startswith(PREFIX) for key in entry(node, place.keys)[2:]):
         return True
+    if not (node.children or place.keys) and node.value.startswith(PREFIX):
+        return True  # a leaf that names something of ours
     return any(
         (c.name.local == "description" and c.value.startswith(DESCRIPTION))
-        or (c.name.local == place.mark and c.value.startswith(PREFIX))
+        or (c.name.local in place.mark.split() and c.value.startswith(PREFIX))
         for c in node.children
     )
 
@@ -126,6 +128,27 @@ class _Picker:
                 part = self._shared(child, named[identity], (*route, child.name.local))
                 kept += [part] if part is not None else []
         return node.with_children(kept)
+
+
+def without_bare(table: Table, tree: Node) -> Node:
+    """Return `tree` without entries on the way to what is ours that hold nothing but their keys.
+
+    Such an entry is nobody's change: what was ours in it has gone, and others may be in it.
+    """
+    return _without_bare(table.top, tree)
+
+
+def _without_bare(place: Place, node: Node) -> Node:
+    kept = []
+    for child in node.children:
+        inner = place.children.get(child.name)
+        if inner is None or not inner.ancestor:
+            kept.append(child)
+            continue
+        part = _without_bare(inner, child)
+        if inner.kind is not None or any(c.name.local not in inner.keys for c in part.children):
+            kept.append(part)
+    return node.with_children(kept)
 
 
 def strangers(table: Table, shape: Shape, payload: Node) -> list[str]:

@@ -55,7 +55,7 @@ class Place:
     """The interface is named after its parent's entry, too: `et-0/0/1.0`."""
     following: bool = False
     mark: str = ""
-    """A leaf of the entries that begins with our prefix where the entry is ours."""
+    """Leaves of the entries; one of them begins with our prefix where the entry is ours."""
     children: dict[QName, Place] = field(default_factory=dict)
 
     @property

@@ -12,6 +12,8 @@ _ISIS: Final = f"{_ROUTER}/isis[isis-instance]"
 _OSPF: Final = f"{_ROUTER}/ospf[ospf-instance]"
 _OSPF3: Final = f"{_ROUTER}/ospf3[ospf-instance]"
 _PIM: Final = f"{_ROUTER}/pim"
+_BIER: Final = (f"{_ISIS}/level[level-number]/bier", f"{_OSPF}/area[area-id]/bier")
+"""They name our template: without it they cannot stay."""
 
 TABLE: Final = table(
     {"nokia-conf": "urn:nokia.com:sros:ns:yang:sr:conf"},
@@ -29,6 +31,7 @@ TABLE: Final = table(
         f"{_ROUTER}/bgp/group[group-name]",
         f"{_ROUTER}/bgp/neighbor[ip-address]",
         f"{_ROUTER}/bier/template[template-name]",
+        *_BIER,
         f"{_ROUTER}/mpls-labels/reserved-label-block[label-block-name]",
         f"{_ROUTER}/p2mp-sr-tree/p2mp-policy[p2mp-policy-name]",
         f"{_ROUTER}/p2mp-sr-tree/replication-segment[policy-name]",
@@ -47,7 +50,7 @@ TABLE: Final = table(
         f"{_ROUTER}/mld/interface[ip-interface-name]",
         f"{_ROUTER}/segment-routing/sr-mpls/prefix-sids[interface-name]",
     ),
-    marks={f"{_ROUTER}/bgp/neighbor[ip-address]": "group"},
+    marks={f"{_ROUTER}/bgp/neighbor[ip-address]": "group", **dict.fromkeys(_BIER, "template")},
     shared=(
         f"{_ROUTER}/autonomous-system",
         f"{_ROUTER}/bgp/admin-state",
@@ -59,14 +62,14 @@ TABLE: Final = table(
             f"{_ISIS}/{leaf}"
             for leaf in (
                 "admin-state", "advertise-router-capability", "area-address", "ipv6-routing",
-                "level", "level-capability", "segment-routing", "system-id",
+                "level[level-number]/wide-metrics-only", "level-capability", "segment-routing",
+                "system-id",
             )
         ),
         *(
             f"{_OSPF}/{leaf}"
             for leaf in (
                 "admin-state", "advertise-router-capability", "router-id", "segment-routing",
-                "area[area-id]/bier",
             )
         ),
         f"{_OSPF3}/admin-state",

@@ -11,6 +11,7 @@ _SITE: Final = f"{_INSTANCE}/huawei-isis:isis/sites/site[id]"
 _OSPF: Final = f"{_INSTANCE}/huawei-ospfv2:ospfv2/sites/site[process-id]"
 _AREA: Final = f"{_OSPF}/areas/area[area-id]"
 _PIM: Final = f"{_INSTANCE}/huawei-pim:pim"
+_TYPE: Final = f"{_PIM}/protocol/instances/instance[type]"
 _ACL: Final = "/huawei-acl:acl"
 
 TABLE: Final = table(
@@ -26,7 +27,10 @@ TABLE: Final = table(
         f"{_ACL}/group6s/group6[identity]",
         f"{_AREA}/networks/network[ip-address mask]",
         f"{_PIM}/rp/static-rps/static-rp[type address]",
+        *(f"{_TYPE}/{leaf}-policy-name{six}" for leaf in ("src", "ssm") for six in ("", "6")),
     ),
+    # They name access lists of ours: without those they cannot stay.
+    marks={f"{_PIM}/rp/static-rps/static-rp[type address]": "policy policy-ipv6"},
     interfaces=("/huawei-ifm:ifm/interfaces/interface[name]",),
     following=(
         f"{_INSTANCE}/huawei-igmp-mld:igmp/interfaces/interface[name]",
@@ -44,6 +48,7 @@ TABLE: Final = table(
             for leaf in ("afs", "cost-style", "is-name", "level", "net-entitys", "timer")
         ),
         f"{_OSPF}/router-id",
-        f"{_PIM}/protocol/instances",
+        f"{_TYPE}/spt-switchs",
+        f"{_TYPE}/ipv6-spt-switchs",
     ),
 )  # fmt: skip
