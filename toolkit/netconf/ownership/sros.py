@@ -56,6 +56,7 @@ TABLE: Final = table(
         f"{_ROUTER}/bgp/admin-state",
         f"{_ROUTER}/bgp/router-id",
         f"{_ROUTER}/bier/admin-state",
+        f"{_ROUTER}/bier/service-reserved-label-block",
         f"{_ROUTER}/igmp/admin-state",
         f"{_ROUTER}/mld/admin-state",
         *(

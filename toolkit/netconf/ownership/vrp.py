@@ -19,7 +19,7 @@ TABLE: Final = table(
         f"huawei-{name}": f"urn:huawei:yang:huawei-{name}"
         for name in (
             "acl", "ifm", "network-instance", "l3vpn", "igmp-mld", "isis", "l3-multicast",
-            "ospfv2", "pim",
+            "ospfv2", "pim", "mpls", "segment-routing", "isis-sr", "ospfv2-sr",
         )
     },
     entries=(
@@ -35,12 +35,19 @@ TABLE: Final = table(
     following=(
         f"{_INSTANCE}/huawei-igmp-mld:igmp/interfaces/interface[name]",
         f"{_INSTANCE}/huawei-igmp-mld:mld/interfaces/interface[name]",
+        f"{_INSTANCE}/huawei-mpls:mpls/common/mpls-interfaces/mpls-interface[name]",
         f"{_SITE}/circuits/circuit[name]",
         f"{_AREA}/interfaces/interface[name]",
         f"{_OSPF}/silent-interfaces/silent-interface[if-name]",
         f"{_PIM}/protocol/interfaces/interface[type if-name]",
     ),
     shared=(
+        "/huawei-mpls:mpls/common/global",
+        f"{_INSTANCE}/huawei-segment-routing:segment-routing",
+        f"{_SITE}/huawei-isis-sr:srgbs",
+        f"{_OSPF}/opaque",
+        f"{_OSPF}/huawei-ospfv2-sr:segment-routing",
+        f"{_OSPF}/huawei-ospfv2-sr:srgbs",
         f"{_INSTANCE}/huawei-l3vpn:afs",
         f"{_INSTANCE}/huawei-l3-multicast:multicast",
         *(
