@@ -198,6 +198,23 @@ def test_all_modules_or_none(schemas: dict[str, str], said: list[str]) -> None:
     assert [str(problem) for problem in caught.value.problems] == said
 
 
+class Endless(dict[str, str]):
+    """Modules that each import another one."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __getitem__(self, name: str) -> str:
+        return module(name, f"import {name}x {{ prefix x; }}")
+
+
+def test_modules_that_import_ever_new_ones_come_to_an_end() -> None:
+    device = Canned("urn:a?module=a&revision=2026-01-01", gets={}, schemas=Endless())
+    with pytest.raises(SchemaError, match="import more than 500 that its list has not"):
+        fetch("r1", device)
+    assert len(device.asked) <= 502
+
+
 def test_a_device_that_says_nothing() -> None:
     with pytest.raises(SchemaError, match="it announces no YANG modules, and lists no schemas"):
         fetch("r1", Canned(gets={}, schemas={}))

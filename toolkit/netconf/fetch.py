@@ -96,6 +96,10 @@ def get_schema(asked: Asked, name: str, revision: str) -> str:
     return "".join(node.value for node in reply.content).strip() + "\n"
 
 
+MOST_UNLISTED: Final = 500
+"""Modules that a device's list leaves out and others import; more are no oversight."""
+
+
 def _silence(_done: int, _whole: int) -> None:
     """Tell nobody."""
 
@@ -114,6 +118,7 @@ def fetch(device: str, asked: Asked, tell: Tell = _silence) -> tuple[Library, Te
     problems: list[Problem] = []
     modules: list[LibraryModule] = []
     known = {module.name for module in library.modules}
+    most = len(known) + MOST_UNLISTED
     waiting = list(library.modules)
     while waiting:
         module = waiting.pop(0)
@@ -143,7 +148,10 @@ def fetch(device: str, asked: Asked, tell: Tell = _silence) -> tuple[Library, Te
                 submodules=tuple(sorted(parts.items())),
             )
         )
-        for name in imports(text) - known:
+        for name in sorted(imports(text) - known):
+            if len(known) >= most:
+                what = f"its modules import more than {MOST_UNLISTED} that its list has not"
+                raise SchemaError([Problem(Place(device), what, "look at the server: it may lie")])
             known.add(name)
             waiting.append(LibraryModule(name=name, implemented=False))
     if problems:
