@@ -44,7 +44,7 @@ def page() -> str:
         lines.append(f"Loopback `{said['loopback']}`; ports: {said['ports']}.")
         if said["bier"] is not None:
             words = [
-                f"{key.replace('_', ' ')} {', '.join(map(str, v)) if isinstance(v, list) else v}"
+                f"{key.replace('_', ' ')} {', '.join(map(str, v)) or 'none' if isinstance(v, list) else v}"
                 for key, v in said["bier"].items()
             ]
             lines.append(f"BIER: {'; '.join(words)}.")

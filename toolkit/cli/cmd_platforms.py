@@ -96,7 +96,7 @@ def _lines(said: dict[str, Any]) -> list[str]:
     if said["bier"] is not None:
         lines += ["", "BIER:"]
         for key, value in said["bier"].items():
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            shown = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
             lines.append(f"  {key.replace('_', ' ')}: {shown}")
     if said["refused"]:
         lines += ["", "Cannot do:"]
