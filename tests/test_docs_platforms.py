@@ -43,10 +43,10 @@ def page() -> str:
         lines += ["", f"## {said['platform']}: {said['title']}", ""]
         lines.append(f"Loopback `{said['loopback']}`; ports: {said['ports']}.")
         if said["bier"] is not None:
-            words = [
-                f"{key.replace('_', ' ')} {', '.join(map(str, v)) or 'none' if isinstance(v, list) else v}"
-                for key, v in said["bier"].items()
-            ]
+            words = []
+            for key, value in said["bier"].items():
+                shown = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
+                words.append(f"{key.replace('_', ' ')} {shown}")
             lines.append(f"BIER: {'; '.join(words)}.")
         if said["refused"]:
             lines += ["", "| it cannot do | why | way out |", "| --- | --- | --- |"]
