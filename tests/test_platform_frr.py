@@ -69,7 +69,7 @@ def test_frr_reads_every_kind_of_network(case):
 def test_nft_reads_every_filter(case):
     texts = texts_of(CASES[case])
     filters = [text for name, text in texts.items() if name.endswith(".nft")]
-    assert len(filters) == 6
+    assert len(filters) == 5  # r6 is filtered and classed by somebody else
     for text in filters:
         assert LinuxKernel().refuses(text) == ""
     assert LinuxKernel().refuses("table inet x { chain y { ip dscp 99 drop } }")
