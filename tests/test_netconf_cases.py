@@ -18,7 +18,6 @@ from toolkit.netconf.framing import Deframer, Framing, frame
 from toolkit.netconf.messages import hello
 from toolkit.netconf.names import BASE_1_1
 from toolkit.netconf.router import Device
-from toolkit.netconf.runtime_ncclient import _quicken
 from toolkit.netconf.session import ServerSession
 from toolkit.yang.schema import reference_schema
 
@@ -92,7 +91,6 @@ def test_by_the_engine(case: Case) -> None:
 @pytest.fixture(scope="module")
 def farm():
     """One router a case, so that no case sees what another left."""
-    _quicken()
     schema = reference_schema()
     with DeviceFarm([Device(f"r{n}", schema) for n in range(len(CASES))]) as running:
         yield running

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import importlib
 import json
 import os
@@ -150,4 +151,6 @@ def _error_document(error: ToolkitError) -> dict[str, object]:
 
 def entry() -> None:
     """The console script."""
+    # A command makes many values and drops few: looking for garbage seldom saves a tenth of a push.
+    gc.set_threshold(50_000, 20, 50)
     sys.exit(main())

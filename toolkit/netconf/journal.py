@@ -106,11 +106,13 @@ class Journal:
         """Begin the file.  Raises UsageError where it cannot be written."""
         self.path = path
         self._lock = threading.Lock()
+        self._disk = threading.Lock()
         self._states: dict[str, State] = {}
         self._devices = frozenset(entry.after)
         self._broken = False
         self._closed = False
         self._end = 0
+        self._safe = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -161,24 +163,40 @@ class Journal:
             ) from None
 
     def _write(self, line: Mapping[str, Any], *, sync: bool = True) -> None:
-        """Append a line, with `sync` through to the disk; one that does not fit is taken back."""
+        """Append a line, with `sync` through to the disk; one that does not fit is taken back.
+
+        One that is written and not seen on the disk stays: what it announces is not asked for, and
+        a journal that says more than was done leads to a question too many, not to one too few.
+        """
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         with self._lock:
             if self._closed:
                 raise OSError(None, "it is closed")
             try:
                 _append(self._file, data)
-                if sync:
-                    os.fsync(self._file)
                 self._end += len(data)
             except OSError:
                 with suppress(OSError):
                     os.ftruncate(self._file, self._end)
                     os.lseek(self._file, self._end, os.SEEK_SET)
                 raise
+            end = self._end
+        if sync:
+            self._through(end)
+
+    def _through(self, end: int) -> None:
+        """See the file on the disk up to `end`; one call does it for all that wait meanwhile."""
+        with self._disk:
+            if self._safe >= end:
+                return
+            if self._closed:
+                raise OSError(None, "it is closed")
+            reached = self._end
+            os.fsync(self._file)
+            self._safe = reached
 
     def _close(self) -> None:
-        with self._lock, suppress(OSError):
+        with self._disk, self._lock, suppress(OSError):
             self._closed = True
             os.close(self._file)
 

@@ -126,6 +126,8 @@ def _bound(value: str, element: etree._Element) -> tuple[tuple[str, str], ...]:
     if ":" not in value:
         return ()
     nsmap = element.nsmap
+    if not any(prefix and f"{prefix}:" in value for prefix in nsmap):
+        return ()  # a text with a colon in it, as most are
     used = dict.fromkeys(match[1] for match in _PREFIX.finditer(value))
     return tuple((prefix, nsmap[prefix]) for prefix in used if prefix in nsmap)
 

@@ -6,13 +6,12 @@ states.  A lint reads the configuration as it is, whether it was rendered or wri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from toolkit.errors import Place, Problem
 from toolkit.inventory.model import Platform
-from toolkit.render import lint_ietf, lint_iosxr, lint_junos, lint_sros, lint_vrp
 from toolkit.render.remark import Lint, Remark
 from toolkit.state.branch import Branch
 from toolkit.state.readers import READERS, read_router
@@ -20,16 +19,46 @@ from toolkit.state.readers import READERS, read_router
 __all__ = ["LINTS", "Lint", "Remark", "lint"]
 
 
+def _ietf(tree: Branch) -> Iterator[Remark]:
+    from toolkit.render.lint_ietf import lint_ietf
+
+    return lint_ietf(tree)
+
+
+def _sros(tree: Branch) -> Iterator[Remark]:
+    from toolkit.render.lint_sros import lint_sros
+
+    return lint_sros(tree)
+
+
+def _junos(tree: Branch) -> Iterator[Remark]:
+    from toolkit.render.lint_junos import lint_junos
+
+    return lint_junos(tree)
+
+
+def _vrp(tree: Branch) -> Iterator[Remark]:
+    from toolkit.render.lint_vrp import lint_vrp
+
+    return lint_vrp(tree)
+
+
+def _iosxr(tree: Branch) -> Iterator[Remark]:
+    from toolkit.render.lint_iosxr import lint_iosxr
+
+    return lint_iosxr(tree)
+
+
 LINTS: Final[Mapping[Platform, Lint]] = MappingProxyType(
     {
-        Platform.IETF: lint_ietf.lint_ietf,
-        Platform.SROS: lint_sros.lint_sros,
-        Platform.JUNOS: lint_junos.lint_junos,
-        Platform.VRP: lint_vrp.lint_vrp,
-        Platform.IOSXR: lint_iosxr.lint_iosxr,
+        Platform.IETF: _ietf,
+        Platform.SROS: _sros,
+        Platform.JUNOS: _junos,
+        Platform.VRP: _vrp,
+        Platform.IOSXR: _iosxr,
     }
 )
-"""Platform -> its lint."""
+"""Platform -> its lint, which is imported when it is asked: most networks have few platforms."""
 
 
 def lint(

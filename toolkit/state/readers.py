@@ -10,24 +10,55 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from toolkit.state import ietf, iosxr, junos, reference, sros, vrp
 from toolkit.state.model import RouterState
+from toolkit.state.reference import read_router as read_reference
 
 Reader = Callable[[str, Mapping[str, Any]], RouterState]
 
+
+def _ietf(name: str, tree: Mapping[str, Any]) -> RouterState:
+    from toolkit.state.ietf import read_router
+
+    return read_router(name, tree)
+
+
+def _sros(name: str, tree: Mapping[str, Any]) -> RouterState:
+    from toolkit.state.sros import read_router
+
+    return read_router(name, tree)
+
+
+def _junos(name: str, tree: Mapping[str, Any]) -> RouterState:
+    from toolkit.state.junos import read_router
+
+    return read_router(name, tree)
+
+
+def _vrp(name: str, tree: Mapping[str, Any]) -> RouterState:
+    from toolkit.state.vrp import read_router
+
+    return read_router(name, tree)
+
+
+def _iosxr(name: str, tree: Mapping[str, Any]) -> RouterState:
+    from toolkit.state.iosxr import read_router
+
+    return read_router(name, tree)
+
+
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
-        "reference": reference.read_router,
+        "reference": read_reference,
         # FRR stands behind our own NETCONF server, which implements our modules.
-        "frr": reference.read_router,
-        "ietf": ietf.read_router,
-        "sros": sros.read_router,
-        "junos": junos.read_router,
-        "vrp": vrp.read_router,
-        "iosxr": iosxr.read_router,
+        "frr": read_reference,
+        "ietf": _ietf,
+        "sros": _sros,
+        "junos": _junos,
+        "vrp": _vrp,
+        "iosxr": _iosxr,
     }
 )
-"""Platform -> its reader."""
+"""Platform -> its reader, imported when it is asked."""
 
 
 def read_router(name: str, tree: Mapping[str, Any], platform: str = "reference") -> RouterState:
