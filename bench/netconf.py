@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ncclient.manager
-import ncclient.transport.session
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -28,7 +27,6 @@ from toolkit.netconf.names import BASE_NS
 from toolkit.netconf.push import PushState, Target, push
 from toolkit.yang.schema import reference_schema
 
-DEFAULT_TICK = ncclient.transport.session.TICK
 INTERFACES = 8
 
 
@@ -104,11 +102,7 @@ def measure(count: int, workers: int) -> dict:
                 with ThreadPoolExecutor(workers) as pool:
                     list(pool.map(one, enumerate(targets)))
 
-            tick, ncclient.transport.session.TICK = ncclient.transport.session.TICK, DEFAULT_TICK
-            try:
-                return seconds(act)
-            finally:
-                ncclient.transport.session.TICK = tick
+            return seconds(act)
 
         first = ours(10, PushState.COMMITTED)
         again = ours(10, PushState.UNCHANGED)
