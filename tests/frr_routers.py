@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -53,6 +54,7 @@ class Router:
         self.namespace = f"llmsync-{os.getpid()}-{name}"
         self.home = home
         self.frr = Vtysh(sockets=home, folder=home)
+        self.daemons: list[_Daemon] = []
 
     def ip(self, *words: str) -> str:
         return run("ip", "-n", self.namespace, *words)
@@ -75,6 +77,12 @@ class Frr:
 
     def __getitem__(self, name: str) -> Router:
         return self.routers[name]
+
+    def watch(self) -> None:
+        """Start daemons again that have died: Debian's pimd now and then does when PIM leaves."""
+        for router in self.routers.values():
+            for daemon in router.daemons:
+                daemon.watch()
 
     def link(self, a: tuple[str, str], b: tuple[str, str]) -> None:
         """Join two routers by a veth pair; each end is (router, device)."""
@@ -102,30 +110,48 @@ def frr_routers(*names: str, daemons: tuple[str, ...] = DAEMONS) -> Iterator[Frr
                 (router.home / file).touch()
                 shutil.chown(router.home / file, "frr", "frr")
             for name in daemons:
-                on.enter_context(_daemon(router, name))
+                daemon = _Daemon(router, name)
+                on.callback(daemon.stop)
+                router.daemons.append(daemon)
         yield Frr(routers)
 
 
-@contextmanager
-def _daemon(router: Router, name: str) -> Iterator[None]:
-    home = router.home
-    words = (
-        "ip", "netns", "exec", router.namespace, str(FOLDER / name), "-f", "/dev/null",
-        "-z", str(home / "zserv.api"), "-i", str(home / f"{name}.pid"),
-        "--vty_socket", str(home), "-P", "0",
-    )  # fmt: skip
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
+class _Daemon:
+    """A daemon that is started again when it has died, as watchfrr does on hosts."""
+
+    def __init__(self, router: Router, name: str) -> None:
+        self._router, self._name = router, name
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        home, name = self._router.home, self._name
+        words = (
+            "ip", "netns", "exec", self._router.namespace, str(FOLDER / name), "-f", "/dev/null",
+            "-z", str(home / "zserv.api"), "-i", str(home / f"{name}.pid"),
+            "--vty_socket", str(home), "-P", "0",
+        )  # fmt: skip
+        (home / f"{name}.vty").unlink(missing_ok=True)
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         until = time.monotonic() + PATIENCE
         while not (home / f"{name}.vty").exists():
             assert process.poll() is None, f"{name} ended: {process.communicate()[1]!r}"
             assert time.monotonic() < until, f"{name} has opened no socket"
             time.sleep(0.02)
-        yield
-    finally:
-        process.terminate()
+        return process
+
+    def watch(self) -> None:
+        """Start it again if it has died."""
+        if self._process.poll() is not None:
+            said = self._process.communicate()[1]
+            logging.getLogger("frr").warning(
+                "%s of %s died: %r", self._name, self._router.name, said
+            )
+            self._process = self._start()
+
+    def stop(self) -> None:
+        self._process.terminate()
         try:
-            process.communicate(timeout=10)
+            self._process.communicate(timeout=10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            self._process.kill()
+            self._process.communicate()

@@ -105,6 +105,7 @@ class Lab:
         (self.folder / f"{name}.overlay").unlink(missing_ok=True)
 
     def push(self, file: Path, *flags: str) -> int:
+        self.frr.watch()
         journal = self.folder / "journal"
         command = ("push", str(file), "--management", str(self.overlay), "--journal", str(journal))
         return main([*command, *flags])
