@@ -7,7 +7,8 @@ this machine), in the same run, by turns: `llmsync push` locks, edits, validates
 commits to be confirmed, reads back, confirms on all together and keeps a journal; the peer is
 `ansible-playbook` with `ansible.netcommon.netconf_config` (PyPI ansible, in an environment of its
 own) and as many forks as devices, which locks, edits, validates and commits each device for itself.
-A change is 50 leaves on each device: 25 descriptions and 25 metrics.
+A change is 50 leaves on each device: 25 descriptions and 25 metrics.  Ansible's connections stay
+for a while when its play has ended; they are ended, untimed, before ours runs.
 
 The last line is JSON: devices a minute of both, and ours over theirs.
 """

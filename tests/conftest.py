@@ -26,6 +26,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many conformance vectors passed on which plane, and why others do not apply."""
+    ended = [
+        line
+        for report in terminalreporter.getreports("passed")
+        for _, text in report.sections
+        for line in text.splitlines()
+        if "FRR daemon ended" in line
+    ]
+    if ended:
+        terminalreporter.section("FRR daemons that ended by themselves, and were started again")
+        for line in ended:
+            terminalreporter.line(line)
     lines = bier_counts.summary(terminalreporter.getreports("passed"))
     if lines:
         terminalreporter.section("BIER vectors")
