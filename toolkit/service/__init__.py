@@ -1,0 +1,1 @@
+"""The service beside a sender: HTTP control, feedback, metrics, the live page."""

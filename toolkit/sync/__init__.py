@@ -1,0 +1,1 @@
+"""Models kept the same in many clouds: desired versions, queued sessions, atomic switches."""
