@@ -12,6 +12,7 @@ so a slow or silent one never holds up the others; it gets what it missed later,
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -89,9 +90,11 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        if self._dispatch.urgent or not self._dispatch.idle:
+        dispatch = self._dispatch
+        if dispatch.urgent or (not dispatch.idle and dispatch.stalled == math.inf):
             return self._pacer.next
-        dues = [p.due for p in self._dispatch.polls.values()]
+        dues = [dispatch.stalled]
+        dues += [p.due for p in dispatch.polls.values()]
         dues += [self._gives_up(m) for m in self._members if not m.settled]
         if self._hold is not None:
             dues.append(self._hold)
@@ -231,6 +234,7 @@ class Sender:
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
         member.completed, member.given_up = None, False
         member.told = bytearray(2 * len(self.manifest.files))
+        self._dispatch.flow.wait_for(member.bit)
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
         if fresh:
@@ -282,6 +286,9 @@ class Sender:
                 self._ledger.ask(segment, bit)
 
     def _on_report(self, member: Member, report: Report, now: float) -> list[Output]:
+        if not report.lacks:
+            self._dispatch.heard(member.bit, report.poll_id, report.room * 1024, now)
+            return []
         poll = self._dispatch.polls.get(report.poll_id)
         bit = member.bit
         if poll is None or not poll.awaited >> bit & 1:
@@ -293,6 +300,7 @@ class Sender:
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
+        self._dispatch.confirmed(bit, poll, report.room * 1024)
         if any(report.lacks):
             if poll.served >> bit & 1:
                 member.lost += segment.symbols(report.lacks)
