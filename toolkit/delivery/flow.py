@@ -42,6 +42,7 @@ class Flow:
         self._heard = np.zeros(receivers, np.int64)
         """Positions that were confirmed."""
         self._room = np.full(receivers, FIRST_ROOM, np.int64)
+        self._spoke = np.zeros(receivers, bool)
         self._rtt = np.full(receivers, math.inf)
         """The shortest round-trip time seen, seconds."""
         self._headroom = np.zeros(receivers, np.int64)
@@ -74,6 +75,10 @@ class Flow:
     def slowest(self) -> int | None:
         """Bit number of the receiver that is furthest behind of those that are waited for."""
         return min(self._held, key=self._reach, default=None)
+
+    def room(self, bit: int) -> int | None:
+        """Bytes of room that a receiver has said it has; None: it was not heard yet."""
+        return int(self._room[bit]) if self._spoke[bit] else None
 
     def waits_for(self, bit: int) -> bool:
         """Whether the sender waits for this receiver."""
@@ -123,7 +128,7 @@ class Flow:
 
     def confirm(self, bit: int, position: int, room: int) -> None:
         """A receiver has dealt with all that was sent before `position`, and says its room."""
-        self._room[bit] = room
+        self._room[bit], self._spoke[bit] = room, True
         self._heard[bit] = max(int(self._heard[bit]), position)
         self._headroom[bit] = self._reach(bit) - self.sent
         self._limit_end()
