@@ -114,4 +114,4 @@ class Round:
             mask = sum(1 << bit for bit, lack in lacking.items() if lack > j) & self.targets
             if mask:
                 header = item.prefix + _ID_129.pack(sbn, k, k + first + j)
-                yield Transmission(everybody or mask, header, symbol, True, item.toi)
+                yield Transmission(everybody or mask, header, symbol.data, True, item.toi)
