@@ -108,7 +108,7 @@ def _interpolation(known: Numbers, wanted: Numbers, weights: Numbers) -> Bytes:
     sum over p of y_p * prod (x - q) / prod (p - q), both over the points q other than p.
     `weights` are the logs of the second product.  Rows of the result are x, columns p.
     """
-    away = _DISTANCE[wanted][:, known]
+    away = _DISTANCE[wanted].take(known, axis=1)
     numerators = away.sum(axis=1) % 255
     matrix: Bytes = _ALPHA.take((numerators[:, None] + 510 - weights % 255) - away)
     return matrix
@@ -128,7 +128,7 @@ def encode(block: Bytes, rows: Sequence[int], codec: Codec | None = None) -> Byt
     """
     codec = codec or backend().codec
     rows = rows if isinstance(rows, range) else tuple(rows)
-    if not rows:
+    if len(rows) == 0:
         return np.empty((0, block.shape[1]), np.uint8)
     return codec.product(_encoding(codec, block.shape[0], rows), block)
 
@@ -144,7 +144,7 @@ def decode(
     """
     if len(parity) < len(lost):
         raise ValueError(f"{len(lost)} symbols are lost and {len(parity)} parity symbols present")
-    if not lost:
+    if len(lost) == 0:
         return
     codec = codec or backend().codec
     chosen = tuple(islice(parity, len(lost)))

@@ -122,4 +122,4 @@ class Numpy:
     ) -> None:
         for i, symbol in zip(lost, symbols, strict=True):
             block[i] = symbol
-        block[lost] = self.product(ready, block)
+        block[list(lost)] = self.product(ready, block)
