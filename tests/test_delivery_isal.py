@@ -277,3 +277,14 @@ def test_deliveries_use_the_library_where_there_is_one() -> None:
     if len(CODECS) > 1:
         assert isal.backend().name == "isal"
         assert isal.backend().version
+
+
+def test_a_command_says_when_the_slow_arithmetic_is_used(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from toolkit.cli.arithmetic import announce_arithmetic
+
+    monkeypatch.setattr(isal, "backend", lambda: isal.choose("numpy", []))
+    announce_arithmetic()
+    said = capsys.readouterr().err
+    assert "parity: numpy (slow); LLMSYNC_FEC says numpy (apt-get install libisal2" in said
