@@ -153,9 +153,10 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
         "seconds": round(seconds, 3),
-        "packets": sender.packets,
-        "repairs": sender.repairs,
-        "late": sender.late,
+        "packets": sender.tally.packets,
+        "repairs": sender.tally.repairs,
+        "late": sender.tally.late,
+        "bytes_read": sender.bytes_read,
         "notes": list(sender.notes),
         "receivers": [
             {
