@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
@@ -76,6 +77,7 @@ def _receive(args: argparse.Namespace) -> int:
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
     lost = parse_share(args.loss)
+    announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
     sink = folder = FolderSink(args.output)
     tensors = _tensor_sink(folder, args.gpu)

@@ -376,8 +376,11 @@ class Sender:
             self._dispatch.urgent.append(self._closing(everybody))
 
     def _closing(self, mask: int) -> Burst:
-        header = Header(tsi=self.session.tsi, toi=MANIFEST_TOI, close_session=True).encode()
-        return Burst(mask, header, MANIFEST_TOI)
+        header = Header(
+            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.fec_id,
+            close_session=True,
+        )  # fmt: skip
+        return Burst(mask, header.encode(), MANIFEST_TOI)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
