@@ -17,6 +17,7 @@ from toolkit.delivery.manifest import (
     UntrustedError,
     open_manifest,
 )
+from toolkit.delivery.sealing import Opener, SealError
 from toolkit.delivery.wire import Fti
 from toolkit.errors import WireError
 
@@ -32,7 +33,7 @@ MAX_REFUSED = 64
 class Bootstrap:
     """The two objects that lead to the manifest."""
 
-    def __init__(self, trusted: bytes | None) -> None:
+    def __init__(self, trusted: bytes | None, opener: Opener) -> None:
         self.envelope = b""
         self.refused = 0
         """Times that an FDT or a manifest was complete and could not be believed."""
@@ -41,6 +42,7 @@ class Bootstrap:
         """Why the last one was refused."""
         self.opened: OpenedManifest | None = None
         self._trusted = trusted
+        self._opener = opener
         self._instance: int | None = None
         self._fti: dict[int, Fti] = {}
         self._buffers = Buffers(2 * MAX_SIZE)
@@ -94,12 +96,15 @@ class Bootstrap:
                 if MANIFEST_TOI not in [f.toi for f in parse_fdt(content)]:
                     raise WireError("FDT: it lists no manifest")
             else:
-                self.opened = open_manifest(content, self._trusted)
-                self.envelope = content
+                envelope = self._opener.envelope(content)
+                opened = open_manifest(envelope, self._trusted)
+                if opened.manifest.sealed != (self._opener.secret is not None):
+                    raise SealError("manifest: it does not say that its delivery is sealed")
+                self.opened, self.envelope = opened, envelope
         except WireError as error:
             self._forget(toi)
             self.refused += 1
-            self._untrusted += isinstance(error, UntrustedError)
+            self._untrusted += isinstance(error, UntrustedError | SealError)
             self.reason = str(error)
 
     def _forget(self, toi: int) -> None:

@@ -55,9 +55,11 @@ def session_files(manifest: Manifest, envelope: Fti) -> list[FdtFile]:
     ]
     for item in manifest.objects():
         path = quote(manifest.files[item.file].path)
+        location = f"file:///{path}" if item.is_data else f"urn:llmsync:digests:{path}"
         files.append(
             FdtFile(
-                location=f"file:///{path}" if item.is_data else f"urn:llmsync:digests:{path}",
+                # The FDT is in the clear: file names of a sealed session are not in it.
+                location=f"urn:llmsync:object:{item.toi}" if manifest.sealed else location,
                 toi=item.toi,
                 fti=object_fti(coding, item.partition.length),
             )

@@ -25,6 +25,7 @@ from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest, open_manifest
 from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.ports import Sink
+from toolkit.delivery.sealing import Opener
 from toolkit.errors import DeliveryError, IncompleteError, ToolkitError, UnreachableError, WireError
 
 JOIN_INTERVAL = 0.1, 2.0
@@ -62,6 +63,7 @@ class Receiver:
     `incarnation`: grows from start to start of the receiver of this name (32 bit).
     `chance`: numbers in [0, 1) for jitter.  `tsi`: None: that of the sender it joins.
     `timeout`: seconds of silence after which it gives up.  `memory`: bytes of open blocks.
+    `seal_key`: secret of a sealed session (16 bytes); None: what is sealed is refused.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Receiver:
         tsi: int | None = None,
         timeout: float = 30.0,
         memory: int = 256 * 2**20,
+        seal_key: bytes | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -87,7 +90,8 @@ class Receiver:
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
-        self._bootstrap = Bootstrap(trusted)
+        self._opener = Opener(seal_key, lambda: self._tsi or 0)
+        self._bootstrap = Bootstrap(trusted, self._opener)
         self._catalog: Catalog | None = None
         self._running = False
         self._started = 0.0
@@ -174,8 +178,11 @@ class Receiver:
         self._started = self._heard = now
         try:
             stored = self._sink.recall()
-            if stored is not None:
-                return self._begin(open_manifest(stored, self._trusted), stored, now)
+            # A sealed session is joined afresh: its manifest, which opens, proves the key.
+            if stored is not None and self._opener.secret is None:
+                opened = open_manifest(stored, self._trusted)
+                if not opened.manifest.sealed:
+                    return self._begin(opened, stored, now)
         except WireError:
             pass  # Left by somebody else's delivery: the sink throws it away when it opens ours.
         except DeliveryError as error:
@@ -185,7 +192,7 @@ class Receiver:
     def _begin(self, opened: OpenedManifest, envelope: bytes, now: float) -> list[Output]:
         """The manifest is proven: see what is there, and say so."""
         landed = self._sink.open(envelope, opened)
-        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory)
+        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory, self._opener)
         self._catalog, self.state = catalog, State.RECEIVING
         self._answered = False
         self._retry.reset()

@@ -24,7 +24,7 @@ from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, newer
 from toolkit.delivery.model import ReceiverResult, Session, Standing, Transmission
-from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
+from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
 from toolkit.delivery.pacing import Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.wire import Header, Poll
@@ -43,6 +43,7 @@ class Sender:
         if len(set(receivers)) != len(receivers) or not receivers:
             raise ValueError("receivers are at least one, and each is named once")
         self.session = session
+        source = travelling(session, source)
         self.manifest = source.manifest
         self.failure: DeliveryError | None = None
         """Why the session was broken off."""

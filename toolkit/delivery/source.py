@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, digest, path_problems
 from toolkit.delivery.model import Coding, FileEntry
 from toolkit.delivery.safetensors import LENGTH_SIZE, header_size, parse_header
+from toolkit.delivery.sealing import Cut, cut
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
 
 WEIGHTS_FROM = 16 * 2**20
@@ -33,8 +33,7 @@ class FileSource:
     """Where each file of the manifest is."""
 
     def read_block(self, file: int, block: int) -> bytes:
-        entry, coding = self.manifest.files[file], self.manifest.coding
-        part = Partition(entry.size, coding.symbol, coding.block)
+        part = self.manifest.cut(self.manifest.files[file].size)
         wanted = self.digests[file][block * DIGEST_SIZE : (block + 1) * DIGEST_SIZE]
         try:
             data = _read(self.paths[file], part.offset(block), part.size(block))
@@ -47,11 +46,11 @@ class FileSource:
         return data
 
 
-def open_source(path: Path, coding: Coding, name: str = "") -> FileSource:
+def open_source(path: Path, coding: Coding, name: str = "", *, sealed: bool = False) -> FileSource:
     """Scan a file, or a folder with everything below it.
 
     Raises ProblemsError naming every file that cannot be sent.  `name` (default: the path's last
-    part) is the delivery's name in the manifest.
+    part) is the delivery's name in the manifest.  `sealed`: for a session with a seal key.
     """
     problems: list[Problem] = []
     found = dict(_find(path, problems))
@@ -70,10 +69,13 @@ def open_source(path: Path, coding: Coding, name: str = "") -> FileSource:
     order = sorted(found, key=lambda r: (_is_weights(r, sizes[r]), r))
     entries, digests = [], []
     for relative in order:
-        blocks = _digest_blocks(found[relative], sizes[relative], coding)
+        part = cut(sizes[relative], coding.symbol, coding.block, sealed=sealed)
+        blocks = _digest_blocks(found[relative], part)
         digests.append(blocks)
         entries.append(FileEntry(path=relative, size=sizes[relative], root=digest(blocks)))
-    manifest = Manifest(name=name or path.resolve().name, coding=coding, files=tuple(entries))
+    manifest = Manifest(
+        name=name or path.resolve().name, coding=coding, files=tuple(entries), sealed=sealed
+    )
     return FileSource(manifest, tuple(digests), tuple(found[r] for r in order))
 
 
@@ -142,8 +144,7 @@ def _check(file: Path, size: int, problems: list[Problem]) -> None:
         )
 
 
-def _digest_blocks(file: Path, size: int, coding: Coding) -> bytes:
-    part = Partition(size, coding.symbol, coding.block)
+def _digest_blocks(file: Path, part: Cut) -> bytes:
     digests = []
     with file.open("rb", buffering=0) as stream:
         for block in range(part.blocks):
