@@ -43,12 +43,18 @@ class MemorySource:
         )
         self.manifest = Manifest(name=name, coding=coding, files=entries, sealed=sealed)
 
-    def read_block(self, file: int, block: int) -> bytes:
+    def read_into(self, file: int, block: int, buffer: memoryview) -> None:
         if (file, block) in self.changed:
             raise DeliveryError("model: changed while it was being sent")
-        entry = self.manifest.files[file]
-        part = self.manifest.cut(entry.size)
-        return self.files[entry.path][part.offset(block) :][: part.size(block)]
+        part = self.manifest.cut(self.manifest.files[file].size)
+        content = self.files[self.manifest.files[file].path]
+        buffer[:] = content[part.offset(block) :][: part.size(block)]
+
+    def read_block(self, file: int, block: int) -> bytes:
+        """A block on its own, for tests of sinks."""
+        buffer = bytearray(self.manifest.cut(self.manifest.files[file].size).size(block))
+        self.read_into(file, block, memoryview(buffer))
+        return bytes(buffer)
 
 
 def _digests(content: bytes, coding: Coding, sealed: bool) -> bytes:

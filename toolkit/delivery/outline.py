@@ -14,7 +14,7 @@ from toolkit.delivery.ledger import SendObject
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, FileObject, digest, seal
 from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
-from toolkit.delivery.sealing import BlockSeal, seal_manifest
+from toolkit.delivery.sealing import TAG, BlockSeal, seal_manifest
 from toolkit.delivery.wire import (
     FEC_NO_CODE,
     FEC_SMALL_BLOCK,
@@ -55,9 +55,10 @@ class SealedSource:
             if not item.is_data
         )
 
-    def read_block(self, file: int, block: int) -> bytes:
-        toi = FIRST_TOI + 2 * file + 1
-        return self._seal.seal(toi, block, self._source.read_block(file, block))
+    def read_into(self, file: int, block: int, buffer: memoryview) -> None:
+        plain = buffer[: len(buffer) - TAG]
+        self._source.read_into(file, block, plain)
+        buffer[:] = self._seal.seal(FIRST_TOI + 2 * file + 1, block, plain)
 
     def _sealed_list(self, item: FileObject, plain: bytes) -> bytes:
         cut = item.cut
