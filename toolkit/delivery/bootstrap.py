@@ -8,6 +8,8 @@ Instance ID means that the sender offers something else now, and both are collec
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from toolkit.delivery.assembly import Assembly, Buffers, Verdict
 from toolkit.delivery.fdt import parse_fdt
 from toolkit.delivery.fec import Partition
@@ -29,11 +31,19 @@ MAX_UNTRUSTED = 3
 MAX_REFUSED = 64
 """The same for manifests that are damaged or forged."""
 
+Admit = Callable[[OpenedManifest], str]
+"""Why a manifest whose signature is right is refused all the same; empty: it is not."""
+
+
+def admit_all(_: OpenedManifest) -> str:
+    """Refuse nothing."""
+    return ""
+
 
 class Bootstrap:
     """The two objects that lead to the manifest."""
 
-    def __init__(self, trusted: bytes | None, opener: Opener) -> None:
+    def __init__(self, trusted: bytes | None, opener: Opener, admit: Admit) -> None:
         self.envelope = b""
         self.refused = 0
         """Times that an FDT or a manifest was complete and could not be believed."""
@@ -43,6 +53,9 @@ class Bootstrap:
         self.opened: OpenedManifest | None = None
         self._trusted = trusted
         self._opener = opener
+        self._admit = admit
+        self._serial = 0
+        """Of the last manifest that was believed."""
         self._instance: int | None = None
         self._fti: dict[int, Fti] = {}
         self._buffers = Buffers(2 * MAX_SIZE)
@@ -100,7 +113,11 @@ class Bootstrap:
                 opened = open_manifest(envelope, self._trusted)
                 if opened.manifest.sealed != (self._opener.secret is not None):
                     raise SealError("manifest: it does not say that its delivery is sealed")
-                self.opened, self.envelope = opened, envelope
+                if opened.serial < self._serial:
+                    raise WireError("manifest: an older session of this sender is played again")
+                if reason := self._admit(opened):
+                    raise UntrustedError(f"manifest: {reason}")
+                self.opened, self.envelope, self._serial = opened, envelope, opened.serial
         except WireError as error:
             self._forget(toi)
             self.refused += 1

@@ -18,7 +18,7 @@ from enum import Enum, auto
 from toolkit.delivery import events, wire
 from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.backoff import Backoff
-from toolkit.delivery.bootstrap import Bootstrap
+from toolkit.delivery.bootstrap import Admit, Bootstrap, admit_all
 from toolkit.delivery.catalog import Catalog
 from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message, Report
 from toolkit.delivery.events import ReceiverOutput as Output
@@ -64,6 +64,7 @@ class Receiver:
     `chance`: numbers in [0, 1) for jitter.  `tsi`: None: that of the sender it joins.
     `timeout`: seconds of silence after which it gives up.  `memory`: bytes of open blocks.
     `seal_key`: secret of a sealed session (16 bytes); None: what is sealed is refused.
+    `admit`: a last word on a manifest that is signed right (pins, replays).
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Receiver:
         timeout: float = 30.0,
         memory: int = 256 * 2**20,
         seal_key: bytes | None = None,
+        admit: Admit = admit_all,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -91,7 +93,8 @@ class Receiver:
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
         self._opener = Opener(seal_key, lambda: self._tsi or 0)
-        self._bootstrap = Bootstrap(trusted, self._opener)
+        self._admit = admit
+        self._bootstrap = Bootstrap(trusted, self._opener, admit)
         self._catalog: Catalog | None = None
         self._running = False
         self._started = 0.0
@@ -181,7 +184,7 @@ class Receiver:
             # A sealed session is joined afresh: its manifest, which opens, proves the key.
             if stored is not None and self._opener.secret is None:
                 opened = open_manifest(stored, self._trusted)
-                if not opened.manifest.sealed:
+                if not opened.manifest.sealed and not self._admit(opened):
                     return self._begin(opened, stored, now)
         except WireError:
             pass  # Left by somebody else's delivery: the sink throws it away when it opens ours.
@@ -259,7 +262,7 @@ class Receiver:
         if verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
             return self._count(verdict)
         self._answered = True
-        if bootstrap.hopeless:
+        if bootstrap.hopeless and self._catalog is None:
             return self._fail(DeliveryError(f"{bootstrap.reason}; nothing was placed"), now)
         opened, bootstrap.opened = bootstrap.opened, None
         if opened is None:
