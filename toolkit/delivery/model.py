@@ -177,6 +177,11 @@ class Counters:
     """Unfinished blocks dropped to stay within the memory bound."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Datagrams by the reason for which they were of no use."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """The same by kind (`toolkit.delivery.refusal`)."""
+
+    def refuse(self, kind: str, count: int = 1) -> None:
+        self.refused[kind] = self.refused.get(kind, 0) + count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
