@@ -13,7 +13,7 @@ from net import KEY, MemorySource, Net, Weather
 from toolkit.delivery import events, sealing, wire
 from toolkit.delivery.fdt import parse_fdt
 from toolkit.delivery.manifest import Manifest, digest, open_manifest, seal
-from toolkit.delivery.model import Coding, Session, Standing
+from toolkit.delivery.model import Coding, FileEntry, Session, Standing
 from toolkit.delivery.sealing import TAG, BlockSeal, Opener, SealError, cut, seal_manifest
 from toolkit.delivery.sender import Sender
 from toolkit.delivery.sink import FolderSink
@@ -83,7 +83,10 @@ def test_blocks_too_small_for_a_tag_are_refused() -> None:
     with pytest.raises(ValueError, match="needs 3 or more"):
         cut(1, 32, 2, sealed=True)
     with pytest.raises(ValueError, match="needs 3 or more"):
-        Manifest(name="m", coding=Coding(symbol=64, block=2, parity=1), files=(), sealed=True)
+        Manifest(name="m", coding=Coding(symbol=64, block=2, parity=1), files=(ENTRY,), sealed=True)
+
+
+ENTRY = FileEntry(path="x", size=1, root=bytes(32))
 
 
 # ----- blocks and manifest

@@ -18,6 +18,8 @@ from toolkit.errors import WireError
 
 NAMESPACE = "urn:IETF:metadata:2005:FLUTE:FDT"
 MANIFEST_LOCATION = "urn:llmsync:manifest"
+MAX_ELEMENTS = 1 << 18
+"""Nobody signs an FDT Instance: what is made of it in memory is bounded."""
 NEVER = 0xFFFFFFFF
 """Expires, as an NTP time in seconds: an instance holds for as long as its session lives."""
 
@@ -101,6 +103,10 @@ def _shared(fti: Fti) -> dict[str, str]:
 
 def parse_fdt(data: bytes) -> list[FdtFile]:
     """Return the files of an FDT Instance."""
+    if b"\0" in data:
+        raise WireError("FDT: it is not in UTF-8")  # In UTF-16 what follows would be overlooked.
+    if data.count(b"<") > MAX_ELEMENTS:
+        raise WireError(f"FDT: it has more than {MAX_ELEMENTS} elements")
     if b"<!" in data.replace(b"<!--", b""):
         raise WireError("FDT: it has a document type or entity declaration")
     try:

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from toolkit.delivery.fec import Partition
 from toolkit.delivery.model import Coding, FileEntry
-from toolkit.delivery.sealing import CIPHER, MIN_BLOCK, Cut, cut
+from toolkit.delivery.sealing import CIPHER, Cut, cut
 from toolkit.errors import WireError
 
 FORMAT = "llmsync-manifest"
@@ -38,6 +38,11 @@ PAYLOAD_TYPE = "application/vnd.llmsync.manifest.v1+json"
 DIGEST_SIZE = 32
 MANIFEST_TOI = 1
 FIRST_TOI = 2
+MAX_BLOCKS = 1 << 25
+"""Blocks of all files at most: a receiver holds a digest of each in memory."""
+MAX_PARTS = 1024
+"""Brackets and commas of an envelope at most; its payload has none.  Nobody signs the envelope:
+what is made of it in memory is bounded."""
 
 
 def digest(data: bytes | memoryview) -> bytes:
@@ -97,10 +102,13 @@ class Manifest:
             raise ValueError("; ".join(problems))
         if any(f.size < 0 or len(f.root) != DIGEST_SIZE for f in self.files):
             raise ValueError("a file's size is negative or its root is not a digest")
-        if self.sealed and self.coding.block < MIN_BLOCK:
-            raise ValueError(
-                f"a sealed session needs {MIN_BLOCK} or more source symbols in a block"
-            )
+        if any(f.size >= 1 << 47 for f in self.files):
+            raise ValueError("a file of 2^47 bytes or more; transfer lengths have 48 bits")
+        blocks = [self.cut(f.size).blocks for f in self.files]
+        if sum(blocks) > MAX_BLOCKS:
+            raise ValueError(f"{sum(blocks)} blocks, of {MAX_BLOCKS} (longer packets help)")
+        if not self.coding.parity and max(blocks, default=0) > 1 << 16:
+            raise ValueError("more than 65536 blocks in a file without parity (FEC Encoding ID 0)")
 
     def encode(self, serial: int = 0) -> bytes:
         """Canonical JSON; with `serial` as it is signed."""
@@ -199,6 +207,8 @@ def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
     `trusted`: the only public key (32 bytes) that may have signed it; None: any key may, and the
     caller shows `OpenedManifest.key` to somebody who knows.
     """
+    if sum(map(envelope.count, (b"[", b"{", b","))) > MAX_PARTS:
+        raise WireError("manifest: the envelope has more parts than any signature needs")
     try:
         outer = json.loads(envelope)
         payload = base64.b64decode(outer["payload"], validate=True)

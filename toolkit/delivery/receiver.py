@@ -268,9 +268,11 @@ class Receiver:
                 return [self._message(self._last_words)]
             return self._ignore("already done", Refusal.OVER)
         if header.close_session:
-            # Not proof of anything, it could be forged: wait whether more comes.
-            self._closed_at = min(self._closed_at, now + CLOSE_GRACE)
-            return []
+            # Not proof of anything, it could be forged: ask, and wait whether more comes.
+            if self._closed_at < math.inf:
+                return []
+            self._closed_at = now + CLOSE_GRACE
+            return self._introduce(now)
         self._heard = now
         if poll is not None:
             return self._on_poll(header.toi, poll, now)
