@@ -32,10 +32,11 @@ from toolkit.delivery.model import (
     Transmission,
 )
 from toolkit.delivery.monitor import Monitor
-from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
+from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
 from toolkit.delivery.pacing import Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
+from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
 from toolkit.delivery.wire import Header, Poll
 from toolkit.errors import DeliveryError, WireError
@@ -53,6 +54,7 @@ class Sender:
         if len(set(receivers)) != len(receivers) or not receivers:
             raise ValueError("receivers are at least one, and each is named once")
         self.session = session
+        source = travelling(session, source)
         self.manifest = source.manifest
         self.failure: DeliveryError | None = None
         """Why the session was broken off."""
@@ -144,12 +146,13 @@ class Sender:
         except WireError as error:
             return [Ignored(str(error))]
         if parsed.name != receiver or receiver not in self._numbers:
-            return [Ignored(f"{parsed.name!r} is not a receiver of this session")]
+            return [Ignored(f"{parsed.name!r} is not a receiver of this session", Refusal.STRANGER)]
         if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
-            return [Ignored(f"TSI {parsed.tsi} is not that of this session, or it is over")]
+            reason = f"TSI {parsed.tsi} is not that of this session, or it is over"
+            return [Ignored(reason, Refusal.OTHER_SESSION)]
         member = self._members[self._numbers[receiver]]
         if member.joined is not None and newer(member.incarnation, parsed.incarnation):
-            return [Ignored(f"{receiver} said that before it was started again")]
+            return [Ignored(f"{receiver} said that before it was started again", Refusal.STALE)]
         self._dispatch.idle = False
         return self._handle(member, parsed, now)
 
@@ -195,7 +198,7 @@ class Sender:
             if isinstance(body, Report):
                 # It hears what others are sent and believes that we know it.
                 self._dispatch.urge(1 << member.bit, MANIFEST_TOI, INTRODUCE_YOURSELF)
-                return [Ignored(f"{member.name} has not joined")]
+                return [Ignored(f"{member.name} has not joined", Refusal.CONTRADICTION)]
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
         member.heard = now
@@ -282,7 +285,8 @@ class Sender:
         segment = poll.segment
         asked = (segment.item.toi, segment.first, segment.count)
         if asked != (report.toi, report.first, len(report.lacks)):
-            return [Ignored(f"{member.name} reported on something else than it was asked")]
+            reason = f"{member.name} reported on something else than it was asked"
+            return [Ignored(reason, Refusal.CONTRADICTION)]
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
