@@ -142,7 +142,7 @@ class Arena:
             with self.entered(where):
                 _no_offloads(device)
         self.ip("sw", "link", "set", f"to-{name}", "master", "br0", "up")
-        self.ip(name, "addr", "add", f"{address}/24", "dev", "eth")
+        self.ip(name, "addr", "add", f"{address}/24", "brd", "+", "dev", "eth")
         self.ip(name, "link", "set", "eth", "up")
         self.ip(name, "route", "add", "224.0.0.0/4", "dev", "eth")
 

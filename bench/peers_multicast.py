@@ -75,7 +75,7 @@ def uftp(rate: int) -> Plan:
         ]  # fmt: skip
         sender = [
             "uftp", "-R", str(rate), *buffers, "-b", str(min(place.mtu - 60, 8800)), "-I", SENDER,
-            "-H", ",".join(ids), "-r", "0.05:0.001:1", str(place.source),
+            "-H", ",".join(ids), "-r", "0.05:0.002:1", "-s", "50", str(place.source),
         ]  # fmt: skip
         return Commands(receivers=receivers, sender=sender, quits=False)
 
@@ -111,20 +111,40 @@ def norm(rate: str) -> Plan:
     """NORM by libnorm (norm_peer.py): 64+16, no congestion control, no back-off; a rate cap."""
 
     def plan(place: Place) -> Commands:
-        def peer(*words: str) -> list[str]:
-            path = f"PYTHONPATH={BENCH}"
-            return ["env", path, sys.executable, "-c", "import norm_peer; norm_peer.main()", *words]
-
         count, name = str(len(place.folders)), place.source.name
         receivers = [
-            peer("receive", host(i), str(i + 2), str(folder / name))
+            _beside("norm_peer", "receive", host(i), str(i + 2), str(folder / name))
             for i, folder in enumerate(place.folders)
         ]
-        payload = str(place.mtu - 28 - 32)
-        sender = peer("send", SENDER, count, str(place.source), rate, payload)
+        segment = str(place.mtu - 28 - 48)
+        sender = _beside("norm_peer", "send", SENDER, count, str(place.source), rate, segment)
+        return Commands(receivers=receivers, sender=sender, quits=False)
+
+    return plan
+
+
+# ----- the limit
+
+
+def raw(rate: str) -> Plan:
+    """Packets to files and nothing else (raw_path.py)."""
+
+    def plan(place: Place) -> Commands:
+        payload, name = str(place.mtu - 28), place.source.name
+        receivers = [
+            _beside("raw_path", "receive", host(i), str(folder / name), payload)
+            for i, folder in enumerate(place.folders)
+        ]
+        sender = _beside("raw_path", "send", SENDER, str(place.source), rate, payload)
         return Commands(receivers=receivers, sender=sender)
 
     return plan
+
+
+def _beside(module: str, *words: str) -> list[str]:
+    """Return the command that runs `main` of a module beside this one."""
+    code = f"import {module}; {module}.main()"
+    return ["env", f"PYTHONPATH={BENCH}", sys.executable, "-c", code, *words]
 
 
 # ----- which settings are tried
