@@ -12,10 +12,12 @@ so a slow or silent one never holds up the others; it gets what it missed later,
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 from toolkit.delivery import control
+from toolkit.delivery.burst import MAX_BURST, Burst
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
@@ -23,7 +25,13 @@ from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, newer
-from toolkit.delivery.model import ReceiverResult, Session, Standing, Transmission
+from toolkit.delivery.model import (
+    HEADER_SIZE,
+    ReceiverResult,
+    Session,
+    Standing,
+    Transmission,
+)
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
 from toolkit.delivery.pacing import Pacer
 from toolkit.delivery.ports import Source
@@ -53,6 +61,7 @@ class Sender:
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Dispatch(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
+        self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
         self._sent: Counter[int] = Counter()
@@ -81,32 +90,39 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        if self._dispatch.urgent or not self._dispatch.idle:
+        dispatch = self._dispatch
+        if dispatch.urgent or (not dispatch.idle and dispatch.stalled == math.inf):
             return self._pacer.next
-        dues = [p.due for p in self._dispatch.polls.values()]
+        dues = [dispatch.stalled]
+        dues += [p.due for p in dispatch.polls.values()]
         dues += [self._gives_up(m) for m in self._members if not m.settled]
         if self._hold is not None:
             dues.append(self._hold)
         return max(min(dues), self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
+        """Return what to send now packet by packet, at most `budget` of them."""
+        return [packet for burst in self.bursts(now, budget) for packet in burst.packets()]
+
+    def bursts(self, now: float, budget: int = 64) -> list[Burst]:
         """Return what to send now, at most `budget` packets."""
         if self.started is None:
             self.started = now
         if self.failure is None:
             self._expire(now)
         until = self._pacer.until(now)
-        out: list[Transmission] = []
-        pacer, dispatch, sent, repaired = self._pacer, self._dispatch, self._sent, self._repaired
+        out: list[Burst] = []
+        pacer, dispatch = self._pacer, self._dispatch
         urgent = dispatch.urgent
-        while len(out) < budget and pacer.next <= until:
+        while budget > 0 and pacer.next <= until:
             if urgent:
-                packet = urgent.popleft()
+                burst = urgent.popleft()
+                budget -= 1
             elif self.failure is not None:
                 break
             else:
                 try:
-                    found = dispatch.next(now)
+                    found = dispatch.next(now, min(budget, MAX_BURST, pacer.fits(self._packet)))
                 except DeliveryError as error:
                     self._break_off(error)
                     continue
@@ -114,13 +130,15 @@ class Sender:
                     if urgent:
                         continue
                     break
-                packet = found
-                sent[packet.mask] += 1
-                if packet.repair:
-                    repaired[packet.mask] += 1
-                self._late += packet.late
-            pacer.spend(len(packet.header) + len(packet.payload))
-            out.append(packet)
+                burst = found
+                budget -= burst.symbols
+                self._sent[burst.mask] += burst.symbols
+                if burst.repair:
+                    self._repaired[burst.mask] += burst.symbols
+                if burst.late:
+                    self._late += burst.symbols
+            pacer.spend(burst.size)
+            out.append(burst)
         return out
 
     def receive(self, receiver: str, message: bytes, now: float) -> list[Output]:
@@ -157,6 +175,11 @@ class Sender:
     def late(self) -> int:
         """Packets sent again, for receivers that were not there the first time."""
         return self._late
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that were read from the source: its size, unless receivers came late."""
+        return self._dispatch.bytes_read
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -211,6 +234,7 @@ class Sender:
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
         member.completed, member.given_up = None, False
         member.told = bytearray(2 * len(self.manifest.files))
+        self._dispatch.flow.wait_for(member.bit)
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
         if fresh:
@@ -262,6 +286,9 @@ class Sender:
                 self._ledger.ask(segment, bit)
 
     def _on_report(self, member: Member, report: Report, now: float) -> list[Output]:
+        if not report.lacks:
+            self._dispatch.heard(member.bit, report.poll_id, report.room * 1024, now)
+            return []
         poll = self._dispatch.polls.get(report.poll_id)
         bit = member.bit
         if poll is None or not poll.awaited >> bit & 1:
@@ -273,6 +300,7 @@ class Sender:
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
+        self._dispatch.confirmed(bit, poll, report.room * 1024)
         if any(report.lacks):
             if poll.served >> bit & 1:
                 member.lost += segment.symbols(report.lacks)
@@ -361,9 +389,9 @@ class Sender:
         elif all(m.settled for m in self._members):
             self._dispatch.urgent.append(self._closing(everybody))
 
-    def _closing(self, mask: int) -> Transmission:
+    def _closing(self, mask: int) -> Burst:
         header = Header(tsi=self.session.tsi, toi=MANIFEST_TOI, close_session=True).encode()
-        return Transmission(mask, header, b"", repair=False, toi=MANIFEST_TOI)
+        return Burst(mask, header, MANIFEST_TOI)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
