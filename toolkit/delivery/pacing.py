@@ -16,13 +16,19 @@ class Pacer:
 
     def __init__(self, rate: int) -> None:
         self._per_byte = 8 / rate
+        self._until = 0.0
         self.next = 0.0
         """When the next packet is due."""
 
     def until(self, now: float) -> float:
         """Packets may leave while `next` is below this."""
         self.next = max(self.next, now - CATCH_UP)
-        return now + QUANTUM
+        self._until = now + QUANTUM
+        return self._until
+
+    def fits(self, size: int) -> int:
+        """How many packets of `size` bytes may leave before `next` is past `until`; 1 at least."""
+        return max(1, int((self._until - self.next) / (size * self._per_byte)) + 1)
 
     def spend(self, size: int) -> None:
         self.next += size * self._per_byte

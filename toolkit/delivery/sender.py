@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from toolkit.delivery import control
+from toolkit.delivery.burst import MAX_BURST, Burst
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
@@ -23,7 +24,13 @@ from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, newer
-from toolkit.delivery.model import ReceiverResult, Session, Standing, Transmission
+from toolkit.delivery.model import (
+    HEADER_SIZE,
+    ReceiverResult,
+    Session,
+    Standing,
+    Transmission,
+)
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
 from toolkit.delivery.pacing import Pacer
 from toolkit.delivery.ports import Source
@@ -53,6 +60,7 @@ class Sender:
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Dispatch(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
+        self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
         self._sent: Counter[int] = Counter()
@@ -90,23 +98,28 @@ class Sender:
         return max(min(dues), self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
+        """Return what to send now packet by packet, at most `budget` of them."""
+        return [packet for burst in self.bursts(now, budget) for packet in burst.packets()]
+
+    def bursts(self, now: float, budget: int = 64) -> list[Burst]:
         """Return what to send now, at most `budget` packets."""
         if self.started is None:
             self.started = now
         if self.failure is None:
             self._expire(now)
         until = self._pacer.until(now)
-        out: list[Transmission] = []
-        pacer, dispatch, sent, repaired = self._pacer, self._dispatch, self._sent, self._repaired
+        out: list[Burst] = []
+        pacer, dispatch = self._pacer, self._dispatch
         urgent = dispatch.urgent
-        while len(out) < budget and pacer.next <= until:
+        while budget > 0 and pacer.next <= until:
             if urgent:
-                packet = urgent.popleft()
+                burst = urgent.popleft()
+                budget -= 1
             elif self.failure is not None:
                 break
             else:
                 try:
-                    found = dispatch.next(now)
+                    found = dispatch.next(now, min(budget, MAX_BURST, pacer.fits(self._packet)))
                 except DeliveryError as error:
                     self._break_off(error)
                     continue
@@ -114,13 +127,15 @@ class Sender:
                     if urgent:
                         continue
                     break
-                packet = found
-                sent[packet.mask] += 1
-                if packet.repair:
-                    repaired[packet.mask] += 1
-                self._late += packet.late
-            pacer.spend(len(packet.header) + len(packet.payload))
-            out.append(packet)
+                burst = found
+                budget -= burst.symbols
+                self._sent[burst.mask] += burst.symbols
+                if burst.repair:
+                    self._repaired[burst.mask] += burst.symbols
+                if burst.late:
+                    self._late += burst.symbols
+            pacer.spend(burst.size)
+            out.append(burst)
         return out
 
     def receive(self, receiver: str, message: bytes, now: float) -> list[Output]:
@@ -157,6 +172,11 @@ class Sender:
     def late(self) -> int:
         """Packets sent again, for receivers that were not there the first time."""
         return self._late
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that were read from the source: its size, unless receivers came late."""
+        return self._dispatch.bytes_read
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -361,9 +381,9 @@ class Sender:
         elif all(m.settled for m in self._members):
             self._dispatch.urgent.append(self._closing(everybody))
 
-    def _closing(self, mask: int) -> Transmission:
+    def _closing(self, mask: int) -> Burst:
         header = Header(tsi=self.session.tsi, toi=MANIFEST_TOI, close_session=True).encode()
-        return Transmission(mask, header, b"", repair=False, toi=MANIFEST_TOI)
+        return Burst(mask, header, MANIFEST_TOI)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
