@@ -10,6 +10,7 @@ Runs in two threads; every method says which may call it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import Counter, deque
@@ -50,7 +51,7 @@ class Engine(Protocol):
         """Serve a receiver no longer; False: it is not of this session."""
         ...
 
-    def admit(self, receiver: str) -> bool:
+    def admit(self, receiver: str, now: float) -> bool:
         """Let a receiver join, whether it was listed or not; False: there is no room for it."""
         ...
 
@@ -233,10 +234,8 @@ class HostedSession:
             os.eventfd_write(self._bell, 1)
 
     def _take_inbox(self, now: float) -> list[SenderOutput]:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
-        except BlockingIOError:
-            pass
         more: list[SenderOutput] = []
         for _ in range(len(self._inbox)):
             item = self._inbox.popleft()
@@ -244,13 +243,13 @@ class HostedSession:
                 more += self._engine.receive(item[0], item[1], now)
             elif item.answer.set_running_or_notify_cancel():
                 try:
-                    item.answer.set_result(self._obey(item.command))
+                    item.answer.set_result(self._obey(item.command, now))
                 except Exception as error:  # noqa: BLE001 - the one who asked must hear of it
                     item.answer.set_exception(error)
                 self._due = 0.0
         return more
 
-    def _obey(self, command: Command) -> bool:
+    def _obey(self, command: Command, now: float) -> bool:
         match command:
             case Abort(by=by, reason=reason):
                 self._engine.abort(reason)
@@ -262,7 +261,7 @@ class HostedSession:
                     self._note(Kind.EVICTED, name, by=by, text=reason)
                 return gone
             case Admit(receiver=name, by=by, address=address):
-                admitted = self._engine.admit(name)
+                admitted = self._engine.admit(name, now)
                 if admitted:
                     if name not in self._names:
                         self._names.append(name)

@@ -137,7 +137,9 @@ def _entry(
         if role in set(Role):
             roles.add(Role(role))
         else:
-            problems.append(Problem(place, f"role {role!r} is unknown", f"one of {', '.join(Role)}"))
+            problems.append(
+                Problem(place, f"role {role!r} is unknown", f"one of {', '.join(Role)}")
+            )
     matched = _HASH.fullmatch(proof)
     if matched is None and proof != "cert":
         # What stands there may be a token: it is not repeated.

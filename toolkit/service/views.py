@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from toolkit.delivery.model import ReceiverResult
 from toolkit.delivery.progress import ReceiverProgress
 from toolkit.service.hosted import HostedSession, Snapshot
-from toolkit.service.model import EventView, ReceiptView, ReceiverView, SessionView
+from toolkit.service.model import EventView, ReceiverView, SessionView
 from toolkit.service.offer import Event
 
 
