@@ -14,9 +14,11 @@ from contextlib import suppress
 
 import aiohttp
 
+from toolkit.delivery.burst import Burst
+from toolkit.delivery.landing import Landing
 from toolkit.service.access import SUBPROTOCOL
 from toolkit.service.client import Client
-from toolkit.transport.udp import Wire
+from toolkit.transport.udp import Batch, Wire
 
 MAX_WAITING = 1024
 FIRST_PAUSE = 0.2
@@ -111,11 +113,18 @@ class UpstreamWire:
     def fileno(self) -> int:
         return self._wire.fileno()
 
-    def send(self, parts: Sequence[bytes | memoryview], to: tuple[str, int]) -> None:
+    def send(self, parts: Sequence[bytes | memoryview], to: tuple[str, int]) -> None:  # noqa: ARG002 - the WebSocket leads to one
         self._upstream.send(b"".join(parts))
+
+    def send_burst(self, burst: Burst, to: tuple[str, int]) -> None:
+        for packet in burst.packets():
+            self.send((packet.header, packet.payload), to)
 
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
         return self._wire.receive()
+
+    def receive_batch(self, landing: Landing) -> Batch | None:
+        return self._wire.receive_batch(landing)
 
 
 async def _drain(socket: aiohttp.ClientWebSocketResponse) -> None:
