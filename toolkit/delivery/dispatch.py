@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
@@ -23,18 +24,49 @@ from toolkit.delivery.schedule import Round
 from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Header, Poll
 
 MAX_STALLS = 6
-"""Times that a receiver without room is asked again before it is not waited for any more."""
+"""Times that a receiver without room is asked again before it counts as silent."""
+
+
+class Escort(Protocol):
+    """Who else may have what is sent anyhow."""
+
+    def take(self, segment: Segment, burst: Burst) -> int:
+        """Whom a whole block goes to beside those that it is sent for."""
+        ...
+
+    def left(self, mask: int, size: int) -> None:
+        """So many bytes of it have left."""
+        ...
 
 
 class Dispatch:
     """The sequence of packets of one session."""
 
     def __init__(
-        self, session: Session, source: Source, ledger: Ledger, members: Sequence[Member]
+        self,
+        session: Session,
+        source: Source,
+        ledger: Ledger,
+        members: Sequence[Member],
+        *,
+        beside: Dispatch | None = None,
+        number: int = 0,
     ) -> None:
+        """`beside`: the main one, when this is another for some of the receivers; `number`: tells
+        it from others beside the same."""
         self.polls: dict[int, OpenPoll] = {}
         """By poll id."""
-        self.urgent: deque[Burst] = deque()
+        self.serves = -1 if beside is None else 0
+        """Mask of the receivers that it is for."""
+        self.escort: Escort | None = None
+        self.silent: list[int] = []
+        """Bit numbers of receivers that hold it up and do not answer."""
+        self.patient = False
+        """Only what was begun is brought to its end; whole segments may still come for nothing."""
+        self._soon: deque[Segment] = deque()
+        """Segments that are looked at nevertheless."""
+        self._beside = beside
+        self.urgent: deque[Burst] = deque() if beside is None else beside.urgent
         """Packets without a payload; they go first."""
         self.idle = False
         """Nothing can be sent until something is heard or a timer fires."""
@@ -45,23 +77,30 @@ class Dispatch:
         self.everybody = None if session.targeted else (1 << len(members)) - 1
         """Mask of every packet where packets cannot be addressed."""
         self._session = session
-        self._blocks = Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
+        self._blocks: Blocks = (
+            Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
+            if beside is None
+            else beside._blocks
+        )
         self._parity = source.manifest.coding.parity
         self.fec_id = FEC_SMALL_BLOCK if self._parity else FEC_NO_CODE
         self._ledger = ledger
         self._members = members
         self.flow = Flow(
-            len(members), session.rate, session.window, asked_one_by_one=session.targeted
-        )
+            len(members), session.rate, session.window, asked_one_by_one=session.targeted,
+            first=number << 24 | 1,
+        )  # fmt: skip
         self._stalls: dict[int, int] = {}
         """Bit number -> times in a row that it had to be asked again for its room."""
         self._round: Round | None = None
         self._bursts: Iterator[Burst] = iter(())
         self._rest: Burst | None = None
         """What is left of the burst under way; its mask is of those it serves."""
+        self._extra = 0
+        """Who gets the burst under way beside them."""
         self._repairs: deque[Segment] = deque()
         self._cursor = 0
-        self._next_poll = 1
+        self._next_poll = number << 24 | 1
 
     def next(self, now: float, limit: int) -> Burst | None:
         """Return the next packets with a payload, `limit` at most; None: see `urgent`, or nothing
@@ -69,18 +108,8 @@ class Dispatch:
 
         Raises DeliveryError when the source is not what it was.
         """
-        while not self.urgent:
-            if self.flow.mark_due:
-                self._mark(now)
-                break
-            if self.flow.blocked:
-                if self.stalled == math.inf:
-                    self.stalled = now + self._patience()
-                elif now >= self.stalled:
-                    self._stall(now)
-                break
-            self.stalled = math.inf
-            burst = self._rest or next(self._bursts, None)
+        while not self.urgent and self.attend(now):
+            burst = self._rest or self._next_burst()
             if burst is None:
                 if not self._next_round(now):
                     return None
@@ -90,8 +119,41 @@ class Dispatch:
             if mask:
                 found, self._rest = burst.split(limit)
                 self.flow.sent += found.size
-                return found._replace(mask=self.everybody or mask)
+                if self._extra and self.escort is not None:
+                    self.escort.left(self._extra, found.size)
+                return found._replace(mask=self.everybody or mask | self._extra)
         return None
+
+    def attend(self, now: float) -> bool:
+        """Put a mark when it is time for one; whether there is room to send something."""
+        if self.flow.mark_due:
+            self._mark(now)
+            return False
+        if self.flow.blocked:
+            if self.stalled == math.inf:
+                self.stalled = now + self._patience()
+            elif now >= self.stalled:
+                self._stall(now)
+            return False
+        self.stalled = math.inf
+        return True
+
+    @property
+    def under_way(self) -> Segment | None:
+        """The segment that is being sent."""
+        return None if self._round is None else self._round.segment
+
+    def fresh(self, bit: int) -> bool:
+        """Whether the round under way is the first of its segment for a receiver."""
+        turn = self._round
+        return (
+            turn is not None and bool((turn.served & turn.targets) >> bit & 1) and turn.whole(bit)
+        )
+
+    @property
+    def waiting(self) -> bool:
+        """It cannot send before something is heard, or a timer fires."""
+        return self.idle or self.stalled < math.inf
 
     @property
     def bytes_read(self) -> int:
@@ -151,6 +213,28 @@ class Dispatch:
             self._repairs.append(segment)
             self.idle = False
 
+    def hand_over(self, member: Member) -> list[Segment]:
+        """A member is served by another from now on, which asks it what it has of what was under
+        way: of the segments returned."""
+        open_for_it = [p.segment for p in self.polls.values() if p.awaited >> member.bit & 1]
+        if self._round is not None and self._round.targets >> member.bit & 1:
+            open_for_it.append(self._round.segment)
+        self.release(member)
+        self.serves &= ~(1 << member.bit)
+        for segment in open_for_it:
+            self._ledger.ask(segment, member.bit)
+        return open_for_it
+
+    def soon(self, segments: Iterable[Segment]) -> None:
+        """Look at these also while `patient`."""
+        self._soon.extend(segments)
+
+    def take_over(self, member: Member) -> None:
+        """A member is served by this one from now on."""
+        self.serves |= 1 << member.bit
+        self.flow.wait_for(member.bit)
+        self.idle = False
+
     def remind(self, member: Member) -> bool:
         """Ask a member again all that it is being asked; False: nothing, or all would be asked."""
         if self.everybody is not None:
@@ -165,10 +249,13 @@ class Dispatch:
         rtt = self.flow.answered(bit, mark, room, now)
         if rtt is not None:
             self._members[bit].sample(rtt)
-            self._moves_on(bit)
+        self._moves_on(bit)
 
-    def confirmed(self, bit: int, poll: OpenPoll, room: int) -> None:
+    def confirmed(self, bit: int, poll: OpenPoll, room: int, now: float) -> None:
         """A receiver has answered a poll: all that was sent before it has been dealt with."""
+        if not poll.again >> bit & 1:
+            self._members[bit].sample(now - poll.sent)
+            self.flow.took(bit, now - poll.sent)
         self.flow.confirm(bit, poll.position, room)
         self._moves_on(bit)
 
@@ -191,8 +278,7 @@ class Dispatch:
         if slowest is not None:
             tries = self._stalls[slowest] = self._stalls.get(slowest, 0) + 1
             if tries >= MAX_STALLS:
-                self.flow.let_go(slowest)
-                del self._stalls[slowest]
+                self.silent.append(slowest)
         self._mark(now)
         self.stalled = now + self._patience()
 
@@ -201,6 +287,14 @@ class Dispatch:
         segment = poll.segment
         question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
         self.urge(mask, segment.item.toi, question)
+
+    def _next_burst(self) -> Burst | None:
+        """The next run of the round under way."""
+        burst = next(self._bursts, None)
+        self._extra = 0
+        if burst is not None and self.escort is not None and self._round is not None:
+            self._extra = self.escort.take(self._round.segment, burst)
+        return burst
 
     def _next_round(self, now: float) -> bool:
         """End the round under way with its poll, or begin the next; False: nothing can be sent."""
@@ -226,7 +320,7 @@ class Dispatch:
         """The segment that is sent next, and to whom."""
         joined = ready = blocked = 0
         for member in self._members:
-            bit = 1 << member.bit
+            bit = 1 << member.bit & self.serves
             joined |= bit * member.active
             ready |= bit * (member.standing is Standing.READY)
             if not self.flow.waits_for(member.bit):
@@ -243,13 +337,28 @@ class Dispatch:
             if segment.pending & ready:
                 return segment, segment.pending & ready
         segments = self._ledger.segments
+        taken = None if self._beside is None else self._beside.under_way
+        if self.patient:
+            return self._choose_soon(ready, taken)
         for _ in range(len(segments)):
             segment = segments[self._cursor]
             # While reports are awaited, repairs wait too: one packet may serve several.
-            targets = 0 if segment.flight else segment.pending & ready
+            waits = segment.flight & self.serves or segment is taken
+            targets = 0 if waits else segment.pending & ready
             if targets:
                 return self._digests_first(segment, targets, ready)
             self._cursor = (self._cursor + 1) % len(segments)
+        return None
+
+    def _choose_soon(self, ready: int, taken: Segment | None) -> tuple[Segment, int] | None:
+        for _ in range(len(self._soon)):
+            segment = self._soon.popleft()
+            known = 0 if segment.item.content is None else segment.pending
+            targets = segment.pending & ready & (segment.unknown | known)
+            if segment is taken:
+                self._soon.append(segment)
+            elif targets:
+                return segment, targets
         return None
 
     def _digests_first(self, segment: Segment, targets: int, ready: int) -> tuple[Segment, int]:

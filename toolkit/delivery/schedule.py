@@ -38,6 +38,10 @@ class Round:
         self._lacks = {bit: segment.lacks[bit] for bit in bits(self.served) if bit in segment.lacks}
         self._reported = sum(1 << bit for bit in self._lacks)
 
+    def whole(self, bit: int) -> bool:
+        """Whether a receiver gets all blocks, from the first to the last."""
+        return bit not in self._lacks
+
     def bursts(
         self, read: Callable[[Segment, int], memoryview], parity: int, *, addressed: bool
     ) -> Iterator[Burst]:

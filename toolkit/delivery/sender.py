@@ -12,13 +12,12 @@ so a slow or silent one never holds up the others; it gets what it missed later,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from toolkit.delivery import control
 from toolkit.delivery.burst import MAX_BURST, Burst
+from toolkit.delivery.cohorts import Cohorts
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
-from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
 from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.gathering import Gathering
@@ -39,13 +38,9 @@ from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
-from toolkit.delivery.wire import Header, Poll
+from toolkit.delivery.vigil import INTRODUCE_YOURSELF, STILL_HERE, Vigil
+from toolkit.delivery.wire import Header
 from toolkit.errors import DeliveryError, WireError
-
-STILL_HERE = Poll(poll_id=0, first=0, count=0)
-"""Wants no answer."""
-INTRODUCE_YOURSELF = Poll(poll_id=0, first=0, count=1)
-"""Wants a JOIN or a HAVE."""
 
 
 class Sender:
@@ -64,10 +59,11 @@ class Sender:
         self._ledger = Ledger(session_objects(session, source), boot=BOOT_OBJECTS)
         self._members = [Member(name=name, bit=i) for i, name in enumerate(receivers)]
         self._numbers = {name: i for i, name in enumerate(receivers)}
-        self._dispatch = Dispatch(session, source, self._ledger, self._members)
+        self._dispatch = Cohorts(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._gathering = Gathering(session, self._members)
+        self._vigil = Vigil(session, self._members, self._dispatch)
         self.tally = Tally()
         self._monitor = Monitor(session, self.manifest, self._ledger, self._dispatch, self.tally)
 
@@ -86,20 +82,21 @@ class Sender:
         return sum(1 << m.bit for m in self._members if m.active)
 
     @property
+    def stream(self) -> int:
+        """Mask of those of them that the main stream is for; the others are served apart."""
+        return self.active & ~self._dispatch.apart
+
+    @property
     def deadline(self) -> float | None:
         """When to call `poll` again; None when never."""
         if self.finished:
             return None
         if self.started is None:
             return 0.0
-        dispatch = self._dispatch
-        if dispatch.urgent or (not dispatch.idle and dispatch.stalled == math.inf):
-            return self._pacer.next
-        dues = [dispatch.stalled]
-        dues += [p.due for p in dispatch.polls.values()]
-        dues += [self._gives_up(m) for m in self._members if not m.settled]
-        dues.append(self._gathering.until)
-        return max(min(dues), self._pacer.next)
+        due = self._dispatch.due()
+        if due > self._pacer.next:
+            due = min(due, self._gathering.until, self._vigil.due())
+        return max(due, self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
         """Return what to send now packet by packet, at most `budget` of them."""
@@ -157,7 +154,7 @@ class Sender:
             if self._dispatch.everybody is None:
                 self._acknowledge(member)
             return [Ignored(f"{receiver} was evicted")]
-        self._dispatch.idle = False
+        self._dispatch.wake()
         return self._handle(member, parsed, now)
 
     def evict(self, receiver: str, reason: str) -> bool:
@@ -216,6 +213,7 @@ class Sender:
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
         member.heard = now
+        self._dispatch.alive(member.bit)
         match body:
             case Join():
                 self._on_join(member, fresh=fresh)
@@ -231,18 +229,17 @@ class Sender:
 
     def _welcome(self, member: Member, incarnation: int, now: float) -> None:
         """A receiver is here for the first time, or anew and with nothing under way."""
-        self._dispatch.release(member)
+        self._dispatch.welcome(member)
         self._ledger.forget(member.bit)
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
         member.completed, member.given_up = None, False
         member.told = bytearray(2 * len(self.manifest.files))
-        self._dispatch.flow.wait_for(member.bit)
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
         if fresh:
             self._want_boot(member)
-        elif member.standing is Standing.JOINED and self._dispatch.remind(member):
+        elif member.standing is Standing.JOINED and self._dispatch.of(member.bit).remind(member):
             pass  # FDT or manifest has not reached it; its report says so before a timer does.
         elif member.active:
             self._still_here(member)
@@ -292,8 +289,9 @@ class Sender:
         if not report.lacks:
             self._dispatch.heard(member.bit, report.poll_id, report.room * 1024, now)
             return []
-        poll = self._dispatch.polls.get(report.poll_id)
         bit = member.bit
+        dispatch = self._dispatch.of(bit)
+        poll = dispatch.polls.get(report.poll_id)
         if poll is None or not poll.awaited >> bit & 1:
             return []
         segment = poll.segment
@@ -301,17 +299,20 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        if not poll.again >> bit & 1:
-            member.sample(now - poll.sent)
-        self._dispatch.answered(poll, member)
-        self._dispatch.confirmed(bit, poll, report.room * 1024)
+        sent = poll.missing[bit]
+        dispatch.answered(poll, member)
+        dispatch.confirmed(bit, poll, report.room * 1024, now)
+        lost = segment.symbols(report.lacks)
+        if poll.served >> bit & 1:
+            member.lost += lost
+            self._dispatch.reported(bit, sent, lost * segment.item.partition.symbol, now)
+        else:
+            self._dispatch.asked(bit, segment, report.lacks)
         if any(report.lacks):
-            if poll.served >> bit & 1:
-                member.lost += segment.symbols(report.lacks)
             self._ledger.want(segment, bit, report.lacks)
         else:
             self._ledger.settle(segment, bit)
-        self._dispatch.repair(poll)
+        dispatch.repair(poll)
         return []
 
     def _on_done(self, member: Member, done: Done, now: float) -> list[Output]:
@@ -326,56 +327,28 @@ class Sender:
         if member.settled:
             self._acknowledge(member)
             return []
-        self._dispatch.release(member)
         member.standing, member.reason = standing, reason
-        self._dispatch.idle = False
+        self._dispatch.release(member)
+        self._dispatch.wake()
         self._acknowledge(member)
         return [Settled(self._result(member))]
 
     # ----- time
-
-    def _gives_up(self, member: Member) -> float:
-        """When a receiver that is silent until then is given up."""
-        since = member.heard if member.active else max(member.heard, self.started or 0.0)
-        return since + self.session.timeout
 
     def _gather(self, now: float) -> None:
         """See whether those that are ready still wait for others."""
         gathering, dispatch = self._gathering, self._dispatch
         held = gathering.look(now, begun=dispatch.begun())
         if held != dispatch.held:
-            dispatch.held, dispatch.idle = held, False
+            dispatch.held = held
+            dispatch.wake()
         if gathering.failure is not None and self.failure is None:
             self._break_off(gathering.failure)
 
     def _expire(self, now: float) -> None:
-        for member in self._members:
-            if not member.settled and now >= self._gives_up(member):
-                self._dispatch.release(member)
-                member.given_up = True
-                if member.standing is not Standing.ABSENT:
-                    member.standing = Standing.LOST
-                    member.reason = f"it was silent for {self.session.timeout:g} s"
-                self._dispatch.idle = False
+        if self._vigil.expire(now):
+            self._dispatch.wake()
         self._gather(now)
-        for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
-            self._dispatch.repeat(poll, now)
-        self._ask_the_silent(now)
-
-    def _ask_the_silent(self, now: float) -> None:
-        """Ask for a sign of life where nobody would be asked for long: a slow sender takes longer
-        for one segment than a receiver may be silent."""
-        patience = self.session.timeout / 4
-        mask = asked = 0
-        for poll in self._dispatch.polls.values():
-            asked |= poll.awaited
-        for member in self._members:
-            quiet = min(now - member.heard, now - member.asked) >= patience
-            if member.active and quiet and not asked >> member.bit & 1:
-                member.asked = now
-                mask |= 1 << member.bit
-        if mask:
-            self._dispatch.urge(mask, MANIFEST_TOI, INTRODUCE_YOURSELF)
 
     # ----- the end of it
 
@@ -392,7 +365,7 @@ class Sender:
 
     def _closing(self, mask: int) -> Burst:
         header = Header(
-            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.fec_id,
+            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.main.fec_id,
             close_session=True,
         )  # fmt: skip
         return Burst(mask, header.encode(), MANIFEST_TOI)

@@ -152,7 +152,8 @@ def _destinations(
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
 ) -> Iterator[tuple[str, int]]:
-    if group is not None and mask == sender.active and mask.bit_count() > 1:
+    stream = sender.stream
+    if group is not None and stream.bit_count() > 1 and mask & stream == stream:
         yield group.sockaddr
         return
     for bit, name in enumerate(names):
