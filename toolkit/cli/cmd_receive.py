@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _receive(args: argparse.Namespace) -> int:
+    from toolkit.delivery.basis import FolderBasis, Version
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
@@ -82,6 +83,7 @@ def _receive(args: argparse.Namespace) -> int:
     receiver = Receiver(
         args.name, tensors or sink, trusted=trusted,
         incarnation=time.time_ns() // 1_000_000, chance=random.random, timeout=args.timeout,
+        basis=FolderBasis([Version(folder.target)]),
     )  # fmt: skip
     sender = address.resolve(args.sender, port=CONTROL_PORT)
     teller = _Teller(tensors, checked=trusted is not None)
@@ -183,7 +185,7 @@ class _Teller:
             "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
             "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
             "packets": counters.packets, "repaired": counters.repaired,
-            "duplicates": counters.duplicates, "polluted": counters.polluted,
+            "found": counters.found, "duplicates": counters.duplicates, "polluted": counters.polluted,
             "tensors": self._tensors,
             "device": None if self._sink is None else self._sink.device,
             "first_tensor": _rounded(self._first_tensor),

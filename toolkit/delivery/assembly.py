@@ -152,6 +152,13 @@ class Assembly:
         self.remaining -= 1
         return used
 
+    def supply(self, sbn: int) -> None:
+        """The block was found elsewhere; symbols of it are forgotten."""
+        if sbn in self.blocks:
+            self._close(sbn)
+        self.done[sbn] = 1
+        self.remaining -= 1
+
     def drop(self, sbn: int) -> None:
         """Forget a block's symbols."""
         self._close(sbn)

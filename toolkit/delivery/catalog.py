@@ -12,7 +12,7 @@ from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART, Have
 from toolkit.delivery.events import FileVerified, TensorReady
 from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, digest
 from toolkit.delivery.model import Counters
-from toolkit.delivery.ports import Landed, Sink
+from toolkit.delivery.ports import Basis, Landed, Sink
 from toolkit.delivery.tensors import TensorTracker
 
 HAVE_CHUNK = 1024
@@ -29,6 +29,7 @@ class Catalog:
         sink: Sink,
         counters: Counters,
         memory: int,
+        basis: Basis | None = None,
     ) -> None:
         self.opened = opened
         self.assemblies: dict[int, Assembly] = {}
@@ -36,6 +37,9 @@ class Catalog:
         self.asks_again = False
         """Blocks were dropped that had been reported as complete: say anew what is there."""
         self._sink = sink
+        self._basis = basis
+        self._looked: dict[int, bytearray] = {}
+        """TOI -> 1 per block that was looked for in the basis."""
         self._counters = counters
         self._buffers = Buffers(memory)
         self._digests: dict[int, bytes] = {}
@@ -55,6 +59,11 @@ class Catalog:
             assembly.remaining = assembly.done.count(0)
             self.assemblies[item.toi] = assembly
         self._remaining = sum(a.remaining > 0 for a in self.assemblies.values())
+        if basis is not None:
+            basis.open(opened.manifest)
+            for item in opened.manifest.objects():
+                if item.is_data and basis.may_hold(item.file):
+                    self._looked[item.toi] = bytearray(item.partition.blocks)
 
     @property
     def complete(self) -> bool:
@@ -84,9 +93,9 @@ class Catalog:
             HAVE_ALL
             if assembly.remaining == 0
             else HAVE_PART
-            if assembly.blocks or assembly.remaining < len(assembly.done)
+            if assembly.blocks or assembly.remaining < len(assembly.done) or toi in self._looked
             else HAVE_NOTHING
-            for assembly in self.assemblies.values()
+            for toi, assembly in self.assemblies.items()
         )
         return [
             Have(
@@ -108,6 +117,30 @@ class Catalog:
             return []
         return self._whole_data(assembly, file, sbn)
 
+    def look(self, toi: int, first: int, count: int) -> list[FileVerified | TensorReady]:
+        """Take those of the blocks that the basis has; each is looked for once, when its digest
+        is known.  Raises DeliveryError from the sink."""
+        looked = self._looked.get(toi)
+        file = (toi - FIRST_TOI) // 2
+        digests = self._digests.get(file)
+        out: list[FileVerified | TensorReady] = []
+        if looked is None or digests is None or self._basis is None:
+            return out
+        assembly = self.assemblies[toi]
+        part = assembly.partition
+        for sbn in range(first, min(first + count, len(looked))):
+            if looked[sbn] or assembly.done[sbn]:
+                continue
+            looked[sbn] = 1
+            offset, wanted = part.offset(sbn), digests[sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
+            data = self._basis.find(file, offset, part.size(sbn), wanted)
+            if data is not None:
+                self._counters.found += len(data)
+                self._sink.write(file, sbn, offset, memoryview(data))
+                assembly.supply(sbn)
+                out += self._verified(assembly, file, sbn)
+        return out
+
     def close(self) -> None:
         """Release all memory."""
         for assembly in self.assemblies.values():
@@ -123,6 +156,12 @@ class Catalog:
             return []
         self._sink.write(file, sbn, assembly.partition.offset(sbn), data)
         self._counters.repaired += assembly.finish(sbn)
+        return self._verified(assembly, file, sbn)
+
+    def _verified(
+        self, assembly: Assembly, file: int, sbn: int
+    ) -> list[FileVerified | TensorReady]:
+        """A block of data is written."""
         out = self._tensors(file, assembly, sbn)
         if assembly.remaining == 0:
             self._remaining -= 1

@@ -179,18 +179,29 @@ class Dispatch:
             segment = segments[self._cursor]
             # While reports are awaited, repairs wait too: one packet may serve several.
             targets = 0 if segment.flight else segment.pending & ready
-            if targets:
-                return self._digests_first(segment, targets, ready)
+            chosen = self._digests_first(segment, targets, ready) if targets else None
+            if chosen is not None:
+                return chosen
             self._cursor = (self._cursor + 1) % len(segments)
         return None
 
-    def _digests_first(self, segment: Segment, targets: int, ready: int) -> tuple[Segment, int]:
-        """Data that goes to somebody without its digests could not be verified there."""
-        toi = segment.item.toi
+    def _digests_first(
+        self, segment: Segment, targets: int, ready: int
+    ) -> tuple[Segment, int] | None:
+        """Data that goes to somebody without its digests could not be verified there.
+
+        Who may hold some of it from elsewhere finds that by the digests: it is asked once it has
+        them, and before the data goes to anybody, so that all get it at once.  None: not yet.
+        """
+        toi, asked = segment.item.toi, targets & segment.unknown
         if toi % 2:
+            waiting = 0
             for digests in self._ledger.by_toi[toi - 1]:
                 if digests.pending & targets:
                     return digests, digests.pending & ready
+                waiting |= digests.flight
+            if asked:
+                return (segment, asked & ~waiting) if asked & ~waiting else None
         return segment, targets
 
     def _ask(self, done: Round, now: float) -> None:

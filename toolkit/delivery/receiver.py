@@ -24,7 +24,7 @@ from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message,
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest, open_manifest
 from toolkit.delivery.model import Counters, Receipt
-from toolkit.delivery.ports import Sink
+from toolkit.delivery.ports import Basis, Sink
 from toolkit.errors import DeliveryError, IncompleteError, ToolkitError, UnreachableError, WireError
 
 JOIN_INTERVAL = 0.1, 2.0
@@ -62,6 +62,7 @@ class Receiver:
     `incarnation`: grows from start to start of the receiver of this name (32 bit).
     `chance`: numbers in [0, 1) for jitter.  `tsi`: None: that of the sender it joins.
     `timeout`: seconds of silence after which it gives up.  `memory`: bytes of open blocks.
+    `basis`: where blocks are looked for before they are asked for.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Receiver:
         tsi: int | None = None,
         timeout: float = 30.0,
         memory: int = 256 * 2**20,
+        basis: Basis | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -87,6 +89,7 @@ class Receiver:
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
+        self._basis = basis
         self._bootstrap = Bootstrap(trusted)
         self._catalog: Catalog | None = None
         self._running = False
@@ -185,7 +188,7 @@ class Receiver:
     def _begin(self, opened: OpenedManifest, envelope: bytes, now: float) -> list[Output]:
         """The manifest is proven: see what is there, and say so."""
         landed = self._sink.open(envelope, opened)
-        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory)
+        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory, self._basis)
         self._catalog, self.state = catalog, State.RECEIVING
         self._answered = False
         self._retry.reset()
@@ -314,11 +317,20 @@ class Receiver:
             self._answered = True
         if poll.poll_id in self._reports:
             return []
+        out: list[Output] = []
+        catalog = self._catalog
+        if catalog is not None:
+            try:
+                out += catalog.look(toi, poll.first, poll.count)
+            except DeliveryError as error:
+                return out + self._fail(error, now)
+            if catalog.complete:
+                return out + self._complete(catalog, now)
         if len(self._reports) < MAX_POLL and any(self._lacks(toi, poll.first, poll.count)):
             due = now + REORDER * (0.75 + self._chance() / 2)
             self._reports[poll.poll_id] = due, toi, poll.first, poll.count
-            return []
-        return [self._report(poll.poll_id, toi, poll.first, poll.count)]
+            return out
+        return [*out, self._report(poll.poll_id, toi, poll.first, poll.count)]
 
     def _report(self, poll_id: int, toi: int, first: int, count: int) -> events.Feedback:
         lacks = self._lacks(toi, first, count)

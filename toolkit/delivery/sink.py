@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.delivery.basis import keep_digests
 from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, OpenedManifest, digest, open_manifest
 from toolkit.delivery.ports import Landed
@@ -48,9 +49,18 @@ class FolderSink:
     """A `Sink` of `toolkit.delivery.ports` that fills the folder `target`.
 
     `durable`: fsync before files appear; a laboratory may do without.  `write`: for tests.
+    `keep`: folder in which manifest and digests stay, for `toolkit.delivery.basis`.
     """
 
-    def __init__(self, target: Path, *, durable: bool = True, write: Write = os.pwrite) -> None:
+    def __init__(
+        self,
+        target: Path,
+        *,
+        durable: bool = True,
+        write: Write = os.pwrite,
+        keep: Path | None = None,
+    ) -> None:
+        self._keep = keep
         self.target = target.resolve()
         self._staging = Staging(self.target)
         self.staging = self._staging.path
@@ -145,6 +155,8 @@ class FolderSink:
                 for folder, _, _ in os.walk(self.staging / "files"):
                     _sync(Path(folder))
             self._close_files()
+            if self._keep is not None:
+                keep_digests(self.staging, self._keep)
             if not self._placed and _absent_or_empty(self.target):
                 (self.staging / "files").rename(self.target)
             else:
