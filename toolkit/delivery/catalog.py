@@ -41,7 +41,8 @@ class Catalog:
         self._looked: dict[int, bytearray] = {}
         """TOI -> 1 per block that was looked for in the basis."""
         self._counters = counters
-        self._buffers = Buffers(memory)
+        self.buffers = Buffers(memory)
+        """The memory of all open blocks."""
         self._digests: dict[int, bytes] = {}
         self._lists: dict[int, bytearray] = {}
         self._waiting: dict[int, list[int]] = {}
@@ -49,7 +50,7 @@ class Catalog:
         self._trackers: dict[int, TensorTracker] = {}
         self._landed = landed
         for item in opened.manifest.objects():
-            assembly = Assembly(item.toi, item.partition, self._buffers)
+            assembly = Assembly(item.toi, item.partition, self.buffers)
             there = landed[item.file]
             if item.is_data:
                 assembly.done[:] = there.blocks
@@ -108,7 +109,7 @@ class Catalog:
     def whole(self, toi: int, sbn: int) -> list[FileVerified | TensorReady]:
         """Block `sbn` of an object has all it needs.  Raises DeliveryError from the sink."""
         assembly = self.assemblies[toi]
-        self._counters.evicted = self._buffers.evicted
+        self._counters.evicted = self.buffers.evicted
         file, is_data = divmod(toi - FIRST_TOI, 2)
         if not is_data:
             return self._whole_digests(assembly, file, sbn)
