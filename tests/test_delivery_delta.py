@@ -80,7 +80,7 @@ def test_only_changed_blocks_are_sent(tmp_path: Path, loss: float) -> None:
         assert receiver.counters.found == sum(map(len, new.values())) - changed
     if not loss:
         assert sent(net) == changed
-        assert net.sender.repairs == 0
+        assert net.sender.tally.repairs == 0
 
 
 def test_one_that_has_nothing_and_one_that_has_the_old_version_share_what_changed(

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, digest, open_manifest
+from toolkit.delivery.sealing import Cut, cut
 from toolkit.errors import WireError
 
 MAX_OPEN = 32
@@ -117,7 +117,7 @@ class _Index:
     """Digest -> where a block of that digest is; 16 bytes of memory for each."""
 
     def __init__(self) -> None:
-        self._files: list[tuple[Path, Partition]] = []
+        self._files: list[tuple[Path, Cut]] = []
         self._starts: list[int] = []
         """Number of the first block of each file, counted through."""
         self._keys: list[np.ndarray[tuple[int], np.dtype[np.uint64]]] = []
@@ -132,10 +132,11 @@ class _Index:
         except (OSError, WireError):
             return
         same = replace(kept.coding, parity=0) == replace(manifest.coding, parity=0)
+        same = same and kept.sealed == manifest.sealed
         for number, entry in enumerate(kept.files if same else ()):
             with suppress(OSError):
                 listed = (digests / str(number)).read_bytes()
-                part = Partition(entry.size, kept.coding.symbol, kept.coding.block)
+                part = cut(entry.size, kept.coding.symbol, kept.coding.block, sealed=kept.sealed)
                 if len(listed) == part.blocks * DIGEST_SIZE and part.blocks:
                     self._files.append((files / entry.path, part))
                     self._starts.append(self.size)

@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, digest, path_problems
 from toolkit.delivery.model import Coding, FileEntry
 from toolkit.delivery.safetensors import LENGTH_SIZE, header_size, parse_header
+from toolkit.delivery.sealing import Cut, cut
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
 
 WEIGHTS_FROM = 16 * 2**20
 """A file of at least this many bytes counts as weights and follows the small ones."""
 
 
-DigestBlocks = Callable[[Path, int, Coding], bytes]
-"""A file, its size and how it is cut -> the digests of its blocks, concatenated."""
+DigestBlocks = Callable[[Path, Cut], bytes]
+"""A file and how it is cut -> the digests of its blocks, concatenated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,12 @@ class FileSource:
 
     def read_block(self, file: int, block: int) -> bytes:
         """Return a source block; see `read_into`."""
-        entry, coding = self.manifest.files[file], self.manifest.coding
-        buffer = bytearray(Partition(entry.size, coding.symbol, coding.block).size(block))
+        buffer = bytearray(self.manifest.cut(self.manifest.files[file].size).size(block))
         self.read_into(file, block, memoryview(buffer))
         return bytes(buffer)
 
     def read_into(self, file: int, block: int, buffer: memoryview) -> None:
-        entry, coding = self.manifest.files[file], self.manifest.coding
-        part = Partition(entry.size, coding.symbol, coding.block)
+        part = self.manifest.cut(self.manifest.files[file].size)
         wanted = self.digests[file][block * DIGEST_SIZE : (block + 1) * DIGEST_SIZE]
         try:
             length = _read_into(self.paths[file], part.offset(block), buffer)
@@ -58,13 +56,19 @@ class FileSource:
 
 
 def open_source(
-    path: Path, coding: Coding, name: str = "", digest_blocks: DigestBlocks | None = None
+    path: Path,
+    coding: Coding,
+    name: str = "",
+    *,
+    sealed: bool = False,
+    digest_blocks: DigestBlocks | None = None,
 ) -> FileSource:
     """Scan a file, or a folder with everything below it.
 
     Raises ProblemsError naming every file that cannot be sent.  `name` (default: the path's last
-    part) is the delivery's name in the manifest.  `digest_blocks`: from somebody who has them
-    already; they are compared with the blocks when those are sent.
+    part) is the delivery's name in the manifest.  `sealed`: for a session with a seal key.
+    `digest_blocks`: from somebody who has them already; they are compared with the blocks when
+    those are sent.
     """
     problems: list[Problem] = []
     found = dict(_find(path, problems))
@@ -83,10 +87,13 @@ def open_source(
     order = sorted(found, key=lambda r: (_is_weights(r, sizes[r]), r))
     entries, digests = [], []
     for relative in order:
-        blocks = (digest_blocks or _digest_blocks)(found[relative], sizes[relative], coding)
+        part = cut(sizes[relative], coding.symbol, coding.block, sealed=sealed)
+        blocks = (digest_blocks or _digest_blocks)(found[relative], part)
         digests.append(blocks)
         entries.append(FileEntry(path=relative, size=sizes[relative], root=digest(blocks)))
-    manifest = Manifest(name=name or path.resolve().name, coding=coding, files=tuple(entries))
+    manifest = Manifest(
+        name=name or path.resolve().name, coding=coding, files=tuple(entries), sealed=sealed
+    )
     return FileSource(manifest, tuple(digests), tuple(found[r] for r in order))
 
 
@@ -155,8 +162,7 @@ def _check(file: Path, size: int, problems: list[Problem]) -> None:
         )
 
 
-def _digest_blocks(file: Path, size: int, coding: Coding) -> bytes:
-    part = Partition(size, coding.symbol, coding.block)
+def _digest_blocks(file: Path, part: Cut) -> bytes:
     digests = []
     with file.open("rb", buffering=0) as stream:
         for block in range(part.blocks):

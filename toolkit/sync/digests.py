@@ -16,9 +16,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import DIGEST_SIZE, digest
-from toolkit.delivery.model import Coding
+from toolkit.delivery.sealing import Cut
 from toolkit.errors import DeliveryError, EnvironmentProblem
 
 _SUFFIX = ".digests"
@@ -48,18 +47,18 @@ class DigestCache:
                 f"{folder}: cannot be made: {error.strerror} (name another state folder)"
             ) from None
 
-    def digests(self, path: Path, coding: Coding) -> FileDigests:
+    def digests(self, path: Path, part: Cut) -> FileDigests:
         """Return the digests of a file.
 
         Raises OSError where it cannot be read, DeliveryError where it changes meanwhile.
         """
-        mark = _mark(path.stat(), coding)
+        mark = _mark(path.stat(), part)
         entry = self._entry(path)
-        kept = _read(entry, mark)
+        kept = _read(entry, mark, part)
         if kept is not None:
             return kept
-        found = self._digest(path, mark["size"], coding)
-        if _mark(path.stat(), coding) != mark:
+        found = self._digest(path, part)
+        if _mark(path.stat(), part) != mark or mark["size"] != part.length:
             raise DeliveryError(f"{path}: changed while it was read (it is read again later)")
         head = {"path": str(path), "mark": mark, "whole": found.whole.hex()}
         fresh = entry.with_name(entry.name + ".new")
@@ -72,9 +71,9 @@ class DigestCache:
             ) from None
         return found
 
-    def blocks(self, path: Path, _size: int, coding: Coding) -> bytes:
+    def blocks(self, path: Path, part: Cut) -> bytes:
         """For `open_source`."""
-        return self.digests(path, coding).blocks
+        return self.digests(path, part).blocks
 
     def keep_only(self, paths: Collection[Path]) -> None:
         """Forget all files but these."""
@@ -86,8 +85,7 @@ class DigestCache:
     def _entry(self, path: Path) -> Path:
         return self._folder / (blake3(os.fsencode(path)).hexdigest()[:40] + _SUFFIX)
 
-    def _digest(self, path: Path, size: int, coding: Coding) -> FileDigests:
-        part = Partition(size, coding.symbol, coding.block)
+    def _digest(self, path: Path, part: Cut) -> FileDigests:
         whole, blocks = blake3(), []
         with path.open("rb", buffering=0) as stream:
             for block in range(part.blocks):
@@ -98,20 +96,19 @@ class DigestCache:
         return FileDigests(whole.digest(), b"".join(blocks))
 
 
-def _mark(status: os.stat_result, coding: Coding) -> dict[str, int]:
+def _mark(status: os.stat_result, part: Cut) -> dict[str, int]:
     return {
         "size": status.st_size, "mtime": status.st_mtime_ns, "inode": status.st_ino,
-        "symbol": coding.symbol, "block": coding.block,
+        "symbol": part.wire.symbol, "block": part.wire.block, "tag": part.tag,
     }  # fmt: skip
 
 
-def _read(entry: Path, mark: dict[str, int]) -> FileDigests | None:
+def _read(entry: Path, mark: dict[str, int], part: Cut) -> FileDigests | None:
     try:
         head, _, blocks = entry.read_bytes().partition(b"\n")
         document: Any = json.loads(head)
         if document["mark"] != mark:
             return None
-        part = Partition(mark["size"], mark["symbol"], mark["block"])
         if len(blocks) != part.blocks * DIGEST_SIZE:
             return None
         return FileDigests(bytes.fromhex(document["whole"]), blocks)

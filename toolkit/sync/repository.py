@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from toolkit.delivery.manifest import path_problems
 from toolkit.delivery.model import Coding
+from toolkit.delivery.sealing import cut
 from toolkit.delivery.source import FileSource, open_source
 from toolkit.errors import DeliveryError, EnvironmentProblem, ProblemsError
 from toolkit.sync.digests import DigestCache
@@ -87,7 +88,8 @@ class Repository:
             for entry, path in sorted(
                 zip(source.manifest.files, source.paths, strict=True), key=lambda p: p[0].path
             ):
-                whole = self.cache.digests(path, self.coding).whole
+                part = cut(entry.size, self.coding.symbol, self.coding.block, sealed=False)
+                whole = self.cache.digests(path, part).whole
                 content.update(f"{entry.path}\0{entry.size}\0".encode() + whole)
         except ProblemsError as error:
             self._settling.refuse(key, found.marks, str(error.problems[0]))
@@ -120,7 +122,7 @@ class Repository:
 
 def open_version(path: Path, coding: Coding, name: str, cache: DigestCache) -> FileSource:
     """Return a version as a Source, read only as far as the cache does not know it."""
-    return open_source(path, coding, name, cache.blocks)
+    return open_source(path, coding, name, digest_blocks=cache.blocks)
 
 
 def _check_shards(folder: Path) -> None:
