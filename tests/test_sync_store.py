@@ -31,7 +31,7 @@ def files_of(version: str) -> dict[str, bytes]:
 
 def deliver(store: Store, version: str) -> None:
     """Let a version arrive as an agent does."""
-    store.announce(MODEL, version, content_of(version), 1)
+    store.announce(MODEL, version, content_of(version))
     source = MemorySource(files_of(version), Coding(symbol=64, block=8, parity=0), version)
     sink = FolderSink(store.path(MODEL, version), keep=store.records(MODEL, version))
     envelope = seal(source.manifest, KEY)
@@ -139,7 +139,7 @@ def test_one_agent_at_a_time(store: Store) -> None:
 
 def test_what_nobody_wants_any_more_is_swept(store: Store) -> None:
     for version in ("v1", "v2"):
-        store.announce(MODEL, version, content_of(version), 1)
+        store.announce(MODEL, version, content_of(version))
         staging = store.path(MODEL, version).parent / f".{version}.llmsync"
         (staging / "blocks").mkdir(parents=True)
     store.sweep(MODEL, wanted=["v2"])

@@ -43,7 +43,6 @@ class Stored:
 
     version: str
     content: str
-    size: int
     delivered: float
     """Unix time."""
 
@@ -140,9 +139,9 @@ class Store:
             os.close(self._lock)
             self._lock = None
 
-    def announce(self, model: str, version: str, content: str, size: int) -> None:
+    def announce(self, model: str, version: str, content: str) -> None:
         """Write down what is about to be received; the version counts once its folder is there."""
-        document = {"content": content, "size": size, "delivered": time.time()}
+        document = {"content": content, "delivered": time.time()}
         with self._explained():
             folder = self.records(model, version)
             folder.mkdir(parents=True, exist_ok=True)
@@ -296,10 +295,7 @@ class Store:
         try:
             text = (self.records(model, version) / "version.json").read_text()
             document: Any = json.loads(text)
-            return Stored(
-                version, str(document["content"]), int(document["size"]),
-                float(document["delivered"]),
-            )  # fmt: skip
+            return Stored(version, str(document["content"]), float(document["delivered"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
