@@ -126,9 +126,7 @@ class Ring:
             self._judge(outcome, arrivals, folders, late)
         return outcome
 
-    def _judge(
-        self, outcome: Outcome, arrivals: Arrivals, folders: list[Path], late: str
-    ) -> None:
+    def _judge(self, outcome: Outcome, arrivals: Arrivals, folders: list[Path], late: str) -> None:
         outcome.seen = seen = self.arena.seen()
         came = sum(s.passed + s.lost for s in seen)
         outcome.loss = sum(s.lost for s in seen) / came if came else 0.0
@@ -143,7 +141,9 @@ class Ring:
         if longest > wire or any(s.super for s in seen):
             outcome.reason = f"frames of {longest} octets, the wire takes {wire}"
         elif wrong or None in ends:
-            outcome.reason = f"not delivered to {', '.join(wrong) or 'all'}" + (late and f"; {late}")
+            outcome.reason = f"not delivered to {', '.join(wrong) or 'all'}" + (
+                late and f"; {late}"
+            )
             outcome.reason += f": {_tail(outcome.sender_said)}"
         elif not all(s.first for s in seen):
             outcome.reason = "no frame with data was seen"
@@ -182,7 +182,7 @@ class _Processes:
         with (self._folder / f"{name}.log").open("wb") as log:
             self._running[name] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                cwd=self._folder, start_new_session=True, preexec_fn=dies_with_us,  # noqa: PLW1509
+                cwd=self._folder, start_new_session=True, preexec_fn=dies_with_us,
             )  # fmt: skip
         return self._running[name]
 

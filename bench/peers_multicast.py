@@ -7,7 +7,6 @@ beforehand where that shortens its handshake, and under loss the best of several
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -150,7 +149,9 @@ def _beside(module: str, *words: str) -> list[str]:
 # ----- which settings are tried
 
 
-def settings(tool: str, mtu: int, receivers: int, loss: float, *, full: bool) -> Iterator[tuple[str, Plan]]:
+def settings(
+    tool: str, mtu: int, receivers: int, loss: float, *, full: bool
+) -> Iterator[tuple[str, Plan]]:
     """Yield the settings whose best counts."""
     match tool:
         case "llmsync":

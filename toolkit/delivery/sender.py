@@ -323,7 +323,7 @@ class Sender:
 
     def _gives_up(self, member: Member) -> float:
         """When a receiver that is silent until then is given up."""
-        since = member.heard if member.active else self.started or 0.0
+        since = member.heard if member.active else max(member.heard, self.started or 0.0)
         return since + self.session.timeout
 
     def _gather(self, now: float) -> None:

@@ -120,13 +120,15 @@ def run_sender(
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
     watch: Callable[[list[SenderOutput]], None],
+    also: Sequence[int] = (),
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
-    where its messages come from, and anew when it joins anew.  `watch` is called in every turn.
+    where its messages come from, and anew when it joins anew.  `watch` is called in every
+    turn, and at once when one of the file descriptors `also` can be read.
     """
-    learnt = set(names) - addresses.keys()
+    learnt: dict[str, tuple[str, int]] = {}
     while not sender.finished:
         now = time.monotonic()
         for burst in sender.bursts(now, BATCH):
@@ -138,13 +140,14 @@ def run_sender(
                 name = control.parse(message).name
             except WireError:
                 continue
-            addresses.setdefault(name, source)
+            if name not in addresses:
+                addresses[name] = learnt[name] = source
             said = sender.receive(name, message, time.monotonic())
-            if name in learnt and any(isinstance(output, Joined) for output in said):
-                addresses[name] = source
+            if addresses[name] == learnt.get(name) and any(isinstance(o, Joined) for o in said):
+                addresses[name] = learnt[name] = source
             outputs += said
         watch(outputs)
-        _wait([wire], sender.deadline)
+        _wait([wire, *also], sender.deadline)
 
 
 def _destinations(
@@ -206,7 +209,7 @@ def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
         yield arrived
 
 
-def _wait(wires: Sequence[Wire], deadline: float | None) -> None:
+def _wait(wires: Sequence[Wire | int], deadline: float | None) -> None:
     """Until something arrives or it is time; not at all when the engine has finished (None)."""
     if deadline is not None:
         select.select(wires, (), (), min(max(deadline - time.monotonic(), 0.0), 1.0))
