@@ -68,7 +68,7 @@ class Agent:
     @property
     def converged(self) -> bool:
         """Whether everything that is wanted is in use, or an operator has decided otherwise."""
-        if self.orders is None:
+        if self.orders is None or not self.orders.complete:
             return False
         for model, wanted in self.orders.wanted.items():
             current = self._content(model)

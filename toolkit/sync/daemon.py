@@ -63,6 +63,8 @@ class Daemon:
         self.why: dict[str, str] = {}
         """MODEL@WANTED -> why there is no such version to send."""
         self.looked = False
+        self.reporting: set[str] = set()
+        """Clouds that have reported to us."""
         self._failure: BaseException | None = None
         self._flush()
 
@@ -97,12 +99,14 @@ class Daemon:
     def report(self, cloud: str, holdings: dict[str, Holding]) -> dict[str, Any]:
         """A cloud says what it has; return what it is to have, and from where it comes."""
         self._engine.heard(self.now, cloud, holdings)
+        self.reporting.add(cloud)
         self._news.set()
         wanted = self._desired().get(cloud, {})
         standings = [s for s in self._engine.standings(self.now) if s.cloud == cloud]
         busy = any(s.stage not in DONE | {Stage.GIVEN_UP} for s in standings)
         return {
             "keep": self.config.keep,
+            "complete": self.looked and wanted.keys() == self.config.clouds[cloud].keys(),
             "again": SOON if busy or not self.looked else LATER,
             "wanted": {
                 model: {"version": t.version, "content": t.content} for model, t in wanted.items()
@@ -113,6 +117,10 @@ class Daemon:
                 if cloud in process.job.clouds and process.port is not None
             ],
         }
+
+    def wake(self) -> None:
+        """Let `run` look at once whether it is to end."""
+        self._news.set()
 
     def knows(self, cloud: str) -> bool:
         return cloud in self.config.clouds

@@ -42,6 +42,8 @@ class Orders:
     """Everything that a cloud is to do."""
 
     keep: int
+    complete: bool
+    """Whether the repository has found all that it is to have us have."""
     again: float
     """Seconds after which to report again."""
     wanted: Mapping[str, Wanted]
@@ -57,9 +59,10 @@ def parse_orders(document: Any) -> Orders:  # noqa: ANN401 - JSON
         }
         offers = tuple(_offer(told) for told in document["sessions"])
         keep, again = int(document["keep"]), float(document["again"])
+        complete = bool(document["complete"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WireError(f"the repository's answer is not understood: {error}") from None
-    return Orders(max(1, keep), min(max(again, 0.1), 300.0), wanted, offers)
+    return Orders(max(1, keep), complete, min(max(again, 0.1), 300.0), wanted, offers)
 
 
 def _offer(told: Any) -> Offer:  # noqa: ANN401 - JSON
