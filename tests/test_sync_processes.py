@@ -1,4 +1,4 @@
-"""`llmsync sync` over loopback with real processes: versions, deltas, switches, kills, rollbacks."""
+"""`llmsync sync` over loopback, real processes: versions, deltas, switches, kills, rollbacks."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Site:
 
     def configure(self, **more: object) -> None:
         document = {
-            "repository": "models", "state": "state", "window": "200ms", "settle": "200ms",
+            "repository": "models", "state": "state", "window": "5s", "settle": "200ms",
             "interval": "100ms", "timeout": "5s", "rate": "500M",
             "retry": {"first": "200ms", "most": "1s"},
             "models": {"llama": {}},
@@ -187,11 +187,17 @@ V2 = second()
 CHANGED = 2 * BLOCK + len(V2["config.json"])
 
 
-def test_a_new_version_travels_as_what_changed_and_is_switched_everywhere(site: Site) -> None:
+@pytest.mark.parametrize("multicast", [False, True])
+def test_a_new_version_travels_as_what_changed_and_is_switched_everywhere(
+    site: Site, multicast: bool
+) -> None:
     site.put("v1", V1)
-    site.configure()
+    port = free_port()
+    group = {"group": f"239.255.80.1:{port}", "interface": "127.0.0.1"} if multicast else {}
+    site.configure(**group)
     serve = site.serve()
-    site.agents()
+    for name in ("fra", "lon", "hel"):
+        site.agent(name, "--interface", "127.0.0.1")
     wait_for(lambda: site.all_use("v1"))
     assert [site.files(n) for n in ("fra", "lon", "hel")] == [V1] * 3
     site.put("v2", V2)
@@ -240,11 +246,10 @@ def test_rollback_stays_until_it_is_released(site: Site) -> None:
     ]  # fmt: skip
     assert site.call("rollback", "llama", *store, "--release").returncode == 0
     wait_for(lambda: site.all_use("v3", "fra"))
-    wait_for(lambda: "v1 is removed" in agent.said())
-    assert [v["version"] for v in json.loads(site.call("versions", *store, "-o", "json").stdout)] == [
-        "v2", "v3",
-    ]  # fmt: skip
-    (site.folder / "fra/llama/versions/v2/model.bin").write_bytes(b"spoiled")
+    wait_for(lambda: "v2 is removed" in agent.said())
+    left = json.loads(site.call("versions", *store, "-o", "json").stdout)
+    assert [v["version"] for v in left] == ["v1", "v3"], "the one in use before stays"
+    (site.folder / "fra/llama/versions/v1/model.bin").write_bytes(b"spoiled")
     spoiled = site.call("versions", "llama", *store, "--verify")
     assert spoiled.returncode == 1
     assert "model.bin: has 7 bytes" in spoiled.stderr
@@ -378,9 +383,9 @@ def test_serve_says_all_that_is_wrong_before_it_begins(site: Site) -> None:
     refused = site.call(*command)
     assert refused.returncode == 2
     assert "windw: unknown key (did you mean 'window'?)" in refused.stderr
-    assert "models: no such folder" in refused.stderr
-    site.models.mkdir()
     site.configure()
+    assert "models: no such folder" in site.call(*command).stderr
+    site.models.mkdir()
     assert "clouds must prove who they are" in site.call(*command[:2]).stderr
     site.serve()
     wait_for((site.folder / "state/journal").exists)

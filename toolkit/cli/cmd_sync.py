@@ -120,10 +120,11 @@ def _versions(args: argparse.Namespace) -> int:
     for model in models:
         current, pinned = store.current(model), store.pinned(model)
         for stored in store.versions(model):
+            delivered = datetime.fromtimestamp(stored.delivered, UTC).isoformat("T", "seconds")
             entry: dict[str, Any] = {
                 "model": model, "version": stored.version, "current": stored.version == current,
                 "pinned": pinned and stored.version == current, "content": stored.content,
-                "delivered": datetime.fromtimestamp(stored.delivered, UTC).isoformat("T", "seconds"),
+                "delivered": delivered,
             }  # fmt: skip
             if args.verify:
                 with store.lease(model, stored.version) as files:

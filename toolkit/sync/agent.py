@@ -16,7 +16,9 @@ from toolkit.sync.orders import Offer, Orders, parse_orders
 from toolkit.sync.store import Store
 from toolkit.sync.taking import Taking
 
-FIRST_WAIT, LONGEST_WAIT = 1.0, 15.0
+LONG_ANSWER = 5.0
+"""Seconds that a report may wait for its answer, while there is nothing to do."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 5.0
 """Seconds between tries while the repository cannot be reached."""
 
 
@@ -45,6 +47,8 @@ class Agent:
         """Sessions that we took part in to their end."""
         self._news = threading.Event()
         self._stopped = False
+        self._changed = False
+        """The last orders have changed what is in use."""
         self._wait = FIRST_WAIT
 
     def run(self, until: Callable[[Agent], bool]) -> None:
@@ -67,8 +71,9 @@ class Agent:
 
     @property
     def converged(self) -> bool:
-        """Whether everything that is wanted is in use, or an operator has decided otherwise."""
-        if self.orders is None or not self.orders.complete:
+        """Whether everything that is wanted is in use, or an operator has decided otherwise, and
+        the repository has been told so."""
+        if self.orders is None or not self.orders.complete or self._changed:
             return False
         for model, wanted in self.orders.wanted.items():
             current = self._content(model)
@@ -97,8 +102,8 @@ class Agent:
             self._say(f"{self._client.url}: answers again")
         self.unreachable, self._wait = None, FIRST_WAIT
         self.orders = orders
-        changed = self._obey(orders)
-        return 0.0 if changed else orders.again
+        self._changed = self._obey(orders)
+        return 0.0 if self._changed else orders.again
 
     def report(self) -> dict[str, Any]:
         """What the store holds."""
@@ -109,7 +114,9 @@ class Agent:
                 "held": [s.content for s in self._store.versions(model)],
                 "pinned": self._store.pinned(model),
             }
-        return {"models": models}
+        known = self._ended | {t.offer.session for t in self._takings.values()}
+        wait = 0.0 if self._takings or self.orders is None else LONG_ANSWER
+        return {"models": models, "sessions": sorted(known), "wait": wait}
 
     def _content(self, model: str) -> str | None:
         current = self._store.current(model)

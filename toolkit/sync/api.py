@@ -26,6 +26,8 @@ from toolkit.sync.daemon import Daemon
 from toolkit.sync.model import Holding, is_model
 
 MAX_HELD = 1000
+MAX_WAIT = 12.0
+"""Seconds; less than the patience of clients and of the middleware."""
 
 
 def application(access: Access, daemon: Daemon) -> web.Application:
@@ -38,7 +40,9 @@ def application(access: Access, daemon: Daemon) -> web.Application:
             raise Refusal(HTTPStatus.FORBIDDEN, f"you are not {cloud!r}")
         if not daemon.knows(cloud):
             raise Refusal(HTTPStatus.NOT_FOUND, f"the sync file names no cloud {cloud!r}")
-        return web.json_response(daemon.report(cloud, parse_report(await _body(request))))
+        body = await _body(request)
+        joined, wait = parse_patience(body)
+        return web.json_response(await daemon.report(cloud, parse_report(body), joined, wait))
 
     async def status(request: web.Request) -> web.Response:
         access.require(request, frozenset({Role.READER, Role.OPERATOR}))
@@ -97,6 +101,18 @@ def parse_report(document: object) -> dict[str, Holding]:
             '"pinned": BOOLEAN}}}',
         ) from None
     return found
+
+
+def parse_patience(document: object) -> tuple[frozenset[int], float]:
+    """Return the sessions that a cloud knows of, and how long it waits for an answer."""
+    try:
+        sessions: Any = document["sessions"] if isinstance(document, dict) else None
+        wait: Any = document["wait"] if isinstance(document, dict) else None
+        return frozenset(map(int, sessions)), min(max(float(wait), 0.0), MAX_WAIT)
+    except (KeyError, TypeError, ValueError):
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, 'a report has "sessions": [NUMBER] and "wait": SECONDS'
+        ) from None
 
 
 def _content(value: object) -> str:

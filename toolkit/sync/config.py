@@ -24,6 +24,7 @@ from toolkit.inventory.suggestion import suggest
 from toolkit.sync.declared import SECTIONS, CloudBody, ModelBody, RetryBody, SettingsBody
 from toolkit.sync.model import Rules, is_model
 
+LEAST_PRESENCE = 15.0
 B = TypeVar("B", bound=Body)
 
 
@@ -242,6 +243,9 @@ class _Reader:
         if body.group is not None and not _multicast(body.group):
             what = f"{quoted(body.group)} is not a multicast group"
             self.problems.append(settings.problem(what, "like 239.255.80.1:4600", at="group"))
+        if body.presence < LEAST_PRESENCE:
+            what = f"clouds report less often than every {body.presence:g} s"
+            self.problems.append(settings.problem(what, "15s or more", at="presence"))
         if body.ports is not None and body.ports[1] - body.ports[0] + 1 < body.sessions:
             what = f"there are fewer ports than the {body.sessions} sessions at a time"
             self.problems.append(settings.problem(what, "", at="ports"))

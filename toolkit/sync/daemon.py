@@ -11,7 +11,7 @@ import ipaddress
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from toolkit.sync.config import Config
 from toolkit.sync.engine import Engine
 from toolkit.sync.job import Job
 from toolkit.sync.journal import Journal
-from toolkit.sync.model import Abort, Holding, Stage, Standing, Start, Target
+from toolkit.sync.model import NOTHING, Abort, Holding, Stage, Standing, Start, Target
 from toolkit.sync.process import SessionProcess
 from toolkit.sync.repository import Repository
 
-SOON, LATER = 0.5, 5.0
-"""Seconds after which a cloud is to report again: while it lacks something, and else."""
+SOON, NEXT = 0.5, 0.1
+"""Seconds after which a cloud is to report again: while it lacks something, and else (its report is
+then answered when there is something to do)."""
 GATHER = 3.0
 """Seconds that a session waits for those of its clouds that have not joined."""
 DONE = frozenset({Stage.CURRENT, Stage.PINNED})
@@ -59,10 +60,12 @@ class Daemon:
         """Session -> which of the groups it has."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._targets: dict[tuple[str, str], Target] = {}
         self.why: dict[str, str] = {}
         """MODEL@WANTED -> why there is no such version to send."""
         self.looked = False
+        self._ending = False
         self.reporting: set[str] = set()
         """Clouds that have reported to us."""
         self._failure: BaseException | None = None
@@ -89,6 +92,7 @@ class Daemon:
                     await asyncio.wait_for(self._news.wait(), wait)
                 self._news.clear()
         finally:
+            self._ending = True
             watching.cancel()
             for process in self._processes.values():
                 process.stop()
@@ -96,18 +100,44 @@ class Daemon:
 
     # ----- what the API asks
 
-    def report(self, cloud: str, holdings: dict[str, Holding]) -> dict[str, Any]:
-        """A cloud says what it has; return what it is to have, and from where it comes."""
+    async def report(
+        self, cloud: str, holdings: dict[str, Holding], joined: Collection[int], wait: float
+    ) -> dict[str, Any]:
+        """A cloud says what it has, and which sessions it knows of; return what it is to have, and
+        from where it comes: at once when that asks for something, else after `wait` seconds."""
         self._engine.heard(self.now, cloud, holdings)
         self.reporting.add(cloud)
+        self._tell()
+        until = time.monotonic() + wait
+        while True:
+            answer = self._orders(cloud)
+            left = until - time.monotonic()
+            fresh = any(o["session"] not in joined for o in answer["sessions"])
+            switch = any(
+                holdings.get(model, NOTHING).current != wanted["content"]
+                and wanted["content"] in holdings.get(model, NOTHING).held
+                and not holdings.get(model, NOTHING).pinned
+                for model, wanted in answer["wanted"].items()
+            )
+            if fresh or switch or left <= 0:
+                return answer
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left)
+
+    def _tell(self) -> None:
+        """There is news, for `run` and for all that wait for orders."""
         self._news.set()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _orders(self, cloud: str) -> dict[str, Any]:
         wanted = self._desired().get(cloud, {})
         standings = [s for s in self._engine.standings(self.now) if s.cloud == cloud]
         busy = any(s.stage not in DONE | {Stage.GIVEN_UP} for s in standings)
         return {
             "keep": self.config.keep,
             "complete": self.looked and wanted.keys() == self.config.clouds[cloud].keys(),
-            "again": SOON if busy or not self.looked else LATER,
+            "again": SOON if busy or not self.looked else NEXT,
             "wanted": {
                 model: {"version": t.version, "content": t.content} for model, t in wanted.items()
             },
@@ -137,6 +167,7 @@ class Daemon:
         over = DONE | {Stage.GIVEN_UP}
         return (
             self.looked
+            and not self.why
             and not self._engine.running
             and all(s.stage in over for s in self.standings())
         )
@@ -193,7 +224,7 @@ class Daemon:
                         self._say(f"{version}: not taken: {why}")
                 self._want()
                 self.looked = True
-                self._news.set()
+                self._tell()
             await asyncio.sleep(self.config.interval)
 
     def _want(self) -> None:
@@ -238,10 +269,14 @@ class Daemon:
                     self._processes[session].stop()
 
     def _start(self, session: int, target: Target, clouds: tuple[str, ...]) -> None:
+        path = self._repository.path(target.model, target.version)
+        if path is None:
+            self._engine.ended(self.now, session, dict.fromkeys(clouds, f"{target} has gone"))
+            return
         self._say(f"session {session}: {target} to {', '.join(clouds)}")
         slot = min(set(range(self.config.rules.sessions)) - set(self._slots.values()))
         job = Job(
-            path=str(self._repository.path(target.model, target.version)), name=str(target),
+            path=str(path), name=str(target), content=target.content,
             digests=str(self.config.state / "digests"), key=str(self._key),
             tsi=int.from_bytes(os.urandom(4)) or 1, clouds=clouds,
             symbol=self.config.coding.symbol, rate=target.rate, gather=GATHER,
@@ -251,7 +286,7 @@ class Daemon:
             interface=self.config.interface,
         )  # fmt: skip
         self._slots[session] = slot
-        process = self._processes[session] = SessionProcess(job, self._news.set)
+        process = self._processes[session] = SessionProcess(job, self._tell)
         task = asyncio.create_task(self._see_through(session, target, process))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -263,10 +298,12 @@ class Daemon:
             raise
         except Exception as error:  # noqa: BLE001 - `run` raises it where somebody sees it
             self._failure = error
-            self._news.set()
+            self._tell()
             return
         finally:
             del self._processes[session], self._slots[session]
+        if self._ending:
+            return  # The next engine finds it running, and nobody is blamed.
         self._engine.ended(self.now, session, outcome.why)
         self._flush()
         have = [cloud for cloud, why in outcome.why.items() if not why]
@@ -278,7 +315,7 @@ class Daemon:
         for cloud, why in outcome.why.items():
             if why:
                 self._say(f"session {session}: {cloud} has not got it: {why}")
-        self._news.set()
+        self._tell()
 
     def _flush(self) -> None:
         self._journal.write(self._engine.records)

@@ -19,6 +19,8 @@ class Job:
     """Folder of the version."""
     name: str
     """MODEL@VERSION: the manifest's name."""
+    content: str
+    """What is to be in it."""
     digests: str
     """Folder of the digest cache."""
     key: str

@@ -68,9 +68,10 @@ class Repository:
         version, why = self._settling.resolve(self._scan, model, wanted)
         return (None if version is None else (version, self._settling.taken[model, version])), why
 
-    def path(self, model: str, version: str) -> Path:
-        """Where a version's files are."""
-        return self._scan.versions[model, version].path
+    def path(self, model: str, version: str) -> Path | None:
+        """Where a version's files are; None: they have gone."""
+        found = self._scan.versions.get((model, version))
+        return None if found is None else found.path
 
     def remember(self) -> None:
         """Write down what `latest` means."""
@@ -84,19 +85,13 @@ class Repository:
         try:
             source = open_version(found.path, self.coding, f"{key[0]}@{key[1]}", self.cache)
             _check_shards(found.path)
-            content = blake3()
-            for entry, path in sorted(
-                zip(source.manifest.files, source.paths, strict=True), key=lambda p: p[0].path
-            ):
-                part = cut(entry.size, self.coding.symbol, self.coding.block, sealed=False)
-                whole = self.cache.digests(path, part).whole
-                content.update(f"{entry.path}\0{entry.size}\0".encode() + whole)
+            content = content_of(source, self.cache)
         except ProblemsError as error:
             self._settling.refuse(key, found.marks, str(error.problems[0]))
         except (DeliveryError, OSError) as error:
             self._settling.why[key] = str(error)
         else:
-            taken = Taken(content.hexdigest(), source.manifest.size, found.marks)
+            taken = Taken(content, source.manifest.size, found.marks)
             self._settling.take(key, taken)
 
     def _remember(self) -> None:
@@ -123,6 +118,18 @@ class Repository:
 def open_version(path: Path, coding: Coding, name: str, cache: DigestCache) -> FileSource:
     """Return a version as a Source, read only as far as the cache does not know it."""
     return open_source(path, coding, name, digest_blocks=cache.blocks)
+
+
+def content_of(source: FileSource, cache: DigestCache) -> str:
+    """Return the digest over paths and bytes of a version's files, in hexadecimal."""
+    content = blake3()
+    files = zip(source.manifest.files, source.paths, strict=True)
+    for entry, path in sorted(files, key=lambda pair: pair[0].path):
+        coding = source.manifest.coding
+        part = cut(entry.size, coding.symbol, coding.block, sealed=source.manifest.sealed)
+        whole = cache.digests(path, part).whole
+        content.update(f"{entry.path}\0{entry.size}\0".encode() + whole)
+    return str(content.hexdigest())
 
 
 def _check_shards(folder: Path) -> None:

@@ -17,10 +17,10 @@ from toolkit.delivery.events import Joined, SenderOutput, Settled
 from toolkit.delivery.keys import sending_key
 from toolkit.delivery.model import Coding, Session
 from toolkit.delivery.sender import Sender
-from toolkit.errors import EnvironmentProblem, ToolkitError
+from toolkit.errors import DeliveryError, EnvironmentProblem, ToolkitError
 from toolkit.sync.digests import DigestCache
 from toolkit.sync.job import Job, line
-from toolkit.sync.repository import open_version
+from toolkit.sync.repository import content_of, open_version
 from toolkit.transport import address, udp
 
 PROGRESS_EVERY = 1.0
@@ -60,7 +60,10 @@ def _tell(text: str) -> None:
 
 def _run(job: Job, stopped: threading.Event) -> None:
     coding = Coding(symbol=job.symbol)
-    source = open_version(Path(job.path), coding, job.name, DigestCache(Path(job.digests)))
+    cache = DigestCache(Path(job.digests))
+    source = open_version(Path(job.path), coding, job.name, cache)
+    if content_of(source, cache) != job.content:
+        raise DeliveryError(f"{job.path}: is not what it was when the session was decided on")
     key, _ = sending_key(Path(job.key))
     session = Session(
         name=job.name, tsi=job.tsi, key=key, rate=job.rate, gather=job.gather, timeout=job.timeout
