@@ -14,6 +14,7 @@ from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import (
     MANIFEST_TOI,
     OpenedManifest,
+    UnreadableError,
     UntrustedError,
     open_manifest,
 )
@@ -24,7 +25,7 @@ FDT_TOI = 0
 MAX_SIZE = 64 * 2**20
 """Bytes of an FDT Instance or a manifest at most."""
 MAX_UNTRUSTED = 3
-"""Manifests of other signers that may come before the sender itself is held to be at fault."""
+"""Manifests of other signers, or versions, that may come before the sender is held at fault."""
 MAX_REFUSED = 64
 """The same for manifests that are damaged or forged."""
 
@@ -99,7 +100,7 @@ class Bootstrap:
         except WireError as error:
             self._forget(toi)
             self.refused += 1
-            self._untrusted += isinstance(error, UntrustedError)
+            self._untrusted += isinstance(error, UntrustedError | UnreadableError)
             self.reason = str(error)
 
     def _forget(self, toi: int) -> None:

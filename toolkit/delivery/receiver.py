@@ -31,6 +31,7 @@ from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.ports import Sink
 from toolkit.delivery.reporting import MAX_POLL, Reporting
 from toolkit.delivery.silence import closed, silent, unheard
+from toolkit.delivery.versions import SPOKEN, Speaks
 from toolkit.errors import DeliveryError, ToolkitError, WireError
 
 JOIN_INTERVAL = 0.1, 2.0
@@ -60,6 +61,7 @@ class Receiver:
     `chance`: numbers in [0, 1) for jitter.  `tsi`: None: that of the sender it joins.
     `timeout`: seconds of silence after which it gives up.  `memory`: bytes of open blocks.
     `socket_room`: bytes of packets that wait for it without loss; None: as many as are sent.
+    `speaks`: versions of control messages and of manifests.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Receiver:
         timeout: float = 30.0,
         memory: int = 256 * 2**20,
         socket_room: int | None = None,
+        speaks: Speaks = SPOKEN,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -102,6 +105,9 @@ class Receiver:
         self._last_words: Body | None = None
         self._said = 0
         self._closed_at = math.inf
+        self._speaks = speaks
+        self._refused = ""
+        """Why the sender says that it does not serve us."""
 
     # ----- what a runtime calls
 
@@ -185,9 +191,10 @@ class Receiver:
         if self.state is State.CLOSING:
             return out + (self._say_last(now) if now >= self._retry.due else [])
         if now >= self._closed_at:
-            if self._heard < self._closed_at - CLOSE_GRACE / 2:
+            refused = self._refused and self._first_byte is None
+            if refused or self._heard < self._closed_at - CLOSE_GRACE / 2:
                 self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
-                return out + self._fail(closed(), now)
+                return out + self._fail(closed(self._refused), now)
             self._closed_at = math.inf
         if now >= self._heard + self._timeout:
             self._said = LAST_WORDS - 1
@@ -231,7 +238,7 @@ class Receiver:
     def _introduce(self, now: float) -> list[Output]:
         self._retry.said(now)
         if self._catalog is None:
-            return [self._message(Join())]
+            return [self._message(Join(speaks=self._speaks))]
         return [self._message(have) for have in self._catalog.haves()]
 
     # ----- packets
@@ -240,7 +247,7 @@ class Receiver:
         """Every packet that is not plain data of a known file."""
         try:
             header, at = wire.parse(datagram)
-            poll = header.poll()
+            poll, refusal = header.poll(), header.refusal()
             instance, fti = header.fdt_instance(), header.fti()
             symbol = None
             if len(datagram) > at:
@@ -258,7 +265,10 @@ class Receiver:
             if poll is not None and self._last_words is not None:
                 return [self._message(self._last_words)]
             return self._ignore("already done")
-        if header.close_session:
+        ours = refusal is not None and refusal.name == self.name
+        if refusal is not None and ours:
+            self._refused = refusal.reason or "it does not say why"
+        if header.close_session or ours:
             # Not proof of anything, it could be forged: wait whether more comes.
             self._closed_at = min(self._closed_at, now + CLOSE_GRACE)
             return []
@@ -342,6 +352,8 @@ class Receiver:
     def _on_poll(self, toi: int, poll: wire.Poll, now: float) -> list[Output]:
         if poll.count > MAX_POLL:
             return self._ignore(f"a poll for {poll.count} blocks")
+        if poll.version not in self._speaks.control:
+            return self._ignore(f"a poll of control version {poll.version}")
         if poll.poll_id == 0:
             return self._introduce(now) if poll.count else []
         if toi >= FIRST_TOI:
