@@ -108,11 +108,12 @@ def test_any_bytes_are_an_envelope_or_refused(data: bytes) -> None:
         {"files": [{"path": "x", "root": "00" * 31, "size": 1}]},
         {"files": [{"path": "x", "root": "00" * 32, "size": -1}]},
         {"files": [{"path": "x", "root": "00" * 32, "size": True}]},
+        {"sealed": "rot13"}, {"serial": -1}, {"serial": 1 << 63}, {"serial": "1"},
     ],
 )  # fmt: skip
 def test_a_signature_does_not_excuse_a_malformed_manifest(change: dict[str, object]) -> None:
     class Forged(Manifest):
-        def encode(self) -> bytes:
+        def encode(self, serial: int = 0) -> bytes:
             return json.dumps(json.loads(Manifest.encode(self)) | change).encode()
 
     forged = Forged(name="m", coding=CODING, files=manifest("a").files)

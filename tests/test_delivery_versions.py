@@ -73,7 +73,7 @@ def test_ends_with_a_version_in_common_deliver(
         (V1, Speaks(manifest=Span(2, 3)), "the manifest has version 1, it reads 2 to 3"),
     ],
 )
-def test_an_end_without_one_is_refused_and_both_say_why(
+def test_an_end_without_one_is_rejected_and_both_say_why(
     sender: Speaks, receiver: Speaks, reason: str, targeted: bool
 ) -> None:
     net = peers(sender, fra=receiver, targeted=targeted)
@@ -81,25 +81,25 @@ def test_an_end_without_one_is_refused_and_both_say_why(
     (result,) = net.sender.results()
     assert result.standing is Standing.FAILED
     assert reason in result.reason
-    assert f"the sender refuses this receiver: {reason}" in failure(net, "fra")
+    assert f"the sender rejects this receiver: {reason}" in failure(net, "fra")
     assert "bring both ends to the same release" in failure(net, "fra")
     assert net.sinks["fra"].placed is None
     assert net.sender.tally.packets == 0, "it was sent something all the same"
 
 
 @pytest.mark.parametrize("targeted", [True, False])
-def test_a_refused_receiver_does_not_hold_up_the_others(targeted: bool) -> None:
+def test_a_rejected_receiver_does_not_hold_up_the_others(targeted: bool) -> None:
     net = peers(V1, fra=V2_ONLY, lon=V1, targeted=targeted)
     net.run()
     assert standings(net) == {"fra": Standing.FAILED, "lon": Standing.COMPLETE}
     assert net.sinks["lon"].placed == FILES
     if targeted:
-        assert "refuses this receiver" in failure(net, "fra")
+        assert "rejects this receiver" in failure(net, "fra")
     else:  # It overhears what the other is sent, and may use it.
         assert net.sinks["fra"].placed in (FILES, None)
 
 
-def test_a_refused_receiver_is_served_after_its_update() -> None:
+def test_a_rejected_receiver_is_served_after_its_update() -> None:
     net = peers(V1, fra=V2_ONLY, lon=V1)
     net.rate = 1
     net.at(0.05, lambda: net.kill("fra"))
@@ -110,14 +110,14 @@ def test_a_refused_receiver_is_served_after_its_update() -> None:
     assert net.sinks["lon"].placed == FILES
 
 
-def test_a_receiver_of_an_earlier_release_knows_no_refusal_and_ends_at_flag_a() -> None:
+def test_a_receiver_of_an_earlier_release_knows_no_rejection_and_ends_at_flag_a() -> None:
     net = peers(V2_ONLY, fra=V1)
     arrive = net._arrive
 
     def blind(name: str, datagram: bytes) -> None:
         """As a program that skips the extension: it sees a packet without it."""
         header, at = wire.parse(datagram)
-        kept = tuple(e for e in header.extensions if e.het != wire.EXT_REFUSAL)
+        kept = tuple(e for e in header.extensions if e.het != wire.EXT_REJECTION)
         arrive(name, replace(header, extensions=kept).encode() + datagram[at:])
 
     net._arrive = blind  # type: ignore[method-assign]
@@ -125,13 +125,13 @@ def test_a_receiver_of_an_earlier_release_knows_no_refusal_and_ends_at_flag_a() 
     assert "closed the session before it was complete" in failure(net, "fra")
 
 
-def test_a_refusal_of_another_or_behind_data_is_nothing() -> None:
+def test_a_rejection_of_another_or_behind_data_is_nothing() -> None:
     net = peers(V1, fra=V1)
     session = net.sender.session
 
     def forge(name: str) -> None:
-        refusal = wire.Refusal(name=name, reason="forged").extension()
-        header = wire.Header(tsi=session.tsi, toi=1, extensions=(refusal,))
+        rejection = wire.Rejection(name=name, reason="forged").extension()
+        header = wire.Header(tsi=session.tsi, toi=1, extensions=(rejection,))
         for receiver in net.receivers.values():
             receiver.receive(header.encode(), net.now)
 
@@ -194,19 +194,19 @@ def test_a_join_of_the_future_may_say_more() -> None:
     assert said.body == Join(speaks=V1_TO_3)
 
 
-def test_a_refusal_is_read_as_it_was_written() -> None:
+def test_a_rejection_is_read_as_it_was_written() -> None:
     # HET 98, HEL 5: a name of 3 octets, the reason, padding.
-    refusal = wire.Refusal(name="fra", reason="too old, sorry")
-    content = refusal.extension().encode()
+    rejection = wire.Rejection(name="fra", reason="too old, sorry")
+    content = rejection.extension().encode()
     assert content == bytes([98, 5, 3]) + b"fratoo old, sorry"
-    header = wire.Header(tsi=7, toi=1, extensions=(refusal.extension(),))
-    assert wire.parse(header.encode())[0].refusal() == refusal
-    long = wire.Refusal(name="x" * 255, reason="y" * 5000)
+    header = wire.Header(tsi=7, toi=1, extensions=(rejection.extension(),))
+    assert wire.parse(header.encode())[0].rejection() == rejection
+    long = wire.Rejection(name="x" * 255, reason="y" * 5000)
     parsed = wire.parse(wire.Header(tsi=7, toi=1, extensions=(long.extension(),)).encode())[0]
-    assert parsed.refusal() == wire.Refusal(name="x" * 255, reason="y" * 400)
+    assert parsed.rejection() == wire.Rejection(name="x" * 255, reason="y" * 400)
     bad = wire.Header(tsi=7, toi=1, extensions=(wire.Extension(98, b"\xff\x00"),))
-    with pytest.raises(WireError, match="EXT_REFUSAL: the name does not fit"):
-        bad.refusal()
+    with pytest.raises(WireError, match="EXT_REJECTION: the name does not fit"):
+        bad.rejection()
 
 
 def test_a_session_speaks_the_highest_version_of_all() -> None:

@@ -16,24 +16,29 @@ from toolkit.delivery.manifest import (
     OpenedManifest,
     UnreadableError,
     UntrustedError,
-    open_manifest,
 )
+from toolkit.delivery.model import Counters
+from toolkit.delivery.refusal import Refusal
+from toolkit.delivery.sealing import SealError
+from toolkit.delivery.trust import Trust, kind_of
 from toolkit.delivery.wire import Fti
 from toolkit.errors import WireError
 
 FDT_TOI = 0
 MAX_SIZE = 64 * 2**20
-"""Bytes of an FDT Instance or a manifest at most."""
+"""Bytes of a manifest at most."""
 MAX_UNTRUSTED = 3
 """Manifests of other signers, or versions, that may come before the sender is held at fault."""
 MAX_REFUSED = 64
 """The same for manifests that are damaged or forged."""
+MAX_FDT = 16 * 2**20
+"""Bytes of an FDT Instance at most: it lists 50,000 files and more."""
 
 
 class Bootstrap:
     """The two objects that lead to the manifest."""
 
-    def __init__(self, trusted: bytes | None) -> None:
+    def __init__(self, trust: Trust, counters: Counters) -> None:
         self.envelope = b""
         self.refused = 0
         """Times that an FDT or a manifest was complete and could not be believed."""
@@ -41,7 +46,8 @@ class Bootstrap:
         self.reason = ""
         """Why the last one was refused."""
         self.opened: OpenedManifest | None = None
-        self._trusted = trusted
+        self._trust = trust
+        self._counters = counters
         self._instance: int | None = None
         self._fti: dict[int, Fti] = {}
         self._buffers = Buffers(2 * MAX_SIZE)
@@ -63,7 +69,10 @@ class Bootstrap:
         if fti == self._fti.get(toi):
             return
         self._forget(toi)
-        if 0 < fti.transfer_length <= MAX_SIZE and 1 <= fti.block <= 255 and fti.symbol:
+        limit = MAX_FDT if toi == FDT_TOI else MAX_SIZE
+        if not (0 < fti.transfer_length <= limit and 1 <= fti.block <= 255 and fti.symbol):
+            self._counters.refuse(Refusal.EXCESS)
+        else:
             part = Partition(fti.transfer_length, fti.symbol, fti.block)
             self._fti[toi] = fti
             self._assemblies[toi] = Assembly(toi, part, self._buffers)
@@ -84,6 +93,11 @@ class Bootstrap:
                 self._complete(toi, bytes(self._content.pop(toi)))
         return verdict
 
+    @property
+    def memory(self) -> int:
+        """Bytes that are held for what is not believed yet."""
+        return self._buffers.used + sum(map(len, self._content.values()))
+
     def lacks(self, toi: int, first: int, count: int) -> bytes | None:
         """As Assembly.lacks; None for an object of which nothing is known."""
         assembly = self._assemblies.get(toi)
@@ -95,13 +109,13 @@ class Bootstrap:
                 if MANIFEST_TOI not in [f.toi for f in parse_fdt(content).files]:
                     raise WireError("FDT: it lists no manifest")
             else:
-                self.opened = open_manifest(content, self._trusted)
-                self.envelope = content
+                self.opened, self.envelope = self._trust.open(content)
         except WireError as error:
             self._forget(toi)
             self.refused += 1
-            self._untrusted += isinstance(error, UntrustedError | UnreadableError)
+            self._untrusted += isinstance(error, UntrustedError | UnreadableError | SealError)
             self.reason = str(error)
+            self._counters.refuse(kind_of(error))
 
     def _forget(self, toi: int) -> None:
         assembly = self._assemblies.pop(toi, None)

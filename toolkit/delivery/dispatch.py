@@ -23,7 +23,7 @@ from toolkit.delivery.model import Session, Standing
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Round
 from toolkit.delivery.versions import Agreement
-from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Extension, Header, Poll, Refusal
+from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Extension, Header, Poll, Rejection
 
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it is not waited for any more."""
@@ -112,10 +112,10 @@ class Dispatch:
         asked = poll if version == poll.version else replace(poll, version=version)
         self._say(mask, toi, asked.extension(), close=False)
 
-    def close(self, mask: int, refusal: Refusal | None = None, *, over: bool = True) -> None:
-        """End the session for some, or only say who is refused (`over` False)."""
-        if over or refusal:
-            extensions = () if refusal is None else (refusal.extension(),)
+    def close(self, mask: int, rejection: Rejection | None = None, *, over: bool = True) -> None:
+        """End the session for some, or only say who is rejected (`over` False)."""
+        if over or rejection:
+            extensions = () if rejection is None else (rejection.extension(),)
             self._say(mask, MANIFEST_TOI, *extensions, close=over)
 
     def _say(self, mask: int, toi: int, *extensions: Extension, close: bool) -> None:

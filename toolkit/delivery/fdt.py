@@ -19,6 +19,8 @@ from toolkit.errors import WireError
 
 NAMESPACE = "urn:IETF:metadata:2005:FLUTE:FDT"
 MANIFEST_LOCATION = "urn:llmsync:manifest"
+MAX_ELEMENTS = 1 << 18
+"""Nobody signs an FDT Instance: what is made of it in memory is bounded."""
 NEVER = 0xFFFFFFFF
 """Expires, as an NTP time in seconds: an instance holds for as long as its session lives."""
 
@@ -70,9 +72,11 @@ def session_files(manifest: Manifest, envelope: Fti) -> list[FdtFile]:
     ]
     for item in manifest.objects():
         path = quote(manifest.files[item.file].path)
+        location = f"file:///{path}" if item.is_data else f"urn:llmsync:digests:{path}"
         files.append(
             FdtFile(
-                location=f"file:///{path}" if item.is_data else f"urn:llmsync:digests:{path}",
+                # The FDT is in the clear: file names of a sealed session are not in it.
+                location=f"urn:llmsync:object:{item.toi}" if manifest.sealed else location,
                 toi=item.toi,
                 fti=object_fti(coding, item.partition.length),
             )
@@ -116,6 +120,10 @@ def _shared(fti: Fti) -> dict[str, str]:
 
 def parse_fdt(data: bytes) -> Instance:
     """Return the FDT Instance that `data` is."""
+    if b"\0" in data:
+        raise WireError("FDT: it is not in UTF-8")  # In UTF-16 what follows would be overlooked.
+    if data.count(b"<") > MAX_ELEMENTS:
+        raise WireError(f"FDT: it has more than {MAX_ELEMENTS} elements")
     if b"<!" in data.replace(b"<!--", b""):
         raise WireError("FDT: it has a document type or entity declaration")
     try:

@@ -32,7 +32,7 @@ class Member:
     joined: float | None = None
     completed: float | None = None
     reason: str = ""
-    refused: bool = False
+    rejected: bool = False
     """It was not let in: `reason` says why."""
     receipt: Receipt | None = None
     lost: int = 0

@@ -32,13 +32,14 @@ from toolkit.delivery.model import (
     Transmission,
 )
 from toolkit.delivery.monitor import Monitor
-from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
+from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
 from toolkit.delivery.pacing import Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
+from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
 from toolkit.delivery.versions import SPOKEN
-from toolkit.delivery.wire import Poll, Refusal
+from toolkit.delivery.wire import Poll, Rejection
 from toolkit.errors import DeliveryError, WireError
 
 STILL_HERE = Poll(poll_id=0, first=0, count=0)
@@ -54,6 +55,7 @@ class Sender:
         if len(set(receivers)) != len(receivers) or not receivers:
             raise ValueError("receivers are at least one, and each is named once")
         self.session = session
+        source = travelling(session, source)
         self.manifest = source.manifest
         self.failure: DeliveryError | None = None
         """Why the session was broken off."""
@@ -145,12 +147,13 @@ class Sender:
         except WireError as error:
             return [Ignored(str(error))]
         if parsed.name != receiver or receiver not in self._numbers:
-            return [Ignored(f"{parsed.name!r} is not a receiver of this session")]
+            return [Ignored(f"{parsed.name!r} is not a receiver of this session", Refusal.STRANGER)]
         if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
-            return [Ignored(f"TSI {parsed.tsi} is not that of this session, or it is over")]
+            reason = f"TSI {parsed.tsi} is not that of this session, or it is over"
+            return [Ignored(reason, Refusal.OTHER_SESSION)]
         member = self._members[self._numbers[receiver]]
         if member.joined is not None and newer(member.incarnation, parsed.incarnation):
-            return [Ignored(f"{receiver} said that before it was started again")]
+            return [Ignored(f"{receiver} said that before it was started again", Refusal.STALE)]
         self._dispatch.idle = False
         return self._handle(member, parsed, now)
 
@@ -196,12 +199,12 @@ class Sender:
             if isinstance(body, Report):
                 # It hears what others are sent and believes that we know it.
                 self._dispatch.urge(1 << member.bit, MANIFEST_TOI, INTRODUCE_YOURSELF)
-                return [Ignored(f"{member.name} has not joined")]
+                return [Ignored(f"{member.name} has not joined", Refusal.CONTRADICTION)]
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
             speaks = body.speaks if isinstance(body, Join) else SPOKEN
             if problem := self._dispatch.agreement.join(member.bit, speaks):
-                member.refused = True
+                member.rejected = True
                 return out + self._settle(member, Standing.FAILED, problem)
         member.heard = now
         match body:
@@ -223,7 +226,7 @@ class Sender:
         self._ledger.forget(member.bit)
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
-        member.completed, member.given_up, member.refused = None, False, False
+        member.completed, member.given_up, member.rejected = None, False, False
         member.told = bytearray(2 * len(self.manifest.files))
         self._dispatch.flow.wait_for(member.bit)
 
@@ -287,7 +290,8 @@ class Sender:
         segment = poll.segment
         asked = (segment.item.toi, segment.first, segment.count)
         if asked != (report.toi, report.first, len(report.lacks)):
-            return [Ignored(f"{member.name} reported on something else than it was asked")]
+            reason = f"{member.name} reported on something else than it was asked"
+            return [Ignored(reason, Refusal.CONTRADICTION)]
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
@@ -324,7 +328,7 @@ class Sender:
 
     def _gives_up(self, member: Member) -> float:
         """When a receiver that is silent until then is given up."""
-        since = member.heard if member.active else self.started or 0.0
+        since = member.heard if member.active else max(member.heard, self.started or 0.0)
         return since + self.session.timeout
 
     def _gather(self, now: float) -> None:
@@ -375,8 +379,8 @@ class Sender:
         Where packets cannot be addressed that would close it for all: it waits until the end.
         """
         over = self._dispatch.everybody is None or all(m.settled for m in self._members)
-        refusal = Refusal(name=member.name, reason=member.reason) if member.refused else None
-        self._dispatch.close(1 << member.bit, refusal, over=over)
+        rejection = Rejection(name=member.name, reason=member.reason) if member.rejected else None
+        self._dispatch.close(1 << member.bit, rejection, over=over)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""

@@ -35,7 +35,7 @@ FEC_SMALL_BLOCK = 129
 """Small Block Systematic (RFC 5445 section 5); instance 0 is Reed-Solomon, RFC 5510 section 7."""
 
 EXT_FTI = 64
-EXT_REFUSAL = 98
+EXT_REJECTION = 98
 EXT_POLL = 99
 """Ours, in the protocol instantiation's range; others skip them.  docs/reference/delivery.md"""
 EXT_FDT = 192
@@ -127,7 +127,7 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Rejection:
     """The sender cannot serve the receiver of this name."""
 
     name: str
@@ -136,7 +136,7 @@ class Refusal:
     def extension(self) -> Extension:
         name, reason = self.name.encode(), self.reason.encode()[:400]
         content = bytes([len(name)]) + name + reason
-        return Extension(EXT_REFUSAL, content + bytes(-(len(content) + 2) % 4))
+        return Extension(EXT_REJECTION, content + bytes(-(len(content) + 2) % 4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,18 +223,18 @@ class Header:
         version, poll_id, first, count = _POLL.unpack(found.content)
         return Poll(poll_id=poll_id, first=first, count=count, version=version or 1)
 
-    def refusal(self) -> Refusal | None:
-        found = self.extension(EXT_REFUSAL)
+    def rejection(self) -> Rejection | None:
+        found = self.extension(EXT_REJECTION)
         if found is None:
             return None
         length = found.content[0]
         if length >= len(found.content):
-            raise WireError("EXT_REFUSAL: the name does not fit it")
+            raise WireError("EXT_REJECTION: the name does not fit it")
         text = [found.content[1 : 1 + length], found.content[1 + length :].rstrip(b"\0")]
         name, reason = (
             "".join(c for c in t.decode(errors="replace") if c.isprintable()) for t in text
         )
-        return Refusal(name=name, reason=reason)
+        return Rejection(name=name, reason=reason)
 
 
 def fdt_extension(instance: int) -> Extension:
