@@ -160,7 +160,7 @@ def test_a_signed_manifest_of_a_later_version_is_an_end_with_its_reason(
     """A sender that does not negotiate, and signs what this release cannot read."""
     seal = manifest.seal
 
-    def later(found: manifest.Manifest, key: object) -> bytes:
+    def later(found: manifest.Manifest, *_: object) -> bytes:
         envelope = json.loads(seal(found, KEY))
         payload = base64.b64decode(envelope["payload"]).replace(b'"version":1', b'"version":2')
         envelope["payload"] = base64.b64encode(payload).decode()
