@@ -45,7 +45,9 @@ class Norm:
             getattr(self._library, name).restype = c.c_bool
         self.instance = c.c_void_p(self._library.NormCreateInstance(c.c_bool(False)))
         self.session = c.c_void_p(
-            self._library.NormCreateSession(self.instance, GROUP, c.c_uint16(PORT), c.c_uint32(node))
+            self._library.NormCreateSession(
+                self.instance, GROUP, c.c_uint16(PORT), c.c_uint32(node)
+            )
         )
         self("NormSetMulticastInterface", b"eth")
         del address
