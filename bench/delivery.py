@@ -228,7 +228,7 @@ def main() -> int:
                     scout = ring if scout.source == ring.source else scout
                     for loss in args.loss:
                         row = cell(ring, scout, loss, args.tools, full=args.full)
-                        rows.append(row)  # noqa: PERF401 - each is told when it is there
+                        rows.append(row)
         for mtu in args.mtu if not args.no_unicast else ():
             with arena.Arena(unicast.RECEIVERS, mtu) as place:
                 ring = files.ring(place, 256 if args.full else 64)
