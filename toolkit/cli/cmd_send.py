@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
+from toolkit.cli.receipt_files import add_receipts, keep_receipts
+from toolkit.cli.serving import add_service, add_watching
 from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from toolkit.delivery.events import SenderOutput
     from toolkit.delivery.sender import Sender
 
 CONTROL_PORT = 4400
@@ -60,6 +62,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--gather", type=float, default=2.0, metavar="SECONDS",
         help="so long the first receivers wait for the others (default: %(default)s)",
     )  # fmt: skip
+    add_service(parser)
+    add_watching(parser)
+    add_receipts(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -86,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _send(args: argparse.Namespace) -> int:
+    from toolkit.cli.serving import Watch
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
@@ -94,13 +100,14 @@ def _send(args: argparse.Namespace) -> int:
 
     addresses = _receivers(args.to)
     for name, found in addresses.items():
-        if found is None and not args.group:
+        if found is None and not args.group and not args.service:
             raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
     known = _known(addresses)
     group = address.resolve(args.group) if args.group else None
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
     lost, rate = parse_share(args.loss), parse_rate(args.rate)
+    announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
     except ValueError as error:
@@ -127,22 +134,11 @@ def _send(args: argparse.Namespace) -> int:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
         begin = time.monotonic()
-        udp.run_sender(sender, names, wire, known, group, _tell)
+        with Watch(args, sender, source, known, names, group, sock) as watch:
+            udp.run_sender(sender, names, wire, known, group, watch, watch.bells)
+            watch.ended()
+    keep_receipts(args, sender, watch.began)
     return _finish(sender, time.monotonic() - begin, args.format)
-
-
-def _tell(outputs: list[SenderOutput]) -> None:
-    from toolkit.delivery.events import Joined, Settled
-
-    for output in outputs:
-        match output:
-            case Joined(receiver=name):
-                say(f"{name}: joined")
-            case Settled(result=result):
-                said = f": {result.reason}" if result.reason else ""
-                say(f"{result.receiver}: {result.standing}{said}")
-            case _:
-                pass
 
 
 def _finish(sender: Sender, seconds: float, form: str) -> int:
@@ -151,9 +147,10 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
         "seconds": round(seconds, 3),
-        "packets": sender.packets,
-        "repairs": sender.repairs,
-        "late": sender.late,
+        "packets": sender.tally.packets,
+        "repairs": sender.tally.repairs,
+        "late": sender.tally.late,
+        "bytes_read": sender.bytes_read,
         "notes": list(sender.notes),
         "receivers": [
             {

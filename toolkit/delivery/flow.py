@@ -42,6 +42,7 @@ class Flow:
         self._heard = np.zeros(receivers, np.int64)
         """Positions that were confirmed."""
         self._room = np.full(receivers, FIRST_ROOM, np.int64)
+        self._spoke = np.zeros(receivers, bool)
         self._rtt = np.full(receivers, math.inf)
         """The shortest round-trip time seen, seconds."""
         self._headroom = np.zeros(receivers, np.int64)
@@ -60,6 +61,17 @@ class Flow:
         self._every = FIRST_ROOM // MARKS
         self._next = 1
 
+    def grow(self, receivers: int) -> None:
+        """There are `receivers` receivers now; never fewer than before."""
+        more = receivers - len(self._heard)
+        if more > 0:
+            self._heard = np.append(self._heard, np.zeros(more, np.int64))
+            self._room = np.append(self._room, np.full(more, FIRST_ROOM, np.int64))
+            self._spoke = np.append(self._spoke, np.zeros(more, bool))
+            self._rtt = np.append(self._rtt, np.full(more, math.inf))
+            self._headroom = np.append(self._headroom, np.zeros(more, np.int64))
+            self._waited = np.append(self._waited, np.zeros(more, bool))
+
     @property
     def blocked(self) -> bool:
         """Nothing may be sent before somebody is heard."""
@@ -74,6 +86,10 @@ class Flow:
     def slowest(self) -> int | None:
         """Bit number of the receiver that is furthest behind of those that are waited for."""
         return min(self._held, key=self._reach, default=None)
+
+    def room(self, bit: int) -> int | None:
+        """Bytes of room that a receiver has said it has; None: it was not heard yet."""
+        return int(self._room[bit]) if self._spoke[bit] else None
 
     def waits_for(self, bit: int) -> bool:
         """Whether the sender waits for this receiver."""
@@ -123,7 +139,7 @@ class Flow:
 
     def confirm(self, bit: int, position: int, room: int) -> None:
         """A receiver has dealt with all that was sent before `position`, and says its room."""
-        self._room[bit] = room
+        self._room[bit], self._spoke[bit] = room, True
         self._heard[bit] = max(int(self._heard[bit]), position)
         self._headroom[bit] = self._reach(bit) - self.sent
         self._limit_end()

@@ -13,7 +13,6 @@ so a slow or silent one never holds up the others; it gets what it missed later,
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from toolkit.delivery import control
@@ -32,9 +31,13 @@ from toolkit.delivery.model import (
     Standing,
     Transmission,
 )
-from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
+from toolkit.delivery.monitor import Monitor
+from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
 from toolkit.delivery.pacing import Pacer
 from toolkit.delivery.ports import Source
+from toolkit.delivery.progress import SessionProgress
+from toolkit.delivery.refusal import Refusal
+from toolkit.delivery.tally import Tally
 from toolkit.delivery.wire import Header, Poll
 from toolkit.errors import DeliveryError, WireError
 
@@ -51,6 +54,7 @@ class Sender:
         if len(set(receivers)) != len(receivers) or not receivers:
             raise ValueError("receivers are at least one, and each is named once")
         self.session = session
+        source = travelling(session, source)
         self.manifest = source.manifest
         self.failure: DeliveryError | None = None
         """Why the session was broken off."""
@@ -64,10 +68,8 @@ class Sender:
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
-        self._sent: Counter[int] = Counter()
-        """Mask -> packets with a payload."""
-        self._repaired: Counter[int] = Counter()
-        self._late = 0
+        self.tally = Tally()
+        self._monitor = Monitor(session, self.manifest, self._ledger, self._dispatch, self.tally)
 
     # ----- what a runtime calls
 
@@ -132,11 +134,7 @@ class Sender:
                     break
                 burst = found
                 budget -= burst.symbols
-                self._sent[burst.mask] += burst.symbols
-                if burst.repair:
-                    self._repaired[burst.mask] += burst.symbols
-                if burst.late:
-                    self._late += burst.symbols
+                self.tally.add(burst)
             pacer.spend(burst.size)
             out.append(burst)
         return out
@@ -148,12 +146,13 @@ class Sender:
         except WireError as error:
             return [Ignored(str(error))]
         if parsed.name != receiver or receiver not in self._numbers:
-            return [Ignored(f"{parsed.name!r} is not a receiver of this session")]
+            return [Ignored(f"{parsed.name!r} is not a receiver of this session", Refusal.STRANGER)]
         if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
-            return [Ignored(f"TSI {parsed.tsi} is not that of this session, or it is over")]
+            reason = f"TSI {parsed.tsi} is not that of this session, or it is over"
+            return [Ignored(reason, Refusal.OTHER_SESSION)]
         member = self._members[self._numbers[receiver]]
         if member.joined is not None and newer(member.incarnation, parsed.incarnation):
-            return [Ignored(f"{receiver} said that before it was started again")]
+            return [Ignored(f"{receiver} said that before it was started again", Refusal.STALE)]
         self._dispatch.idle = False
         return self._handle(member, parsed, now)
 
@@ -162,40 +161,30 @@ class Sender:
         return [self._result(member) for member in self._members]
 
     @property
-    def packets(self) -> int:
-        """Packets with a payload that were sent for the first time."""
-        return self._sent.total() - self._repaired.total() - self._late
-
-    @property
-    def repairs(self) -> int:
-        """Packets sent for receivers that reported a lack of what had been sent to them."""
-        return self._repaired.total()
-
-    @property
-    def late(self) -> int:
-        """Packets sent again, for receivers that were not there the first time."""
-        return self._late
-
-    @property
     def bytes_read(self) -> int:
         """Bytes that were read from the source: its size, unless receivers came late."""
         return self._dispatch.bytes_read
 
+    def progress(self, now: float) -> SessionProgress:
+        """Return how it stands; to be asked a few times a second."""
+        return self._monitor.progress(
+            self._members, 0.0 if self.started is None else now - self.started, now,
+            [self._result(m) for m in self._members], finished=self.finished,
+            failure="" if self.failure is None else str(self.failure),
+        )  # fmt: skip
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
-        if self._dispatch.everybody is not None and self.repairs:
+        if self._dispatch.everybody is not None and self.tally.repairs:
             return (
                 "packets could not be addressed (imposition by the router): "
-                f"{self.repairs} repair packets went to every receiver",
+                f"{self.tally.repairs} repair packets went to every receiver",
             )
         return ()
 
     def _result(self, member: Member) -> ReceiverResult:
-        bit = 1 << member.bit
-        packets = sum(n for mask, n in self._sent.items() if mask & bit)
-        repairs = sum(n for mask, n in self._repaired.items() if mask & bit)
-        return member.result(self.started or 0.0, packets, repairs)
+        return member.result(self.started or 0.0, *self.tally.addressed(member.bit))
 
     # ----- messages
 
@@ -209,7 +198,7 @@ class Sender:
             if isinstance(body, Report):
                 # It hears what others are sent and believes that we know it.
                 self._dispatch.urge(1 << member.bit, MANIFEST_TOI, INTRODUCE_YOURSELF)
-                return [Ignored(f"{member.name} has not joined")]
+                return [Ignored(f"{member.name} has not joined", Refusal.CONTRADICTION)]
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
         member.heard = now
@@ -277,10 +266,10 @@ class Sender:
         """A receiver says what it holds of object `number`."""
         bit, first_time = member.bit, not member.told[number]
         member.told[number] = 1
-        if state == control.HAVE_ALL:
-            return
         for segment in self._ledger.by_toi[FIRST_TOI + number]:
-            if first_time and state == control.HAVE_NOTHING:
+            if state == control.HAVE_ALL:
+                self._ledger.reported(segment, bit, 0)
+            elif first_time and state == control.HAVE_NOTHING:
                 self._ledger.want(segment, bit, None)
             elif not (segment.pending | segment.flight) >> bit & 1:
                 self._ledger.ask(segment, bit)
@@ -296,7 +285,8 @@ class Sender:
         segment = poll.segment
         asked = (segment.item.toi, segment.first, segment.count)
         if asked != (report.toi, report.first, len(report.lacks)):
-            return [Ignored(f"{member.name} reported on something else than it was asked")]
+            reason = f"{member.name} reported on something else than it was asked"
+            return [Ignored(reason, Refusal.CONTRADICTION)]
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
@@ -333,7 +323,7 @@ class Sender:
 
     def _gives_up(self, member: Member) -> float:
         """When a receiver that is silent until then is given up."""
-        since = member.heard if member.active else self.started or 0.0
+        since = member.heard if member.active else max(member.heard, self.started or 0.0)
         return since + self.session.timeout
 
     def _gather(self, now: float) -> None:
@@ -390,8 +380,11 @@ class Sender:
             self._dispatch.urgent.append(self._closing(everybody))
 
     def _closing(self, mask: int) -> Burst:
-        header = Header(tsi=self.session.tsi, toi=MANIFEST_TOI, close_session=True).encode()
-        return Burst(mask, header, MANIFEST_TOI)
+        header = Header(
+            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.fec_id,
+            close_session=True,
+        )  # fmt: skip
+        return Burst(mask, header.encode(), MANIFEST_TOI)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""

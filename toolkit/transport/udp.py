@@ -120,11 +120,13 @@ def run_sender(
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
     watch: Callable[[list[SenderOutput]], None],
+    also: Sequence[int] = (),
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
-    where its messages come from.  `watch` is called in every turn.
+    where its messages come from.  `watch` is called in every turn, and at once when one of the
+    file descriptors `also` can be read.
     """
     while not sender.finished:
         now = time.monotonic()
@@ -140,7 +142,7 @@ def run_sender(
             addresses.setdefault(name, source)
             outputs += sender.receive(name, message, time.monotonic())
         watch(outputs)
-        _wait([wire], sender.deadline)
+        _wait([wire, *also], sender.deadline)
 
 
 def _destinations(
@@ -202,7 +204,7 @@ def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
         yield arrived
 
 
-def _wait(wires: Sequence[Wire], deadline: float | None) -> None:
+def _wait(wires: Sequence[Wire | int], deadline: float | None) -> None:
     """Until something arrives or it is time; not at all when the engine has finished (None)."""
     if deadline is not None:
         select.select(wires, (), (), min(max(deadline - time.monotonic(), 0.0), 1.0))
