@@ -168,7 +168,7 @@ class _Teller:
         self._began = datetime.now(UTC)
         self._opened: OpenedManifest | None = None
         self._placed = 0.0
-        self._rate = Rate()
+        self._rate = Rate(self._begin)
         self._receipt: Receipt | None = None
         self._error: ToolkitError | None = None
         self._tensors = 0

@@ -36,6 +36,8 @@ START: Final = 15.0
 _LOG = logging.getLogger("toolkit.service")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
+logging.getLogger("aiohttp").addHandler(logging.NullHandler())
+# What clients do wrong is counted; it is not for the terminal of whoever sends.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +136,12 @@ class Service:
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - it must not end as a thread's traceback
             self._problem = error
         finally:
             self._started.set()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
 
     async def _serve(self) -> None:
         handlers = Handlers(
