@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
@@ -90,6 +91,7 @@ def _receive(args: argparse.Namespace) -> int:
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
     lost = parse_share(args.loss)
+    announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
     folder = FolderSink(args.output)
     tensors = _tensor_sink(folder, args.gpu)
@@ -119,6 +121,7 @@ def _receive(args: argparse.Namespace) -> int:
             args.name, tensors or folder, trusted=trusted,
             incarnation=time.time_ns() // 1_000_000, chance=random.random,
             tsi=None if joined is None else joined.tsi, timeout=args.timeout,
+            socket_room=min(map(address.socket_room, sockets)),
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)

@@ -49,7 +49,8 @@ def keep_receipts(args: argparse.Namespace, sender: Sender, began: datetime) -> 
         role="sender", version=_version(), tsi=sender.session.tsi, manifest=sender.manifest,
         signing_key=key.public_key().public_bytes_raw(), began=_iso(began),
         ended=_iso(datetime.now(UTC)), counters={
-            "packets": sender.packets, "repairs": sender.repairs, "late": sender.late,
+            "packets": sender.tally.packets, "repairs": sender.tally.repairs,
+            "late": sender.tally.late,
             "bytes-read": sender.bytes_read,
         },
     )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from toolkit.delivery.events import SenderOutput
 from toolkit.delivery.members import Member
 from toolkit.delivery.model import ReceiverResult, Standing
-from toolkit.delivery.progress import ReceiverProgress, SessionProgress
+from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.sender import Sender
 from toolkit.errors import DeliveryError
 
@@ -37,23 +37,7 @@ class Steering:
         return self.sender.results()
 
     def progress(self, now: float) -> SessionProgress:
-        sender = self.sender
-        started = sender.started
-        return SessionProgress(
-            delivery=sender.session.name, tsi=sender.session.tsi, size=sender.manifest.size,
-            files=len(sender.manifest.files), elapsed=0.0 if started is None else now - started,
-            rate=sender.session.rate, sending=0.0, packets=sender.packets, repairs=sender.repairs,
-            late=sender.late, bytes_read=sender.bytes_read, receivers=tuple(
-                ReceiverProgress(
-                    receiver=r.receiver, standing=r.standing, why=r.reason,
-                    held=sender.manifest.size if r.complete else 0, packets=r.packets,
-                    repairs=r.repairs, lost=r.lost, joined=r.joined, completed=r.completed,
-                )
-                for r in sender.results()
-            ),
-            finished=sender.finished,
-            failure="" if sender.failure is None else str(sender.failure),
-        )  # fmt: skip
+        return self.sender.progress(now)
 
     def abort(self, reason: str) -> None:
         """End the session for all; nothing is placed anywhere that is not complete."""
@@ -87,4 +71,5 @@ class Steering:
             return False
         sender._members.append(Member(name=receiver, bit=bit, heard=now))
         sender._numbers[receiver] = bit
+        sender._dispatch.flow.grow(bit + 1)
         return True
