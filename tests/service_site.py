@@ -8,7 +8,7 @@ import ipaddress
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,9 +96,9 @@ class Running:
 def make_running(
     names: tuple[str, ...] = ("fra", "lon"), *, tsi: int = 0xBADCAFE, name: str = "model",
     admits: bool = False, regions: dict[str, str] | None = None, seal_key: bytes | None = None,
-    files: dict[str, bytes] | None = None, timeout: float = 60.0,
+    files: dict[str, bytes] | None = None, timeout: float = 60.0, coding: Coding = CODING,
 ) -> Running:  # fmt: skip
-    source = MemorySource(files or FILES, CODING, name)
+    source = MemorySource(files or FILES, coding, name)
     session = Session(name=name, tsi=tsi, key=KEY, timeout=timeout, rate=10_000_000)
     sender = Sender(session, source, names)
     offer = Offer(
@@ -138,6 +138,7 @@ def joined(running: Running, *names: str) -> None:
     for name in names:
         message = Message(tsi=0, incarnation=1, name=name, body=Join())
         assert running.hosted.feed(name, message.encode())
+
     def there() -> set[str]:
         rows = running.hosted.snapshot.progress.receivers
         return {r.receiver for r in rows if r.joined is not None}
@@ -155,7 +156,8 @@ def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
 @dataclass
 class Answer:
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
+    """Case does not matter."""
     body: bytes
 
     def json(self) -> Any:
@@ -190,7 +192,7 @@ class Api:
                     method, self.service.url + path, data=data, headers=told, ssl=self.ssl
                 ) as response,
             ):
-                return Answer(response.status, dict(response.headers), await response.read())
+                return Answer(response.status, response.headers.copy(), await response.read())
 
         answer = asyncio.run(call())
         if known:

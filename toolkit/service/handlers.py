@@ -45,8 +45,11 @@ class Handlers:
     document: bytes
     """OpenAPI."""
     pulse: streams.Pulse = field(default_factory=streams.Pulse)
-    downloads: Downloads = field(default_factory=Downloads)
     watchers: Counter[str] = field(default_factory=Counter)
+    downloads: Downloads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.downloads = Downloads(self.access.refused)
 
     def of(self, route: Route) -> Callable[[web.Request], Any]:
         """Return the handler of `route`, which lets in those who may."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ class Service:
         self._started: threading.Event = threading.Event()
         self._problem: BaseException | None = None
         self._pulse = streams.Pulse()
+        self.watchers: Counter[str] = Counter()
+        """Clients of the event stream: `now`, and those that did not read and were `cut`."""
         self._thread = threading.Thread(target=self._run, name="llmsync-service", daemon=True)
         self._thread.start()
         self._started.wait(START)
@@ -145,7 +148,12 @@ class Service:
 
     async def _serve(self) -> None:
         handlers = Handlers(
-            self.access, lambda: self._hosted, live_page(), _encoded(), pulse=self._pulse
+            self.access,
+            lambda: self._hosted,
+            live_page(),
+            _encoded(),
+            pulse=self._pulse,
+            watchers=self.watchers,
         )
         runner = web.AppRunner(
             application(self.access, handlers), access_log=None, logger=_LOG,
