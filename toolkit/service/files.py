@@ -13,9 +13,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.model import FileEntry
 from toolkit.delivery.ports import Source
+from toolkit.delivery.sealing import Cut
 from toolkit.errors import DeliveryError
 from toolkit.service.access import Refusal
 from toolkit.service.hosted import HostedSession
@@ -84,8 +84,7 @@ class Downloads:
         number: int, span: Span, receiver: str,
     ) -> web.StreamResponse:  # fmt: skip
         manifest = hosted.offer.manifest
-        entry, coding = manifest.files[number], manifest.coding
-        part = Partition(entry.size, coding.symbol, coding.block)
+        part = manifest.cut(manifest.files[number].size)
         loop = asyncio.get_running_loop()
         at = span.first
         block = _block_of(part, at)
@@ -136,7 +135,7 @@ def find(hosted: HostedSession, path: str) -> tuple[int, FileEntry]:
     raise Refusal(HTTPStatus.NOT_FOUND, "the session has no such file (see its manifest)")
 
 
-def _block_of(part: Partition, offset: int) -> int:
+def _block_of(part: Cut, offset: int) -> int:
     low, high = 0, part.blocks - 1
     while low < high:
         middle = (low + high + 1) // 2
