@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from toolkit.delivery.breaker import Limits
 from toolkit.delivery.events import Feedback
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.fec import Partition
@@ -136,6 +137,8 @@ class Net:
     gather: float = 0.5
     timeout: float = 20.0
     window: int = 64 * 2**20
+    limits: Limits = field(default_factory=Limits)
+    """Of the circuit breaker."""
     absent: Sequence[str] = ()
     """Receivers that are not started by `run`."""
 
@@ -145,7 +148,7 @@ class Net:
         self.source = MemorySource(self.files, self.coding)
         session = Session(
             name="model", tsi=7, key=KEY, rate=self.rate, gather=self.gather,
-            timeout=self.timeout, targeted=self.targeted, window=self.window,
+            timeout=self.timeout, targeted=self.targeted, window=self.window, breaker=self.limits,
         )  # fmt: skip
         self.sender = Sender(session, self.source, self.names)
         self.sinks = {name: MemorySink(self.files) for name in self.names}

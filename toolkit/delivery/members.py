@@ -34,6 +34,8 @@ class Member:
     reason: str = ""
     receipt: Receipt | None = None
     lost: int = 0
+    reported: int = 0
+    """Symbols sent to it of which it has said what arrived."""
     outstanding: int = 0
     """Bytes sent to it for which no report has come."""
     polls: int = 0

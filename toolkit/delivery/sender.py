@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from toolkit.delivery import control
+from toolkit.delivery.breaker import Breaker, Reaction, Reading
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
@@ -25,7 +26,7 @@ from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, newer
 from toolkit.delivery.model import ReceiverResult, Session, Standing, Transmission
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
-from toolkit.delivery.pacing import Pacer
+from toolkit.delivery.pacing import Pace, Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.wire import Header, Poll
 from toolkit.errors import DeliveryError, WireError
@@ -53,6 +54,7 @@ class Sender:
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Dispatch(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
+        self._breaker = Breaker(session.breaker, session.timeout)
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
         self._sent: Counter[int] = Counter()
@@ -81,7 +83,7 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        if self._dispatch.urgent or not self._dispatch.idle:
+        if self._dispatch.urgent or not (self._dispatch.idle or self._breaker.silent):
             return self._pacer.next
         dues = [p.due for p in self._dispatch.polls.values()]
         dues += [self._gives_up(m) for m in self._members if not m.settled]
@@ -95,6 +97,8 @@ class Sender:
             self.started = now
         if self.failure is None:
             self._expire(now)
+            if now >= self._breaker.due:
+                self._spare_the_network(now)
         until = self._pacer.until(now)
         out: list[Transmission] = []
         pacer, dispatch, sent, repaired = self._pacer, self._dispatch, self._sent, self._repaired
@@ -102,7 +106,7 @@ class Sender:
         while len(out) < budget and pacer.next <= until:
             if urgent:
                 packet = urgent.popleft()
-            elif self.failure is not None:
+            elif self.failure is not None or self._breaker.silent:
                 break
             else:
                 try:
@@ -113,6 +117,7 @@ class Sender:
                 if found is None:
                     if urgent:
                         continue
+                    pacer.rest(now)
                     break
                 packet = found
                 sent[packet.mask] += 1
@@ -137,6 +142,7 @@ class Sender:
         if member.joined is not None and newer(member.incarnation, parsed.incarnation):
             return [Ignored(f"{receiver} said that before it was started again")]
         self._dispatch.idle = False
+        self._breaker.heard(now)
         return self._handle(member, parsed, now)
 
     def results(self) -> list[ReceiverResult]:
@@ -161,12 +167,28 @@ class Sender:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
+        found = []
         if self._dispatch.everybody is not None and self.repairs:
-            return (
+            found.append(
                 "packets could not be addressed (imposition by the router): "
-                f"{self.repairs} repair packets went to every receiver",
+                f"{self.repairs} repair packets went to every receiver"
             )
-        return ()
+        if self._breaker.trips:
+            found.append(
+                f"the circuit breaker acted {self._breaker.trips} times, the rate at the end was "
+                f"{self._pacer.rate} bit/s: {self._breaker.why}"
+            )
+        return tuple(found)
+
+    @property
+    def pace(self) -> Pace:
+        """The rate that was asked for and the one that came of it."""
+        return self._pacer.pace()
+
+    @property
+    def trips(self) -> int:
+        """How often the circuit breaker has acted."""
+        return self._breaker.trips
 
     def _result(self, member: Member) -> ReceiverResult:
         bit = 1 << member.bit
@@ -273,6 +295,8 @@ class Sender:
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
+        if poll.served >> bit & 1:
+            member.reported += poll.missing[bit] // segment.item.partition.symbol
         if any(report.lacks):
             if poll.served >> bit & 1:
                 member.lost += segment.symbols(report.lacks)
@@ -347,6 +371,26 @@ class Sender:
                 mask |= 1 << member.bit
         if mask:
             self._dispatch.urge(mask, MANIFEST_TOI, INTRODUCE_YOURSELF)
+
+    def _spare_the_network(self, now: float) -> None:
+        """Slow down, or end, when (nearly) all receivers lose very much for long (RFC 8084)."""
+        ready = [m for m in self._members if m.standing is Standing.READY]
+        readings = [Reading(m.name, m.reported, m.lost) for m in ready]
+        well = sum(m.standing is Standing.COMPLETE for m in self._members)
+        sending = any(m.outstanding for m in ready)
+        match self._breaker.judge(now, readings, well=well, sending=sending):
+            case Reaction.SLOW_DOWN:
+                self._pacer.change(max(self._pacer.rate // 2, 1))
+            case Reaction.END:
+                self._break_off(
+                    DeliveryError(
+                        f"{self.session.name}: stopped by the circuit breaker at "
+                        f"{self._pacer.rate} bit/s: {self._breaker.why} (receivers keep what they "
+                        "have: start again with a lower --rate, or give this traffic more room)"
+                    )
+                )
+            case _:
+                pass
 
     # ----- the end of it
 
