@@ -42,12 +42,19 @@ class MemorySource:
         )
         self.manifest = Manifest(name=name, coding=coding, files=entries)
 
-    def read_block(self, file: int, block: int) -> bytes:
+    def read_into(self, file: int, block: int, buffer: memoryview) -> None:
         if (file, block) in self.changed:
             raise DeliveryError("model: changed while it was being sent")
         entry, coding = self.manifest.files[file], self.manifest.coding
         part = Partition(entry.size, coding.symbol, coding.block)
-        return self.files[entry.path][part.offset(block) :][: part.size(block)]
+        buffer[:] = self.files[entry.path][part.offset(block) :][: part.size(block)]
+
+    def read_block(self, file: int, block: int) -> bytes:
+        """A block on its own, for tests of sinks."""
+        entry, coding = self.manifest.files[file], self.manifest.coding
+        buffer = bytearray(Partition(entry.size, coding.symbol, coding.block).size(block))
+        self.read_into(file, block, memoryview(buffer))
+        return bytes(buffer)
 
 
 def _digests(content: bytes, coding: Coding) -> bytes:

@@ -202,18 +202,18 @@ def test_a_source_that_changes_while_it_is_sent_ends_with_nothing_placed(
 ) -> None:
     copy = tmp_path / "model.safetensors"
     shutil.copy(model, copy)
-    read_block = FileSource.read_block
+    read_into = FileSource.read_into
 
-    def change_then_read(self: FileSource, file: int, block: int) -> bytes:
+    def change_then_read(self: FileSource, file: int, block: int, buffer: memoryview) -> None:
         if block == 3:
             with copy.open("r+b") as stream:
                 stream.seek(-8, 2)
                 stream.write(b"changed!")
                 stream.seek(3 * 1024 * 1024)
                 stream.write(b"changed!")
-        return read_block(self, file, block)
+        read_into(self, file, block, buffer)
 
-    monkeypatch.setattr(FileSource, "read_block", change_then_read)
+    monkeypatch.setattr(FileSource, "read_into", change_then_read)
     code, out, _ = run(capsys, tmp_path, "--model", str(copy), "--keep")
     assert code == ExitCode.ROLLED_BACK
     assert "changed while it was being sent" in out

@@ -149,5 +149,5 @@ def test_an_interval_lasts_until_enough_is_known() -> None:
     "wrong", [{"excess": 0}, {"share": 2}, {"interval": 0}, {"intervals": 0}, {"halvings": -1}]
 )
 def test_limits_that_mean_nothing_cannot_be_made(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="excess and share|positive"):
+    with pytest.raises(ValueError, match=r"excess and share|positive"):
         Limits(**wrong)  # type: ignore[arg-type]

@@ -146,7 +146,7 @@ def _tell(outputs: list[SenderOutput]) -> None:
 
 
 def _finish(sender: Sender, seconds: float, form: str) -> int:
-    results = sender.results()
+    results, pace = sender.results(), sender.pace
     document: dict[str, Any] = {
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
@@ -154,6 +154,12 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
         "packets": sender.packets,
         "repairs": sender.repairs,
         "late": sender.late,
+        "rate": sender.session.rate,
+        "pace": {
+            "rate": pace.rate, "achieved": round(pace.achieved), "drift": round(pace.drift, 6),
+            "busy": round(pace.busy, 3), "behind": round(pace.behind, 6),
+        },
+        "breaker_trips": sender.trips,
         "notes": list(sender.notes),
         "receivers": [
             {

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from toolkit.delivery.ledger import Ledger, Segment, bits
+from toolkit.delivery.blocks import Blocks
+from toolkit.delivery.burst import Burst
+from toolkit.delivery.ledger import SEGMENT_SIZE, Ledger, Segment, bits
 from toolkit.delivery.members import MAX_POLLS, MAX_RTO, Member, OpenPoll
-from toolkit.delivery.model import Session, Standing, Transmission
+from toolkit.delivery.model import Session, Standing
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Round
 from toolkit.delivery.wire import Header, Poll
@@ -26,7 +28,7 @@ class Dispatch:
     ) -> None:
         self.polls: dict[int, OpenPoll] = {}
         """By poll id."""
-        self.urgent: deque[Transmission] = deque()
+        self.urgent: deque[Burst] = deque()
         """Packets without a payload; they go first."""
         self.idle = False
         """Nothing can be sent until something is heard or a timer fires."""
@@ -35,28 +37,41 @@ class Dispatch:
         self.everybody = None if session.targeted else (1 << len(members)) - 1
         """Mask of every packet where packets cannot be addressed."""
         self._session = session
-        self._source = source
+        self._blocks = Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
         self._parity = source.manifest.coding.parity
         self._ledger = ledger
         self._members = members
         self._round: Round | None = None
-        self._packets: Iterator[Transmission] = iter(())
+        self._bursts: Iterator[Burst] = iter(())
+        self._rest: Burst | None = None
+        """What is left of the burst under way; its mask is of those it serves."""
         self._repairs: deque[Segment] = deque()
         self._cursor = 0
         self._next_poll = 1
 
-    def next(self, now: float) -> Transmission | None:
-        """Return the next packet with a payload; None: see `urgent`, or nothing can be sent.
+    def next(self, now: float, limit: int) -> Burst | None:
+        """Return the next packets with a payload, `limit` at most; None: see `urgent`, or nothing
+        can be sent.
 
         Raises DeliveryError when the source is not what it was.
         """
         while not self.urgent:
-            packet = next(self._packets, None)
-            if packet is not None:
-                return packet
-            if not self._next_round(now):
-                return None
+            burst = self._rest or next(self._bursts, None)
+            if burst is None:
+                if not self._next_round(now):
+                    return None
+                continue
+            self._rest = None
+            mask = burst.mask if self._round is None else burst.mask & self._round.targets
+            if mask:
+                found, self._rest = burst.split(limit)
+                return found._replace(mask=self.everybody or mask)
         return None
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that were read from the source."""
+        return self._blocks.bytes_read
 
     def begun(self) -> bool:
         """Whether any file, or the digests of one, has been sent to anybody."""
@@ -65,9 +80,7 @@ class Dispatch:
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
         header = Header(tsi=self._session.tsi, toi=toi, extensions=(poll.extension(),))
-        self.urgent.append(
-            Transmission(self.everybody or mask, header.encode(), b"", repair=False, toi=toi)
-        )
+        self.urgent.append(Burst(self.everybody or mask, header.encode(), toi))
 
     def answered(self, poll: OpenPoll, member: Member) -> None:
         """A member's answer to a poll is there, or will never be."""
@@ -138,7 +151,7 @@ class Dispatch:
         for bit, missing in turn.missing.items():
             self._members[bit].outstanding += missing
             self._members[bit].polls += 1
-        self._packets = turn.packets(self._read, self._parity, self.everybody)
+        self._bursts = turn.bursts(self._read, self._parity, addressed=self.everybody is None)
         return True
 
     def _choose(self) -> tuple[Segment, int] | None:
@@ -193,9 +206,9 @@ class Dispatch:
         question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
         self.urge(done.targets, segment.item.toi, question)
 
-    def _read(self, segment: Segment, sbn: int) -> bytes:
+    def _read(self, segment: Segment, sbn: int) -> memoryview:
         item = segment.item
+        start, size = item.partition.offset(sbn), item.partition.size(sbn)
         if item.content is None:
-            return self._source.read_block(item.file, sbn)
-        start = item.partition.offset(sbn)
-        return item.content[start : start + item.partition.size(sbn)]
+            return self._blocks.get(item.file, sbn, size)
+        return memoryview(item.content)[start : start + size]

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolkit.delivery.burst import MAX_BURST
+
 QUANTUM = 0.0005
 CATCH_UP = 0.005
-MAX_BURST = 64
-"""Packets that leave at once at most, whatever the rate."""
 _REBASE = 1 << 40
 """Bytes after which counting begins anew, long before a float loses the unit."""
 
@@ -55,7 +55,8 @@ class Pacer:
         self._began: float | None = None
         """When the first packet left; None: none has."""
         self._looked = 0.0
-        """When `until` was called last."""
+        """When `until` was called last, and what it said."""
+        self._until = 0.0
         self._rest: float | None = 0.0
         """Since then there has been nothing to send."""
         self._rested = 0.0
@@ -88,7 +89,14 @@ class Pacer:
             self._start_from(now - CATCH_UP if not resting else now)
         elif resting and self.next < now:
             self._start_from(now)
-        return now + QUANTUM
+        self._until = now + QUANTUM
+        return self._until
+
+    def fits(self, size: int) -> int:
+        """How many packets of `size` bytes one burst may have now: until `next` is past `until`,
+        MAX_BURST at most, 1 at least."""
+        count = int((self._until - self.next) / (size * self._per_byte)) + 1
+        return max(1, min(MAX_BURST, count))
 
     def spend(self, size: int) -> None:
         """So many bytes, a packet or a burst of them, leave now."""
@@ -102,10 +110,6 @@ class Pacer:
         """There is nothing to send: time from now on says nothing about the pace."""
         if self._rest is None:
             self._rest = max(now, self.next)
-
-    def packets(self, size: int) -> int:
-        """How many packets of `size` bytes one burst should have."""
-        return max(1, min(MAX_BURST, self.allowance // max(size, 1)))
 
     def change(self, rate: int) -> None:
         """Go on at another rate."""

@@ -23,8 +23,8 @@ class Source(Protocol):
         """Per file, the digests (32 bytes each) of its source blocks, concatenated."""
         ...
 
-    def read_block(self, file: int, block: int) -> bytes:
-        """Return a source block whose digest has just been checked.
+    def read_into(self, file: int, block: int, buffer: memoryview) -> None:
+        """Fill `buffer` with a source block, whose size it has, and check its digest.
 
         Raises DeliveryError when the file is not what it was when it was scanned.
         """

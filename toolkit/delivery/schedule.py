@@ -14,18 +14,13 @@ everything; a block that is sent whole then serves those, too, that lack only so
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from toolkit.delivery.burst import Burst
 from toolkit.delivery.fec import encode
 from toolkit.delivery.ledger import Segment, bits
-from toolkit.delivery.model import Transmission
-from toolkit.delivery.wire import FEC_NO_CODE
-
-_ID_129 = struct.Struct("!IHH")
-_ID_0 = struct.Struct("!HH")
 
 
 class Round:
@@ -43,22 +38,22 @@ class Round:
         self._lacks = {bit: segment.lacks[bit] for bit in bits(self.served) if bit in segment.lacks}
         self._reported = sum(1 << bit for bit in self._lacks)
 
-    def packets(
-        self, read: Callable[[Segment, int], bytes], parity: int, everybody: int | None
-    ) -> Iterator[Transmission]:
-        """Yield the round's packets.
+    def bursts(
+        self, read: Callable[[Segment, int], memoryview], parity: int, *, addressed: bool
+    ) -> Iterator[Burst]:
+        """Yield the round's packets, a run of one block at a time; masks are of those they serve.
 
         `read(segment, sbn)` returns a block's bytes; `parity`: parity symbols a block may have;
-        `everybody`: the mask of every packet when packets cannot be addressed, else None.
+        `addressed`: packets go to those in their mask and to nobody else.
         """
         for i in range(self.segment.count):
-            whole, lacking = self._wants(i, parity, addressed=everybody is None)
+            whole, lacking = self._wants(i, parity, addressed=addressed)
             if whole or lacking:
                 block = read(self.segment, self.segment.first + i)
                 if whole:
-                    yield from self._source(i, block, whole, everybody)
+                    yield self._source(i, block, whole)
                 if lacking:
-                    yield from self._parity(i, block, lacking, everybody)
+                    yield from self._parity(i, block, lacking)
 
     def _wants(self, i: int, parity: int, *, addressed: bool) -> tuple[int, dict[int, int]]:
         """Who lacks all of block i, and how much the others lack."""
@@ -80,27 +75,17 @@ class Round:
             lacking.clear()
         return whole, lacking
 
-    def _source(
-        self, i: int, block: bytes, whole: int, everybody: int | None
-    ) -> Iterator[Transmission]:
+    def _source(self, i: int, block: memoryview, whole: int) -> Burst:
         item, sbn = self.segment.item, self.segment.first + i
-        k, size = item.partition.k(sbn), item.partition.symbol
-        view, prefix, toi = memoryview(block), item.prefix, item.toi
+        k = item.partition.k(sbn)
         repair = self._sent_before and bool(whole & self._reported)
-        late = self._sent_before and not repair
-        for esi in range(k):
-            mask = whole & self.targets
-            if not mask:
-                return
-            header = prefix + (
-                _ID_0.pack(sbn, esi) if item.fec_id == FEC_NO_CODE else _ID_129.pack(sbn, k, esi)
-            )
-            at = esi * size
-            yield Transmission(everybody or mask, header, view[at : at + size], repair, toi, late)
+        return Burst(
+            mask=whole, prefix=item.prefix, toi=item.toi, repair=repair,
+            late=self._sent_before and not repair, fec_id=item.fec_id, sbn=sbn, k=k, esi=0,
+            symbols=k, symbol=item.partition.symbol, payload=block,
+        )  # fmt: skip
 
-    def _parity(
-        self, i: int, block: bytes, lacking: dict[int, int], everybody: int | None
-    ) -> Iterator[Transmission]:
+    def _parity(self, i: int, block: memoryview, lacking: dict[int, int]) -> Iterator[Burst]:
         segment, item, sbn = self.segment, self.segment.item, self.segment.first + i
         k, size = item.partition.k(sbn), item.partition.symbol
         if segment.parity is None:
@@ -108,10 +93,16 @@ class Round:
         first, count = segment.parity[i], max(lacking.values())
         segment.parity[i] += count
         if len(block) < k * size:
-            block = block.ljust(k * size, b"\0")
+            block = memoryview(bytes(block).ljust(k * size, b"\0"))
         symbols = np.frombuffer(block, np.uint8).reshape(k, size)
-        for j, symbol in enumerate(encode(symbols, range(first, first + count))):
-            mask = sum(1 << bit for bit, lack in lacking.items() if lack > j) & self.targets
-            if mask:
-                header = item.prefix + _ID_129.pack(sbn, k, k + first + j)
-                yield Transmission(everybody or mask, header, symbol, True, item.toi)
+        encoded = memoryview(b"".join(encode(symbols, range(first, first + count))))
+        # Those who lack more than j are the same for every j between two of the numbers reported.
+        done = 0
+        for level in sorted(set(lacking.values())):
+            mask = sum(1 << bit for bit, lack in lacking.items() if lack > done)
+            yield Burst(
+                mask=mask, prefix=item.prefix, toi=item.toi, repair=True, fec_id=item.fec_id,
+                sbn=sbn, k=k, esi=k + first + done, symbols=level - done, symbol=size,
+                payload=encoded[done * size : level * size],
+            )  # fmt: skip
+            done = level

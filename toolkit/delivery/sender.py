@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from toolkit.delivery import control
-from toolkit.delivery.breaker import Breaker, Reaction, Reading
+from toolkit.delivery import control, sparing
+from toolkit.delivery.breaker import Breaker
+from toolkit.delivery.burst import MAX_BURST, Burst
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
@@ -24,7 +25,13 @@ from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, newer
-from toolkit.delivery.model import ReceiverResult, Session, Standing, Transmission
+from toolkit.delivery.model import (
+    HEADER_SIZE,
+    ReceiverResult,
+    Session,
+    Standing,
+    Transmission,
+)
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
 from toolkit.delivery.pacing import Pace, Pacer
 from toolkit.delivery.ports import Source
@@ -55,6 +62,7 @@ class Sender:
         self._dispatch = Dispatch(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
         self._breaker = Breaker(session.breaker, session.timeout)
+        self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
         self._sent: Counter[int] = Counter()
@@ -92,25 +100,32 @@ class Sender:
         return max(min(dues), self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
+        """Return what to send now packet by packet, at most `budget` of them."""
+        return [packet for burst in self.bursts(now, budget) for packet in burst.packets()]
+
+    def bursts(self, now: float, budget: int = 64) -> list[Burst]:
         """Return what to send now, at most `budget` packets."""
         if self.started is None:
             self.started = now
         if self.failure is None:
             self._expire(now)
-            if now >= self._breaker.due:
-                self._spare_the_network(now)
+        if self.failure is None and now >= self._breaker.due:
+            error = sparing.spare(self.session.name, self._breaker, self._pacer, self._members, now)
+            if error is not None:
+                self._break_off(error)
         until = self._pacer.until(now)
-        out: list[Transmission] = []
-        pacer, dispatch, sent, repaired = self._pacer, self._dispatch, self._sent, self._repaired
+        out: list[Burst] = []
+        pacer, dispatch = self._pacer, self._dispatch
         urgent = dispatch.urgent
-        while len(out) < budget and pacer.next <= until:
+        while budget > 0 and pacer.next <= until:
             if urgent:
-                packet = urgent.popleft()
+                burst = urgent.popleft()
+                budget -= 1
             elif self.failure is not None or self._breaker.silent:
                 break
             else:
                 try:
-                    found = dispatch.next(now)
+                    found = dispatch.next(now, min(budget, MAX_BURST, pacer.fits(self._packet)))
                 except DeliveryError as error:
                     self._break_off(error)
                     continue
@@ -119,13 +134,15 @@ class Sender:
                         continue
                     pacer.rest(now)
                     break
-                packet = found
-                sent[packet.mask] += 1
-                if packet.repair:
-                    repaired[packet.mask] += 1
-                self._late += packet.late
-            pacer.spend(len(packet.header) + len(packet.payload))
-            out.append(packet)
+                burst = found
+                budget -= burst.symbols
+                self._sent[burst.mask] += burst.symbols
+                if burst.repair:
+                    self._repaired[burst.mask] += burst.symbols
+                if burst.late:
+                    self._late += burst.symbols
+            pacer.spend(burst.size)
+            out.append(burst)
         return out
 
     def receive(self, receiver: str, message: bytes, now: float) -> list[Output]:
@@ -165,20 +182,15 @@ class Sender:
         return self._late
 
     @property
+    def bytes_read(self) -> int:
+        """Bytes that were read from the source: its size, unless receivers came late."""
+        return self._dispatch.bytes_read
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
-        found = []
-        if self._dispatch.everybody is not None and self.repairs:
-            found.append(
-                "packets could not be addressed (imposition by the router): "
-                f"{self.repairs} repair packets went to every receiver"
-            )
-        if self._breaker.trips:
-            found.append(
-                f"the circuit breaker acted {self._breaker.trips} times, the rate at the end was "
-                f"{self._pacer.rate} bit/s: {self._breaker.why}"
-            )
-        return tuple(found)
+        unaddressed = 0 if self._dispatch.everybody is None else self.repairs
+        return sparing.notes(self._breaker, self._pacer, unaddressed)
 
     @property
     def pace(self) -> Pace:
@@ -372,26 +384,6 @@ class Sender:
         if mask:
             self._dispatch.urge(mask, MANIFEST_TOI, INTRODUCE_YOURSELF)
 
-    def _spare_the_network(self, now: float) -> None:
-        """Slow down, or end, when (nearly) all receivers lose very much for long (RFC 8084)."""
-        ready = [m for m in self._members if m.standing is Standing.READY]
-        readings = [Reading(m.name, m.reported, m.lost) for m in ready]
-        well = sum(m.standing is Standing.COMPLETE for m in self._members)
-        sending = any(m.outstanding for m in ready)
-        match self._breaker.judge(now, readings, well=well, sending=sending):
-            case Reaction.SLOW_DOWN:
-                self._pacer.change(max(self._pacer.rate // 2, 1))
-            case Reaction.END:
-                self._break_off(
-                    DeliveryError(
-                        f"{self.session.name}: stopped by the circuit breaker at "
-                        f"{self._pacer.rate} bit/s: {self._breaker.why} (receivers keep what they "
-                        "have: start again with a lower --rate, or give this traffic more room)"
-                    )
-                )
-            case _:
-                pass
-
     # ----- the end of it
 
     def _acknowledge(self, member: Member) -> None:
@@ -405,9 +397,9 @@ class Sender:
         elif all(m.settled for m in self._members):
             self._dispatch.urgent.append(self._closing(everybody))
 
-    def _closing(self, mask: int) -> Transmission:
+    def _closing(self, mask: int) -> Burst:
         header = Header(tsi=self.session.tsi, toi=MANIFEST_TOI, close_session=True).encode()
-        return Transmission(mask, header, b"", repair=False, toi=MANIFEST_TOI)
+        return Burst(mask, header, MANIFEST_TOI)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""

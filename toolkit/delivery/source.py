@@ -33,18 +33,24 @@ class FileSource:
     """Where each file of the manifest is."""
 
     def read_block(self, file: int, block: int) -> bytes:
+        """Return a source block; see `read_into`."""
+        entry, coding = self.manifest.files[file], self.manifest.coding
+        buffer = bytearray(Partition(entry.size, coding.symbol, coding.block).size(block))
+        self.read_into(file, block, memoryview(buffer))
+        return bytes(buffer)
+
+    def read_into(self, file: int, block: int, buffer: memoryview) -> None:
         entry, coding = self.manifest.files[file], self.manifest.coding
         part = Partition(entry.size, coding.symbol, coding.block)
         wanted = self.digests[file][block * DIGEST_SIZE : (block + 1) * DIGEST_SIZE]
         try:
-            data = _read(self.paths[file], part.offset(block), part.size(block))
+            length = _read_into(self.paths[file], part.offset(block), buffer)
         except OSError as error:
             raise _changed(self.paths[file], error.strerror or str(error)) from None
-        if len(data) != part.size(block):
+        if length != len(buffer):
             raise _changed(self.paths[file], "it is shorter now")
-        if digest(data) != wanted:
+        if digest(buffer) != wanted:
             raise _changed(self.paths[file], f"block {block} differs from what was scanned")
-        return data
 
 
 def open_source(path: Path, coding: Coding, name: str = "") -> FileSource:
@@ -158,6 +164,14 @@ def _read(file: Path, offset: int, length: int) -> bytes:
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(descriptor, length, offset)
+    finally:
+        os.close(descriptor)
+
+
+def _read_into(file: Path, offset: int, buffer: memoryview) -> int:
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.preadv(descriptor, [buffer], offset)
     finally:
         os.close(descriptor)
 
