@@ -9,7 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
+from toolkit.cli.cmd_send import (
+    CONTROL_PORT,
+    add_dscp,
+    add_loss,
+    check_name,
+    parse_marking,
+    parse_share,
+)
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.errors import ExitCode, ToolkitError, UsageError
@@ -52,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
+    add_dscp(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -75,7 +83,7 @@ def _receive(args: argparse.Namespace) -> int:
     check_name("--name", args.name)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
-    lost = parse_share(args.loss)
+    lost, dscp = parse_share(args.loss), parse_marking(args.dscp)
     trusted = trusted_key(args.trust) if args.trust else None
     sink = folder = FolderSink(args.output)
     tensors = _tensor_sink(folder, args.gpu)
@@ -89,6 +97,7 @@ def _receive(args: argparse.Namespace) -> int:
         stack.callback(folder.close)
         folder.prepare()
         sockets = [stack.enter_context(address.bind(address.resolve(args.listen)))]
+        address.mark(sockets[0], dscp)
         if args.group:
             group = address.resolve(args.group)
             if not group.multicast:

@@ -60,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--gather", type=float, default=2.0, metavar="SECONDS",
         help="so long the first receivers wait for the others (default: %(default)s)",
     )  # fmt: skip
+    add_dscp(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -77,6 +78,28 @@ def add_loss(parser: argparse.ArgumentParser) -> None:
         help="lose this share of packets, to try it: 1%% or 0.01",
     )
     parser.add_argument("--seed", type=int, default=0, help="which packets --loss loses")
+
+
+def add_dscp(parser: argparse.ArgumentParser) -> None:
+    """Add how packets are marked."""
+    parser.add_argument(
+        "--dscp", default="le", metavar="NAME|N|off",
+        help="DSCP of our packets, control messages included: le gives way to all other traffic "
+        "(RFC 8622), af11, cs1, 0 to 63; off: unmarked (default: %(default)s)",
+    )  # fmt: skip
+
+
+def parse_marking(text: str) -> int | None:
+    """Return the code point that --dscp names; None: unmarked."""
+    from toolkit.inventory.dscp import NONE, parse_dscp
+    from toolkit.inventory.refusal import Refusal
+
+    word = NONE if text.lower() == "off" else text
+    try:
+        return parse_dscp(int(word) if word.isascii() and word.isdecimal() else word)
+    except Refusal as refusal:
+        remedy = refusal.remedy or "0 to 63"
+        raise UsageError(f"--dscp {text}: {refusal.reason} ({remedy}, or off)") from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,6 +124,7 @@ def _send(args: argparse.Namespace) -> int:
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
     lost, rate = parse_share(args.loss), parse_rate(args.rate)
+    dscp = parse_marking(args.dscp)
     try:
         coding = Coding(symbol=symbol_size(args.payload))
     except ValueError as error:
@@ -120,6 +144,7 @@ def _send(args: argparse.Namespace) -> int:
     names = list(addresses)
     sender = Sender(session, source, names)
     with address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
+        address.mark(sock, dscp)
         if group is not None:
             address.send_from(sock, group, args.interface)
         wire: udp.Wire = udp.SocketWire(sock)
@@ -181,6 +206,13 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
             for r in document["receivers"]
         ]
         print(table(header, rows))
+    for note in sender.notes:
+        say(f"llmsync: {note}")
+    if pace.busy > 1 and pace.drift < -0.02:
+        say(
+            f"llmsync: {pace.achieved / 1e6:.0f} Mbit/s were reached of {pace.rate / 1e6:.0f}: "
+            "this host could not send faster (llmsync doctor says what it lacks)"
+        )
     if sender.failure is not None:
         raise sender.failure
     if all(r.joined is None for r in results):
