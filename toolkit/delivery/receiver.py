@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 from enum import Enum, auto
 
-from toolkit.delivery import events, wire
+from toolkit.delivery import events, probe, wire
 from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.backoff import Backoff
 from toolkit.delivery.bootstrap import Bootstrap
@@ -25,6 +25,7 @@ from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest, open_manifest
 from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.ports import Sink
+from toolkit.delivery.probe import ProbeAnswers
 from toolkit.errors import DeliveryError, IncompleteError, ToolkitError, UnreachableError, WireError
 
 JOIN_INTERVAL = 0.1, 2.0
@@ -99,6 +100,7 @@ class Receiver:
         self._retry = Backoff(*JOIN_INTERVAL, chance)
         self._reports: dict[int, tuple[float, int, int, int]] = {}
         """Poll id -> when to answer, TOI, first block, count."""
+        self._probes = ProbeAnswers(chance)
         self._last_words: Body | None = None
         self._said = 0
         self._closed_at = math.inf
@@ -116,7 +118,7 @@ class Receiver:
             return 0.0
         if self.state is State.ENDED:
             return None
-        due = min(self._retry.due, self._closed_at)
+        due = min(self._retry.due, self._closed_at, self._probes.due)
         if self._reports:
             due = min(due, min(r[0] for r in self._reports.values()))
         if self.state is not State.CLOSING:
@@ -146,6 +148,8 @@ class Receiver:
             return self._start(now)
         due = [poll_id for poll_id, report in self._reports.items() if report[0] <= now]
         out: list[Output] = [self._report(p, *self._reports.pop(p)[1:]) for p in due]
+        if self._probes.due <= now:
+            out.append(self._message(self._probes.answer(now)))
         if self.state is State.ENDED:
             return []
         if self.state is State.CLOSING:
@@ -206,6 +210,10 @@ class Receiver:
         """Every packet that is not plain data of a known file."""
         try:
             header, at = wire.parse(datagram)
+            tried = probe.parse(header)
+            if tried is not None:
+                useless = self._probes.take(tried, len(datagram), now)
+                return self._ignore(useless) if useless else []
             poll = header.poll()
             instance, fti = header.fdt_instance(), header.fti()
             symbol = None
