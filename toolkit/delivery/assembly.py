@@ -15,6 +15,7 @@ import numpy as np
 
 from toolkit.delivery.control import LACKS_ALL
 from toolkit.delivery.fec import Partition, decode
+from toolkit.delivery.memory import Buffer, Slabs
 
 
 class Verdict(IntEnum):
@@ -34,9 +35,9 @@ class OpenBlock:
 
     __slots__ = ("buffer", "got", "have", "k", "parity", "view")
 
-    def __init__(self, buffer: bytearray, k: int) -> None:
+    def __init__(self, buffer: Buffer, k: int) -> None:
         self.buffer = buffer
-        self.view = memoryview(buffer)
+        self.view = buffer.view
         self.k = k
         self.have = bytearray(k)
         """1 per source symbol that is there."""
@@ -53,11 +54,15 @@ class Buffers:
         self.limit = limit
         self.used = 0
         self.evicted = 0
-        self._free: dict[int, list[bytearray]] = {}
+        self._slabs = Slabs()
         self._open: dict[tuple[int, int], tuple[int, Callable[[int], None]]] = {}
         """(TOI, SBN) -> size of its buffer and how to drop it; oldest first."""
 
-    def take(self, toi: int, sbn: int, size: int, drop: Callable[[int], None]) -> bytearray:
+    def peek(self, size: int) -> Buffer:
+        """Return the buffer that the next `take` of this size will return."""
+        return self._slabs.peek(size)
+
+    def take(self, toi: int, sbn: int, size: int, drop: Callable[[int], None]) -> Buffer:
         """Return a buffer of `size` bytes; its content is anything."""
         while self._open and self.used + size > self.limit:
             (_, oldest), (_, drop_oldest) = next(iter(self._open.items()))
@@ -65,22 +70,22 @@ class Buffers:
             self.evicted += 1
         self._open[toi, sbn] = size, drop
         self.used += size
-        free = self._free.get(size)
-        return free.pop() if free else bytearray(size)
+        return self._slabs.take(size)
 
-    def give(self, toi: int, sbn: int, buffer: bytearray) -> None:
+    def give(self, toi: int, sbn: int, buffer: Buffer) -> None:
         """Take a buffer back."""
         del self._open[toi, sbn]
-        self.used -= len(buffer)
-        free = self._free.setdefault(len(buffer), [])
-        if len(free) < 4:
-            free.append(buffer)
+        self.used -= buffer.size
+        self._slabs.free(buffer)
 
 
 class Assembly:
     """One object: which blocks are done, and the open ones."""
 
-    __slots__ = ("_buffers", "_symbol", "blocks", "done", "partition", "remaining", "toi")
+    __slots__ = (
+        "_buffers", "_larger", "_small", "_symbol", "blocks", "done", "partition", "remaining",
+        "toi",
+    )  # fmt: skip
 
     def __init__(self, toi: int, partition: Partition, buffers: Buffers) -> None:
         self.toi = toi
@@ -90,7 +95,12 @@ class Assembly:
         self.remaining = partition.blocks
         self.blocks: dict[int, OpenBlock] = {}
         self._symbol = partition.symbol
+        self._small, self._larger = divmod(partition.symbols, partition.blocks or 1)
         self._buffers = buffers
+
+    def k(self, sbn: int) -> int:
+        """Source symbols of block `sbn`."""
+        return self._small + (sbn < self._larger)
 
     def add(self, sbn: int, sbl: int, esi: int, datagram: bytes | memoryview, at: int) -> Verdict:
         """Take the encoding symbol that begins at `at` of a datagram.
@@ -103,7 +113,7 @@ class Assembly:
                 return Verdict.MISFIT
             if self.done[sbn]:
                 return Verdict.DUPLICATE
-            if sbl not in (self.partition.k(sbn), -1):
+            if sbl not in (self.k(sbn), -1):
                 return Verdict.MISFIT
             block = self._open(sbn)
         k, size = block.k, self._symbol
@@ -132,12 +142,27 @@ class Assembly:
         block.got += 1
         return Verdict.WHOLE if block.got == k else Verdict.TAKEN
 
+    def land(self, sbn: int, esi: int, count: int) -> tuple[Verdict, int]:
+        """Source symbols esi .. esi + count - 1 were put where they belong (see `landing`).
+
+        Returns what became of them, and how many of them were there already.
+        """
+        if self.done[sbn]:
+            return Verdict.DUPLICATE, count
+        block = self.blocks.get(sbn) or self._open(sbn)
+        fresh = min(count, block.k - block.got)
+        if not fresh:
+            return Verdict.DUPLICATE, count
+        block.have[esi : esi + fresh] = b"\1" * fresh
+        block.got += fresh
+        return Verdict.WHOLE if block.got == block.k else Verdict.TAKEN, count - fresh
+
     def solve(self, sbn: int) -> memoryview:
         """Return the source block's bytes, lost symbols decoded; valid until `finish` or `drop`."""
         block = self.blocks[sbn]
         if block.parity:
             lost = [i for i, there in enumerate(block.have) if not there]
-            matrix = np.frombuffer(block.buffer, np.uint8).reshape(block.k, self._symbol)
+            matrix = block.buffer.array.reshape(block.k, self._symbol)
             size = self.partition.size(sbn)
             # A padded last symbol may have brought anything as padding: it counts as zeros.
             block.view[size:] = bytes(len(block.view) - size)
@@ -173,12 +198,11 @@ class Assembly:
         return bytes(found)
 
     def _open(self, sbn: int) -> OpenBlock:
-        k = self.partition.k(sbn)
+        k = self.k(sbn)
         buffer = self._buffers.take(self.toi, sbn, k * self._symbol, self.drop)
         block = self.blocks[sbn] = OpenBlock(buffer, k)
         return block
 
     def _close(self, sbn: int) -> None:
         block = self.blocks.pop(sbn)
-        block.view.release()
         self._buffers.give(self.toi, sbn, block.buffer)

@@ -7,6 +7,7 @@ was handed a block's bytes may use them until FRESH more blocks have been asked 
 
 from __future__ import annotations
 
+from toolkit.delivery.memory import Buffer, Slabs
 from toolkit.delivery.ports import Source
 
 FRESH = 8
@@ -21,9 +22,10 @@ class Blocks:
         """Bytes that were read from the source."""
         self._source = source
         self._limit = limit
-        self._kept: dict[tuple[int, int], bytearray] = {}
+        self._kept: dict[tuple[int, int], Buffer] = {}
         """(file, block) -> its bytes; the one used last comes last."""
         self._size = 0
+        self._slabs = Slabs()
 
     def get(self, file: int, block: int, size: int) -> memoryview:
         """Return a block of `size` bytes.
@@ -33,22 +35,13 @@ class Blocks:
         key = file, block
         found = self._kept.pop(key, None)
         if found is None:
-            found = self._room(size)
-            try:
-                self._source.read_into(file, block, memoryview(found))
-            except BaseException:
-                self._size -= size
-                raise
+            while self._size + size > self._limit and len(self._kept) > FRESH:
+                oldest = self._kept.pop(next(iter(self._kept)))
+                self._size -= oldest.size
+                self._slabs.free(oldest)
+            found = self._slabs.take(size)
+            self._source.read_into(file, block, found.view)
+            self._size += size
             self.bytes_read += size
         self._kept[key] = found
-        return memoryview(found)
-
-    def _room(self, size: int) -> bytearray:
-        """Return a buffer: that of the oldest block when the bound is reached."""
-        while self._size + size > self._limit and len(self._kept) > FRESH:
-            oldest = self._kept.pop(next(iter(self._kept)))
-            if len(oldest) == size:
-                return oldest
-            self._size -= len(oldest)
-        self._size += size
-        return bytearray(size)
+        return found.view

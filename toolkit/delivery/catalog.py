@@ -37,7 +37,8 @@ class Catalog:
         """Blocks were dropped that had been reported as complete: say anew what is there."""
         self._sink = sink
         self._counters = counters
-        self._buffers = Buffers(memory)
+        self.buffers = Buffers(memory)
+        """The memory of all open blocks."""
         self._digests: dict[int, bytes] = {}
         self._lists: dict[int, bytearray] = {}
         self._waiting: dict[int, list[int]] = {}
@@ -45,7 +46,7 @@ class Catalog:
         self._trackers: dict[int, TensorTracker] = {}
         self._landed = landed
         for item in opened.manifest.objects():
-            assembly = Assembly(item.toi, item.partition, self._buffers)
+            assembly = Assembly(item.toi, item.partition, self.buffers)
             there = landed[item.file]
             if item.is_data:
                 assembly.done[:] = there.blocks
@@ -99,7 +100,7 @@ class Catalog:
     def whole(self, toi: int, sbn: int) -> list[FileVerified | TensorReady]:
         """Block `sbn` of an object has all it needs.  Raises DeliveryError from the sink."""
         assembly = self.assemblies[toi]
-        self._counters.evicted = self._buffers.evicted
+        self._counters.evicted = self.buffers.evicted
         file, is_data = divmod(toi - FIRST_TOI, 2)
         if not is_data:
             return self._whole_digests(assembly, file, sbn)

@@ -15,36 +15,33 @@ import math
 from collections.abc import Callable
 from enum import Enum, auto
 
+import numpy as np
+import numpy.typing as npt
+
 from toolkit.delivery import events, probe, wire
 from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.backoff import Backoff
 from toolkit.delivery.bootstrap import Bootstrap
 from toolkit.delivery.catalog import Catalog
-from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message, Report
+from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message
 from toolkit.delivery.events import ReceiverOutput as Output
+from toolkit.delivery.landing import Landing
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest, open_manifest
 from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.ports import Sink
 from toolkit.delivery.probe import ProbeAnswers
-from toolkit.errors import DeliveryError, IncompleteError, ToolkitError, UnreachableError, WireError
+from toolkit.delivery.reporting import MAX_POLL, Reporting
+from toolkit.delivery.silence import closed, silent, unheard
+from toolkit.errors import DeliveryError, ToolkitError, WireError
 
 JOIN_INTERVAL = 0.1, 2.0
 """Seconds between the first two JOINs, and at most."""
 LAST_INTERVAL = 0.125, 1.0
 """The same for the last words."""
-REORDER = 0.005
-"""Seconds that a report waits for packets which the poll overtook."""
 CLOSE_GRACE = 1.0
 """Seconds after the end of the session was said; less than half of them silent: it was no end."""
 LAST_WORDS = 12
 """Times that the receipt, or the reason of a failure, is said unasked until the sender ends it."""
-MAX_POLL = 1024
-"""Blocks that one poll may ask for."""
-
-_CLOSED = (
-    "the sender closed the session before it was complete; nothing was placed (its own messages "
-    "say why)"
-)
 
 
 class State(Enum):
@@ -90,6 +87,7 @@ class Receiver:
         self._memory = memory
         self._bootstrap = Bootstrap(trusted)
         self._catalog: Catalog | None = None
+        self._landing: Landing | None = None
         self._running = False
         self._started = 0.0
         self._heard = 0.0
@@ -98,8 +96,7 @@ class Receiver:
         self._first_byte: float | None = None
         self._last_byte = 0.0
         self._retry = Backoff(*JOIN_INTERVAL, chance)
-        self._reports: dict[int, tuple[float, int, int, int]] = {}
-        """Poll id -> when to answer, TOI, first block, count."""
+        self._reporting = Reporting(self._lacks, chance)
         self._probes = ProbeAnswers(chance)
         self._last_words: Body | None = None
         self._said = 0
@@ -118,9 +115,7 @@ class Receiver:
             return 0.0
         if self.state is State.ENDED:
             return None
-        due = min(self._retry.due, self._closed_at, self._probes.due)
-        if self._reports:
-            due = min(due, min(r[0] for r in self._reports.values()))
+        due = min(self._retry.due, self._closed_at, self._reporting.due, self._probes.due)
         if self.state is not State.CLOSING:
             due = min(due, self._heard + self._timeout)
         return due
@@ -142,12 +137,48 @@ class Receiver:
                     return self._taken(toi, sbn, verdict, now)
         return self._receive_any(datagram, now)
 
+    def landing(self) -> Landing | None:
+        """Where the next payloads will belong; None as long as that is not known."""
+        catalog = self._catalog
+        if self.state is not State.RECEIVING or catalog is None or self._tsi is None:
+            return None
+        coding = catalog.opened.manifest.coding
+        if self._landing is None and coding.parity:
+            self._landing = Landing(catalog.assemblies, catalog.buffers, self._tsi, coding.symbol)
+        return self._landing
+
+    def landed(
+        self, headers: npt.NDArray[np.uint8], sizes: npt.NDArray[np.uint32], now: float
+    ) -> list[Output]:
+        """Take a batch whose payloads were put to the spots of `landing`.
+
+        `headers`: uint8 of shape (count, 24), the first bytes of each datagram; `sizes`: the
+        bytes of each.  As `receive` for each of them.
+        """
+        landing = self._landing
+        if landing is None:
+            return []
+        runs, others, count = landing.landed(headers, sizes)
+        out: list[Output] = []
+        if count:
+            self._heard = now
+            self.counters.packets += count
+            self.counters.bytes += count * landing.symbol
+        for run in runs:
+            assembly = run.assembly
+            verdict, duplicates = assembly.land(run.sbn, run.esi, run.count)
+            self.counters.duplicates += duplicates
+            if verdict is Verdict.WHOLE or self._first_byte is None:
+                out += self._taken(assembly.toi, run.sbn, verdict, now)
+        for datagram in others:
+            out += self.receive(datagram, now)
+        return out
+
     def expire(self, now: float) -> list[Output]:
         """Do what the time asks for."""
         if not self._running:
             return self._start(now)
-        due = [poll_id for poll_id, report in self._reports.items() if report[0] <= now]
-        out: list[Output] = [self._report(p, *self._reports.pop(p)[1:]) for p in due]
+        out: list[Output] = [self._message(r) for r in self._reporting.expire(now)]
         if self._probes.due <= now:
             out.append(self._message(self._probes.answer(now)))
         if self.state is State.ENDED:
@@ -157,7 +188,7 @@ class Receiver:
         if now >= self._closed_at:
             if self._heard < self._closed_at - CLOSE_GRACE / 2:
                 self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
-                return out + self._fail(IncompleteError(_CLOSED), now)
+                return out + self._fail(closed(), now)
             self._closed_at = math.inf
         if now >= self._heard + self._timeout:
             self._said = LAST_WORDS - 1
@@ -190,7 +221,7 @@ class Receiver:
         """The manifest is proven: see what is there, and say so."""
         landed = self._sink.open(envelope, opened)
         catalog = Catalog(opened, landed, self._sink, self.counters, self._memory)
-        self._catalog, self.state = catalog, State.RECEIVING
+        self._catalog, self.state, self._landing = catalog, State.RECEIVING, None
         self._answered = False
         self._retry.reset()
         out: list[Output] = [events.ManifestVerified(opened), *catalog.recalled()]
@@ -320,17 +351,7 @@ class Receiver:
             return self._introduce(now) if poll.count else []
         if toi >= FIRST_TOI:
             self._answered = True
-        if poll.poll_id in self._reports:
-            return []
-        if len(self._reports) < MAX_POLL and any(self._lacks(toi, poll.first, poll.count)):
-            due = now + REORDER * (0.75 + self._chance() / 2)
-            self._reports[poll.poll_id] = due, toi, poll.first, poll.count
-            return []
-        return [self._report(poll.poll_id, toi, poll.first, poll.count)]
-
-    def _report(self, poll_id: int, toi: int, first: int, count: int) -> events.Feedback:
-        lacks = self._lacks(toi, first, count)
-        return self._message(Report(poll_id=poll_id, toi=toi, first=first, lacks=lacks))
+        return [self._message(report) for report in self._reporting.asked(toi, poll, now)]
 
     def _lacks(self, toi: int, first: int, count: int) -> bytes:
         catalog = self._catalog
@@ -370,7 +391,7 @@ class Receiver:
 
     def _close(self, last_words: Body, now: float) -> list[Output]:
         self.state = State.CLOSING
-        self._reports.clear()
+        self._reporting.clear()
         self._closed_at = math.inf
         self._last_words, self._retry = last_words, Backoff(*LAST_INTERVAL, self._chance)
         return self._say_last(now)
@@ -384,19 +405,10 @@ class Receiver:
         return [self._message(self._last_words)]
 
     def _silent(self) -> ToolkitError:
-        waited = f"for {self._timeout:g} s"
-        if not self._answered and self._catalog is None:
-            return UnreachableError(
-                "sender", f"nothing came back {waited}",
-                "is it running, does it list this receiver, do routers and firewalls let both "
-                "directions through?",
-            )  # fmt: skip
-        kept = self._catalog is not None and self._catalog.kept
-        what = "what was received is kept" if kept else "nothing was received"
-        return IncompleteError(
-            f"the sender has been silent {waited}; nothing was placed, and {what} "
-            "(start the receiver again to go on)"
-        )
+        catalog = self._catalog
+        if not self._answered and catalog is None:
+            return unheard(self._timeout)
+        return silent(self._timeout, kept=catalog is not None and catalog.kept)
 
     def _message(self, body: Body) -> events.Feedback:
         said = Message(tsi=self._tsi or 0, incarnation=self._incarnation, name=self.name, body=body)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from toolkit.errors import EnvironmentProblem, UnreachableError, UsageError
 
-BUFFER = 8 * 2**20
-"""Bytes of socket buffer that are asked for; the kernel may grant less (net.core.rmem_max)."""
+BUFFER = 16 * 2**20
+"""Bytes of socket buffer that are asked for; without CAP_NET_ADMIN the kernel grants less
+(net.core.rmem_max)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,11 @@ def bind(address: Address) -> socket.socket:
     """Return a UDP socket bound to `address`, with large buffers."""
     sock = socket.socket(address.family, socket.SOCK_DGRAM)
     try:
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        for forced, option in ((33, socket.SO_RCVBUF), (32, socket.SO_SNDBUF)):
+            try:  # SO_RCVBUFFORCE and SO_SNDBUFFORCE of Linux
+                sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER)
+            except OSError:
+                sock.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(address.multicast))
         sock.bind(address.sockaddr)
     except OSError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from toolkit.delivery.burst import Burst
+from toolkit.delivery.landing import Landing
 from toolkit.transport.udp import Wire
 
 
@@ -22,6 +24,13 @@ class LossyWire:
     def send(self, parts: Sequence[bytes | memoryview], to: tuple[str, int]) -> None:
         if self._chance() >= self._loss:
             self._inner.send(parts, to)
+
+    def send_burst(self, burst: Burst, to: tuple[str, int]) -> None:
+        for packet in burst.packets():
+            self.send((packet.header, packet.payload), to)
+
+    def receive_batch(self, landing: Landing) -> None:  # noqa: ARG002 - one by one, to lose some
+        return None
 
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
         while True:

@@ -14,15 +14,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from toolkit.delivery import control
+from toolkit.delivery.burst import Burst
 from toolkit.delivery.events import Feedback, ReceiverOutput, SenderOutput
-from toolkit.delivery.model import Transmission
+from toolkit.delivery.landing import HEADER, Landing
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
 from toolkit.errors import EnvironmentProblem, UnreachableError, WireError
+from toolkit.transport import mmsg
 from toolkit.transport.address import Address
 
-BATCH = 32
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
+"""The headers of datagrams, uint8 of shape (count, 24), and the bytes of each."""
+
+BATCH = 64
 """Packets that are sent, or received, before the other direction gets its turn."""
 MAX_DATAGRAM = 65536
 
@@ -34,8 +42,14 @@ class Wire(Protocol):
 
     def send(self, parts: Sequence[bytes | memoryview], to: tuple[str, int]) -> None: ...
 
+    def send_burst(self, burst: Burst, to: tuple[str, int]) -> None: ...
+
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
         """Return a datagram and where it came from, None when there is none now."""
+        ...
+
+    def receive_batch(self, landing: Landing) -> Batch | None:
+        """Put the payloads that are there into place; None: this wire only does `receive`."""
         ...
 
 
@@ -44,6 +58,9 @@ class SocketWire:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._outbox = mmsg.Outbox(sock.fileno()) if mmsg.available else None
+        self._inbox = mmsg.Inbox(sock.fileno(), HEADER) if mmsg.available else None
+        self._names: dict[tuple[str, int], bytes] = {}
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -52,13 +69,35 @@ class SocketWire:
         try:
             self._sock.sendmsg(parts, (), 0, to)
         except OSError as error:
-            if error.errno == errno.EMSGSIZE:
-                raise EnvironmentProblem(
-                    f"a datagram of {sum(map(len, parts))} bytes is too long for the way to "
-                    f"{to[0]} (give a smaller --payload)"
-                ) from None
-            if error.errno not in _PASSING:
-                raise UnreachableError(f"{to[0]}:{to[1]}", error.strerror or str(error)) from None
+            self._explain(error, sum(map(len, parts)), to)
+
+    def send_burst(self, burst: Burst, to: tuple[str, int]) -> None:
+        if self._outbox is None or not burst.symbols:
+            for packet in burst.packets():
+                self.send((packet.header, packet.payload), to)
+            return
+        name = self._names.get(to)
+        if name is None:
+            name = self._names[to] = mmsg.sockaddr(self._sock.family, *to)
+        try:
+            self._outbox.send(burst.headers(), burst.payload, burst.symbol, name)
+        except OSError as error:
+            self._explain(error, burst.header_size + burst.symbol, to)
+
+    def _explain(self, error: OSError, size: int, to: tuple[str, int]) -> None:
+        if error.errno == errno.EMSGSIZE:
+            raise EnvironmentProblem(
+                f"a datagram of {size} bytes is too long for the way to {to[0]} "
+                "(give a smaller --payload)"
+            ) from None
+        if error.errno not in _PASSING:
+            raise UnreachableError(f"{to[0]}:{to[1]}", error.strerror or str(error)) from None
+
+    def receive_batch(self, landing: Landing) -> Batch | None:
+        if self._inbox is None:
+            return None
+        sizes = self._inbox.receive(landing.spots(BATCH), landing.symbol)
+        return self._inbox.headers[: len(sizes)], sizes
 
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
         try:
@@ -89,10 +128,9 @@ def run_sender(
     """
     while not sender.finished:
         now = time.monotonic()
-        for packet in sender.poll(now, BATCH):
-            parts = (packet.header, packet.payload)
-            for to in _destinations(packet, sender, names, addresses, group):
-                wire.send(parts, to)
+        for burst in sender.bursts(now, BATCH):
+            for to in _destinations(burst.mask, sender, names, addresses, group):
+                wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []
         for message, source in _arrivals(wire):
             try:
@@ -106,17 +144,17 @@ def run_sender(
 
 
 def _destinations(
-    packet: Transmission,
+    mask: int,
     sender: Sender,
     names: Sequence[str],
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
 ) -> Iterator[tuple[str, int]]:
-    if group is not None and packet.mask == sender.active and packet.mask.bit_count() > 1:
+    if group is not None and mask == sender.active and mask.bit_count() > 1:
         yield group.sockaddr
         return
     for bit, name in enumerate(names):
-        if packet.mask >> bit & 1 and name in addresses:
+        if mask >> bit & 1 and name in addresses:
             yield addresses[name]
 
 
@@ -130,8 +168,7 @@ def run_receiver(
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
         for wire in wires:
-            for datagram, _ in _arrivals(wire):
-                outputs += receiver.receive(datagram, time.monotonic())
+            outputs += _take(receiver, wire)
         now = time.monotonic()
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
@@ -140,6 +177,21 @@ def run_receiver(
                 wires[0].send((output.message,), sender.sockaddr)
         watch(outputs)
         _wait(wires, receiver.deadline)
+
+
+def _take(receiver: Receiver, wire: Wire) -> list[ReceiverOutput]:
+    """Hand to the receiver what has arrived on a wire."""
+    landing = receiver.landing()
+    batch = None if landing is None else wire.receive_batch(landing)
+    if batch is not None:
+        headers, sizes = batch
+        return receiver.landed(headers, sizes, time.monotonic()) if len(sizes) else []
+    outputs: list[ReceiverOutput] = []
+    for datagram, _ in _arrivals(wire):
+        outputs += receiver.receive(datagram, time.monotonic())
+        if receiver.landing() is not None:
+            break
+    return outputs
 
 
 def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:

@@ -1,0 +1,204 @@
+"""Where the next payloads will belong: so that a kernel can copy them there itself.
+
+Pure.  A runtime asks for `spots`, hands the kernel one pair of pointers for each packet (24 bytes
+of header, then a spot for the payload), and says with `landed` what came.  In the order in which a
+sender sends, payloads have then landed where they belong, and a whole batch costs a few
+comparisons.  Those that came otherwise (one was lost before them, parity, polls) are set apart
+before anything is overwritten, and take the way of single datagrams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.delivery.assembly import Assembly, Buffers
+from toolkit.delivery.memory import Slabs
+from toolkit.delivery.wire import DATA_WORD, FIXED
+
+HEADER = FIXED.size
+"""Bytes of a packet before its payload, in the packets that land here."""
+MAX_BATCH = 64
+
+_COUNTING = np.arange(MAX_BATCH, dtype=np.uint64)
+_WORDS = np.dtype("<u8")
+
+Addresses = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Source symbols of one block that have landed."""
+
+    assembly: Assembly
+    sbn: int
+    esi: int
+    count: int
+
+
+@dataclass(slots=True)
+class _Span:
+    """Spots for symbols of one block."""
+
+    assembly: Assembly
+    sbn: int
+    esi: int
+    first: int
+    """Number of its first spot."""
+    count: int
+
+
+class Landing:
+    """The spots of one session; `symbol`: its encoding symbol length."""
+
+    def __init__(
+        self, assemblies: Mapping[int, Assembly], buffers: Buffers, tsi: int, symbol: int
+    ) -> None:
+        self.symbol = symbol
+        self._assemblies, self._buffers = assemblies, buffers
+        self._spots: Addresses = np.zeros(MAX_BATCH, np.uint64)
+        self._scratch = Slabs().take(MAX_BATCH * symbol)
+        self._aside = self._scratch.address + _COUNTING * np.uint64(symbol)
+        self._first = int.from_bytes(FIXED.pack(DATA_WORD, 0, 0, 0, 0, 0, 0)[:8], "little")
+        self._tsi = tsi
+        self._session = np.uint64(0)
+        """TSI and TOI, as they are in a header."""
+        self._ids: npt.NDArray[np.uint64] = np.zeros(MAX_BATCH, np.uint64)
+        """SBN, SBL and ESI that are expected at each spot, as they are in a header."""
+        self._spans: list[_Span] = []
+        self._toi = self._sbn = self._esi = 0
+        """What is expected next."""
+
+    def spots(self, count: int) -> Addresses:
+        """Return where the next `count` payloads (MAX_BATCH at most) are to be put."""
+        spans = self._spans
+        spans.clear()
+        at = 0
+        assembly = self._assemblies.get(self._toi)
+        if assembly is not None:
+            at = self._plan(assembly, count)
+        self._spots[at:count] = self._aside[at:count]
+        self._ids[at:count] = 0
+        return self._spots[:count]
+
+    def landed(
+        self, headers: npt.NDArray[np.uint8], sizes: npt.NDArray[np.uint32]
+    ) -> tuple[list[Run], list[bytes], int]:
+        """Take what came to the spots: runs that are in place, and datagrams that are not.
+
+        `headers`: uint8 of shape (count, 24); `sizes`: bytes of each datagram.  Also returns
+        how many packets are in place.
+        """
+        count = len(sizes)
+        words = headers.view(_WORDS)
+        right = words[:, 2] == self._ids[:count]
+        right &= sizes == HEADER + self.symbol
+        right &= words[:, 0] == self._first
+        right &= words[:, 1] == self._session
+        if right.all():
+            runs = [
+                Run(s.assembly, s.sbn, s.esi, min(s.count, count - s.first))
+                for s in self._spans
+                if s.first < count
+            ]
+            self._expect_after(count)
+            return runs, [], count
+        others = [self._datagram(i, headers, sizes) for i in np.flatnonzero(~right).tolist()]
+        self._expect_after(count)
+        if not right[-1]:
+            self._expect_as(others[-1])
+        return self._runs(right), others, int(right.sum())
+
+    def _plan(self, assembly: Assembly, count: int) -> int:
+        """Plan spots in the blocks that come next; returns for how many."""
+        at, sbn, esi, peeked = 0, self._sbn, self._esi, False
+        size = np.uint64(self.symbol)
+        blocks = len(assembly.done)
+        while at < count and sbn < blocks and not assembly.done[sbn]:
+            block = assembly.blocks.get(sbn)
+            if block is not None:
+                k, base = block.k, block.buffer.address
+                if block.got >= k:
+                    break
+                taken = block.have.find(1, esi, esi + count - at)
+                length = (taken if taken >= 0 else k) - esi
+            elif peeked:
+                break
+            else:
+                peeked = True
+                k = assembly.k(sbn)
+                base, length = self._buffers.peek(k * self.symbol).address, k - esi
+            length = min(length, count - at)
+            if length <= 0:
+                break
+            numbers = _COUNTING[:length]
+            self._spots[at : at + length] = base + (numbers + np.uint64(esi)) * size
+            identity = np.uint64(sbn << 32 | k << 16 | esi)
+            self._ids[at : at + length] = (numbers + identity).byteswap()
+            self._spans.append(_Span(assembly, sbn, esi, at, length))
+            at += length
+            esi += length
+            if esi < k:
+                break
+            sbn, esi = sbn + 1, 0
+        self._session = np.uint64(int.from_bytes(
+            FIXED.pack(0, 0, self._tsi, assembly.toi, 0, 0, 0)[8:16], "little"
+        ))  # fmt: skip
+        return at
+
+    def _runs(self, right: npt.NDArray[np.bool_]) -> list[Run]:
+        """The runs of packets that are in place, between those that are not."""
+        found = []
+        for span in self._spans:
+            part = right[span.first : span.first + span.count]
+            edges = np.flatnonzero(np.diff(part, prepend=False, append=False)).tolist()
+            for start, end in zip(edges[::2], edges[1::2], strict=True):
+                found.append(Run(span.assembly, span.sbn, span.esi + start, end - start))
+        return found
+
+    def _datagram(
+        self, i: int, headers: npt.NDArray[np.uint8], sizes: npt.NDArray[np.uint32]
+    ) -> bytes:
+        size = int(sizes[i])
+        head: bytes = headers[i].tobytes()[:size]
+        if size <= HEADER:
+            return head
+        length = min(size - HEADER, self.symbol)
+        for span in self._spans:
+            if span.first <= i < span.first + span.count:
+                block = span.assembly.blocks.get(span.sbn)
+                if block is None:
+                    buffer = self._buffers.peek(span.assembly.k(span.sbn) * self.symbol)
+                else:
+                    buffer = block.buffer
+                start = (span.esi + i - span.first) * self.symbol
+                return head + buffer.view[start : start + length].tobytes()
+        at = i * self.symbol
+        return head + self._scratch.view[at : at + length].tobytes()
+
+    def _expect_after(self, count: int) -> None:
+        """The next packet follows the one at spot `count` - 1."""
+        for span in self._spans:
+            if span.first <= count - 1 < span.first + span.count:
+                self._expect(span.assembly, span.sbn, span.esi + count - span.first)
+
+    def _expect_as(self, datagram: bytes) -> None:
+        """The next packet follows this one, where it is one of source symbols."""
+        if len(datagram) <= HEADER:
+            return
+        word, _, tsi, toi, sbn, sbl, esi = FIXED.unpack_from(datagram)
+        assembly = self._assemblies.get(toi)
+        if word == DATA_WORD and tsi == self._tsi and assembly is not None and esi < sbl:
+            self._expect(assembly, sbn, esi + 1)
+
+    def _expect(self, assembly: Assembly, sbn: int, esi: int) -> None:
+        if sbn < len(assembly.done) and esi >= assembly.k(sbn):
+            sbn, esi = sbn + 1, 0
+        if sbn >= len(assembly.done):
+            # The next object: its digests are as good as certainly there already, or it is data.
+            self._toi, self._sbn, self._esi = assembly.toi + 1, 0, 0
+            return
+        self._toi, self._sbn, self._esi = assembly.toi, sbn, esi

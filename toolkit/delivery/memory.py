@@ -1,0 +1,77 @@
+"""Memory for blocks: allocated in slabs of huge pages where the kernel has them, and used again.
+
+Pure: it touches memory and nothing else.  Small pages cost a page fault for every 4 KiB that is
+written first, which is as much as the copy itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+
+import numpy as np
+import numpy.typing as npt
+
+SLAB = 16 * 2**20
+_HUGE = 2 * 2**20
+_SMALL = 64 * 2**10
+
+
+class Buffer:
+    """`size` bytes with an address, as an array and as a memoryview."""
+
+    __slots__ = ("address", "array", "size", "view")
+
+    def __init__(self, array: npt.NDArray[np.uint8]) -> None:
+        self.array = array
+        self.view: memoryview = array.data
+        self.address: int = array.ctypes.data
+        self.size = len(array)
+
+
+class Slabs:
+    """Hands out buffers; one that is given back (`free`) is used for the next of its size."""
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[Buffer]] = {}
+        self._next: dict[int, Buffer] = {}
+        """Those that were peeked at, by size."""
+        self._rest: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
+
+    def take(self, size: int) -> Buffer:
+        """Return a buffer; its content is anything."""
+        return self._next.pop(size, None) or self._any(size)
+
+    def peek(self, size: int) -> Buffer:
+        """Return the buffer that the next `take` of this size will return."""
+        found = self._next.get(size)
+        if found is None:
+            found = self._next[size] = self._any(size)
+        return found
+
+    def _any(self, size: int) -> Buffer:
+        free = self._free.get(size)
+        return free.pop() if free else self._make(size)
+
+    def free(self, buffer: Buffer) -> None:
+        """Take a buffer back."""
+        self._free.setdefault(buffer.size, []).append(buffer)
+
+    def _make(self, size: int) -> Buffer:
+        if size < _SMALL:
+            return Buffer(np.empty(size, np.uint8))
+        if size > len(self._rest):
+            self._rest = _map(-(-max(size, SLAB) // _HUGE) * _HUGE)
+        found, self._rest = self._rest[:size], self._rest[-(-size // 64) * 64 :]
+        return Buffer(found)
+
+
+def _map(size: int) -> npt.NDArray[np.uint8]:
+    """Return `size` bytes of anonymous memory, from huge pages where there are some."""
+    # The kernel gives huge pages only to aligned stretches: one more is mapped than is used.
+    mapped = mmap.mmap(-1, size + _HUGE)
+    with contextlib.suppress(OSError, AttributeError):  # Not Linux, or a kernel without them.
+        mapped.madvise(mmap.MADV_HUGEPAGE)
+    whole = np.frombuffer(mapped, np.uint8)
+    start = -whole.ctypes.data % _HUGE
+    return whole[start : start + size]

@@ -1,0 +1,57 @@
+"""The receiver's answers to polls: at once when nothing lacks, else after what the poll overtook.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from toolkit.delivery.control import Report
+from toolkit.delivery.wire import Poll
+
+REORDER = 0.005
+"""Seconds that a report waits for packets which the poll overtook."""
+MAX_POLL = 1024
+"""Blocks that one poll may ask for, and polls that may wait."""
+
+
+class Reporting:
+    """`lacks(toi, first, count)`: one byte per block; `chance`: numbers in [0, 1)."""
+
+    def __init__(
+        self, lacks: Callable[[int, int, int], bytes], chance: Callable[[], float]
+    ) -> None:
+        self._lacks, self._chance = lacks, chance
+        self._waiting: dict[int, tuple[float, int, Poll]] = {}
+        """Poll id -> when to answer, TOI, the poll."""
+
+    @property
+    def due(self) -> float:
+        """When the next answer is due."""
+        return min((w[0] for w in self._waiting.values()), default=math.inf)
+
+    def asked(self, toi: int, poll: Poll, now: float) -> list[Report]:
+        """A poll is here: answer it, or later."""
+        if poll.poll_id in self._waiting:
+            return []
+        report = self._report(toi, poll)
+        if any(report.lacks) and len(self._waiting) < MAX_POLL:
+            due = now + REORDER * (0.75 + self._chance() / 2)
+            self._waiting[poll.poll_id] = due, toi, poll
+            return []
+        return [report]
+
+    def expire(self, now: float) -> list[Report]:
+        """Return the answers that are due."""
+        due = [poll_id for poll_id, waiting in self._waiting.items() if waiting[0] <= now]
+        return [self._report(*self._waiting.pop(poll_id)[1:]) for poll_id in due]
+
+    def clear(self) -> None:
+        """Nobody waits for an answer any more."""
+        self._waiting.clear()
+
+    def _report(self, toi: int, poll: Poll) -> Report:
+        lacks = self._lacks(toi, poll.first, poll.count)
+        return Report(poll_id=poll.poll_id, toi=toi, first=poll.first, lacks=lacks)
