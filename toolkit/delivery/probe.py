@@ -44,7 +44,7 @@ SIZES = (8800, 4000, 1472, 1452, 1400, 1252, 548)
 """UDP payloads that are tried below the session's own: what MTUs of 9000, 4 KB, 1500 (IPv4, IPv6
 and tunnels), 1280 and 576 leave."""
 TTLS = (1, 2, 4, 8, 16)
-ROUNDS = (0.0, 0.1, 0.3, 0.7, 1.2)
+ROUNDS = (0.0, 0.1, 0.3, 0.6, 0.9, 1.2, 1.5)
 """Seconds at which what has not been answered is sent again."""
 GATHER = 0.02
 """Seconds for which a receiver gathers what comes before it answers."""
@@ -205,6 +205,7 @@ class Probing:
 
     def __post_init__(self) -> None:
         self._trials = trials(self.payload, group=self.group)
+        self._wanted = sum(1 << n for n, t in enumerate(self._trials) if t.size == self.payload)
         self._targets = {name: _Target(name) for name in self.names}
         self._pacer = Pacer(self.rate)
         self._queue: deque[tuple[str | None, int]] = deque()
@@ -317,8 +318,7 @@ class Probing:
 
     def _satisfied(self, target: _Target) -> bool:
         """Nothing more needs to be known: the longest packets come by every way that there is."""
-        wanted = [n for n, t in enumerate(self._trials) if t.size == self.payload]
-        return all(target.mask >> n & 1 for n in wanted)
+        return target.mask & self._wanted == self._wanted
 
     def _longest(self, target: _Target, *, group: bool) -> int:
         return max(
