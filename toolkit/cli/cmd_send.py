@@ -6,16 +6,21 @@ import argparse
 import os
 import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
-from toolkit.errors import ExitCode, UnreachableError, UsageError
+from toolkit.errors import EnvironmentProblem, ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
+    import socket
+
     from toolkit.delivery.events import SenderOutput
+    from toolkit.delivery.probe import Verdict
     from toolkit.delivery.sender import Sender
+    from toolkit.transport.address import Address
 
 CONTROL_PORT = 4400
 
@@ -59,6 +64,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gather", type=float, default=2.0, metavar="SECONDS",
         help="so long the first receivers wait for the others (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-probe", action="store_true",
+        help="do not try first which packets reach each receiver",
     )  # fmt: skip
     add_dscp(parser)
     add_loss(parser)
@@ -109,17 +118,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _send(args: argparse.Namespace) -> int:
+    from toolkit.cli import reaching
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
     from toolkit.transport import address, loss, udp
 
-    addresses = _receivers(args.to)
+    addresses = parse_receivers(args.to)
     for name, found in addresses.items():
         if found is None and not args.group:
             raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
-    known = _known(addresses)
+    known = resolve_receivers(addresses)
     group = address.resolve(args.group) if args.group else None
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
@@ -152,8 +162,57 @@ def _send(args: argparse.Namespace) -> int:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
         begin = time.monotonic()
-        udp.run_sender(sender, names, wire, known, group, _tell)
-    return _finish(sender, time.monotonic() - begin, args.format)
+        verdicts, said = _probe(args, sock, names, known, group, rate)
+        for name, message in said.items():
+            _tell(sender.receive(name, message, time.monotonic()))
+        apart = reaching.apart(verdicts, group=group is not None)
+        udp.run_sender(sender, names, wire, known, group, _tell, apart)
+    probed = {v.receiver: v for v in verdicts}
+    ways = _Reached(probed, apart, grouped=group is not None)
+    return _finish(sender, time.monotonic() - begin, args.format, ways)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """How each receiver was reached."""
+
+    probed: dict[str, Verdict]
+    apart: frozenset[str]
+    grouped: bool
+
+    def reach(self, name: str) -> str | None:
+        """What its probes said; None: it was not probed."""
+        return str(self.probed[name].reach) if name in self.probed else None
+
+    def by(self, name: str) -> str:
+        """By which way it got what all need."""
+        return "group" if self.grouped and name not in self.apart else "unicast"
+
+
+def _probe(
+    args: argparse.Namespace,
+    sock: socket.socket,
+    names: list[str],
+    known: dict[str, tuple[str, int]],
+    group: Address | None,
+    rate: int,
+) -> tuple[list[Verdict], dict[str, bytes]]:
+    """See how each receiver is reached, and say what is not as it should be."""
+    from toolkit.cli import reaching
+    from toolkit.delivery.probe import Reach
+
+    if args.no_probe:
+        return [], {}
+    verdicts, said = reaching.probe(sock, names, known, group, args.payload, rate)
+    there = [v for v in verdicts if v.reach is not Reach.NONE]  # Others may be started later.
+    reaching.tell(there, group=group is not None)
+    if there and all(v.reach is Reach.SMALL for v in there):
+        longest = min(max(v.group_size, v.unicast_size) for v in there)
+        raise EnvironmentProblem(
+            f"packets of {args.payload} bytes of payload reach nobody (give --payload {longest}, "
+            "or raise the MTU on the path; llmsync doctor --to ... shows more)"
+        )
+    return verdicts, said
 
 
 def _tell(outputs: list[SenderOutput]) -> None:
@@ -170,7 +229,12 @@ def _tell(outputs: list[SenderOutput]) -> None:
                 pass
 
 
-def _finish(sender: Sender, seconds: float, form: str) -> int:
+def _finish(
+    sender: Sender,
+    seconds: float,
+    form: str,
+    ways: _Reached,
+) -> int:
     results, pace = sender.results(), sender.pace
     document: dict[str, Any] = {
         "delivery": sender.session.name,
@@ -191,6 +255,7 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
                 "receiver": r.receiver, "standing": str(r.standing), "reason": r.reason,
                 "joined": None if r.joined is None else round(r.joined, 3),
                 "completed": None if r.completed is None else round(r.completed, 3),
+                "reach": ways.reach(r.receiver), "by": ways.by(r.receiver),
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }
@@ -200,7 +265,9 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
     if form == "json":
         print_data(document, "json")
     else:
-        header = ("receiver", "standing", "joined", "completed", "packets", "repairs", "lost")
+        header = (
+            "receiver", "standing", "by", "joined", "completed", "packets", "repairs", "lost",
+        )  # fmt: skip
         rows = [
             ["-" if r[column] is None else r[column] for column in header]
             for r in document["receivers"]
@@ -224,7 +291,8 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
     return ExitCode.OK if all(r.complete for r in results) else ExitCode.FINDINGS
 
 
-def _receivers(given: list[str]) -> dict[str, str | None]:
+def parse_receivers(given: list[str]) -> dict[str, str | None]:
+    """Return name -> HOST:PORT as --to gives them; None where it is to be learnt."""
     found: dict[str, str | None] = {}
     for text in given:
         name, equals, where = text.partition("=")
@@ -237,7 +305,7 @@ def _receivers(given: list[str]) -> dict[str, str | None]:
     return found
 
 
-def _known(addresses: dict[str, str | None]) -> dict[str, tuple[str, int]]:
+def resolve_receivers(addresses: dict[str, str | None]) -> dict[str, tuple[str, int]]:
     """Return where each receiver is, as far as it is said; no two are at one place."""
     from toolkit.transport import address
 

@@ -201,6 +201,8 @@ class Probing:
     rate: int
     patience: float = 2.0
     """Seconds that it takes at most."""
+    absent: float = 2.0
+    """Seconds after which receivers of which nothing was heard are not waited for."""
     addressed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -222,7 +224,8 @@ class Probing:
             return False
         if self._now >= self._started + self.patience:
             return True
-        return all(self._satisfied(t) for t in self._targets.values())
+        late = self._now >= self._started + self.absent
+        return all(self._satisfied(t) or (late and not t.heard) for t in self._targets.values())
 
     @property
     def deadline(self) -> float | None:
@@ -231,7 +234,8 @@ class Probing:
             return 0.0
         if self.finished:
             return None
-        due = self._started + self.patience
+        absent = self._started + self.absent
+        due = absent if self._now < absent else self._started + self.patience
         if self._queue:
             due = min(due, self._pacer.next)
         if self._rounds:
