@@ -91,7 +91,10 @@ def test_when_nobody_answers_no_more_data_is_sent_until_somebody_does() -> None:
     net.sender.receive = lambda *a: [] if deaf else receive(*a)  # type: ignore[method-assign]
     counts = {}
     for when in (4.5, 8.9):
-        net.at(when, lambda t=when: counts.update({t: net.sender.packets + net.sender.repairs}))
+        net.at(
+            when,
+            lambda t=when: counts.update({t: net.sender.tally.packets + net.sender.tally.repairs}),
+        )
     net.run(limit=2000)
     assert counts[4.5] == counts[8.9], "data was sent although nobody answered"
     assert net.sender.trips >= 1

@@ -168,7 +168,9 @@ def _finish(
     if args.format == "json":
         print_data(document | {"receivers": reaching.documents(verdicts)}, "json")
     else:
-        shown = [f"{f.weight} {f.id}: {f.what}\n  why: {f.why}\n  do:  {f.remedy}" for f in findings]
+        shown = [
+            f"{f.weight} {f.id}: {f.what}\n  why: {f.why}\n  do:  {f.remedy}" for f in findings
+        ]
         print("\n".join(shown) or "this host lacks nothing that a delivery needs")
         print("\n" + table(("host", "is"), _host(document["host"])))
         if verdicts:

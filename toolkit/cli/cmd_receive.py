@@ -87,10 +87,6 @@ def _receive(args: argparse.Namespace) -> int:
     trusted = trusted_key(args.trust) if args.trust else None
     sink = folder = FolderSink(args.output)
     tensors = _tensor_sink(folder, args.gpu)
-    receiver = Receiver(
-        args.name, tensors or sink, trusted=trusted,
-        incarnation=time.time_ns() // 1_000_000, chance=random.random, timeout=args.timeout,
-    )  # fmt: skip
     sender = address.resolve(args.sender, port=CONTROL_PORT)
     teller = _Teller(tensors, checked=trusted is not None)
     with ExitStack() as stack:
@@ -103,6 +99,11 @@ def _receive(args: argparse.Namespace) -> int:
             if not group.multicast:
                 raise UsageError(f"--group {args.group}: not a multicast address")
             sockets.append(stack.enter_context(address.join(group, args.interface, sender)))
+        receiver = Receiver(
+            args.name, tensors or sink, trusted=trusted,
+            incarnation=time.time_ns() // 1_000_000, chance=random.random, timeout=args.timeout,
+            socket_room=min(map(address.socket_room, sockets)),
+        )  # fmt: skip
         wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
         if lost:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]

@@ -240,9 +240,10 @@ def _finish(
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
         "seconds": round(seconds, 3),
-        "packets": sender.packets,
-        "repairs": sender.repairs,
-        "late": sender.late,
+        "packets": sender.tally.packets,
+        "repairs": sender.tally.repairs,
+        "late": sender.tally.late,
+        "bytes_read": sender.bytes_read,
         "rate": sender.session.rate,
         "pace": {
             "rate": pace.rate, "achieved": round(pace.achieved), "drift": round(pace.drift, 6),

@@ -60,6 +60,7 @@ class Receiver:
     `incarnation`: grows from start to start of the receiver of this name (32 bit).
     `chance`: numbers in [0, 1) for jitter.  `tsi`: None: that of the sender it joins.
     `timeout`: seconds of silence after which it gives up.  `memory`: bytes of open blocks.
+    `socket_room`: bytes of packets that wait for it without loss; None: as many as are sent.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Receiver:
         tsi: int | None = None,
         timeout: float = 30.0,
         memory: int = 256 * 2**20,
+        socket_room: int | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -85,6 +87,7 @@ class Receiver:
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
+        self._socket_room = max(memory if socket_room is None else socket_room, 1024)
         self._bootstrap = Bootstrap(trusted)
         self._catalog: Catalog | None = None
         self._landing: Landing | None = None
@@ -96,7 +99,7 @@ class Receiver:
         self._first_byte: float | None = None
         self._last_byte = 0.0
         self._retry = Backoff(*JOIN_INTERVAL, chance)
-        self._reporting = Reporting(self._lacks, chance)
+        self._reporting = Reporting(self._lacks, chance, self._room)
         self._probes = ProbeAnswers(chance)
         self._last_words: Body | None = None
         self._said = 0
@@ -352,6 +355,10 @@ class Receiver:
         if toi >= FIRST_TOI:
             self._answered = True
         return [self._message(report) for report in self._reporting.asked(toi, poll, now)]
+
+    def _room(self) -> int:
+        """KiB that can be taken at once."""
+        return self._socket_room // 1024
 
     def _lacks(self, toi: int, first: int, count: int) -> bytes:
         catalog = self._catalog

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 BUFFER_TIME = 0.05
-"""Seconds of the rate that a socket buffer must hold: what a process may be away from its socket."""
+"""Seconds of the rate that a socket buffer must hold: so long a process may be away."""
 HEADERS = {4: 28, 6: 48}
 """IP and UDP, in bytes."""
 FINE_CLOCK = 1e-6
@@ -229,14 +229,14 @@ def _multicast(facts: Facts, need: Need) -> Iterator[Finding]:
             remedy=f"ip route get SENDER; where it names another interface: "
             f"sysctl -w net.ipv4.conf.{link.name}.rp_filter=2",
         )  # fmt: skip
-    limit = facts.igmp_max_memberships
-    if need.family == 4 and limit is not None and link.memberships + need.groups > limit:
+    limit, wanted = facts.igmp_max_memberships, link.memberships + need.groups
+    if need.family == 4 and limit is not None and wanted > limit:
         yield Finding(
             id="memberships", weight=Weight.FAULT,
             what=f"{link.memberships} groups are joined, {need.groups} are to come, "
             f"igmp_max_memberships is {limit}",
             why="a socket may not join more",
-            remedy=f"sysctl -w net.ipv4.igmp_max_memberships={2 * (link.memberships + need.groups)}",
+            remedy=f"sysctl -w net.ipv4.igmp_max_memberships={2 * wanted}",
         )  # fmt: skip
 
 
