@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.delivery import control, probe
 from toolkit.delivery.control import Join, Message, Probed
-from toolkit.delivery.probe import ProbeAnswers, Probing, Reach, Verdict, trials
+from toolkit.delivery.probe import Probe, ProbeAnswers, Probing, Reach, Verdict, trials
 from toolkit.delivery.wire import parse as parse_lct
 from toolkit.errors import WireError
 from toolkit.transport.ways import Ways
@@ -181,32 +181,32 @@ def test_a_thousand_receivers_are_probed_at_the_rate_and_answer_a_few_times() ->
 
 def test_a_probe_is_a_packet_of_a_session_that_others_skip_and_has_its_size() -> None:
     for number, trial in enumerate(trials(1400, group=True)):
-        datagram = probe.encode(9, 77, number, trial.size)
+        datagram = probe.encode(9, 77, number, trial.size, 5)
         assert len(datagram) == trial.size
         header, _ = parse_lct(datagram)
-        assert (header.tsi, probe.parse(header)) == (9, (trial.size, 77, number))
+        assert (header.tsi, probe.parse(header)) == (9, (trial.size, 77, number, 5))
     assert max(len(trials(p, group=True)) for p in range(200, 65000, 97)) <= probe.MAX_NUMBERS
 
 
 def test_what_is_no_probe_or_a_damaged_one_is_told_apart() -> None:
-    header, _ = parse_lct(probe.encode(9, 77, 3, 200))
+    header, _ = parse_lct(probe.encode(9, 77, 3, 200, 5))
     assert probe.parse(header.__class__(tsi=1, toi=0)) is None
     short = probe.Extension(probe.EXT_PROBE, bytes(10))
     with pytest.raises(WireError, match="EXT_PROBE"):
         probe.parse(header.__class__(tsi=1, toi=0, extensions=(short,)))
     answers = ProbeAnswers(lambda: 0.5)
-    assert "cut short" in answers.take((200, 77, 3), 199, 1.0)
-    assert "too high" in answers.take((200, 77, 64), 200, 1.0)
+    assert "cut short" in answers.take(Probe(200, 77, 3, 0), 199, 1.0)
+    assert "too high" in answers.take(Probe(200, 77, 64, 0), 200, 1.0)
     assert answers.due == float("inf")
 
 
 def test_an_answer_tells_of_the_latest_probing_only() -> None:
     answers = ProbeAnswers(lambda: 0.0)
-    answers.take((200, 1, 5), 200, 1.0)
-    answers.take((200, 2, 0), 200, 1.001)
-    answers.take((200, 2, 3), 200, 1.002)
+    answers.take(Probe(200, 1, 5, 0), 200, 1.0)
+    answers.take(Probe(200, 2, 0, 1), 200, 1.001)
+    answers.take(Probe(200, 2, 3, 9), 200, 1.002)
     assert answers.due == pytest.approx(1.02)
-    assert answers.answer(1.02) == Probed(probe_id=2, mask=0b1001, last=3, held=18000)
+    assert answers.answer(1.02) == Probed(probe_id=2, mask=0b1001, last=9, held=18000)
     assert answers.due == float("inf")
 
 

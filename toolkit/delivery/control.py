@@ -32,7 +32,7 @@ VERSION = 1
 _HEAD = struct.Struct("!2sBBIIB")
 _HAVE = struct.Struct("!32sIIH")
 _REPORT = struct.Struct("!IIIIH")
-_PROBED = struct.Struct("!IQBI")
+_PROBED = struct.Struct("!IQII")
 _RECEIPT = struct.Struct("!32sIQIIIQQQ")
 
 HAVE_NOTHING, HAVE_ALL, HAVE_PART = range(3)
@@ -97,7 +97,7 @@ class Probed:
     mask: int
     """Bit n: number n has come; 64 bits."""
     last: int
-    """The number that came last."""
+    """Serial of the one that came last."""
     held: int
     """Microseconds between that and this answer."""
 

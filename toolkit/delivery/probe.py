@@ -9,7 +9,7 @@
     +---------------------------------------------------------------+
     |                             Number                            |
     +---------------------------------------------------------------+
-    |                               0                               |
+    |                             Serial                            |
     +---------------------------------------------------------------+
 
 EXT_PROBE, a header extension of LCT packets with a TSI of their own and zeros behind the header up
@@ -17,8 +17,9 @@ to the size that is tried, sent with DF set.  A receiver of ours tells which num
 (control message PROBED); any other ALC receiver sees a session that is not its own.
 
 The numbers are those of a list that only the sender knows: a size, a TTL, and whether it goes to
-the group.  Answers are gathered for a moment, so that a receiver says little however much it is
-sent, and only to the sender that it was told of.  Pure.
+the group.  The serial tells packets of one number apart.  Answers are gathered for a moment, so
+that a receiver says little however much it is sent, and only to the sender that it was told of.
+Pure.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from toolkit.delivery import control
 from toolkit.delivery.control import Probed
@@ -118,22 +120,30 @@ def trials(payload: int, *, group: bool) -> tuple[Trial, ...]:
     return tuple(found)
 
 
-def encode(tsi: int, probe_id: int, number: int, size: int) -> bytes:
+def encode(tsi: int, probe_id: int, number: int, size: int, serial: int) -> bytes:
     """Return a probe of `size` bytes."""
-    content = _EXT.pack(size, probe_id, number, 0)
+    content = _EXT.pack(size, probe_id, number, serial)
     header = Header(tsi=tsi, toi=PROBE_TOI, extensions=(Extension(EXT_PROBE, content),)).encode()
     return header.ljust(size, b"\0")
 
 
-def parse(header: Header) -> tuple[int, int, int] | None:
-    """Return size, probe id and number of the probe that `header` belongs to, or None."""
+class Probe(NamedTuple):
+    """What EXT_PROBE says."""
+
+    size: int
+    probe_id: int
+    number: int
+    serial: int
+
+
+def parse(header: Header) -> Probe | None:
+    """Return what the probe says that `header` belongs to, None when it is no probe's."""
     found = header.extension(EXT_PROBE)
     if found is None:
         return None
     if len(found.content) != _EXT.size:
         raise WireError(f"EXT_PROBE: {len(found.content)} bytes of content, 14 expected")
-    size, probe_id, number, _ = _EXT.unpack(found.content)
-    return size, probe_id, number
+    return Probe(*_EXT.unpack(found.content))
 
 
 class ProbeAnswers:
@@ -146,11 +156,11 @@ class ProbeAnswers:
         self._id = 0
         self._numbers: set[int] = set()
         self._last = 0, 0.0
-        """Number that came last, and when."""
+        """Serial of the one that came last, and when."""
 
-    def take(self, probe: tuple[int, int, int], length: int, now: float) -> str:
+    def take(self, probe: Probe, length: int, now: float) -> str:
         """A probe is here, in a datagram of `length` bytes; return why it is of no use, or ''."""
-        size, probe_id, number = probe
+        size, probe_id, number, serial = probe
         if size != length:
             return "a probe that was cut short"
         if number >= MAX_NUMBERS:
@@ -159,7 +169,7 @@ class ProbeAnswers:
             self._id = probe_id
             self._numbers.clear()
         self._numbers.add(number)
-        self._last = number, now
+        self._last = serial, now
         if self.due == math.inf:
             self.due = now + GATHER * (1 + self._chance())
         return ""
@@ -214,8 +224,8 @@ class Probing:
         self._rounds = deque(ROUNDS)
         self._started: float | None = None
         self._now = 0.0
-        self._shots: dict[tuple[str | None, int], tuple[float, int]] = {}
-        """(Receiver or None, number) -> when it was sent last, and how often."""
+        self._shots: list[float] = []
+        """When each was sent, by serial."""
 
     @property
     def finished(self) -> bool:
@@ -257,10 +267,9 @@ class Probing:
         while self._queue and len(out) < budget and self._pacer.next <= until:
             receiver, number = self._queue.popleft()
             trial = self._trials[number]
-            datagram = encode(self.tsi, self.probe_id, number, trial.size)
+            datagram = encode(self.tsi, self.probe_id, number, trial.size, len(self._shots))
             self._pacer.spend(len(datagram))
-            _, times = self._shots.get((receiver, number), (0.0, 0))
-            self._shots[receiver, number] = now, times + 1
+            self._shots.append(now)
             out.append(Shot(receiver, datagram, trial.ttl, number))
         return out
 
@@ -288,12 +297,9 @@ class Probing:
             return
         target.answered = True
         target.mask |= body.mask
-        if body.last < len(self._trials):
-            to = None if self._trials[body.last].group else target.name
-            sent, times = self._shots.get((to, body.last), (0.0, 0))
-            if times == 1:  # Of several it could not be told which one came.
-                rtt = max(now - sent - body.held / 1e6, 0.0)
-                target.rtt = rtt if target.rtt is None else min(target.rtt, rtt)
+        if body.last < len(self._shots):
+            rtt = max(now - self._shots[body.last] - body.held / 1e6, 0.0)
+            target.rtt = rtt if target.rtt is None else min(target.rtt, rtt)
 
     def verdicts(self) -> list[Verdict]:
         """What is known, receiver by receiver."""
