@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from toolkit.delivery.breaker import Limits
 from toolkit.delivery.events import Feedback
 from toolkit.delivery.events import ReceiverOutput as Output
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
 from toolkit.delivery.model import Coding, FileEntry, Session
 from toolkit.delivery.ports import Landed
 from toolkit.delivery.receiver import Receiver
+from toolkit.delivery.sealing import cut
 from toolkit.delivery.sender import Sender
 from toolkit.errors import DeliveryError
 
@@ -32,33 +32,34 @@ TRUSTED = KEY.public_key().public_bytes_raw()
 class MemorySource:
     """A Source of bytes in memory; `changed` holds blocks that no longer are what was scanned."""
 
-    def __init__(self, files: dict[str, bytes], coding: Coding, name: str = "model") -> None:
+    def __init__(
+        self, files: dict[str, bytes], coding: Coding, name: str = "model", *, sealed: bool = False
+    ) -> None:
         self.files = files
         self.changed: set[tuple[int, int]] = set()
-        self.digests = tuple(_digests(content, coding) for content in files.values())
+        self.digests = tuple(_digests(content, coding, sealed) for content in files.values())
         entries = tuple(
             FileEntry(path=path, size=len(content), root=digest(listed))
             for (path, content), listed in zip(files.items(), self.digests, strict=True)
         )
-        self.manifest = Manifest(name=name, coding=coding, files=entries)
+        self.manifest = Manifest(name=name, coding=coding, files=entries, sealed=sealed)
 
     def read_into(self, file: int, block: int, buffer: memoryview) -> None:
         if (file, block) in self.changed:
             raise DeliveryError("model: changed while it was being sent")
-        entry, coding = self.manifest.files[file], self.manifest.coding
-        part = Partition(entry.size, coding.symbol, coding.block)
-        buffer[:] = self.files[entry.path][part.offset(block) :][: part.size(block)]
+        part = self.manifest.cut(self.manifest.files[file].size)
+        content = self.files[self.manifest.files[file].path]
+        buffer[:] = content[part.offset(block) :][: part.size(block)]
 
     def read_block(self, file: int, block: int) -> bytes:
         """A block on its own, for tests of sinks."""
-        entry, coding = self.manifest.files[file], self.manifest.coding
-        buffer = bytearray(Partition(entry.size, coding.symbol, coding.block).size(block))
+        buffer = bytearray(self.manifest.cut(self.manifest.files[file].size).size(block))
         self.read_into(file, block, memoryview(buffer))
         return bytes(buffer)
 
 
-def _digests(content: bytes, coding: Coding) -> bytes:
-    part = Partition(len(content), coding.symbol, coding.block)
+def _digests(content: bytes, coding: Coding, sealed: bool) -> bytes:
+    part = cut(len(content), coding.symbol, coding.block, sealed=sealed)
     return b"".join(digest(content[part.offset(b) :][: part.size(b)]) for b in range(part.blocks))
 
 
@@ -83,8 +84,7 @@ class MemorySink:
         manifest = opened.manifest
         if envelope != self.envelope:
             self.envelope, self.manifest, self.lists = envelope, manifest, {}
-            parts = [Partition(f.size, manifest.coding.symbol, manifest.coding.block)
-                     for f in manifest.files]  # fmt: skip
+            parts = [manifest.cut(f.size) for f in manifest.files]
             self.staged = {i: bytearray(f.size) for i, f in enumerate(manifest.files)}
             self.journal = {i: bytearray(p.blocks) for i, p in enumerate(parts)}
         return [Landed(self.lists.get(i), bytes(j)) for i, j in self.journal.items()]
@@ -148,14 +148,16 @@ class Net:
     """Of the circuit breaker."""
     absent: Sequence[str] = ()
     """Receivers that are not started by `run`."""
+    seal_key: bytes | None = None
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.now = 0.0
-        self.source = MemorySource(self.files, self.coding)
+        self.source = MemorySource(self.files, self.coding, sealed=self.seal_key is not None)
         session = Session(
             name="model", tsi=7, key=KEY, rate=self.rate, gather=self.gather,
             timeout=self.timeout, targeted=self.targeted, window=self.window, breaker=self.limits,
+            seal_key=self.seal_key,
         )  # fmt: skip
         self.sender = Sender(session, self.source, self.names)
         self.sinks = {name: MemorySink(self.files) for name in self.names}
@@ -177,7 +179,7 @@ class Net:
         self._starts += 1
         self.receivers[name] = Receiver(
             name, self.sinks[name], trusted=TRUSTED, incarnation=self._starts,
-            chance=self.random.random, timeout=self.timeout,
+            chance=self.random.random, timeout=self.timeout, seal_key=self.seal_key,
         )  # fmt: skip
 
     def kill(self, name: str) -> None:

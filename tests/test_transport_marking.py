@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from test_transport_udp import Site
 
-from toolkit.cli.cmd_send import parse_marking
 from toolkit.cli.main import main
+from toolkit.cli.marking import parse_dscp_option
 from toolkit.delivery.control import Fail, Join, Message
 from toolkit.errors import UsageError
 from toolkit.transport.address import bind, mark, resolve
@@ -72,7 +72,7 @@ def test_a_sender_marks_its_data(tmp_path: Path, option: tuple[str, ...], seen: 
 
 
 def test_names_numbers_and_off() -> None:
-    assert [parse_marking(t) for t in ("le", "CS6", "46", "0", "off", "none")] == [
+    assert [parse_dscp_option(t) for t in ("le", "CS6", "46", "0", "off", "none")] == [
         1, 48, 46, 0, None, None,
     ]  # fmt: skip
 
@@ -80,4 +80,4 @@ def test_names_numbers_and_off() -> None:
 @pytest.mark.parametrize("text", ["64", "best", "", "-1", "af44"])
 def test_what_is_no_code_point_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"--dscp .*: is not .*off\)"):
-        parse_marking(text)
+        parse_dscp_option(text)

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.cmd_send import (
     CONTROL_PORT,
-    add_dscp,
-    parse_marking,
     parse_rate,
     parse_receivers,
     resolve_receivers,
 )
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
+from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def _look(args: argparse.Namespace) -> int:
         raise UsageError(f"--payload {args.payload}: 32 to 65000 bytes are possible")
     if not 0 < args.patience < 1e4:
         raise UsageError(f"--patience {args.patience:g}: must be positive")
-    rate, size, dscp = parse_rate(args.rate), parse_size(args.size), parse_marking(args.dscp)
+    rate, size, dscp = parse_rate(args.rate), parse_size(args.size), parse_dscp_option(args.dscp)
     groups = [address.resolve(g) for g in args.group]
     for text, group in zip(args.group, groups, strict=True):
         if not group.multicast:

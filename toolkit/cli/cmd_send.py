@@ -6,21 +6,20 @@ import argparse
 import os
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
-from toolkit.errors import EnvironmentProblem, ExitCode, UnreachableError, UsageError
+from toolkit.cli.marking import add_dscp, parse_dscp_option
+from toolkit.cli.receipt_files import add_receipts, keep_receipts
+from toolkit.cli.serving import add_service, add_watching
+from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    import socket
-
-    from toolkit.delivery.events import SenderOutput
-    from toolkit.delivery.probe import Verdict
+    from toolkit.cli.reaching import Reached
     from toolkit.delivery.sender import Sender
-    from toolkit.transport.address import Address
 
 CONTROL_PORT = 4400
 
@@ -70,6 +69,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="do not try first which packets reach each receiver",
     )  # fmt: skip
     add_dscp(parser)
+    add_service(parser)
+    add_watching(parser)
+    add_receipts(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -89,28 +91,6 @@ def add_loss(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="which packets --loss loses")
 
 
-def add_dscp(parser: argparse.ArgumentParser) -> None:
-    """Add how packets are marked."""
-    parser.add_argument(
-        "--dscp", default="le", metavar="NAME|N|off",
-        help="DSCP of our packets, control messages included: le gives way to all other traffic "
-        "(RFC 8622), af11, cs1, 0 to 63; off: unmarked (default: %(default)s)",
-    )  # fmt: skip
-
-
-def parse_marking(text: str) -> int | None:
-    """Return the code point that --dscp names; None: unmarked."""
-    from toolkit.inventory.dscp import NONE, parse_dscp
-    from toolkit.inventory.refusal import Refusal
-
-    word = NONE if text.lower() == "off" else text
-    try:
-        return parse_dscp(int(word) if word.isascii() and word.isdecimal() else word)
-    except Refusal as refusal:
-        remedy = refusal.remedy or "0 to 63"
-        raise UsageError(f"--dscp {text}: {refusal.reason} ({remedy}, or off)") from None
-
-
 def run(args: argparse.Namespace) -> int:
     """Send; return 0 when every receiver has everything."""
     with terminable():
@@ -119,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _send(args: argparse.Namespace) -> int:
     from toolkit.cli import reaching
+    from toolkit.cli.serving import Watch
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
@@ -127,14 +108,15 @@ def _send(args: argparse.Namespace) -> int:
 
     addresses = parse_receivers(args.to)
     for name, found in addresses.items():
-        if found is None and not args.group:
+        if found is None and not args.group and not args.service:
             raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
     known = resolve_receivers(addresses)
     group = address.resolve(args.group) if args.group else None
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
     lost, rate = parse_share(args.loss), parse_rate(args.rate)
-    dscp = parse_marking(args.dscp)
+    dscp = parse_dscp_option(args.dscp)
+    announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
     except ValueError as error:
@@ -162,79 +144,17 @@ def _send(args: argparse.Namespace) -> int:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
         begin = time.monotonic()
-        verdicts, said = _probe(args, sock, names, known, group, rate)
-        for name, message in said.items():
-            _tell(sender.receive(name, message, time.monotonic()))
-        apart = reaching.apart(verdicts, group=group is not None)
-        udp.run_sender(sender, names, wire, known, group, _tell, apart)
-    probed = {v.receiver: v for v in verdicts}
-    ways = _Reached(probed, apart, grouped=group is not None)
-    return _finish(sender, time.monotonic() - begin, args.format, ways)
+        with Watch(args, sender, source, known, names, group, sock) as watch:
+            reached = reaching.first(args, sock, names, known, group, rate)
+            for name, message in reached.said.items():
+                watch(sender.receive(name, message, time.monotonic()))
+            udp.run_sender(sender, names, wire, known, group, watch, watch.bells, reached.apart)
+            watch.ended()
+    keep_receipts(args, sender, watch.began)
+    return _finish(sender, time.monotonic() - begin, args.format, reached)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """How each receiver was reached."""
-
-    probed: dict[str, Verdict]
-    apart: frozenset[str]
-    grouped: bool
-
-    def reach(self, name: str) -> str | None:
-        """What its probes said; None: it was not probed."""
-        return str(self.probed[name].reach) if name in self.probed else None
-
-    def by(self, name: str) -> str:
-        """By which way it got what all need."""
-        return "group" if self.grouped and name not in self.apart else "unicast"
-
-
-def _probe(
-    args: argparse.Namespace,
-    sock: socket.socket,
-    names: list[str],
-    known: dict[str, tuple[str, int]],
-    group: Address | None,
-    rate: int,
-) -> tuple[list[Verdict], dict[str, bytes]]:
-    """See how each receiver is reached, and say what is not as it should be."""
-    from toolkit.cli import reaching
-    from toolkit.delivery.probe import Reach
-
-    if args.no_probe:
-        return [], {}
-    verdicts, said = reaching.probe(sock, names, known, group, args.payload, rate)
-    there = [v for v in verdicts if v.reach is not Reach.NONE]  # Others may be started later.
-    reaching.tell(there, group=group is not None)
-    if there and all(v.reach is Reach.SMALL for v in there):
-        longest = min(max(v.group_size, v.unicast_size) for v in there)
-        raise EnvironmentProblem(
-            f"packets of {args.payload} bytes of payload reach nobody (give --payload {longest}, "
-            "or raise the MTU on the path; llmsync doctor --to ... shows more)"
-        )
-    return verdicts, said
-
-
-def _tell(outputs: list[SenderOutput]) -> None:
-    from toolkit.delivery.events import Joined, Settled
-
-    for output in outputs:
-        match output:
-            case Joined(receiver=name):
-                say(f"{name}: joined")
-            case Settled(result=result):
-                said = f": {result.reason}" if result.reason else ""
-                say(f"{result.receiver}: {result.standing}{said}")
-            case _:
-                pass
-
-
-def _finish(
-    sender: Sender,
-    seconds: float,
-    form: str,
-    ways: _Reached,
-) -> int:
+def _finish(sender: Sender, seconds: float, form: str, reached: Reached) -> int:
     results, pace = sender.results(), sender.pace
     document: dict[str, Any] = {
         "delivery": sender.session.name,
@@ -256,7 +176,7 @@ def _finish(
                 "receiver": r.receiver, "standing": str(r.standing), "reason": r.reason,
                 "joined": None if r.joined is None else round(r.joined, 3),
                 "completed": None if r.completed is None else round(r.completed, 3),
-                "reach": ways.reach(r.receiver), "by": ways.by(r.receiver),
+                "reach": reached.reach(r.receiver), "by": reached.by(r.receiver),
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }

@@ -40,6 +40,8 @@ COMMANDS: dict[str, str] = {
     "send": "Send a model over UDP",
     "receive": "Receive a model over UDP",
     "doctor": "What this host lacks for a delivery, and which receivers are reached, and how",
+    "sessions": "See and steer the deliveries of a sender that runs with --service",
+    "receipt": "Show who holds what, and prove who says so",
 }
 """Command name -> one line of help.  The module is toolkit.cli.cmd_<name>."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.console import say, table
+from toolkit.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     import socket
@@ -41,6 +44,55 @@ def probe(
     )  # fmt: skip
     heard: dict[str, bytes] = {}
     return run_probing(probing, sock, addresses, group, heard), heard
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How each receiver is reached, as its probes said."""
+
+    verdicts: Sequence[Verdict]
+    said: dict[str, bytes]
+    """What each said last meanwhile."""
+    grouped: bool
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """Those that the group does not reach."""
+        return apart(self.verdicts, group=self.grouped)
+
+    def reach(self, name: str) -> str | None:
+        """What its probes said; None: it was not probed."""
+        return next((str(v.reach) for v in self.verdicts if v.receiver == name), None)
+
+    def by(self, name: str) -> str:
+        """By which way it got what all need."""
+        return "group" if self.grouped and name not in self.apart else "unicast"
+
+
+def first(
+    args: argparse.Namespace,
+    sock: socket.socket,
+    names: Sequence[str],
+    known: dict[str, tuple[str, int]],
+    group: Address | None,
+    rate: int,
+) -> Reached:
+    """Before `send` sends: see how each receiver is reached, and say what is amiss."""
+    from toolkit.delivery.probe import Reach
+
+    grouped = group is not None
+    if args.no_probe:
+        return Reached((), {}, grouped)
+    verdicts, said = probe(sock, names, known, group, args.payload, rate)
+    there = [v for v in verdicts if v.reach is not Reach.NONE]  # Others may be started later.
+    tell(there, group=grouped)
+    if there and all(v.reach is Reach.SMALL for v in there):
+        longest = min(max(v.group_size, v.unicast_size) for v in there)
+        raise EnvironmentProblem(
+            f"packets of {args.payload} bytes of payload reach nobody (give --payload {longest}, "
+            "or raise the MTU on the path; llmsync doctor --to ... shows more)"
+        )
+    return Reached(verdicts, said, grouped)
 
 
 def well(verdict: Verdict, *, group: bool) -> bool:

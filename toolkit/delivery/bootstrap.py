@@ -11,28 +11,29 @@ from __future__ import annotations
 from toolkit.delivery.assembly import Assembly, Buffers, Verdict
 from toolkit.delivery.fdt import parse_fdt
 from toolkit.delivery.fec import Partition
-from toolkit.delivery.manifest import (
-    MANIFEST_TOI,
-    OpenedManifest,
-    UntrustedError,
-    open_manifest,
-)
+from toolkit.delivery.manifest import MANIFEST_TOI, OpenedManifest, UntrustedError
+from toolkit.delivery.model import Counters
+from toolkit.delivery.refusal import Refusal
+from toolkit.delivery.sealing import SealError
+from toolkit.delivery.trust import Trust, kind_of
 from toolkit.delivery.wire import Fti
 from toolkit.errors import WireError
 
 FDT_TOI = 0
 MAX_SIZE = 64 * 2**20
-"""Bytes of an FDT Instance or a manifest at most."""
+"""Bytes of a manifest at most."""
 MAX_UNTRUSTED = 3
 """Manifests of other signers that may come before the sender itself is held to be at fault."""
 MAX_REFUSED = 64
 """The same for manifests that are damaged or forged."""
+MAX_FDT = 16 * 2**20
+"""Bytes of an FDT Instance at most: it lists 50,000 files and more."""
 
 
 class Bootstrap:
     """The two objects that lead to the manifest."""
 
-    def __init__(self, trusted: bytes | None) -> None:
+    def __init__(self, trust: Trust, counters: Counters) -> None:
         self.envelope = b""
         self.refused = 0
         """Times that an FDT or a manifest was complete and could not be believed."""
@@ -40,7 +41,8 @@ class Bootstrap:
         self.reason = ""
         """Why the last one was refused."""
         self.opened: OpenedManifest | None = None
-        self._trusted = trusted
+        self._trust = trust
+        self._counters = counters
         self._instance: int | None = None
         self._fti: dict[int, Fti] = {}
         self._buffers = Buffers(2 * MAX_SIZE)
@@ -62,7 +64,10 @@ class Bootstrap:
         if fti == self._fti.get(toi):
             return
         self._forget(toi)
-        if 0 < fti.transfer_length <= MAX_SIZE and 1 <= fti.block <= 255 and fti.symbol:
+        limit = MAX_FDT if toi == FDT_TOI else MAX_SIZE
+        if not (0 < fti.transfer_length <= limit and 1 <= fti.block <= 255 and fti.symbol):
+            self._counters.refuse(Refusal.EXCESS)
+        else:
             part = Partition(fti.transfer_length, fti.symbol, fti.block)
             self._fti[toi] = fti
             self._assemblies[toi] = Assembly(toi, part, self._buffers)
@@ -83,6 +88,11 @@ class Bootstrap:
                 self._complete(toi, bytes(self._content.pop(toi)))
         return verdict
 
+    @property
+    def memory(self) -> int:
+        """Bytes that are held for what is not believed yet."""
+        return self._buffers.used + sum(map(len, self._content.values()))
+
     def lacks(self, toi: int, first: int, count: int) -> bytes | None:
         """As Assembly.lacks; None for an object of which nothing is known."""
         assembly = self._assemblies.get(toi)
@@ -91,16 +101,16 @@ class Bootstrap:
     def _complete(self, toi: int, content: bytes) -> None:
         try:
             if toi == FDT_TOI:
-                if MANIFEST_TOI not in [f.toi for f in parse_fdt(content)]:
+                if MANIFEST_TOI not in [f.toi for f in parse_fdt(content).files]:
                     raise WireError("FDT: it lists no manifest")
             else:
-                self.opened = open_manifest(content, self._trusted)
-                self.envelope = content
+                self.opened, self.envelope = self._trust.open(content)
         except WireError as error:
             self._forget(toi)
             self.refused += 1
-            self._untrusted += isinstance(error, UntrustedError)
+            self._untrusted += isinstance(error, UntrustedError | SealError)
             self.reason = str(error)
+            self._counters.refuse(kind_of(error))
 
     def _forget(self, toi: int) -> None:
         assembly = self._assemblies.pop(toi, None)

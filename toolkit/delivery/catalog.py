@@ -13,6 +13,7 @@ from toolkit.delivery.events import FileVerified, TensorReady
 from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, digest
 from toolkit.delivery.model import Counters
 from toolkit.delivery.ports import Landed, Sink
+from toolkit.delivery.sealing import Cut, Opener
 from toolkit.delivery.tensors import TensorTracker
 
 HAVE_CHUNK = 1024
@@ -29,12 +30,16 @@ class Catalog:
         sink: Sink,
         counters: Counters,
         memory: int,
+        opener: Opener,
     ) -> None:
         self.opened = opened
         self.assemblies: dict[int, Assembly] = {}
         """By TOI."""
         self.asks_again = False
         """Blocks were dropped that had been reported as complete: say anew what is there."""
+        self._opener = opener
+        self._cuts: dict[int, Cut] = {}
+        """By TOI."""
         self._sink = sink
         self._counters = counters
         self.buffers = Buffers(memory)
@@ -55,6 +60,7 @@ class Catalog:
                 self._digests[item.file] = there.digests
             assembly.remaining = assembly.done.count(0)
             self.assemblies[item.toi] = assembly
+            self._cuts[item.toi] = item.cut
         self._remaining = sum(a.remaining > 0 for a in self.assemblies.values())
 
     @property
@@ -114,15 +120,26 @@ class Catalog:
         for assembly in self.assemblies.values():
             assembly.close()
 
+    def _solve(self, assembly: Assembly, sbn: int) -> memoryview | None:
+        """A block's own bytes; None: it does not open, somebody forged a symbol of it."""
+        data = assembly.solve(sbn)
+        if not self.opened.manifest.sealed:
+            return data
+        plain = self._opener.block(self.opened.digest, assembly.toi, sbn, data)
+        return None if plain is None else memoryview(plain)
+
     def _whole_data(
         self, assembly: Assembly, file: int, sbn: int
     ) -> list[FileVerified | TensorReady]:
-        data = assembly.solve(sbn)
-        if digest(data) != self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]:
+        data = self._solve(assembly, sbn)
+        if (
+            data is None
+            or digest(data) != self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
+        ):
             assembly.drop(sbn)
             self._counters.polluted += 1
             return []
-        self._sink.write(file, sbn, assembly.partition.offset(sbn), data)
+        self._sink.write(file, sbn, self._cuts[assembly.toi].offset(sbn), data)
         self._counters.repaired += assembly.finish(sbn)
         out = self._tensors(file, assembly, sbn)
         if assembly.remaining == 0:
@@ -133,10 +150,15 @@ class Catalog:
     def _whole_digests(
         self, assembly: Assembly, file: int, sbn: int
     ) -> list[FileVerified | TensorReady]:
-        part = assembly.partition
+        part = self._cuts[assembly.toi]
         collected = self._lists.setdefault(file, bytearray(part.length))
         start = part.offset(sbn)
-        collected[start : start + part.size(sbn)] = assembly.solve(sbn)
+        listed = self._solve(assembly, sbn)
+        if listed is None:
+            assembly.drop(sbn)
+            self._counters.polluted += 1
+            return []
+        collected[start : start + part.size(sbn)] = listed
         self._counters.repaired += assembly.finish(sbn)
         if assembly.remaining:
             return []
@@ -173,6 +195,7 @@ class Catalog:
                 entry.size, lambda offset, length: self._sink.read(file, offset, length)
             )
             self._trackers[file] = tracker
-        start = assembly.partition.offset(sbn)
-        ready = tracker.add(start, start + assembly.partition.size(sbn))
+        part = self._cuts[assembly.toi]
+        start = part.offset(sbn)
+        ready = tracker.add(start, start + part.size(sbn))
         return [TensorReady(entry.path, tensor) for tensor in ready]

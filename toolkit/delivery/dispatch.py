@@ -20,7 +20,7 @@ from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, Open
 from toolkit.delivery.model import Session, Standing
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Round
-from toolkit.delivery.wire import Header, Poll
+from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Header, Poll
 
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it is not waited for any more."""
@@ -47,6 +47,7 @@ class Dispatch:
         self._session = session
         self._blocks = Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
         self._parity = source.manifest.coding.parity
+        self.fec_id = FEC_SMALL_BLOCK if self._parity else FEC_NO_CODE
         self._ledger = ledger
         self._members = members
         self.flow = Flow(
@@ -103,7 +104,9 @@ class Dispatch:
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
-        header = Header(tsi=self._session.tsi, toi=toi, extensions=(poll.extension(),))
+        header = Header(
+            tsi=self._session.tsi, toi=toi, codepoint=self.fec_id, extensions=(poll.extension(),)
+        )  # fmt: skip
         self.urgent.append(Burst(self.everybody or mask, header.encode(), toi))
 
     def answered(self, poll: OpenPoll, member: Member) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from toolkit.delivery.manifest import OpenedManifest
 from toolkit.delivery.model import Receipt, ReceiverResult
+from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.safetensors import TensorEntry
 from toolkit.errors import ToolkitError
 
@@ -68,6 +69,7 @@ class Ignored:
     """A datagram was of no use."""
 
     reason: str
+    kind: Refusal = Refusal.MALFORMED
 
 
 ReceiverOutput = (

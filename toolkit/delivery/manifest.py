@@ -5,6 +5,10 @@ signed with Ed25519 over DSSE's pre-authentication encoding, so what is verified
 somebody's idea of JSON.  A file's `root` is BLAKE3 over the list of its block digests; the list
 itself travels as an object of its own just ahead of the file's data.
 
+What is signed carries a *serial* beside the manifest: it grows from session to session of a sender,
+so that a session which somebody recorded and plays again is told from a new one.  It is no part of
+what the manifest describes: `digest(manifest.encode())` is the same for the same files.
+
 TOIs follow from the position in the manifest: TOI 0 is the FDT Instance (RFC 6726), TOI 1 the
 manifest, TOI 2 + 2i the digests of file i and TOI 3 + 2i its data.
 
@@ -25,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from toolkit.delivery.fec import Partition
 from toolkit.delivery.model import Coding, FileEntry
+from toolkit.delivery.sealing import CIPHER, Cut, cut
 from toolkit.errors import WireError
 
 FORMAT = "llmsync-manifest"
@@ -33,6 +38,11 @@ PAYLOAD_TYPE = "application/vnd.llmsync.manifest.v1+json"
 DIGEST_SIZE = 32
 MANIFEST_TOI = 1
 FIRST_TOI = 2
+MAX_BLOCKS = 1 << 25
+"""Blocks of all files at most: a receiver holds a digest of each in memory."""
+MAX_PARTS = 1024
+"""Brackets and commas of an envelope at most; its payload has none.  Nobody signs the envelope:
+what is made of it in memory is bounded."""
 
 
 def digest(data: bytes | memoryview) -> bytes:
@@ -83,6 +93,8 @@ class Manifest:
     coding: Coding
     files: tuple[FileEntry, ...]
     """In the order of delivery."""
+    sealed: bool = False
+    """Blocks travel encrypted, cut as `toolkit.delivery.sealing` says."""
 
     def __post_init__(self) -> None:
         problems = list(path_problems(f.path for f in self.files))
@@ -90,9 +102,17 @@ class Manifest:
             raise ValueError("; ".join(problems))
         if any(f.size < 0 or len(f.root) != DIGEST_SIZE for f in self.files):
             raise ValueError("a file's size is negative or its root is not a digest")
+        if any(f.size >= 1 << 47 for f in self.files):
+            raise ValueError("a file of 2^47 bytes or more; transfer lengths have 48 bits")
+        blocks = [self.cut(f.size).blocks for f in self.files]
+        if sum(blocks) > MAX_BLOCKS:
+            raise ValueError(f"{sum(blocks)} blocks, of {MAX_BLOCKS} (longer packets help)")
+        if not self.coding.parity and max(blocks, default=0) > 1 << 16:
+            raise ValueError("more than 65536 blocks in a file without parity (FEC Encoding ID 0)")
 
-    def encode(self) -> bytes:
-        document = {
+    def encode(self, serial: int = 0) -> bytes:
+        """Canonical JSON; with `serial` as it is signed."""
+        document: dict[str, object] = {
             "coding": {
                 "block": self.coding.block,
                 "parity": self.coding.parity,
@@ -104,6 +124,10 @@ class Manifest:
             "name": self.name,
             "version": VERSION,
         }
+        if self.sealed:
+            document["sealed"] = CIPHER
+        if serial:
+            document["serial"] = serial
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return text.encode()
 
@@ -112,15 +136,19 @@ class Manifest:
         """Bytes of all files."""
         return sum(f.size for f in self.files)
 
+    def cut(self, length: int) -> Cut:
+        """How an object of `length` bytes is cut in this session."""
+        return cut(length, self.coding.symbol, self.coding.block, sealed=self.sealed)
+
     def objects(self) -> tuple[FileObject, ...]:
         """The objects with TOI 2, 3, ...: digests of a file, then its data."""
         found = []
         for number, entry in enumerate(self.files):
-            data = Partition(entry.size, self.coding.symbol, self.coding.block)
-            listed = Partition(data.blocks * DIGEST_SIZE, self.coding.symbol, self.coding.block)
+            data = self.cut(entry.size)
+            listed = self.cut(data.blocks * DIGEST_SIZE)
             toi = FIRST_TOI + 2 * number
-            found.append(FileObject(toi, number, is_data=False, partition=listed))
-            found.append(FileObject(toi + 1, number, is_data=True, partition=data))
+            found.append(FileObject(toi, number, is_data=False, cut=listed))
+            found.append(FileObject(toi + 1, number, is_data=True, cut=data))
         return tuple(found)
 
 
@@ -132,12 +160,17 @@ class FileObject:
     file: int
     """Number of the file in the manifest."""
     is_data: bool
-    partition: Partition
+    cut: Cut
+
+    @property
+    def partition(self) -> Partition:
+        """The object as it travels."""
+        return self.cut.wire
 
 
-def seal(manifest: Manifest, key: Ed25519PrivateKey) -> bytes:
-    """Return the signed envelope that travels as TOI 1."""
-    payload = manifest.encode()
+def seal(manifest: Manifest, key: Ed25519PrivateKey, serial: int = 0) -> bytes:
+    """Return the signed envelope that travels as TOI 1.  `serial` 0: none."""
+    payload = manifest.encode(serial)
     envelope = {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": PAYLOAD_TYPE,
@@ -161,9 +194,11 @@ class OpenedManifest:
 
     manifest: Manifest
     digest: bytes
-    """BLAKE3 of the bytes that were signed."""
+    """BLAKE3 of the manifest, `digest(manifest.encode())`."""
     key: bytes
-    """Public key (32 bytes) that signed them."""
+    """Public key (32 bytes) that signed it."""
+    serial: int = 0
+    """Grows from session to session; 0: the sender does not count."""
 
 
 def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
@@ -172,6 +207,8 @@ def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
     `trusted`: the only public key (32 bytes) that may have signed it; None: any key may, and the
     caller shows `OpenedManifest.key` to somebody who knows.
     """
+    if sum(map(envelope.count, (b"[", b"{", b","))) > MAX_PARTS:
+        raise WireError("manifest: the envelope has more parts than any signature needs")
     try:
         outer = json.loads(envelope)
         payload = base64.b64decode(outer["payload"], validate=True)
@@ -191,7 +228,8 @@ def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
             Ed25519PublicKey.from_public_bytes(key).verify(signature, _pre_authentication(payload))
         except (InvalidSignature, ValueError):
             raise WireError("manifest: the signature is wrong") from None
-        return OpenedManifest(_parse(payload), digest(payload), key)
+        manifest, serial = _parse(payload)
+        return OpenedManifest(manifest, digest(manifest.encode()), key, serial)
     raise UntrustedError("manifest: it is not signed by the trusted key")
 
 
@@ -202,15 +240,20 @@ def _pre_authentication(payload: bytes) -> bytes:
     )  # fmt: skip
 
 
-def _parse(payload: bytes) -> Manifest:
+def _parse(payload: bytes) -> tuple[Manifest, int]:
     try:
         document: dict[str, Any] = json.loads(payload)
         if document["format"] != FORMAT or document["version"] != VERSION:
             raise WireError("manifest: its format or version is not ours")
         if document["digest"] != "blake3":
             raise WireError("manifest: its digests are not BLAKE3")
+        if document.get("sealed", CIPHER) != CIPHER:
+            raise WireError(f"manifest: sealed by a cipher that is not {CIPHER}")
         coding = document["coding"]
-        return Manifest(
+        serial = _number(document.get("serial", 0))
+        if not 0 <= serial < 1 << 63:
+            raise WireError(f"manifest: serial {serial} is not one")
+        manifest = Manifest(
             name=_text(document["name"]),
             coding=Coding(
                 symbol=_number(coding["symbol"]),
@@ -223,9 +266,11 @@ def _parse(payload: bytes) -> Manifest:
                 )
                 for f in document["files"]
             ),
+            sealed="sealed" in document,
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise WireError(f"manifest: not well formed: {error}") from None
+    return manifest, serial
 
 
 def _text(value: object) -> str:

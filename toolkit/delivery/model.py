@@ -69,6 +69,12 @@ class Session:
     """Seconds of silence after which a receiver is given up; also the time to join."""
     window: int = 64 * 2**20
     """Bytes that may be on their way to a receiver without a report; bounds its memory too."""
+    serial: int = 0
+    """Grows from session to session of this sender (a clock's milliseconds, say), so that receivers
+    can refuse a session that is played again; 0: it does not count."""
+    seal_key: bytes | None = None
+    """Secret of 16 bytes: blocks and manifest travel encrypted (`toolkit.delivery.sealing`), and
+    the Source is cut for it.  None: everybody on the way can read them."""
     targeted: bool = True
     """True: packets can be addressed to any subset.  False: every packet goes to everybody
     (imposition by the router); masks are then always all receivers."""
@@ -80,6 +86,10 @@ class Session:
             raise ValueError(f"TSI {self.tsi} does not fit 32 bits, or is 0")
         if self.rate <= 0 or self.window <= 0 or self.timeout <= 0 or self.gather < 0:
             raise ValueError("rate, window and timeout are positive, gather is not negative")
+        if self.seal_key is not None and len(self.seal_key) != 16:
+            raise ValueError(f"a seal key has 16 bytes, not {len(self.seal_key)}")
+        if not 0 <= self.serial < 1 << 63:
+            raise ValueError(f"serial {self.serial} is negative, or does not fit 63 bits")
 
 
 class Transmission(NamedTuple):
@@ -171,6 +181,11 @@ class Counters:
     """Unfinished blocks dropped to stay within the memory bound."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Datagrams by the reason for which they were of no use."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """The same by kind (`toolkit.delivery.refusal`)."""
+
+    def refuse(self, kind: str, count: int = 1) -> None:
+        self.refused[kind] = self.refused.get(kind, 0) + count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ from dataclasses import replace
 from toolkit.delivery.fdt import format_fdt, object_fti, session_files
 from toolkit.delivery.fec import Partition
 from toolkit.delivery.ledger import SendObject
-from toolkit.delivery.manifest import MANIFEST_TOI, digest, seal
+from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, FileObject, digest, seal
 from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
+from toolkit.delivery.sealing import TAG, BlockSeal, seal_manifest
 from toolkit.delivery.wire import (
     FEC_NO_CODE,
     FEC_SMALL_BLOCK,
@@ -28,12 +29,53 @@ BOOT_OVERHEAD = 20
 """Bytes of EXT_FTI and EXT_FDT, in the packets of FDT Instance and manifest."""
 
 
+def travelling(session: Session, source: Source) -> Source:
+    """Return `source` with what is read of it as it travels: sealed, where the session says so."""
+    if source.manifest.sealed != (session.seal_key is not None):
+        raise ValueError(
+            "a source is cut for a sealed session if and only if the session has a key"
+        )
+    return source if session.seal_key is None else SealedSource(session.seal_key, session, source)
+
+
+class SealedSource:
+    """A Source whose blocks and lists of digests are ciphertext.
+
+    Its blocks have been compared with the manifest's digests before they are sealed: one nonce
+    never meets two plaintexts.
+    """
+
+    def __init__(self, secret: bytes, session: Session, source: Source) -> None:
+        self.manifest = source.manifest
+        self._source = source
+        self._seal = BlockSeal(secret, session.tsi, digest(self.manifest.encode()))
+        self.digests = tuple(
+            self._sealed_list(item, source.digests[item.file])
+            for item in self.manifest.objects()
+            if not item.is_data
+        )
+
+    def read_into(self, file: int, block: int, buffer: memoryview) -> None:
+        plain = buffer[: len(buffer) - TAG]
+        self._source.read_into(file, block, plain)
+        buffer[:] = self._seal.seal(FIRST_TOI + 2 * file + 1, block, plain)
+
+    def _sealed_list(self, item: FileObject, plain: bytes) -> bytes:
+        cut = item.cut
+        return b"".join(
+            self._seal.seal(item.toi, sbn, plain[cut.offset(sbn) : cut.offset(sbn) + cut.size(sbn)])
+            for sbn in range(cut.blocks)
+        )
+
+
 def session_objects(session: Session, source: Source) -> list[SendObject]:
     """FDT Instance, manifest, then digests and data of every file."""
     manifest = source.manifest
     coding = manifest.coding
     fec_id = FEC_SMALL_BLOCK if coding.parity else FEC_NO_CODE
-    envelope = seal(manifest, session.key)
+    envelope = seal(manifest, session.key, session.serial)
+    if session.seal_key is not None:
+        envelope = seal_manifest(session.seal_key, session.tsi, envelope)
     # Their packets carry EXT_FTI, that of TOI 0 EXT_FDT too: their symbols are that much shorter.
     boot = replace(coding, symbol=coding.symbol - BOOT_OVERHEAD)
     fdt = format_fdt(session_files(manifest, object_fti(boot, len(envelope))))

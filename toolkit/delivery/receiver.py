@@ -26,12 +26,15 @@ from toolkit.delivery.catalog import Catalog
 from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.landing import Landing
-from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest, open_manifest
+from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest
 from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.ports import Sink
 from toolkit.delivery.probe import ProbeAnswers
+from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.reporting import MAX_POLL, Reporting
+from toolkit.delivery.sealing import Opener
 from toolkit.delivery.silence import closed, silent, unheard
+from toolkit.delivery.trust import Admit, Trust, admit_all
 from toolkit.errors import DeliveryError, ToolkitError, WireError
 
 JOIN_INTERVAL = 0.1, 2.0
@@ -61,6 +64,8 @@ class Receiver:
     `chance`: numbers in [0, 1) for jitter.  `tsi`: None: that of the sender it joins.
     `timeout`: seconds of silence after which it gives up.  `memory`: bytes of open blocks.
     `socket_room`: bytes of packets that wait for it without loss; None: as many as are sent.
+    `seal_key`: secret of a sealed session (16 bytes); None: what is sealed is refused.
+    `admit`: a last word on a manifest that is signed right (pins, replays).
     """
 
     def __init__(
@@ -75,12 +80,13 @@ class Receiver:
         timeout: float = 30.0,
         memory: int = 256 * 2**20,
         socket_room: int | None = None,
+        seal_key: bytes | None = None,
+        admit: Admit = admit_all,
     ) -> None:
         self.name = name
         self.state = State.JOINING
         self.counters = Counters()
         self._sink = sink
-        self._trusted = trusted
         self._incarnation = incarnation & 0xFFFFFFFF
         self._chance = chance
         self._tsi = self._given_tsi = tsi
@@ -88,7 +94,8 @@ class Receiver:
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
         self._socket_room = max(memory if socket_room is None else socket_room, 1024)
-        self._bootstrap = Bootstrap(trusted)
+        self._trust = Trust(trusted, Opener(seal_key, lambda: self._tsi or 0), admit)
+        self._bootstrap = Bootstrap(self._trust, self.counters)
         self._catalog: Catalog | None = None
         self._landing: Landing | None = None
         self._running = False
@@ -174,7 +181,8 @@ class Receiver:
             if verdict is Verdict.WHOLE or self._first_byte is None:
                 out += self._taken(assembly.toi, run.sbn, verdict, now)
         for datagram in others:
-            out += self.receive(datagram, now)
+            if datagram:  # An empty one is nothing, or was refused by the runtime.
+                out += self.receive(datagram, now)
         return out
 
     def expire(self, now: float) -> list[Output]:
@@ -193,6 +201,7 @@ class Receiver:
                 self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
                 return out + self._fail(closed(), now)
             self._closed_at = math.inf
+            self.counters.refuse(Refusal.FALSE_END)
         if now >= self._heard + self._timeout:
             self._said = LAST_WORDS - 1
             return out + self._fail(self._silent(), now)
@@ -212,8 +221,9 @@ class Receiver:
         self._started = self._heard = now
         try:
             stored = self._sink.recall()
-            if stored is not None:
-                return self._begin(open_manifest(stored, self._trusted), stored, now)
+            opened = None if stored is None else self._trust.recall(stored)
+            if stored is not None and opened is not None:
+                return self._begin(opened, stored, now)
         except WireError:
             pass  # Left by somebody else's delivery: the sink throws it away when it opens ours.
         except DeliveryError as error:
@@ -223,7 +233,8 @@ class Receiver:
     def _begin(self, opened: OpenedManifest, envelope: bytes, now: float) -> list[Output]:
         """The manifest is proven: see what is there, and say so."""
         landed = self._sink.open(envelope, opened)
-        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory)
+        opener = self._trust.opener
+        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory, opener)
         self._catalog, self.state, self._landing = catalog, State.RECEIVING, None
         self._answered = False
         self._retry.reset()
@@ -258,18 +269,21 @@ class Receiver:
         if self._tsi is None and (self._catalog is not None or header.toi < FIRST_TOI):
             self._tsi = header.tsi
         if header.tsi != self._tsi:
-            return self._ignore(f"TSI {header.tsi} is not that of our session")
+            reason = f"TSI {header.tsi} is not that of our session"
+            return self._ignore(reason, Refusal.OTHER_SESSION)
         if self.state in (State.CLOSING, State.ENDED):
             if header.close_session:
                 self.state = State.ENDED
                 return []
             if poll is not None and self._last_words is not None:
                 return [self._message(self._last_words)]
-            return self._ignore("already done")
+            return self._ignore("already done", Refusal.OVER)
         if header.close_session:
-            # Not proof of anything, it could be forged: wait whether more comes.
-            self._closed_at = min(self._closed_at, now + CLOSE_GRACE)
-            return []
+            # Not proof of anything, it could be forged: ask, and wait whether more comes.
+            if self._closed_at < math.inf:
+                return []
+            self._closed_at = now + CLOSE_GRACE
+            return self._introduce(now)
         self._heard = now
         if poll is not None:
             return self._on_poll(header.toi, poll, now)
@@ -281,7 +295,7 @@ class Receiver:
         if header.toi >= FIRST_TOI:
             assembly = self._catalog.assemblies.get(header.toi) if self._catalog else None
             if assembly is None:
-                return self._ignore(f"TOI {header.toi} is not known")
+                return self._ignore(f"TOI {header.toi} is not known", Refusal.UNKNOWN_OBJECT)
             verdict = assembly.add(symbol.sbn, sbl, symbol.esi, datagram, at)
             return self._taken(header.toi, symbol.sbn, verdict, now)
         if fti is not None:
@@ -294,7 +308,7 @@ class Receiver:
         if verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
             return self._count(verdict)
         self._answered = True
-        if bootstrap.hopeless:
+        if bootstrap.hopeless and self._catalog is None:
             return self._fail(DeliveryError(f"{bootstrap.reason}; nothing was placed"), now)
         opened, bootstrap.opened = bootstrap.opened, None
         if opened is None:
@@ -337,19 +351,20 @@ class Receiver:
         if verdict is Verdict.DUPLICATE:
             self.counters.duplicates += 1
             return []
-        return self._ignore("a symbol that does not fit its object")
+        return self._ignore("a symbol that does not fit its object", Refusal.MISFIT)
 
-    def _ignore(self, reason: str) -> list[Output]:
+    def _ignore(self, reason: str, kind: Refusal = Refusal.MALFORMED) -> list[Output]:
         ignored = self.counters.ignored
+        self.counters.refuse(kind)
         if reason in ignored or len(ignored) < 64:
             ignored[reason] = ignored.get(reason, 0) + 1
-        return [events.Ignored(reason)]
+        return [events.Ignored(reason, kind)]
 
     # ----- polls and reports
 
     def _on_poll(self, toi: int, poll: wire.Poll, now: float) -> list[Output]:
         if poll.count > MAX_POLL:
-            return self._ignore(f"a poll for {poll.count} blocks")
+            return self._ignore(f"a poll for {poll.count} blocks", Refusal.EXCESS)
         if poll.poll_id == 0:
             return self._introduce(now) if poll.count else []
         if toi >= FIRST_TOI:

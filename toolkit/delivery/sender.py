@@ -33,10 +33,11 @@ from toolkit.delivery.model import (
     Transmission,
 )
 from toolkit.delivery.monitor import Monitor
-from toolkit.delivery.outline import BOOT_OBJECTS, session_objects
+from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
 from toolkit.delivery.pacing import Pace, Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
+from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
 from toolkit.delivery.wire import Header, Poll
 from toolkit.errors import DeliveryError, WireError
@@ -54,6 +55,7 @@ class Sender:
         if len(set(receivers)) != len(receivers) or not receivers:
             raise ValueError("receivers are at least one, and each is named once")
         self.session = session
+        source = travelling(session, source)
         self.manifest = source.manifest
         self.failure: DeliveryError | None = None
         """Why the session was broken off."""
@@ -152,14 +154,15 @@ class Sender:
         except WireError as error:
             return [Ignored(str(error))]
         if parsed.name != receiver or receiver not in self._numbers:
-            return [Ignored(f"{parsed.name!r} is not a receiver of this session")]
+            return [Ignored(f"{parsed.name!r} is not a receiver of this session", Refusal.STRANGER)]
         if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
-            return [Ignored(f"TSI {parsed.tsi} is not that of this session, or it is over")]
+            reason = f"TSI {parsed.tsi} is not that of this session, or it is over"
+            return [Ignored(reason, Refusal.OTHER_SESSION)]
         if self.started is None:
             self.started = now
         member = self._members[self._numbers[receiver]]
         if member.joined is not None and newer(member.incarnation, parsed.incarnation):
-            return [Ignored(f"{receiver} said that before it was started again")]
+            return [Ignored(f"{receiver} said that before it was started again", Refusal.STALE)]
         self._dispatch.idle = False
         self._breaker.heard(now)
         return self._handle(member, parsed, now)
@@ -212,7 +215,7 @@ class Sender:
             if isinstance(body, Report):
                 # It hears what others are sent and believes that we know it.
                 self._dispatch.urge(1 << member.bit, MANIFEST_TOI, INTRODUCE_YOURSELF)
-                return [Ignored(f"{member.name} has not joined")]
+                return [Ignored(f"{member.name} has not joined", Refusal.CONTRADICTION)]
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
         member.heard = now
@@ -299,7 +302,8 @@ class Sender:
         segment = poll.segment
         asked = (segment.item.toi, segment.first, segment.count)
         if asked != (report.toi, report.first, len(report.lacks)):
-            return [Ignored(f"{member.name} reported on something else than it was asked")]
+            reason = f"{member.name} reported on something else than it was asked"
+            return [Ignored(reason, Refusal.CONTRADICTION)]
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
@@ -338,7 +342,7 @@ class Sender:
 
     def _gives_up(self, member: Member) -> float:
         """When a receiver that is silent until then is given up."""
-        since = member.heard if member.active else self.started or 0.0
+        since = member.heard if member.active else max(member.heard, self.started or 0.0)
         return since + self.session.timeout
 
     def _gather(self, now: float) -> None:
@@ -395,8 +399,11 @@ class Sender:
             self._dispatch.urgent.append(self._closing(everybody))
 
     def _closing(self, mask: int) -> Burst:
-        header = Header(tsi=self.session.tsi, toi=MANIFEST_TOI, close_session=True).encode()
-        return Burst(mask, header, MANIFEST_TOI)
+        header = Header(
+            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.fec_id,
+            close_session=True,
+        )  # fmt: skip
+        return Burst(mask, header.encode(), MANIFEST_TOI)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""

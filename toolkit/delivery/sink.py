@@ -27,9 +27,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, OpenedManifest, digest, open_manifest
 from toolkit.delivery.ports import Landed
+from toolkit.delivery.sealing import Cut
 from toolkit.delivery.staging import Staging
 from toolkit.errors import DeliveryError, EnvironmentProblem, UsageError, WireError
 
@@ -57,7 +57,7 @@ class FolderSink:
         self._durable = durable
         self._write = write
         self._manifest: Manifest | None = None
-        self._parts: list[Partition] = []
+        self._parts: list[Cut] = []
         self._opened: dict[int, tuple[int, int]] = {}
         """File number -> descriptors of its data and of its journal."""
         self._unsynced = 0
@@ -109,8 +109,7 @@ class FolderSink:
                 (self.staging / name).mkdir(exist_ok=True)
             _write_whole(self.staging / "manifest.json", envelope)
             self._manifest = manifest
-            coding = manifest.coding
-            self._parts = [Partition(f.size, coding.symbol, coding.block) for f in manifest.files]
+            self._parts = [manifest.cut(f.size) for f in manifest.files]
             landed = [self._land(number) for number in range(len(manifest.files))]
             self._check_space(manifest, landed)
         return landed

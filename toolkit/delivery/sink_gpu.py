@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import OpenedManifest
 from toolkit.delivery.ports import Landed, Sink
 from toolkit.delivery.safetensors import TensorEntry
@@ -81,7 +80,7 @@ class TensorSink:
         for number, entry in enumerate(manifest.files):
             if entry.path.endswith(".safetensors"):
                 self._buffers[number] = self._allocate(entry.path, entry.size)
-                part = Partition(entry.size, manifest.coding.symbol, manifest.coding.block)
+                part = manifest.cut(entry.size)
                 for block, there in enumerate(landed[number].blocks):
                     if there:
                         start, size = part.offset(block), part.size(block)

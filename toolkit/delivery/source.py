@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, digest, path_problems
 from toolkit.delivery.model import Coding, FileEntry
 from toolkit.delivery.safetensors import LENGTH_SIZE, header_size, parse_header
+from toolkit.delivery.sealing import Cut, cut
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
 
 WEIGHTS_FROM = 16 * 2**20
@@ -34,14 +34,12 @@ class FileSource:
 
     def read_block(self, file: int, block: int) -> bytes:
         """Return a source block; see `read_into`."""
-        entry, coding = self.manifest.files[file], self.manifest.coding
-        buffer = bytearray(Partition(entry.size, coding.symbol, coding.block).size(block))
+        buffer = bytearray(self.manifest.cut(self.manifest.files[file].size).size(block))
         self.read_into(file, block, memoryview(buffer))
         return bytes(buffer)
 
     def read_into(self, file: int, block: int, buffer: memoryview) -> None:
-        entry, coding = self.manifest.files[file], self.manifest.coding
-        part = Partition(entry.size, coding.symbol, coding.block)
+        part = self.manifest.cut(self.manifest.files[file].size)
         wanted = self.digests[file][block * DIGEST_SIZE : (block + 1) * DIGEST_SIZE]
         try:
             length = _read_into(self.paths[file], part.offset(block), buffer)
@@ -53,11 +51,11 @@ class FileSource:
             raise _changed(self.paths[file], f"block {block} differs from what was scanned")
 
 
-def open_source(path: Path, coding: Coding, name: str = "") -> FileSource:
+def open_source(path: Path, coding: Coding, name: str = "", *, sealed: bool = False) -> FileSource:
     """Scan a file, or a folder with everything below it.
 
     Raises ProblemsError naming every file that cannot be sent.  `name` (default: the path's last
-    part) is the delivery's name in the manifest.
+    part) is the delivery's name in the manifest.  `sealed`: for a session with a seal key.
     """
     problems: list[Problem] = []
     found = dict(_find(path, problems))
@@ -76,10 +74,13 @@ def open_source(path: Path, coding: Coding, name: str = "") -> FileSource:
     order = sorted(found, key=lambda r: (_is_weights(r, sizes[r]), r))
     entries, digests = [], []
     for relative in order:
-        blocks = _digest_blocks(found[relative], sizes[relative], coding)
+        part = cut(sizes[relative], coding.symbol, coding.block, sealed=sealed)
+        blocks = _digest_blocks(found[relative], part)
         digests.append(blocks)
         entries.append(FileEntry(path=relative, size=sizes[relative], root=digest(blocks)))
-    manifest = Manifest(name=name or path.resolve().name, coding=coding, files=tuple(entries))
+    manifest = Manifest(
+        name=name or path.resolve().name, coding=coding, files=tuple(entries), sealed=sealed
+    )
     return FileSource(manifest, tuple(digests), tuple(found[r] for r in order))
 
 
@@ -148,8 +149,7 @@ def _check(file: Path, size: int, problems: list[Problem]) -> None:
         )
 
 
-def _digest_blocks(file: Path, size: int, coding: Coding) -> bytes:
-    part = Partition(size, coding.symbol, coding.block)
+def _digest_blocks(file: Path, part: Cut) -> bytes:
     digests = []
     with file.open("rb", buffering=0) as stream:
         for block in range(part.blocks):

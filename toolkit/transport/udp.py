@@ -121,13 +121,14 @@ def run_sender(
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
     watch: Callable[[list[SenderOutput]], None],
+    also: Sequence[int] = (),
     apart: Collection[str] = (),
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
-    where its messages come from.  `apart`: receivers that `group` does not reach.  `watch` is
-    called in every turn.
+    where its messages come from.  `watch` is called in every turn, and at once when one of the
+    file descriptors `also` can be read.  `apart`: receivers that `group` does not reach.
     """
     ways = Ways(names, addresses, None if group is None else group.sockaddr, apart)
     while not sender.finished:
@@ -144,7 +145,7 @@ def run_sender(
             addresses.setdefault(name, source)
             outputs += sender.receive(name, message, time.monotonic())
         watch(outputs)
-        _wait([wire], sender.deadline)
+        _wait([wire, *also], sender.deadline)
 
 
 def run_receiver(
@@ -191,7 +192,7 @@ def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
         yield arrived
 
 
-def _wait(wires: Sequence[Wire], deadline: float | None) -> None:
+def _wait(wires: Sequence[Wire | int], deadline: float | None) -> None:
     """Until something arrives or it is time; not at all when the engine has finished (None)."""
     if deadline is not None:
         select.select(wires, (), (), min(max(deadline - time.monotonic(), 0.0), 1.0))

@@ -15,7 +15,7 @@ Sockaddr = tuple[str, int]
 class Ways:
     """The ways to `names`; bit i of a mask is the i-th of them.
 
-    `addresses` may grow while it is used.  `apart`: those that the group does not reach.
+    Both may grow while they are used.  `apart`: those that the group does not reach.
     """
 
     def __init__(
@@ -28,15 +28,15 @@ class Ways:
         self._names = names
         self._addresses = addresses
         self._group = group
-        self._reached = sum(1 << i for i, name in enumerate(names) if name not in apart)
+        self._apart = sum(1 << i for i, name in enumerate(names) if name in apart)
 
     def of(self, mask: int, active: int) -> Iterator[Sockaddr]:
         """Where a packet for `mask` goes while `active` are those that take part."""
-        by_group = mask & self._reached
-        everybody = by_group == active & self._reached and by_group.bit_count() > 1
+        by_group = mask & ~self._apart
+        everybody = by_group == active & ~self._apart and by_group.bit_count() > 1
         if self._group is not None and everybody:
             yield self._group
-            mask &= ~self._reached
+            mask &= self._apart
         for bit, name in enumerate(self._names):
             if mask >> bit & 1 and name in self._addresses:
                 yield self._addresses[name]

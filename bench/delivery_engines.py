@@ -1,6 +1,6 @@
 """How much a sender and six receivers cost, engines only: no socket, no disk, no network.
 
-    python bench/delivery.py [--size BYTES] [--payload BYTES] [--receivers N]
+    python bench/delivery_engines.py [--size BYTES] [--payload BYTES] [--receivers N]
 
 Times are CPU seconds of this process, taken around the engines' own calls; building a datagram
 out of header and payload is a transport's work and not counted.  The last line is JSON.
@@ -145,7 +145,7 @@ def main() -> None:
     args = parser.parse_args()
     content = random.Random(0).randbytes(args.size)
     figures: dict[str, object] = {
-        "bench": "delivery", "size": args.size, "payload": args.payload,
+        "bench": "delivery_engines", "size": args.size, "payload": args.payload,
         "receivers": args.receivers,
     }  # fmt: skip
     for loss in (0.0, 0.01):
