@@ -15,6 +15,7 @@ from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
+from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
@@ -62,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
+    add_dscp(parser)
     add_join(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -91,7 +93,7 @@ def _receive(args: argparse.Namespace) -> int:
     check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
-    lost = parse_share(args.loss)
+    lost, dscp = parse_share(args.loss), parse_dscp_option(args.dscp)
     announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
     folder = FolderSink(args.output)
@@ -101,6 +103,7 @@ def _receive(args: argparse.Namespace) -> int:
         folder.prepare()
         listen = args.listen or joining.default_listen(args)
         sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
+        address.mark(sockets[0], dscp)
         joined = None
         if args.join:
             joined = joining.join(args, sockets[0].getsockname()[1], trusted)
