@@ -23,8 +23,8 @@ EXAMPLES = {
         Have(manifest=DIGEST, total=4, first=1, states=bytes([0, 1, 2])),
     ),
     "report": (
-        HEAD.format(3) + "00000011 00000005 00000010 0004 00ff0001",
-        Report(poll_id=17, toi=5, first=16, lacks=bytes([0, 255, 0, 1])),
+        HEAD.format(3) + "00000011 00000005 00000010 00002000 0004 00ff0001",
+        Report(poll_id=17, toi=5, first=16, room=8192, lacks=bytes([0, 255, 0, 1])),
     ),
     "done": (
         HEAD.format(4) + DIGEST.hex() + "0000000d 0000000005700000 00000005 00000002 00000001"
@@ -61,7 +61,7 @@ def test_messages_are_the_documented_bytes_both_ways(name: str) -> None:
         (HEAD.format(2) + DIGEST.hex(), "HAVE is too short"),
         (HEAD.format(2) + DIGEST.hex() + "00000001 00000000 0002 0000", "contradicts"),
         (HEAD.format(2) + DIGEST.hex() + "00000001 00000000 0001 07", "contradicts"),
-        (HEAD.format(3) + "00000011 00000005 00000010 0004 00", "contradicts"),
+        (HEAD.format(3) + "00000011 00000005 00000010 00002000 0004 00", "contradicts"),
         (HEAD.format(4) + "00", "another length"),
     ],
 )

@@ -277,3 +277,19 @@ def test_a_session_that_makes_no_sense_cannot_be_made() -> None:
             session(**wrong)
     with pytest.raises(ValueError, match="each is named once"):
         Sender(session(), MemorySource(FILES, CODING), ["a", "a"])
+
+
+def test_progress_says_what_each_receiver_holds_and_how_fast_it_grows() -> None:
+    net = Net({"a": bytes(400_000)}, ["fra", "lon"], rate=2_000_000, weather=Weather(loss=0.02))
+    seen = []
+    for tenth in range(1, 20):
+        net.at(tenth / 10, lambda: seen.append(net.sender.progress(net.now)))
+    net.run()
+    held = [[r.held for r in p.receivers] for p in seen]
+    assert held == sorted(held)
+    assert all(0 <= h <= 400_000 for hs in held for h in hs)
+    last = net.sender.progress(net.now)
+    assert [(r.receiver, r.held) for r in last.receivers] == [("fra", 400_000), ("lon", 400_000)]
+    assert last.finished
+    assert last.size == last.bytes_read == 400_000
+    assert max(p.sending for p in seen) > 1_000_000

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.delivery import gf256
-from toolkit.delivery.fec import Partition, decode, encode, parity_row
+from toolkit.delivery.fec import Partition, decode, encode, parity_matrix
 
 # ----- an oracle: matrices as RFC 5510 section 8.2 has them, polynomials as integers, no tables
 
@@ -74,7 +74,7 @@ def generator(k: int, n: int) -> list[list[int]]:
 def test_parity_rows_are_those_of_the_rfc(k: int, n: int) -> None:
     matrix = generator(k, n)
     for j in range(n - k):
-        assert list(parity_row(k, j)) == [matrix[i][k + j] for i in range(k)]
+        assert parity_matrix(k)[j].tolist() == [matrix[i][k + j] for i in range(k)]
 
 
 def test_the_rfcs_matrix_is_systematic() -> None:
@@ -88,6 +88,7 @@ def test_parity_is_what_flute_alc_sends() -> None:
     # object of 253 bytes: begin and end of the parity symbols with ESI 4 and 5.
     data = (bytes(range(250)) + b"xyz").ljust(256, b"\0")
     first, second = encode(np.frombuffer(data, np.uint8).reshape(4, 64), [0, 1])
+    first, second = first.tobytes(), second.tobytes()
     assert first.startswith(bytes.fromhex("68696a6b6c6d6e6f"))
     assert first.endswith(bytes.fromhex("1d1c23dacbc4"))
     assert second.startswith(bytes.fromhex("7a7b78797e7f7c7d"))
@@ -131,7 +132,11 @@ def test_too_little_parity_is_an_error_of_the_caller() -> None:
     with pytest.raises(ValueError, match="2 symbols are lost and 1 parity symbols"):
         decode(np.zeros((4, 8), np.uint8), [0, 1], {0: np.zeros(8, np.uint8)})
     with pytest.raises(ValueError, match="only 55 exist"):
-        parity_row(200, 55)
+        encode(np.zeros((200, 8), np.uint8), [55])
+    with pytest.raises(ValueError, match="only 55 exist"):
+        decode(np.zeros((200, 8), np.uint8), [0], {55: np.zeros(8, np.uint8)})
+    with pytest.raises(ValueError, match="only -1 exist"):
+        encode(np.zeros((256, 8), np.uint8), [0])
 
 
 # ----- the field
@@ -147,11 +152,9 @@ def test_a_number_times_its_inverse_is_one(a: int) -> None:
     assert gf256.multiply(a, gf256.inverse(a)) == 1
 
 
-def test_zero_and_singular_matrices_have_no_inverse() -> None:
+def test_zero_has_no_inverse() -> None:
     with pytest.raises(ZeroDivisionError):
         gf256.inverse(0)
-    with pytest.raises(ValueError, match="singular"):
-        gf256.invert([[1, 2], [1, 2]])
 
 
 # ----- RFC 5052 section 9.1

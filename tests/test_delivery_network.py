@@ -118,7 +118,7 @@ def test_a_receiver_that_dies_ends_as_lost_and_holds_nobody() -> None:
     lost = net.sender.results()[2]
     assert (lost.standing, lost.reason) == (Standing.LOST, "it was silent for 5 s")
     needed = net.sent["fra"]
-    assert needed <= net.sender.packets + net.sender.repairs <= needed + 10
+    assert needed <= net.sender.tally.packets + net.sender.tally.repairs <= needed + 10
 
 
 def test_a_slow_window_bounds_what_is_under_way_and_still_ends() -> None:
@@ -135,7 +135,7 @@ def test_without_addressing_everybody_gets_everything_and_the_notes_say_so(seed:
     net.run()
     all_complete(net)
     assert len(set(net.sent.values())) == 1
-    if net.sender.repairs:
+    if net.sender.tally.repairs:
         assert "went to every receiver" in net.sender.notes[0]
 
 
@@ -162,7 +162,7 @@ def test_parity_goes_to_exactly_those_that_need_it() -> None:
     lost = sum(r.lost for r in results)
     assert lost > 100
     assert max(r.repairs for r in results) < 0.025 * symbols
-    assert net.sender.repairs < 0.6 * lost
+    assert net.sender.tally.repairs < 0.6 * lost
     assert all(r.counters.duplicates == 0 for r in net.receivers.values())
 
 

@@ -178,4 +178,4 @@ def test_a_slow_sender_asks_for_signs_of_life_before_it_gives_anybody_up(
     net = Net(files, ["fra", "par"], coding=coding, rate=rate, targeted=targeted, timeout=TIMEOUT)
     net.run()
     assert [r.standing for r in net.sender.results()] == [Standing.COMPLETE] * 2
-    assert net.sender.repairs == 0
+    assert net.sender.tally.repairs == 0

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
@@ -76,13 +77,10 @@ def _receive(args: argparse.Namespace) -> int:
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
     lost = parse_share(args.loss)
+    announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
     sink = folder = FolderSink(args.output)
     tensors = _tensor_sink(folder, args.gpu)
-    receiver = Receiver(
-        args.name, tensors or sink, trusted=trusted,
-        incarnation=time.time_ns() // 1_000_000, chance=random.random, timeout=args.timeout,
-    )  # fmt: skip
     sender = address.resolve(args.sender, port=CONTROL_PORT)
     teller = _Teller(tensors, checked=trusted is not None)
     with ExitStack() as stack:
@@ -94,6 +92,11 @@ def _receive(args: argparse.Namespace) -> int:
             if not group.multicast:
                 raise UsageError(f"--group {args.group}: not a multicast address")
             sockets.append(stack.enter_context(address.join(group, args.interface, sender)))
+        receiver = Receiver(
+            args.name, tensors or sink, trusted=trusted,
+            incarnation=time.time_ns() // 1_000_000, chance=random.random, timeout=args.timeout,
+            socket_room=min(map(address.socket_room, sockets)),
+        )  # fmt: skip
         wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
         if lost:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]

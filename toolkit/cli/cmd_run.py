@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say
 from toolkit.cli.transport import add_transport
 
@@ -113,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
     from toolkit.report.record import document
     from toolkit.report.summary import markdown, summary_table
 
+    announce_arithmetic()
     loop = Loop(args, say if sys.stderr.isatty() or args.format == "table" else _quiet)
     record, code = loop.run()
     if args.format == "json":

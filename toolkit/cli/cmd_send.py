@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.errors import ExitCode, UnreachableError, UsageError
@@ -101,6 +102,7 @@ def _send(args: argparse.Namespace) -> int:
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
     lost, rate = parse_share(args.loss), parse_rate(args.rate)
+    announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
     except ValueError as error:
@@ -151,9 +153,10 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
         "seconds": round(seconds, 3),
-        "packets": sender.packets,
-        "repairs": sender.repairs,
-        "late": sender.late,
+        "packets": sender.tally.packets,
+        "repairs": sender.tally.repairs,
+        "late": sender.tally.late,
+        "bytes_read": sender.bytes_read,
         "notes": list(sender.notes),
         "receivers": [
             {

@@ -101,7 +101,7 @@ class Bootstrap:
     def _complete(self, toi: int, content: bytes) -> None:
         try:
             if toi == FDT_TOI:
-                if MANIFEST_TOI not in [f.toi for f in parse_fdt(content)]:
+                if MANIFEST_TOI not in [f.toi for f in parse_fdt(content).files]:
                     raise WireError("FDT: it lists no manifest")
             else:
                 self.opened, self.envelope = self._trust.open(content)

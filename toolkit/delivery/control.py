@@ -31,7 +31,7 @@ VERSION = 1
 
 _HEAD = struct.Struct("!2sBBIIB")
 _HAVE = struct.Struct("!32sIIH")
-_REPORT = struct.Struct("!IIIH")
+_REPORT = struct.Struct("!IIIIH")
 _RECEIPT = struct.Struct("!32sIQIIIQQQ")
 
 HAVE_NOTHING, HAVE_ALL, HAVE_PART = range(3)
@@ -61,12 +61,17 @@ class Have:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Answer to a poll: symbols lacking in blocks first, first + 1, ..., one byte each."""
+    """Answer to a poll: symbols lacking in blocks first, first + 1, ..., one byte each.
+
+    Answer to a mark: no byte.
+    """
 
     poll_id: int
     toi: int
     first: int
     lacks: bytes
+    room: int = 0
+    """KiB that it can take at once: what its socket and its memory hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +142,7 @@ def _encode_body(body: Body) -> tuple[int, bytes]:
             head = _HAVE.pack(body.manifest, body.total, body.first, len(body.states))
             return 2, head + body.states
         case Report():
-            head = _REPORT.pack(body.poll_id, body.toi, body.first, len(body.lacks))
+            head = _REPORT.pack(body.poll_id, body.toi, body.first, body.room, len(body.lacks))
             return 3, head + body.lacks
         case Done(receipt=r):
             times = (round(t * 1e6) for t in (r.first_byte, r.last_byte, r.verified))
@@ -167,11 +172,11 @@ def _parse_have(_: str, data: bytes) -> Have:
 def _parse_report(_: str, data: bytes) -> Report:
     if len(data) < _REPORT.size:
         raise WireError("control message: REPORT is too short")
-    poll_id, toi, first, count = _REPORT.unpack_from(data)
+    poll_id, toi, first, room, count = _REPORT.unpack_from(data)
     lacks = data[_REPORT.size :]
     if len(lacks) != count:
         raise WireError("control message: REPORT contradicts itself")
-    return Report(poll_id=poll_id, toi=toi, first=first, lacks=lacks)
+    return Report(poll_id=poll_id, toi=toi, first=first, lacks=lacks, room=room)
 
 
 def _parse_done(name: str, data: bytes) -> Done:

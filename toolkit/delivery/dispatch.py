@@ -7,17 +7,23 @@ manifest before everything; digests before the data that is verified by them.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
+from toolkit.delivery.flow import Flow
 from toolkit.delivery.ledger import SEGMENT_SIZE, Ledger, Segment, bits
-from toolkit.delivery.members import MAX_POLLS, MAX_RTO, Member, OpenPoll
+from toolkit.delivery.manifest import MANIFEST_TOI
+from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll
 from toolkit.delivery.model import Session, Standing
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Round
-from toolkit.delivery.wire import Header, Poll
+from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Header, Poll
+
+MAX_STALLS = 6
+"""Times that a receiver without room is asked again before it is not waited for any more."""
 
 
 class Dispatch:
@@ -32,6 +38,8 @@ class Dispatch:
         """Packets without a payload; they go first."""
         self.idle = False
         """Nothing can be sent until something is heard or a timer fires."""
+        self.stalled = math.inf
+        """When receivers that have no room are asked again; infinite: nothing waits for them."""
         self.held = False
         """Receivers that are ready wait for others: no files yet."""
         self.everybody = None if session.targeted else (1 << len(members)) - 1
@@ -39,8 +47,14 @@ class Dispatch:
         self._session = session
         self._blocks = Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
         self._parity = source.manifest.coding.parity
+        self.fec_id = FEC_SMALL_BLOCK if self._parity else FEC_NO_CODE
         self._ledger = ledger
         self._members = members
+        self.flow = Flow(
+            len(members), session.rate, session.window, asked_one_by_one=session.targeted
+        )
+        self._stalls: dict[int, int] = {}
+        """Bit number -> times in a row that it had to be asked again for its room."""
         self._round: Round | None = None
         self._bursts: Iterator[Burst] = iter(())
         self._rest: Burst | None = None
@@ -56,6 +70,16 @@ class Dispatch:
         Raises DeliveryError when the source is not what it was.
         """
         while not self.urgent:
+            if self.flow.mark_due:
+                self._mark(now)
+                break
+            if self.flow.blocked:
+                if self.stalled == math.inf:
+                    self.stalled = now + self._patience()
+                elif now >= self.stalled:
+                    self._stall(now)
+                break
+            self.stalled = math.inf
             burst = self._rest or next(self._bursts, None)
             if burst is None:
                 if not self._next_round(now):
@@ -65,6 +89,7 @@ class Dispatch:
             mask = burst.mask if self._round is None else burst.mask & self._round.targets
             if mask:
                 found, self._rest = burst.split(limit)
+                self.flow.sent += found.size
                 return found._replace(mask=self.everybody or mask)
         return None
 
@@ -79,7 +104,9 @@ class Dispatch:
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
-        header = Header(tsi=self._session.tsi, toi=toi, extensions=(poll.extension(),))
+        header = Header(
+            tsi=self._session.tsi, toi=toi, codepoint=self.fec_id, extensions=(poll.extension(),)
+        )  # fmt: skip
         self.urgent.append(Burst(self.everybody or mask, header.encode(), toi))
 
     def answered(self, poll: OpenPoll, member: Member) -> None:
@@ -106,6 +133,7 @@ class Dispatch:
                 poll.segment.flight &= ~(1 << member.bit)
                 self.repair(poll)
         member.outstanding = member.polls = 0
+        self.flow.let_go(member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
@@ -127,6 +155,42 @@ class Dispatch:
         for poll in polls:
             self._ask_again(poll, 1 << member.bit)
         return bool(polls)
+
+    def heard(self, bit: int, mark: int, room: int, now: float) -> None:
+        """A receiver has answered a mark with the bytes of room that it has."""
+        rtt = self.flow.answered(bit, mark, room, now)
+        if rtt is not None:
+            self._members[bit].sample(rtt)
+            self._moves_on(bit)
+
+    def confirmed(self, bit: int, poll: OpenPoll, room: int) -> None:
+        """A receiver has answered a poll: all that was sent before it has been dealt with."""
+        self.flow.confirm(bit, poll.position, room)
+        self._moves_on(bit)
+
+    def _moves_on(self, bit: int) -> None:
+        self._stalls.pop(bit, None)
+        if not self.flow.blocked:
+            self.stalled = math.inf
+
+    def _patience(self) -> float:
+        slowest = self.flow.slowest
+        return FIRST_RTO if slowest is None else self._members[slowest].timeout
+
+    def _mark(self, now: float) -> None:
+        number, mask = self.flow.mark(now)
+        self.urge(mask, MANIFEST_TOI, Poll(poll_id=number, first=0, count=0))
+
+    def _stall(self, now: float) -> None:
+        """Those that have no room were silent: ask again, and do not wait for ever."""
+        slowest = self.flow.slowest
+        if slowest is not None:
+            tries = self._stalls[slowest] = self._stalls.get(slowest, 0) + 1
+            if tries >= MAX_STALLS:
+                self.flow.let_go(slowest)
+                del self._stalls[slowest]
+        self._mark(now)
+        self.stalled = now + self._patience()
 
     def _ask_again(self, poll: OpenPoll, mask: int) -> None:
         poll.again |= mask
@@ -161,9 +225,9 @@ class Dispatch:
             bit = 1 << member.bit
             joined |= bit * member.active
             ready |= bit * (member.standing is Standing.READY)
-            blocked |= bit * (
-                member.outstanding >= self._session.window or member.polls >= MAX_POLLS
-            )
+            if not self.flow.waits_for(member.bit):
+                blocked |= bit * (member.outstanding >= self.flow.window(member.bit))
+            blocked |= bit * (member.polls >= MAX_POLLS)
         for segment in self._ledger.boot:
             if segment.pending & joined:
                 return segment, segment.pending & joined
@@ -199,7 +263,7 @@ class Dispatch:
         wait = max(self._members[bit].timeout for bit in bits(done.targets))
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
-            missing=done.missing, sent=now, due=now + wait,
+            missing=done.missing, sent=now, position=self.flow.sent, due=now + wait,
         )  # fmt: skip
         self._next_poll = self._next_poll % 0xFFFFFFFF + 1
         self.polls[poll.poll_id] = poll

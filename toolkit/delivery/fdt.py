@@ -7,6 +7,7 @@ EXT_FTI, so that nothing waits for the FDT.  Pure.  `parse_fdt` raises WireError
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -31,8 +32,22 @@ class FdtFile:
     location: str
     """Content-Location, a URI."""
     toi: int
-    fti: Fti
+    fti: Fti | None
+    """None: its packets say it themselves (EXT_FTI).  Never None in what we write."""
     media: str = "application/octet-stream"
+    encoding: str = ""
+    """Content-Encoding: what was done to the file before it was cut, "" for nothing."""
+    md5: bytes = b""
+    """Content-MD5, empty when there is none: of the object as it travels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """An FDT Instance as it came."""
+
+    files: tuple[FdtFile, ...]
+    expires: int
+    """NTP time in seconds; not to be used afterwards (RFC 6726 section 3.3)."""
 
 
 def object_fti(coding: Coding, length: int) -> Fti:
@@ -72,9 +87,11 @@ def session_files(manifest: Manifest, envelope: Fti) -> list[FdtFile]:
 def format_fdt(files: Sequence[FdtFile], expires: int = NEVER) -> bytes:
     """Return the FDT Instance.  What all files share is said once, at its root."""
     ET.register_namespace("", NAMESPACE)
-    shared = _shared(files[-1].fti) if files else {}
+    shared = _shared(files[-1].fti) if files and files[-1].fti else {}
     root = ET.Element(f"{{{NAMESPACE}}}FDT-Instance", {"Expires": str(expires), **shared})
     for file in files:
+        if file.fti is None:
+            raise ValueError(f"TOI {file.toi}: we always write the FEC OTI")
         own = _shared(file.fti)
         length = str(file.fti.transfer_length)
         attributes = {
@@ -101,8 +118,8 @@ def _shared(fti: Fti) -> dict[str, str]:
     return found
 
 
-def parse_fdt(data: bytes) -> list[FdtFile]:
-    """Return the files of an FDT Instance."""
+def parse_fdt(data: bytes) -> Instance:
+    """Return the FDT Instance that `data` is."""
     if b"\0" in data:
         raise WireError("FDT: it is not in UTF-8")  # In UTF-16 what follows would be overlooked.
     if data.count(b"<") > MAX_ELEMENTS:
@@ -110,29 +127,37 @@ def parse_fdt(data: bytes) -> list[FdtFile]:
     if b"<!" in data.replace(b"<!--", b""):
         raise WireError("FDT: it has a document type or entity declaration")
     try:
-        return list(_files(ET.fromstring(data)))
+        root = ET.fromstring(data)
+        if root.tag.rpartition("}")[2] != "FDT-Instance":
+            raise ValueError(f"root element is {root.tag}")
+        return Instance(files=tuple(_files(root)), expires=int(root.get("Expires", NEVER)))
     except (ET.ParseError, ValueError, LookupError) as error:  # An unknown encoding is a lookup.
         raise WireError(f"FDT: not well formed: {error}") from None
 
 
 def _files(root: ET.Element) -> Iterator[FdtFile]:
-    if root.tag.rpartition("}")[2] != "FDT-Instance":
-        raise ValueError(f"root element is {root.tag}")
     for element in root:
         if element.tag.rpartition("}")[2] != "File":
             continue
         found = {**root.attrib, **element.attrib}
-        fec_id = int(found["FEC-OTI-FEC-Encoding-ID"])
         yield FdtFile(
             location=found["Content-Location"],
             toi=int(found["TOI"]),
             media=found.get("Content-Type", ""),
-            fti=Fti(
-                fec_id=fec_id,
-                transfer_length=int(found.get("Transfer-Length", found.get("Content-Length", ""))),
-                symbol=int(found["FEC-OTI-Encoding-Symbol-Length"]),
-                block=int(found["FEC-OTI-Maximum-Source-Block-Length"]),
-                max_n=int(found.get("FEC-OTI-Max-Number-of-Encoding-Symbols", "0")),
-                instance=int(found.get("FEC-OTI-FEC-Instance-ID", "0")),
-            ),
+            encoding=found.get("Content-Encoding", ""),
+            md5=b64decode(found.get("Content-MD5", ""), validate=True),
+            fti=_fti(found),
         )
+
+
+def _fti(found: dict[str, str]) -> Fti | None:
+    if "FEC-OTI-FEC-Encoding-ID" not in found:
+        return None
+    return Fti(
+        fec_id=int(found["FEC-OTI-FEC-Encoding-ID"]),
+        transfer_length=int(found.get("Transfer-Length", found.get("Content-Length", ""))),
+        symbol=int(found["FEC-OTI-Encoding-Symbol-Length"]),
+        block=int(found["FEC-OTI-Maximum-Source-Block-Length"]),
+        max_n=int(found.get("FEC-OTI-Max-Number-of-Encoding-Symbols", "0")),
+        instance=int(found.get("FEC-OTI-FEC-Instance-ID", "0")),
+    )

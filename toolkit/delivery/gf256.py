@@ -1,13 +1,15 @@
 """The field GF(2^8) with the polynomial x^8+x^4+x^3+x^2+1.  RFC 5510 section 8.1.
 
-Pure.  Scalars come from log tables; whole symbols are combined bit by bit: the inputs whose
-coefficient has bit b set are XORed together, and the eight sums are then folded by Horner's rule.
-That is XOR at memory speed, where a table lookup per byte is not.
+Pure.  Scalars come from log tables.  Whole symbols are combined by a Codec; the one that is always
+there is `Numpy`, and `toolkit.delivery.isal` has a faster one.  Numpy's goes bit by bit: the inputs
+whose coefficient has bit b set are XORed together, and the eight sums are then folded by Horner's
+rule.  That is XOR at memory speed, where a table lookup per byte is not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,22 +42,31 @@ def inverse(a: int) -> int:
     return EXP[255 - LOG[a]]
 
 
-def invert(matrix: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return the inverse of an e x e matrix by Gauss-Jordan; ValueError when it is singular."""
-    size = len(matrix)
-    rows = [[*row, *(int(i == j) for j in range(size))] for i, row in enumerate(matrix)]
-    for column in range(size):
-        pivot = next((r for r in range(column, size) if rows[r][column]), None)
-        if pivot is None:
-            raise ValueError("matrix over GF(2^8) is singular")
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        scale = inverse(rows[column][column])
-        base = rows[column] = [multiply(scale, x) for x in rows[column]]
-        for r, row in enumerate(rows):
-            if r != column and row[column]:
-                factor = row[column]
-                rows[r] = [x ^ multiply(factor, y) for x, y in zip(row, base, strict=True)]
-    return [row[size:] for row in rows]
+class Codec(Protocol):
+    """Sums of symbols.  All codecs give the same bytes."""
+
+    def __hash__(self) -> int: ...
+
+    def prepare(self, matrix: Bytes) -> Any:  # noqa: ANN401 - each codec has its own
+        """Return `matrix`, of shape (r, k), as this codec wants it."""
+        ...
+
+    def product(self, ready: Any, block: Bytes) -> Bytes:  # noqa: ANN401
+        """Return matrix * block: (r, k) * (k, E) is (r, E).  `block` is contiguous."""
+        ...
+
+    def restore(
+        self,
+        ready: Any,  # noqa: ANN401
+        block: Bytes,
+        lost: Sequence[int],
+        symbols: Sequence[Bytes],
+    ) -> None:
+        """Set the rows `lost` of `block` to matrix * block, `symbols` standing in for them.
+
+        What the rows `lost` hold before does not count.  `symbols` are contiguous, E bytes each.
+        """
+        ...
 
 
 class Row:
@@ -63,9 +74,8 @@ class Row:
 
     __slots__ = ("bits",)
 
-    def __init__(self, coefficients: Sequence[int]) -> None:
-        row = np.array(coefficients, np.uint8)
-        self.bits = [np.flatnonzero(row >> bit & 1) for bit in range(8)]
+    def __init__(self, coefficients: Bytes) -> None:
+        self.bits = [np.flatnonzero(coefficients >> bit & 1) for bit in range(8)]
         """Per bit, the numbers of the symbols whose coefficient has it."""
 
 
@@ -93,3 +103,23 @@ def combine(row: Row, symbols: Bytes) -> Bytes:
 
 _WIDEST = [np.dtype(f"u{next(w for w in (8, 4, 2, 1) if rest % w == 0)}") for rest in range(8)]
 """E modulo 8 -> the widest unsigned type that E is a multiple of."""
+
+
+class Numpy:
+    """The codec that needs nothing else."""
+
+    def prepare(self, matrix: Bytes) -> list[Row]:
+        return [Row(coefficients) for coefficients in matrix]
+
+    def product(self, ready: list[Row], block: Bytes) -> Bytes:
+        out = np.empty((len(ready), block.shape[1]), np.uint8)
+        for i, row in enumerate(ready):
+            out[i] = combine(row, block)
+        return out
+
+    def restore(
+        self, ready: list[Row], block: Bytes, lost: Sequence[int], symbols: Sequence[Bytes]
+    ) -> None:
+        for i, symbol in zip(lost, symbols, strict=True):
+            block[i] = symbol
+        block[list(lost)] = self.product(ready, block)

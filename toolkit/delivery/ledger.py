@@ -38,7 +38,8 @@ class Segment:
     """Blocks first .. first + count - 1 of an object."""
 
     __slots__ = (
-        "count", "first", "flight", "item", "lacks", "parity", "pending", "sent", "unknown",
+        "count", "first", "flight", "held", "item", "lacks", "left", "parity", "pending", "sent",
+        "unknown",
     )  # fmt: skip
 
     def __init__(self, item: SendObject, first: int, count: int) -> None:
@@ -49,6 +50,10 @@ class Segment:
         self.flight = 0
         self.unknown = 0
         """Pending receivers of which only a poll can tell what they lack."""
+        self.held = 0
+        """Receivers that have said that they have all of it."""
+        self.left: dict[int, int] = {}
+        """Bit number -> bytes that it still lacked of data of which it had a part."""
         self.lacks: dict[int, bytes] = {}
         """Bit number -> what it lacks, block by block; pending without an entry: everything."""
         self.sent = False
@@ -86,6 +91,8 @@ class Ledger:
         self.boot: list[Segment] = []
         self.segments: list[Segment] = []
         self.by_toi: dict[int, list[Segment]] = {}
+        self.got: dict[int, int] = {}
+        """Bit number -> bytes of files that it has said to hold."""
         self._wanted: dict[int, int] = {}
         """Bit number -> number of its pending segments."""
         for number, item in enumerate(objects):
@@ -105,6 +112,7 @@ class Ledger:
             segment.lacks.pop(bit, None)
         else:
             segment.lacks[bit] = lacks
+            self.reported(segment, bit, segment.missing(bit))
 
     def ask(self, segment: Segment, bit: int) -> None:
         """Only a poll can tell what a receiver lacks of a segment."""
@@ -113,6 +121,7 @@ class Ledger:
 
     def settle(self, segment: Segment, bit: int) -> None:
         """A receiver has all of a segment."""
+        self.reported(segment, bit, 0)
         self.withdraw(segment, 1 << bit)
         segment.flight &= ~(1 << bit)
 
@@ -133,7 +142,24 @@ class Ledger:
     def forget(self, bit: int) -> None:
         """Start afresh with a receiver: nothing is pending or in flight for it."""
         for segment in (*self.boot, *self.segments):
-            self.settle(segment, bit)
+            self.withdraw(segment, 1 << bit)
+            segment.flight &= ~(1 << bit)
+            segment.held &= ~(1 << bit)
+            segment.left.pop(bit, None)
+        self.got[bit] = 0
+
+    def reported(self, segment: Segment, bit: int, left: int) -> None:
+        """A receiver lacks `left` bytes of a segment: keep count of what it holds of files."""
+        if segment.item.content is not None:
+            return
+        size = segment.size
+        before = 0 if segment.held >> bit & 1 else segment.left.pop(bit, size)
+        if left:
+            segment.held &= ~(1 << bit)
+            segment.left[bit] = left
+        else:
+            segment.held |= 1 << bit
+        self.got[bit] = self.got.get(bit, 0) + before - min(left, size)
 
     def _pend(self, segment: Segment, bit: int) -> None:
         if not segment.pending >> bit & 1:

@@ -98,6 +98,8 @@ class OpenPoll:
     missing: dict[int, int]
     """Bit number -> bytes that were sent to it."""
     sent: float
+    position: int
+    """Of the flow: what was sent before it."""
     due: float
     tries: int = 1
     again: int = 0

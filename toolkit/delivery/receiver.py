@@ -64,6 +64,7 @@ class Receiver:
     `timeout`: seconds of silence after which it gives up.  `memory`: bytes of open blocks.
     `seal_key`: secret of a sealed session (16 bytes); None: what is sealed is refused.
     `admit`: a last word on a manifest that is signed right (pins, replays).
+    `socket_room`: bytes of packets that wait for it without loss; None: as many as are sent.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Receiver:
         memory: int = 256 * 2**20,
         seal_key: bytes | None = None,
         admit: Admit = admit_all,
+        socket_room: int | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -90,6 +92,7 @@ class Receiver:
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
+        self._socket_room = max(memory if socket_room is None else socket_room, 1024)
         self._trust = Trust(trusted, Opener(seal_key, lambda: self._tsi or 0), admit)
         self._bootstrap = Bootstrap(self._trust, self.counters)
         self._catalog: Catalog | None = None
@@ -102,7 +105,7 @@ class Receiver:
         self._first_byte: float | None = None
         self._last_byte = 0.0
         self._retry = Backoff(*JOIN_INTERVAL, chance)
-        self._reporting = Reporting(self._lacks, chance)
+        self._reporting = Reporting(self._lacks, chance, self._room)
         self._last_words: Body | None = None
         self._said = 0
         self._closed_at = math.inf
@@ -359,6 +362,10 @@ class Receiver:
         if toi >= FIRST_TOI:
             self._answered = True
         return [self._message(report) for report in self._reporting.asked(toi, poll, now)]
+
+    def _room(self) -> int:
+        """KiB that can be taken at once."""
+        return self._socket_room // 1024
 
     def _lacks(self, toi: int, first: int, count: int) -> bytes:
         catalog = self._catalog

@@ -18,12 +18,16 @@ MAX_POLL = 1024
 
 
 class Reporting:
-    """`lacks(toi, first, count)`: one byte per block; `chance`: numbers in [0, 1)."""
+    """`lacks(toi, first, count)`: one byte per block; `chance`: numbers in [0, 1); `room()`: KiB
+    that can be taken at once."""
 
     def __init__(
-        self, lacks: Callable[[int, int, int], bytes], chance: Callable[[], float]
+        self,
+        lacks: Callable[[int, int, int], bytes],
+        chance: Callable[[], float],
+        room: Callable[[], int],
     ) -> None:
-        self._lacks, self._chance = lacks, chance
+        self._lacks, self._chance, self._room = lacks, chance, room
         self._waiting: dict[int, tuple[float, int, Poll]] = {}
         """Poll id -> when to answer, TOI, the poll."""
 
@@ -54,4 +58,7 @@ class Reporting:
 
     def _report(self, toi: int, poll: Poll) -> Report:
         lacks = self._lacks(toi, poll.first, poll.count)
-        return Report(poll_id=poll.poll_id, toi=toi, first=poll.first, lacks=lacks)
+        return Report(
+            poll_id=poll.poll_id, toi=toi, first=poll.first, lacks=lacks,
+            room=self._room(),
+        )  # fmt: skip

@@ -95,7 +95,7 @@ class Round:
         if len(block) < k * size:
             block = memoryview(bytes(block).ljust(k * size, b"\0"))
         symbols = np.frombuffer(block, np.uint8).reshape(k, size)
-        encoded = memoryview(b"".join(encode(symbols, range(first, first + count))))
+        encoded = encode(symbols, range(first, first + count)).reshape(-1).data
         # Those who lack more than j are the same for every j between two of the numbers reported.
         done = 0
         for level in sorted(set(lacking.values())):

@@ -12,7 +12,7 @@ so a slow or silent one never holds up the others; it gets what it missed later,
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Sequence
 
 from toolkit.delivery import control
@@ -31,10 +31,13 @@ from toolkit.delivery.model import (
     Standing,
     Transmission,
 )
+from toolkit.delivery.monitor import Monitor
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
 from toolkit.delivery.pacing import Pacer
 from toolkit.delivery.ports import Source
+from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
+from toolkit.delivery.tally import Tally
 from toolkit.delivery.wire import Header, Poll
 from toolkit.errors import DeliveryError, WireError
 
@@ -65,10 +68,8 @@ class Sender:
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
-        self._sent: Counter[int] = Counter()
-        """Mask -> packets with a payload."""
-        self._repaired: Counter[int] = Counter()
-        self._late = 0
+        self.tally = Tally()
+        self._monitor = Monitor(session, self.manifest, self._ledger, self._dispatch, self.tally)
 
     # ----- what a runtime calls
 
@@ -91,9 +92,11 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        if self._dispatch.urgent or not self._dispatch.idle:
+        dispatch = self._dispatch
+        if dispatch.urgent or (not dispatch.idle and dispatch.stalled == math.inf):
             return self._pacer.next
-        dues = [p.due for p in self._dispatch.polls.values()]
+        dues = [dispatch.stalled]
+        dues += [p.due for p in dispatch.polls.values()]
         dues += [self._gives_up(m) for m in self._members if not m.settled]
         if self._hold is not None:
             dues.append(self._hold)
@@ -131,11 +134,7 @@ class Sender:
                     break
                 burst = found
                 budget -= burst.symbols
-                self._sent[burst.mask] += burst.symbols
-                if burst.repair:
-                    self._repaired[burst.mask] += burst.symbols
-                if burst.late:
-                    self._late += burst.symbols
+                self.tally.add(burst)
             pacer.spend(burst.size)
             out.append(burst)
         return out
@@ -169,40 +168,30 @@ class Sender:
         return [self._result(member) for member in self._members]
 
     @property
-    def packets(self) -> int:
-        """Packets with a payload that were sent for the first time."""
-        return self._sent.total() - self._repaired.total() - self._late
-
-    @property
-    def repairs(self) -> int:
-        """Packets sent for receivers that reported a lack of what had been sent to them."""
-        return self._repaired.total()
-
-    @property
-    def late(self) -> int:
-        """Packets sent again, for receivers that were not there the first time."""
-        return self._late
-
-    @property
     def bytes_read(self) -> int:
         """Bytes that were read from the source: its size, unless receivers came late."""
         return self._dispatch.bytes_read
 
+    def progress(self, now: float) -> SessionProgress:
+        """Return how it stands; to be asked a few times a second."""
+        return self._monitor.progress(
+            self._members, 0.0 if self.started is None else now - self.started, now,
+            [self._result(m) for m in self._members], finished=self.finished,
+            failure="" if self.failure is None else str(self.failure),
+        )  # fmt: skip
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
-        if self._dispatch.everybody is not None and self.repairs:
+        if self._dispatch.everybody is not None and self.tally.repairs:
             return (
                 "packets could not be addressed (imposition by the router): "
-                f"{self.repairs} repair packets went to every receiver",
+                f"{self.tally.repairs} repair packets went to every receiver",
             )
         return ()
 
     def _result(self, member: Member) -> ReceiverResult:
-        bit = 1 << member.bit
-        packets = sum(n for mask, n in self._sent.items() if mask & bit)
-        repairs = sum(n for mask, n in self._repaired.items() if mask & bit)
-        return member.result(self.started or 0.0, packets, repairs)
+        return member.result(self.started or 0.0, *self.tally.addressed(member.bit))
 
     # ----- messages
 
@@ -241,6 +230,7 @@ class Sender:
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
         member.completed, member.given_up = None, False
         member.told = bytearray(2 * len(self.manifest.files))
+        self._dispatch.flow.wait_for(member.bit)
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
         if fresh:
@@ -283,15 +273,18 @@ class Sender:
         """A receiver says what it holds of object `number`."""
         bit, first_time = member.bit, not member.told[number]
         member.told[number] = 1
-        if state == control.HAVE_ALL:
-            return
         for segment in self._ledger.by_toi[FIRST_TOI + number]:
-            if first_time and state == control.HAVE_NOTHING:
+            if state == control.HAVE_ALL:
+                self._ledger.reported(segment, bit, 0)
+            elif first_time and state == control.HAVE_NOTHING:
                 self._ledger.want(segment, bit, None)
             elif not (segment.pending | segment.flight) >> bit & 1:
                 self._ledger.ask(segment, bit)
 
     def _on_report(self, member: Member, report: Report, now: float) -> list[Output]:
+        if not report.lacks:
+            self._dispatch.heard(member.bit, report.poll_id, report.room * 1024, now)
+            return []
         poll = self._dispatch.polls.get(report.poll_id)
         bit = member.bit
         if poll is None or not poll.awaited >> bit & 1:
@@ -304,6 +297,7 @@ class Sender:
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
+        self._dispatch.confirmed(bit, poll, report.room * 1024)
         if any(report.lacks):
             if poll.served >> bit & 1:
                 member.lost += segment.symbols(report.lacks)
@@ -393,8 +387,11 @@ class Sender:
             self._dispatch.urgent.append(self._closing(everybody))
 
     def _closing(self, mask: int) -> Burst:
-        header = Header(tsi=self.session.tsi, toi=MANIFEST_TOI, close_session=True).encode()
-        return Burst(mask, header, MANIFEST_TOI)
+        header = Header(
+            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.fec_id,
+            close_session=True,
+        )  # fmt: skip
+        return Burst(mask, header.encode(), MANIFEST_TOI)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""

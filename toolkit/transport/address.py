@@ -69,6 +69,15 @@ def bind(address: Address) -> socket.socket:
     return sock
 
 
+def socket_room(sock: socket.socket) -> int:
+    """Bytes of UDP payload that surely fit the receive buffer of `sock`.
+
+    The kernel doubles what it was asked for and counts its own overhead, which is up to as much
+    as the packet again.
+    """
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 3
+
+
 def join(group: Address, interface: str, source: Address | None) -> socket.socket:
     """Return a socket that receives `group` on `interface`.
 
