@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
@@ -17,6 +18,7 @@ from toolkit.errors import ExitCode, ToolkitError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.delivery.events import ReceiverOutput
+    from toolkit.delivery.manifest import OpenedManifest
     from toolkit.delivery.model import Counters, Receipt
     from toolkit.delivery.sink import FolderSink
     from toolkit.delivery.sink_gpu import TensorSink
@@ -53,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
+    delivery_security.add_receive(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -79,10 +82,15 @@ def _receive(args: argparse.Namespace) -> int:
     lost = parse_share(args.loss)
     announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
-    sink = folder = FolderSink(args.output)
+    seal_key = delivery_security.seal_key(args.seal_key, make=False)
+    pinned = delivery_security.Pinned(args.pin)
+    speaker = delivery_security.speaker(args)
+    check = delivery_security.check_model(delivery_security.provenance(args))
+    sink = folder = FolderSink(args.output, check=check)
     tensors = _tensor_sink(folder, args.gpu)
     sender = address.resolve(args.sender, port=CONTROL_PORT)
-    teller = _Teller(tensors, checked=trusted is not None)
+    sources = delivery_security.sources(args, sender)
+    teller = _Teller(tensors, pinned, checked=trusted is not None or pinned.given)
     with ExitStack() as stack:
         stack.callback(folder.close)
         folder.prepare()
@@ -96,14 +104,16 @@ def _receive(args: argparse.Namespace) -> int:
             args.name, tensors or sink, trusted=trusted,
             incarnation=time.time_ns() // 1_000_000, chance=random.random, timeout=args.timeout,
             socket_room=min(map(address.socket_room, sockets)),
+            seal_key=seal_key, admit=pinned.admit,
         )  # fmt: skip
-        wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
+        wires: list[udp.Wire] = [udp.SocketWire(s, sources) for s in sockets]
         if lost:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
         try:
-            udp.run_receiver(receiver, wires, sender, teller)
+            udp.run_receiver(receiver, wires, sender, teller, speaker)
         except KeyboardInterrupt:
             return _interrupted(folder, placed=teller.placed)
+    delivery_security.tell_foreign(receiver.counters, sources)
     return teller.finish(receiver.counters, folder.target, args.format)
 
 
@@ -132,8 +142,12 @@ def _tensor_sink(folder: Any, gpu: str | None) -> TensorSink | None:  # noqa: AN
 class _Teller:
     """Tells the person what happens, and keeps what the last line needs."""
 
-    def __init__(self, tensors: TensorSink | None, *, checked: bool) -> None:
+    def __init__(
+        self, tensors: TensorSink | None, pinned: delivery_security.Pinned, *, checked: bool
+    ) -> None:
         self._sink = tensors
+        self._pinned = pinned
+        self._opened: OpenedManifest | None = None
         self._checked = checked
         self._begin = time.monotonic()
         self._receipt: Receipt | None = None
@@ -148,7 +162,10 @@ class _Teller:
         for output in outputs:
             match output:
                 case events.ManifestVerified(opened=opened):
-                    proof = "is trusted" if self._checked else "is not checked, see --trust"
+                    self._opened = opened
+                    proof = (
+                        "is trusted" if self._checked else "is not checked, see --trust and --pin"
+                    )
                     say(
                         f"{opened.manifest.name}: {len(opened.manifest.files)} files, "
                         f"{opened.manifest.size} bytes; signed by "
@@ -164,6 +181,7 @@ class _Teller:
                     self._tensors += 1
                 case events.Completed(receipt=receipt):
                     self._receipt = receipt
+                    self._pinned.placed(self._opened)
                 case events.Failed(error=error):
                     self._error = error
                 case _:
@@ -187,6 +205,7 @@ class _Teller:
             "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
             "packets": counters.packets, "repaired": counters.repaired,
             "duplicates": counters.duplicates, "polluted": counters.polluted,
+            "refused": dict(counters.refused),
             "tensors": self._tensors,
             "device": None if self._sink is None else self._sink.device,
             "first_tensor": _rounded(self._first_tensor),
@@ -195,6 +214,7 @@ class _Teller:
         if form == "json":
             print_data(document, "json")
         else:
+            document["refused"] = sum(counters.refused.values())
             shown = [(k, v) for k, v in document.items() if v is not None]
             print(table(("figure", "value"), shown))
         return ExitCode.OK

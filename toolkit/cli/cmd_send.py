@@ -6,9 +6,11 @@ import argparse
 import os
 import re
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
@@ -61,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--gather", type=float, default=2.0, metavar="SECONDS",
         help="so long the first receivers wait for the others (default: %(default)s)",
     )  # fmt: skip
+    delivery_security.add_send(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -108,7 +111,9 @@ def _send(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(f"--payload {args.payload}: {error}") from None
     say(f"{args.path}: reading and digesting")
-    source = open_source(args.path, coding)
+    delivery_security.check_model(delivery_security.provenance(args))(args.path)
+    seal_key = delivery_security.seal_key(args.seal_key, make=True)
+    source = open_source(args.path, coding, sealed=seal_key is not None)
     key, made = sending_key(args.key)
     if made:
         say(
@@ -118,10 +123,13 @@ def _send(args: argparse.Namespace) -> int:
     session = Session(
         name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
         timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
+        seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
     names = list(addresses)
     sender = Sender(session, source, names)
-    with address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
+    door = delivery_security.doorkeeper(args, names, known, session.tsi)
+    audit = delivery_security.AuditLog(args.audit_log)
+    with closing(audit), address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
         if group is not None:
             address.send_from(sock, group, args.interface)
         wire: udp.Wire = udp.SocketWire(sock)
@@ -129,8 +137,15 @@ def _send(args: argparse.Namespace) -> int:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
         begin = time.monotonic()
-        udp.run_sender(sender, names, wire, known, group, _tell)
-    return _finish(sender, time.monotonic() - begin, args.format)
+
+        def watch(outputs: list[SenderOutput]) -> None:
+            _tell(outputs)
+            door.records += delivery_security.endings(outputs, session.tsi)
+            audit.write(door.records)
+
+        udp.run_sender(sender, names, wire, known, group, watch, door)
+        audit.write(delivery_security.silences(sender))
+    return _finish(sender, time.monotonic() - begin, args.format, dict(door.refused))
 
 
 def _tell(outputs: list[SenderOutput]) -> None:
@@ -147,7 +162,7 @@ def _tell(outputs: list[SenderOutput]) -> None:
                 pass
 
 
-def _finish(sender: Sender, seconds: float, form: str) -> int:
+def _finish(sender: Sender, seconds: float, form: str, refused: dict[str, int]) -> int:
     results = sender.results()
     document: dict[str, Any] = {
         "delivery": sender.session.name,
@@ -157,6 +172,7 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
         "repairs": sender.tally.repairs,
         "late": sender.tally.late,
         "bytes_read": sender.bytes_read,
+        "refused": refused,
         "notes": list(sender.notes),
         "receivers": [
             {
@@ -169,6 +185,8 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
             for r in results
         ],
     }  # fmt: skip
+    if refused:
+        say("refused: " + ", ".join(f"{n} {kind}" for kind, n in sorted(refused.items())))
     if form == "json":
         print_data(document, "json")
     else:

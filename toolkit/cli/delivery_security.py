@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from toolkit.delivery.admission import AuditRecord
     from toolkit.delivery.authentic import Speaker
     from toolkit.delivery.doorkeeper import Doorkeeper
+    from toolkit.delivery.events import SenderOutput
     from toolkit.delivery.key_files import PinFile
     from toolkit.delivery.manifest import OpenedManifest
+    from toolkit.delivery.model import Counters
     from toolkit.delivery.provenance import Provenance
+    from toolkit.delivery.sender import Sender
     from toolkit.transport.address import Address
     from toolkit.transport.sources import Sources
 
@@ -150,6 +153,49 @@ def speaker(args: argparse.Namespace) -> Speaker | None:
     if args.token_file is None:
         return None
     return Speaker(key_of(key_files.token(args.token_file), args.name))
+
+
+def endings(outputs: list[SenderOutput], tsi: int) -> list[AuditRecord]:
+    """Return what an audit log says of receivers that have ended."""
+    from toolkit.delivery.admission import AuditRecord
+    from toolkit.delivery.events import Settled
+
+    return [
+        AuditRecord(
+            event=str(o.result.standing), who=o.result.receiver, session=str(tsi),
+            outcome=o.result.reason or "ok",
+        )
+        for o in outputs
+        if isinstance(o, Settled)
+    ]  # fmt: skip
+
+
+def silences(sender: Sender) -> list[AuditRecord]:
+    """Return the same of those that never said how they ended."""
+    from toolkit.delivery.admission import AuditRecord
+    from toolkit.delivery.model import Standing
+
+    ended = Standing.COMPLETE, Standing.FAILED
+    return [
+        AuditRecord(
+            event=str(r.standing), who=r.receiver, session=str(sender.session.tsi),
+            outcome=r.reason,
+        )
+        for r in sender.results()
+        if r.standing not in ended
+    ]  # fmt: skip
+
+
+def tell_foreign(counters: Counters, sources: Sources) -> None:
+    """Count the packets that came from elsewhere, and say so."""
+    from toolkit.delivery.refusal import Refusal
+
+    if sources.refused:
+        counters.refuse(Refusal.FOREIGN_SOURCE, sources.refused)
+        say(
+            f"{sources.refused} packets did not come from --sender and were dropped, the last "
+            f"from {sources.last} (where that is the sender's other address, give --source)"
+        )
 
 
 def sources(args: argparse.Namespace, sender: Address) -> Sources:
