@@ -222,7 +222,8 @@ class Assembly:
             block.need = block.k
             block.got = block.have.count(1) + len(block.parity)
             return block.got >= block.k
-        if self.bars and block.need == block.k and block.k + NEEDED < MAX_ENCODING_SYMBOLS:
+        more = NEEDED < block.k < MAX_ENCODING_SYMBOLS - NEEDED
+        if self.bars and more and block.need == block.k:
             block.need += NEEDED
             return False
         block.doubted, block.need = True, block.k
@@ -280,6 +281,9 @@ class Assembly:
         start = esi * size
         held = block.parity[esi - k] if esi >= k else bytes(block.view[start : start + len(fresh)])
         if held == fresh or len(fresh) > size:
+            if block.need > k and block.got >= k:
+                # Parity has run out, and the block is sent again whole.
+                block.doubted, block.need = True, k
             return Verdict.DUPLICATE
         if not block.doubted:
             if block.failed and block.got < block.need:
