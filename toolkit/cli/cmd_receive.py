@@ -6,6 +6,7 @@ import argparse
 import random
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,18 @@ from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
+from toolkit.cli.joining import add_join, check_join
+from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
+from toolkit.cli.serving import add_watching
+from toolkit.cli.terminal import Display, Rate, receiving_line
 from toolkit.errors import ExitCode, ToolkitError, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.cli.joining import Joined
     from toolkit.delivery.events import ReceiverOutput
     from toolkit.delivery.manifest import OpenedManifest
-    from toolkit.delivery.model import Counters, Receipt
+    from toolkit.delivery.model import Receipt
+    from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.delivery.sink_gpu import TensorSink
 
@@ -28,10 +35,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments."""
     parser.add_argument("--name", required=True, help="our name, as the sender lists it")
     parser.add_argument(
-        "--listen", required=True, metavar="HOST:PORT", help="our address in the sender's --to"
-    )
+        "--listen", metavar="HOST:PORT",
+        help="our address in the sender's --to (with --join: any free port where left out)",
+    )  # fmt: skip
     parser.add_argument(
-        "--sender", required=True, metavar="HOST[:PORT]",
+        "--sender", metavar="HOST[:PORT]",
         help=f"the sender's --control address (default port: {CONTROL_PORT})",
     )  # fmt: skip
     parser.add_argument(
@@ -55,6 +63,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
+    add_join(parser)
+    add_watching(parser)
+    add_receipts(parser)
     delivery_security.add_receive(parser)
     add_loss(parser)
     add_output(parser)
@@ -71,12 +82,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _receive(args: argparse.Namespace) -> int:
+    from toolkit.cli import joining
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.transport import address, loss, udp
 
     check_name("--name", args.name)
+    check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
     lost = parse_share(args.loss)
@@ -86,35 +99,49 @@ def _receive(args: argparse.Namespace) -> int:
     pinned = delivery_security.Pinned(args.pin)
     speaker = delivery_security.speaker(args)
     check = delivery_security.check_model(delivery_security.provenance(args))
-    sink = folder = FolderSink(args.output, check=check)
+    folder = FolderSink(args.output, check=check)
     tensors = _tensor_sink(folder, args.gpu)
-    sender = address.resolve(args.sender, port=CONTROL_PORT)
-    sources = delivery_security.sources(args, sender)
-    teller = _Teller(tensors, pinned, checked=trusted is not None or pinned.given)
     with ExitStack() as stack:
         stack.callback(folder.close)
         folder.prepare()
-        sockets = [stack.enter_context(address.bind(address.resolve(args.listen)))]
-        if args.group:
-            group = address.resolve(args.group)
+        listen = args.listen or joining.default_listen(args)
+        sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
+        joined = None
+        if args.join:
+            joined = joining.join(args, sockets[0].getsockname()[1], trusted)
+            trusted, sender = joined.key, joined.sender
+            group, source = joined.group, joined.source
+        else:
+            sender = source = address.resolve(args.sender, port=CONTROL_PORT)
+            group = address.resolve(args.group) if args.group else None
+        if group is not None:
             if not group.multicast:
                 raise UsageError(f"--group {args.group}: not a multicast address")
-            sockets.append(stack.enter_context(address.join(group, args.interface, sender)))
-        receiver = Receiver(
-            args.name, tensors or sink, trusted=trusted,
-            incarnation=time.time_ns() // 1_000_000, chance=random.random, timeout=args.timeout,
-            socket_room=min(map(address.socket_room, sockets)),
-            seal_key=seal_key, admit=pinned.admit,
-        )  # fmt: skip
+            sockets.append(stack.enter_context(address.join(group, args.interface, source)))
+        sources = delivery_security.sources(args, sender, source)
         wires: list[udp.Wire] = [udp.SocketWire(s, sources) for s in sockets]
         if lost:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
+        if joined is not None and args.feedback == "websocket":
+            wires[0] = stack.enter_context(joining.upstream(joined, wires[0]))
+        receiver = Receiver(
+            args.name, tensors or folder, trusted=trusted,
+            incarnation=time.time_ns() // 1_000_000, chance=random.random,
+            tsi=None if joined is None else joined.tsi, timeout=args.timeout,
+            socket_room=min(map(address.socket_room, sockets)),
+            seal_key=seal_key if joined is None else joined.seal_key or seal_key,
+            admit=pinned.admit if joined is None else pinned.also(joined.admit),
+        )  # fmt: skip
+        display = Display(auto=args.progress == "auto")
+        stack.callback(display.end)
+        checked = trusted is not None or pinned.given
+        teller = _Teller(receiver, tensors, display, joined, pinned, checked=checked)
         try:
             udp.run_receiver(receiver, wires, sender, teller, speaker)
         except KeyboardInterrupt:
             return _interrupted(folder, placed=teller.placed)
     delivery_security.tell_foreign(receiver.counters, sources)
-    return teller.finish(receiver.counters, folder.target, args.format)
+    return teller.finish(args, folder.target)
 
 
 def _interrupted(folder: FolderSink, *, placed: bool) -> int:
@@ -143,13 +170,20 @@ class _Teller:
     """Tells the person what happens, and keeps what the last line needs."""
 
     def __init__(
-        self, tensors: TensorSink | None, pinned: delivery_security.Pinned, *, checked: bool
-    ) -> None:
+        self, receiver: Receiver, tensors: TensorSink | None, display: Display,
+        joined: Joined | None, pinned: delivery_security.Pinned, *, checked: bool,
+    ) -> None:  # fmt: skip
+        self._receiver = receiver
+        self._display = display
+        self._joined = joined
         self._sink = tensors
         self._pinned = pinned
-        self._opened: OpenedManifest | None = None
         self._checked = checked
         self._begin = time.monotonic()
+        self._began = datetime.now(UTC)
+        self._opened: OpenedManifest | None = None
+        self._placed = 0.0
+        self._rate = Rate(self._begin)
         self._receipt: Receipt | None = None
         self._error: ToolkitError | None = None
         self._tensors = 0
@@ -166,13 +200,13 @@ class _Teller:
                     proof = (
                         "is trusted" if self._checked else "is not checked, see --trust and --pin"
                     )
-                    say(
+                    self._display.say(
                         f"{opened.manifest.name}: {len(opened.manifest.files)} files, "
                         f"{opened.manifest.size} bytes; signed by "
                         f"{keys.fingerprint(opened.key)}, which {proof}"
                     )
                 case events.FileVerified(path=path):
-                    say(f"{path}: verified")
+                    self._display.say(f"{path}: verified")
                 case events.TensorReady(path=path, tensor=tensor):
                     if self._sink is not None:
                         self._sink.tensor(path, tensor)
@@ -181,24 +215,32 @@ class _Teller:
                     self._tensors += 1
                 case events.Completed(receipt=receipt):
                     self._receipt = receipt
+                    self._placed = time.monotonic() - self._begin
                     self._pinned.placed(self._opened)
                 case events.Failed(error=error):
                     self._error = error
                 case _:
                     pass
+        now = time.monotonic()
+        if self._opened is not None and self._receipt is None and self._display.due(now):
+            counters, manifest = self._receiver.counters, self._opened.manifest
+            rate = self._rate.of(counters.bytes, now)
+            line = receiving_line(manifest.name, manifest.size, counters, rate)
+            self._display.show(now, line, lambda: [line])
 
     @property
     def placed(self) -> bool:
         """Whether all files are in their place."""
         return self._receipt is not None
 
-    def finish(self, counters: Counters, target: Path, form: str) -> int:
-        """Print the outcome; raise what went wrong."""
+    def finish(self, args: argparse.Namespace, target: Path) -> int:
+        """Print the outcome and keep the receipt; raise what went wrong."""
         if self._error is not None:
             raise self._error
         receipt = self._receipt
         if receipt is None:
             return ExitCode.FINDINGS
+        counters = self._receiver.counters
         document: dict[str, object] = {
             "placed": str(target), "files": receipt.files, "bytes": receipt.bytes,
             "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
@@ -211,12 +253,17 @@ class _Teller:
             "first_tensor": _rounded(self._first_tensor),
             "last_tensor": _rounded(self._last_tensor),
         }  # fmt: skip
-        if form == "json":
+        if args.format == "json":
             print_data(document, "json")
         else:
             document["refused"] = sum(counters.refused.values())
             shown = [(k, v) for k, v in document.items() if v is not None]
             print(table(("figure", "value"), shown))
+        if self._opened is not None:
+            keep_own_receipt(
+                args, self._opened, 0 if self._joined is None else self._joined.tsi, receipt,
+                counters, self._began, self._placed,
+            )  # fmt: skip
         return ExitCode.OK
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
+from toolkit.cli.receipt_files import add_receipts, keep_receipts
+from toolkit.cli.serving import add_service, add_watching
 from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="so long the first receivers wait for the others (default: %(default)s)",
     )  # fmt: skip
     delivery_security.add_send(parser)
+    add_service(parser)
+    add_watching(parser)
+    add_receipts(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -90,15 +95,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _send(args: argparse.Namespace) -> int:
+    from toolkit.cli.serving import Watch
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
-    from toolkit.transport import address, loss, udp
+    from toolkit.transport import address, loss, segmentation, udp
 
     addresses = _receivers(args.to)
     for name, found in addresses.items():
-        if found is None and not args.group:
+        if found is None and not args.group and not args.service:
             raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
     known = _known(addresses)
     group = address.resolve(args.group) if args.group else None
@@ -127,39 +133,31 @@ def _send(args: argparse.Namespace) -> int:
     )  # fmt: skip
     names = list(addresses)
     sender = Sender(session, source, names)
-    door = delivery_security.doorkeeper(args, names, known, session.tsi)
-    audit = delivery_security.AuditLog(args.audit_log)
-    with closing(audit), address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
+    with ExitStack() as stack:
+        sock = stack.enter_context(address.bind(address.resolve(args.control, port=CONTROL_PORT)))
         if group is not None:
             address.send_from(sock, group, args.interface)
-        wire: udp.Wire = udp.SocketWire(sock)
+        leaves = segmentation.interface_of(args.interface) if args.interface else None
+        wire: udp.Wire = udp.SocketWire(
+            sock, segmented=leaves is not None and segmentation.is_cut(leaves)
+        )
         if lost:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
         begin = time.monotonic()
+        audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
+        door = delivery_security.doorkeeper(args, names, known, session.tsi)
+        watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
 
-        def watch(outputs: list[SenderOutput]) -> None:
-            _tell(outputs)
-            door.records += delivery_security.endings(outputs, session.tsi)
-            audit.write(door.records)
+        def turn(outputs: list[SenderOutput]) -> None:
+            watch(outputs)
+            audit.turn(door.records, outputs, session.tsi)
 
-        udp.run_sender(sender, names, wire, known, group, watch, door)
-        audit.write(delivery_security.silences(sender))
+        udp.run_sender(sender, names, wire, known, group, turn, watch.bells, door)
+        audit.ended(sender)
+        watch.ended()
+    keep_receipts(args, sender, watch.began)
     return _finish(sender, time.monotonic() - begin, args.format, dict(door.refused))
-
-
-def _tell(outputs: list[SenderOutput]) -> None:
-    from toolkit.delivery.events import Joined, Settled
-
-    for output in outputs:
-        match output:
-            case Joined(receiver=name):
-                say(f"{name}: joined")
-            case Settled(result=result):
-                said = f": {result.reason}" if result.reason else ""
-                say(f"{result.receiver}: {result.standing}{said}")
-            case _:
-                pass
 
 
 def _finish(sender: Sender, seconds: float, form: str, refused: dict[str, int]) -> int:

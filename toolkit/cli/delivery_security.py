@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from toolkit.delivery.events import SenderOutput
     from toolkit.delivery.key_files import PinFile
     from toolkit.delivery.manifest import OpenedManifest
-    from toolkit.delivery.model import Counters
+    from toolkit.delivery.model import Counters, ReceiverResult
     from toolkit.delivery.provenance import Provenance
     from toolkit.delivery.sender import Sender
     from toolkit.transport.address import Address
@@ -55,7 +55,7 @@ def _add_both(parser: argparse.ArgumentParser, seal_key: str) -> None:
         help=f"encrypt what travels (AES-128-GCM) with a key from there; {seal_key}",
     )  # fmt: skip
     parser.add_argument(
-        "--token-file", type=Path, metavar="FILE",
+        "--control-token", type=Path, metavar="FILE",
         help="receivers prove who they are with this secret, the same at both ends",
     )  # fmt: skip
     parser.add_argument(
@@ -114,12 +114,40 @@ class AuditLog:
 
     def __init__(self, path: Path | None) -> None:
         self._descriptor: int | None = None
+        self._told: set[str] = set()
         if path is not None:
             try:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._descriptor = os.open(path, flags, 0o600)
             except OSError as error:
                 raise UsageError(f"--audit-log {path}: {error.strerror}") from None
+
+    def turn(self, records: list[AuditRecord], outputs: list[SenderOutput], tsi: int) -> None:
+        """Write what the door has noted, and who has ended."""
+        from toolkit.delivery.events import Settled
+
+        results = [o.result for o in outputs if isinstance(o, Settled)]
+        self.write(records)
+        self._endings(results, tsi)
+
+    def ended(self, sender: Sender) -> None:
+        """Write how those ended that never said it, or said it by another way."""
+        results = [r for r in sender.results() if r.receiver not in self._told]
+        self._endings(results, sender.session.tsi)
+
+    def _endings(self, results: list[ReceiverResult], tsi: int) -> None:
+        from toolkit.delivery.admission import AuditRecord
+
+        self._told.update(r.receiver for r in results)
+        self.write(
+            [
+                AuditRecord(
+                    event=str(r.standing), who=r.receiver, session=str(tsi),
+                    outcome=r.reason or "ok",
+                )
+                for r in results
+            ]
+        )  # fmt: skip
 
     def write(self, records: list[AuditRecord]) -> None:
         """Write all records, and empty the list."""
@@ -141,7 +169,7 @@ def doorkeeper(
     from toolkit.delivery import key_files
     from toolkit.delivery.doorkeeper import Doorkeeper
 
-    token = key_files.token(args.token_file) if args.token_file else None
+    token = key_files.token(args.control_token) if args.control_token else None
     return Doorkeeper(names, known, token=token, session=str(tsi))
 
 
@@ -150,40 +178,9 @@ def speaker(args: argparse.Namespace) -> Speaker | None:
     from toolkit.delivery import key_files
     from toolkit.delivery.authentic import Speaker, key_of
 
-    if args.token_file is None:
-        return None
-    return Speaker(key_of(key_files.token(args.token_file), args.name))
-
-
-def endings(outputs: list[SenderOutput], tsi: int) -> list[AuditRecord]:
-    """Return what an audit log says of receivers that have ended."""
-    from toolkit.delivery.admission import AuditRecord
-    from toolkit.delivery.events import Settled
-
-    return [
-        AuditRecord(
-            event=str(o.result.standing), who=o.result.receiver, session=str(tsi),
-            outcome=o.result.reason or "ok",
-        )
-        for o in outputs
-        if isinstance(o, Settled)
-    ]  # fmt: skip
-
-
-def silences(sender: Sender) -> list[AuditRecord]:
-    """Return the same of those that never said how they ended."""
-    from toolkit.delivery.admission import AuditRecord
-    from toolkit.delivery.model import Standing
-
-    ended = Standing.COMPLETE, Standing.FAILED
-    return [
-        AuditRecord(
-            event=str(r.standing), who=r.receiver, session=str(sender.session.tsi),
-            outcome=r.reason,
-        )
-        for r in sender.results()
-        if r.standing not in ended
-    ]  # fmt: skip
+    if args.control_token is None or args.feedback == "websocket":
+        return None  # A service knows who is connected to it.
+    return Speaker(key_of(key_files.token(args.control_token), args.name))
 
 
 def tell_foreign(counters: Counters, sources: Sources) -> None:
@@ -198,12 +195,13 @@ def tell_foreign(counters: Counters, sources: Sources) -> None:
         )
 
 
-def sources(args: argparse.Namespace, sender: Address) -> Sources:
-    """Return whose packets a receiver takes."""
+def sources(args: argparse.Namespace, sender: Address, other: Address | None) -> Sources:
+    """Return whose packets a receiver takes; `other`: where those to the group come from."""
     from toolkit.transport import address
     from toolkit.transport.sources import Sources
 
-    return Sources([sender, *(address.resolve(text, port=0) for text in args.source)])
+    given = [address.resolve(text, port=0) for text in args.source]
+    return Sources([sender, *given, *([] if other is None else [other])])
 
 
 class Pinned:
@@ -231,6 +229,15 @@ class Pinned:
         if line:
             file.add(line)
             say(f"{where}: remembers {opened.key.hex()}, the first signer that was met")
+
+    def also(self, other: Callable[[OpenedManifest], None]) -> Callable[[OpenedManifest], None]:
+        """Return a check that asks another one too."""
+
+        def admit(opened: OpenedManifest) -> None:
+            other(opened)
+            self.admit(opened)
+
+        return admit
 
     def placed(self, opened: OpenedManifest | None) -> None:
         """Remember the serial of what was placed."""

@@ -87,7 +87,7 @@ class Listener:
         if len(data) < _OVERHEAD or data[:2] != MAGIC or data[2] != VERSION:
             raise AuthenticError(
                 "a control message without an authentication code (start that receiver with "
-                "--token-file)",
+                "--control-token)",
                 Refusal.UNAUTHENTIC,
             )
         head, code, inner = data[: _HEAD.size], data[_HEAD.size : _OVERHEAD], data[_OVERHEAD:]
@@ -97,7 +97,7 @@ class Listener:
         if not hmac.compare_digest(_code(made, head, inner), code):
             raise AuthenticError(
                 f"a control message in the name of {message.name!r} has a wrong authentication "
-                "code (give both ends the same --token-file)",
+                "code (give both ends the same --control-token)",
                 Refusal.UNAUTHENTIC,
             )
         self._keys[message.name] = made  # Of proven names only: their number is bounded.

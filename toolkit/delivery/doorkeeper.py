@@ -30,7 +30,10 @@ MAX_NOTED = 1024
 
 
 class Doorkeeper:
-    """`addresses`: where each receiver is, as far as it is given; what is learnt is added."""
+    """`names` and `addresses` are looked up each time: whoever runs the sender may add to them.
+
+    `addresses`: where each receiver is, as far as it is given; what is learnt is added.
+    """
 
     def __init__(
         self,
@@ -45,9 +48,10 @@ class Doorkeeper:
         """By Refusal."""
         self.records: list[AuditRecord] = []
         """Whoever keeps an audit log takes them from here."""
-        self._names = set(names)
-        self._given = dict(addresses)
+        self._names = names
         self._addresses = addresses
+        self._learnt: set[str] = set()
+        """Whose address nobody gave."""
         self._listener = None if token is None else Listener(token)
         self._admission = Admission(quota or Quota())
         self._session = session
@@ -83,8 +87,9 @@ class Doorkeeper:
             self._starts[name] = message.incarnation
             self._note("join", name, source, "ok")
         self._heard[name] = now
-        if name not in self._given:
+        if name not in self._addresses or name in self._learnt:
             self._addresses[name] = source
+            self._learnt.add(name)
         return message
 
     def refuse(
@@ -106,10 +111,7 @@ class Doorkeeper:
 
     def _place(self, name: str, now: float) -> Source | None:
         """Where a receiver must speak from; None: from anywhere."""
-        given = self._given.get(name)
-        if given is not None:
-            return given
-        if now >= self._heard.get(name, now) + REBIND:
+        if name in self._learnt and now >= self._heard[name] + REBIND:
             return None  # It may have been started again, behind another address.
         return self._addresses.get(name)
 

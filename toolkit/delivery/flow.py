@@ -61,6 +61,17 @@ class Flow:
         self._every = FIRST_ROOM // MARKS
         self._next = 1
 
+    def grow(self, receivers: int) -> None:
+        """There are `receivers` receivers now; never fewer than before."""
+        more = receivers - len(self._heard)
+        if more > 0:
+            self._heard = np.append(self._heard, np.zeros(more, np.int64))
+            self._room = np.append(self._room, np.full(more, FIRST_ROOM, np.int64))
+            self._spoke = np.append(self._spoke, np.zeros(more, bool))
+            self._rtt = np.append(self._rtt, np.full(more, math.inf))
+            self._headroom = np.append(self._headroom, np.zeros(more, np.int64))
+            self._waited = np.append(self._waited, np.zeros(more, bool))
+
     @property
     def blocked(self) -> bool:
         """Nothing may be sent before somebody is heard."""

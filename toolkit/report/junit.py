@@ -19,7 +19,7 @@ _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 def junit(report: Report, *, suite: str = "llmsync verify") -> str:
     """Return `report` as a JUnit XML document."""
     root = ElementTree.Element("testsuites")
-    cases = ElementTree.SubElement(root, "testsuite", name=_clean(suite))
+    cases = ElementTree.SubElement(root, "testsuite", name=clean(suite))
     failures = skipped = 0
     claimed: set[str] = set()
     for check in report.checks:
@@ -46,24 +46,24 @@ def _case(
     parent: ElementTree.Element, check: Check, findings: Iterable[Finding]
 ) -> tuple[bool, bool]:
     case = ElementTree.SubElement(
-        parent, "testcase", classname="llmsync.verify", name=_clean(f"{check.id}: {check.title}")
+        parent, "testcase", classname="llmsync.verify", name=clean(f"{check.id}: {check.title}")
     )
     errors = [f for f in findings if f.severity is Severity.ERROR]
     others = [f for f in findings if f.severity is not Severity.ERROR]
     failed = bool(errors) or check.status == "failed"
     not_run = check.status == "not run"
     if not_run:
-        ElementTree.SubElement(case, "skipped", message=_clean(check.reason))
+        ElementTree.SubElement(case, "skipped", message=clean(check.reason))
     if failed:
         message = errors[0].message if errors else check.reason
         failure = ElementTree.SubElement(
-            case, "failure", message=_clean(message), type=errors[0].id if errors else check.id
+            case, "failure", message=clean(message), type=errors[0].id if errors else check.id
         )
-        failure.text = _clean("\n\n".join(map(finding_text, errors)))
+        failure.text = clean("\n\n".join(map(finding_text, errors)))
     lines = [] if not_run or not check.reason else [check.reason]
     lines += map(finding_text, others)
     if lines:
-        ElementTree.SubElement(case, "system-out").text = _clean("\n\n".join(lines))
+        ElementTree.SubElement(case, "system-out").text = clean("\n\n".join(lines))
     return failed, not_run
 
 
@@ -77,5 +77,6 @@ def finding_text(finding: Finding) -> str:
     return "\n".join(lines)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Return `text` without what XML cannot hold."""
     return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -34,6 +34,8 @@ Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 
 BATCH = 64
 """Packets that are sent, or received, before the other direction gets its turn."""
+COALESCED, COALESCE = 24, 0.0003
+"""A turn with fewer packets than this is followed by a rest of so many seconds."""
 MAX_DATAGRAM = 65536
 
 
@@ -56,13 +58,15 @@ class Wire(Protocol):
 
 
 class SocketWire:
-    """A Wire of a bound UDP socket."""
+    """A Wire of a bound UDP socket; `segmented`: as `mmsg.Outbox` says."""
 
-    def __init__(self, sock: socket.socket, sources: Sources | None = None) -> None:
+    def __init__(
+        self, sock: socket.socket, sources: Sources | None = None, *, segmented: bool = False
+    ) -> None:
         """`sources`: who is listened to; None: everybody."""
         self._sock = sock
         self._sources = sources
-        self._outbox = mmsg.Outbox(sock.fileno()) if mmsg.available else None
+        self._outbox = mmsg.Outbox(sock.fileno(), segmented=segmented) if mmsg.available else None
         self._inbox = mmsg.Inbox(sock.fileno(), HEADER) if mmsg.available else None
         self._names: dict[tuple[str, int], bytes] = {}
 
@@ -131,13 +135,15 @@ def run_sender(
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
     watch: Callable[[list[SenderOutput]], None],
+    also: Sequence[int] = (),
     door: Doorkeeper | None = None,
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
-    where its messages come from.  `watch` is called in every turn.  `door` says whose messages
-    are taken, and counts the others.
+    where its messages come from.  `watch` is called in every turn, and at once when one of the
+    file descriptors `also` can be read.  `door` says whose messages are taken, and counts the
+    others.
     """
     door = door or Doorkeeper(names, addresses)
     while not sender.finished:
@@ -155,7 +161,7 @@ def run_sender(
                     if isinstance(output, Ignored):
                         door.refuse(output.kind, message.name, source, output.reason, now)
         watch(outputs)
-        _wait([wire], sender.deadline)
+        _wait([wire, *also], sender.deadline)
 
 
 def _destinations(
@@ -186,8 +192,10 @@ def run_receiver(
     """
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
+        before = receiver.counters.packets
         for wire in wires:
             outputs += _take(receiver, wire)
+        taken = receiver.counters.packets - before
         now = time.monotonic()
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
@@ -196,7 +204,11 @@ def run_receiver(
                 said = output.message if speaker is None else speaker.wrap(output.message)
                 wires[0].send((said,), sender.sockaddr)
         watch(outputs)
-        _wait(wires, receiver.deadline)
+        if 0 < taken < COALESCED:
+            # It keeps up easily: let some more come, a turn for each would cost more than they do.
+            time.sleep(COALESCE)
+        else:
+            _wait(wires, receiver.deadline)
 
 
 def _take(receiver: Receiver, wire: Wire) -> list[ReceiverOutput]:
@@ -222,7 +234,7 @@ def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
         yield arrived
 
 
-def _wait(wires: Sequence[Wire], deadline: float | None) -> None:
+def _wait(wires: Sequence[Wire | int], deadline: float | None) -> None:
     """Until something arrives or it is time; not at all when the engine has finished (None)."""
     if deadline is not None:
         select.select(wires, (), (), min(max(deadline - time.monotonic(), 0.0), 1.0))

@@ -1,0 +1,207 @@
+"""`llmsync send` while it sends: what is said and shown, and the service beside it."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.cli.terminal import Display, session_block, session_line
+from toolkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from toolkit.delivery.events import SenderOutput
+    from toolkit.delivery.ports import Source
+    from toolkit.delivery.sender import Sender
+    from toolkit.service.hosted import HostedSession
+    from toolkit.transport.address import Address
+
+SERVICE_PORT = 4443
+
+
+def add_service(parser: argparse.ArgumentParser) -> None:
+    """Add what `send` has for the HTTP service beside it."""
+    group = parser.add_argument_group("service")
+    group.add_argument(
+        "--service", metavar="HOST:PORT",
+        help="serve the live page, the API, /metrics and files over HTTP(S) there meanwhile",
+    )  # fmt: skip
+    group.add_argument(
+        "--tokens", type=Path, metavar="FILE",
+        help="who may do what there: lines of NAME ROLES sha256:HEX (llmsync sessions token)",
+    )  # fmt: skip
+    group.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of the service")
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key")
+    group.add_argument(
+        "--client-ca", type=Path, metavar="FILE",
+        help="believe client certificates that it signed; their name is the receiver's",
+    )  # fmt: skip
+    group.add_argument(
+        "--insecure-http", action="store_true",
+        help="serve without TLS on other addresses than loopback",
+    )  # fmt: skip
+    group.add_argument(
+        "--service-name", action="append", default=[], metavar="NAME",
+        help="a host name that clients call it by, beside those in its certificate",
+    )  # fmt: skip
+    group.add_argument(
+        "--admit", action="store_true",
+        help="let receivers join that --to does not list, if they have a token or certificate",
+    )  # fmt: skip
+    group.add_argument(
+        "--region", action="append", default=[], metavar="NAME=REGION",
+        help="where a receiver is, for the page and the metrics",
+    )  # fmt: skip
+    group.add_argument(
+        "--inventory", type=Path, metavar="PATH",
+        help="take the regions of its GPU clouds; --region goes before",
+    )  # fmt: skip
+    group.add_argument(
+        "--linger", type=float, default=0.0, metavar="SECONDS",
+        help="let the service stay for so long after the end (default: %(default)s)",
+    )  # fmt: skip
+
+
+def add_watching(parser: argparse.ArgumentParser) -> None:
+    """Add `--progress`."""
+    parser.add_argument(
+        "--progress", choices=("auto", "never"), default="auto",
+        help="show how it stands: a block on a terminal, else a line every 5 s "
+        "(default: %(default)s)",
+    )  # fmt: skip
+
+
+class Watch:
+    """What `run_sender` calls each time round; a context in which the service runs."""
+
+    def __init__(
+        self, args: argparse.Namespace, sender: Sender, source: Source,
+        addresses: dict[str, tuple[str, int]], names: list[str], group: Address | None,
+        control: socket.socket,
+    ) -> None:  # fmt: skip
+        from toolkit.delivery.steering import Steering
+
+        self.began = datetime.now(UTC)
+        self.bells: tuple[int, ...] = ()
+        """File descriptors that mean: call it now."""
+        self._args = args
+        self._engine = Steering(sender)
+        self._display = Display(auto=args.progress == "auto")
+        self._hosted: HostedSession | None = None
+        self._stack = ExitStack()
+        if args.service:
+            self._serve(source, addresses, names, group, control)
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._display.end()
+        self._stack.close()
+
+    def __call__(self, outputs: list[SenderOutput]) -> None:
+        now = time.monotonic()
+        more: list[SenderOutput] = []
+        if self._hosted is not None:
+            more = self._hosted.turn(outputs, now)
+            if self._hosted.broken:
+                self._display.say_once(f"the service shows no news: {self._hosted.broken}")
+        for output in (*outputs, *more):
+            self._tell(output)
+        if self._display.due(now):
+            progress = self._engine.progress(now)
+            self._display.show(now, session_line(progress), lambda: session_block(progress))
+
+    def ended(self) -> None:
+        """The sender has finished: show that, and stay if asked to."""
+        self._display.end()
+        if self._hosted is None:
+            return
+        self._hosted.close(time.monotonic())
+        if self._args.linger > 0:
+            self._display.say(f"the service stays for {self._args.linger:g} s (Ctrl-C ends it)")
+            time.sleep(self._args.linger)
+
+    def _tell(self, output: SenderOutput) -> None:
+        from toolkit.delivery.events import Joined, Settled
+
+        match output:
+            case Joined(receiver=name):
+                self._display.say(f"{name}: joined")
+            case Settled(result=result):
+                said = f": {result.reason}" if result.reason else ""
+                self._display.say(f"{result.receiver}: {result.standing}{said}")
+            case _:
+                pass
+
+    def _serve(
+        self, source: Source, addresses: dict[str, tuple[str, int]], names: list[str],
+        group: Address | None, control: socket.socket,
+    ) -> None:  # fmt: skip
+        from toolkit.delivery.manifest import digest, seal
+        from toolkit.service.hosted import HostedSession
+        from toolkit.service.offer import Offer
+        from toolkit.service.server import Service, Settings
+        from toolkit.service.tokens import read_tokens
+        from toolkit.transport import address
+
+        args, session, manifest = self._args, self._engine.sender.session, source.manifest
+        listening = address.resolve(args.service, port=SERVICE_PORT)
+        settings = Settings(
+            host=listening.host, port=listening.port, certificate=args.tls_cert, key=args.tls_key,
+            tokens=read_tokens(args.tokens) if args.tokens else None,
+            client_authority=args.client_ca, insecure_http=args.insecure_http,
+            names=tuple(args.service_name),
+        )  # fmt: skip
+        bound = control.getsockname()
+        offer = Offer(
+            delivery=session.name, tsi=session.tsi, manifest=manifest,
+            digest=digest(manifest.encode()), envelope=seal(manifest, session.key, session.serial),
+            signing_key=session.key.public_key().public_bytes_raw(), control=(bound[0], bound[1]),
+            group=None if group is None else group.sockaddr, source=_source(args.interface),
+            seal_key=session.seal_key, regions=_regions(args), admits=args.admit,
+        )  # fmt: skip
+        hosted = HostedSession(self._engine, source, offer, addresses, names)
+        self._stack.callback(hosted.release)
+        service = Service(settings)
+        self._stack.callback(service.close)
+        self._stack.callback(lambda: hosted.close(time.monotonic()))
+        self._stack.enter_context(service.hosting(hosted))
+        self._hosted, self.bells = hosted, (hosted.fileno(),)
+        self._display.say(f"service: {service.url}/ (session {offer.session_id})")
+
+
+def _source(interface: str) -> str:
+    """The address that multicast leaves from, where --interface says one."""
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_address(interface))
+    except ValueError:
+        return ""
+
+
+def _regions(args: argparse.Namespace) -> dict[str, str]:
+    regions: dict[str, str] = {}
+    if args.inventory is not None:
+        from toolkit.cli.loading import inventory_path
+        from toolkit.inventory.load import load_inventory
+
+        inventory = load_inventory(inventory_path(args.inventory))
+        for cloud in inventory.clouds.values():
+            regions[cloud.name] = cloud.region or inventory.routers[cloud.router].region
+    for text in args.region:
+        name, equals, region = text.partition("=")
+        if not name or not equals or not region or not region.isprintable():
+            raise UsageError(f"--region {text}: not NAME=REGION")
+        regions[name] = region
+    return regions

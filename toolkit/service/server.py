@@ -1,0 +1,256 @@
+"""The service's thread: an asyncio loop with one HTTP(S) server in it.
+
+X: listens on a socket.  The delivery runs in another thread and needs none of this: when the server
+dies, it goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from cryptography import x509
+
+from toolkit.errors import EnvironmentProblem, UsageError
+from toolkit.service import streams
+from toolkit.service.access import MAX_BODY, Access, add_headers, middleware
+from toolkit.service.handlers import Handlers
+from toolkit.service.hosted import HostedSession
+from toolkit.service.openapi import document
+from toolkit.service.page import live_page
+from toolkit.service.routes import ROUTES
+from toolkit.service.tokens import Tokens
+
+BACKLOG: Final = 128
+IDLE: Final = 20.0
+"""Seconds that a connection may say nothing, before its first request too."""
+START: Final = 15.0
+_LOG = logging.getLogger("toolkit.service")
+_LOG.addHandler(logging.NullHandler())
+_LOG.propagate = False
+logging.getLogger("aiohttp").addHandler(logging.NullHandler())
+# What clients do wrong is counted; it is not for the terminal of whoever sends.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to listen and whom to believe."""
+
+    host: str
+    port: int
+    tokens: Tokens | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    client_authority: Path | None = None
+    insecure_http: bool = False
+    names: tuple[str, ...] = ()
+    """Host names that it is called by, beside those in its certificate."""
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise UsageError("--tls-cert and --tls-key go together")
+        if self.client_authority is not None and self.certificate is None:
+            raise UsageError("--client-ca needs --tls-cert and --tls-key")
+        if not self.loopback and self.certificate is None and not self.insecure_http:
+            raise UsageError(
+                f"--service {self.host}:{self.port}: without TLS only on loopback (give "
+                "--tls-cert and --tls-key, or say --insecure-http)"
+            )
+        if not self.loopback and self.tokens is None and self.client_authority is None:
+            raise UsageError(
+                f"--service {self.host}:{self.port}: nobody could be told apart there (give "
+                "--tokens or --client-ca)"
+            )
+
+    @property
+    def loopback(self) -> bool:
+        return self.host.startswith("127.") or self.host == "::1"
+
+
+class Service:
+    """A running service; sessions come and go."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Listen; raises EnvironmentProblem or UsageError when that is not possible."""
+        context = _tls(settings)
+        self._settings = settings
+        self._context = context
+        self._hosted: dict[str, HostedSession] = {}
+        self.access = Access(
+            tokens=settings.tokens,
+            certificates=settings.client_authority is not None,
+            hosts=_names(settings),
+            open_to_read=settings.loopback and settings.tokens is None
+            and settings.client_authority is None,
+            secure=context is not None,
+        )  # fmt: skip
+        self.port = settings.port
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._started: threading.Event = threading.Event()
+        self._problem: BaseException | None = None
+        self._pulse = streams.Pulse()
+        self.watchers: Counter[str] = Counter()
+        """Clients of the event stream: `now`, and those that did not read and were `cut`."""
+        self._thread = threading.Thread(target=self._run, name="llmsync-service", daemon=True)
+        self._thread.start()
+        self._started.wait(START)
+        if self._problem is not None:
+            self._thread.join(START)
+            raise self._explained(self._problem)
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"http{'s' if self._context else ''}://{host}:{self.port}"
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @contextmanager
+    def hosting(self, hosted: HostedSession) -> Iterator[None]:
+        """Show a session meanwhile."""
+        key = hosted.offer.session_id
+        hosted.listen(self._beat)
+        self._hosted = {**self._hosted, key: hosted}
+        self._beat()
+        try:
+            yield
+        finally:
+            self._hosted = {k: v for k, v in self._hosted.items() if k != key}
+
+    def close(self) -> None:
+        """Stop listening and end the thread."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(START)
+
+    # ----- in the service's thread
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - it must not end as a thread's traceback
+            self._problem = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        handlers = Handlers(
+            self.access,
+            lambda: self._hosted,
+            live_page(),
+            _encoded(),
+            pulse=self._pulse,
+            watchers=self.watchers,
+        )
+        runner = web.AppRunner(
+            application(self.access, handlers), access_log=None, logger=_LOG,
+            keepalive_timeout=IDLE, handle_signals=False, shutdown_timeout=1.0,
+        )  # fmt: skip
+        await runner.setup()
+        try:
+            site = web.TCPSite(
+                runner, self._settings.host, self._settings.port, ssl_context=self._context,
+                backlog=BACKLOG, reuse_address=True,
+            )  # fmt: skip
+            await site.start()
+            self.port = runner.addresses[0][1]
+            self._started.set()
+            await self._stop.wait()
+        finally:
+            handlers.downloads.close()
+            await runner.cleanup()
+
+    def _beat(self) -> None:
+        """Any thread: there is news."""
+        with suppress(RuntimeError):  # The loop has ended; nobody listens.
+            self._loop.call_soon_threadsafe(self._pulse.beat)
+
+    def _explained(self, error: BaseException) -> BaseException:
+        if isinstance(error, OSError):
+            return EnvironmentProblem(
+                f"--service {self._settings.host}:{self._settings.port}: cannot listen there: "
+                f"{error.strerror or error} (choose an address of this host and a free port)"
+            )
+        return error
+
+
+def application(access: Access, handlers: Handlers) -> web.Application:
+    """Return the application that serves `ROUTES`, and nothing else."""
+    app = web.Application(
+        client_max_size=MAX_BODY,
+        middlewares=[middleware(access, (r.path for r in ROUTES if r.stream))],
+    )
+    for route in ROUTES:
+        path = route.path.replace("{path}", "{path:.+}").replace("{session}", "{session:[^/]+}")
+        app.router.add_route(route.method, path, handlers.of(route))
+    app.on_response_prepare.append(add_headers)
+    return app
+
+
+def _encoded() -> bytes:
+    import json
+
+    return json.dumps(document(), indent=1).encode()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.certificate is None or settings.key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.certificate, settings.key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--tls-cert {settings.certificate}, --tls-key {settings.key}: "
+            f"{_said(error)} (PEM, the key of this certificate, without a password)"
+        ) from None
+    if settings.client_authority is not None:
+        try:
+            context.load_verify_locations(settings.client_authority)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"--client-ca {settings.client_authority}: {_said(error)} (certificates in PEM)"
+            ) from None
+        both = settings.tokens is not None and bool(settings.tokens.hashed)
+        context.verify_mode = ssl.CERT_OPTIONAL if both else ssl.CERT_REQUIRED
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+
+
+def _names(settings: Settings) -> frozenset[str]:
+    found: list[str] = [*settings.names, settings.host]
+    if settings.loopback or settings.host in ("0.0.0.0", "::"):
+        found.append("localhost")
+    if settings.certificate is not None:
+        found += _certified(settings.certificate)
+    return frozenset(name.lower() for name in found)
+
+
+def _certified(path: Path) -> Sequence[str]:
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return names.value.get_values_for_type(x509.DNSName)
