@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from toolkit.delivery.authentic import key_of
 from toolkit.errors import ToolkitError
 from toolkit.sync.config import Config
 from toolkit.sync.engine import Engine
@@ -142,7 +143,7 @@ class Daemon:
                 model: {"version": t.version, "content": t.content} for model, t in wanted.items()
             },
             "sessions": [
-                self._offer(number, process)
+                self._offer(cloud, number, process)
                 for number, process in self._processes.items()
                 if cloud in process.job.clouds and process.port is not None
             ],
@@ -199,12 +200,13 @@ class Daemon:
             "problems": self._repository.problems,
         }  # fmt: skip
 
-    def _offer(self, number: int, process: SessionProcess) -> dict[str, Any]:
+    def _offer(self, cloud: str, number: int, process: SessionProcess) -> dict[str, Any]:
         target = self._engine.running[number].target
         return {
             "session": number, "tsi": process.job.tsi, "model": target.model,
             "version": target.version, "content": target.content,
             "address": self.config.address, "port": process.port, "group": process.job.group,
+            "key": key_of(bytes.fromhex(process.job.token), cloud).hex(),
         }  # fmt: skip
 
     # ----- looking
@@ -278,7 +280,7 @@ class Daemon:
         job = Job(
             path=str(path), name=str(target), content=target.content,
             digests=str(self.config.state / "digests"), key=str(self._key),
-            tsi=int.from_bytes(os.urandom(4)) or 1, clouds=clouds,
+            tsi=int.from_bytes(os.urandom(4)) or 1, token=os.urandom(32).hex(), clouds=clouds,
             symbol=self.config.coding.symbol, rate=target.rate, gather=GATHER,
             timeout=self.config.timeout, host=_listening(self.config.address),
             ports=self.config.ports,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from toolkit.errors import WireError
@@ -30,6 +30,8 @@ class Offer:
     address: str
     port: int
     group: str | None
+    key: bytes = field(repr=False)
+    """Proves that our control messages are ours."""
 
     @property
     def name(self) -> str:
@@ -74,6 +76,7 @@ def _offer(told: Any) -> Offer:  # noqa: ANN401 - JSON
         session=int(told["session"]), tsi=tsi, model=_model(told["model"]),
         version=_version(told["version"]), content=_content(told["content"]),
         address=str(told["address"]), port=port, group=None if group is None else str(group),
+        key=bytes.fromhex(told["key"]),
     )  # fmt: skip
 
 

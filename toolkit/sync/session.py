@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+from toolkit.delivery.doorkeeper import Doorkeeper
 from toolkit.delivery.events import Joined, SenderOutput, Settled
 from toolkit.delivery.keys import sending_key
 from toolkit.delivery.model import Coding, Session
@@ -90,7 +91,9 @@ def _run(job: Job, stopped: threading.Event) -> None:
                 last = time.monotonic()
                 _tell_progress(sender, last)
 
-        udp.run_sender(sender, job.clouds, udp.SocketWire(sock), {}, group, watch)
+        addresses: dict[str, tuple[str, int]] = {}
+        door = Doorkeeper(job.clouds, addresses, token=bytes.fromhex(job.token))
+        udp.run_sender(sender, job.clouds, udp.SocketWire(sock), addresses, group, watch, door=door)
     tally = sender.tally
     packets = tally.packets + tally.repairs + tally.late
     why = {r.receiver: "" if r.complete else r.reason or str(r.standing) for r in sender.results()}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from toolkit.delivery import events
+from toolkit.delivery.authentic import Speaker
 from toolkit.delivery.basis import FolderBasis
 from toolkit.delivery.events import ReceiverOutput
 from toolkit.delivery.receiver import Receiver
@@ -102,7 +103,7 @@ class Taking:
             )  # fmt: skip
             wires = [udp.SocketWire(sock) for sock in sockets]
             try:
-                udp.run_receiver(receiver, wires, sender, self._watch)
+                udp.run_receiver(receiver, wires, sender, self._watch, Speaker(offer.key))
             finally:
                 self.found = receiver.counters.found
                 self.received = receiver.counters.bytes
