@@ -39,6 +39,8 @@ COMMANDS: dict[str, str] = {
     "compare": "PIM, SR-P2MP and BIER side by side on your network: state, events, traffic",
     "send": "Send a model over UDP",
     "receive": "Receive a model over UDP",
+    "doctor": "What this host lacks for a delivery, and which receivers are reached, and how",
+    "sync": "Keep models the same in many clouds: versions, deltas, switches, rollbacks",
     "sessions": "See and steer the deliveries of a sender that runs with --service",
     "receipt": "Show who holds what, and prove who says so",
 }
@@ -155,4 +157,6 @@ def entry() -> None:
     """The console script."""
     # A command makes many values and drops few: looking for garbage seldom saves a tenth of a push.
     gc.set_threshold(50_000, 20, 50)
+    # Nothing here multiplies matrices of any size: threads for that would only be started and wait.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(main())

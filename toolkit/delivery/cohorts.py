@@ -21,9 +21,9 @@ from collections.abc import Iterator, Sequence
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.flow import Flow
+from toolkit.delivery.guests import Guests
 from toolkit.delivery.lane import SLOWEST, Lane
-from toolkit.delivery.ledger import Ledger, Segment, bits
-from toolkit.delivery.manifest import FIRST_TOI
+from toolkit.delivery.ledger import Ledger, Segment
 from toolkit.delivery.members import Member, OpenPoll
 from toolkit.delivery.model import Session, Standing
 from toolkit.delivery.ports import Source
@@ -60,9 +60,7 @@ class Cohorts:
         """Bit number -> times that it was moved."""
         self._credit = 0.0
         """Bytes that lanes may send before the main stream."""
-        self._escorted: Segment | None = None
-        self._guests = 0
-        """Receivers that get blocks of that segment beside those it is sent for."""
+        self._guests = Guests(ledger, members, self._lanes, addressed=self.everybody is None)
         self._made = 0
 
     # ----- what is sent next
@@ -95,11 +93,13 @@ class Cohorts:
             return None
         return self._beside(now, limit, patient=not self.main.idle)
 
-    def due(self) -> float:
-        """When something may be sent; 0 at once."""
+    def due(self, *, silent: bool = False) -> float:
+        """When something may be sent; 0 at once.  `silent`: nothing but urgent packets may."""
         main = self.main
-        if self.urgent or not main.waiting:
+        if self.urgent or not (main.waiting or silent):
             return 0.0
+        if silent:
+            return math.inf
         due = main.stalled
         for lane in self._lanes:
             if not lane.dispatch.waiting and (self.everybody is None or main.idle):
@@ -180,7 +180,7 @@ class Cohorts:
     def release(self, member: Member) -> None:
         """A member needs nothing of what is under way."""
         self.of(member.bit).release(member)
-        self._guests &= ~(1 << member.bit)
+        self._guests.mask &= ~(1 << member.bit)
         self._watch.forget(member.bit)
         if member.settled:
             self._leave(member.bit)
@@ -214,65 +214,8 @@ class Cohorts:
     def asked(self, bit: int, segment: Segment, lacks: bytes) -> None:
         """A receiver says what it lacks of a segment of which it was sent nothing on purpose."""
         found = self._slow.get(bit)
-        sent = None if found is None else found[0].beside.get(segment)
-        if found is None or sent is None:
-            return
-        k, size = segment.item.partition.k, segment.item.partition.symbol
-        for i, lack in enumerate(lacks):
-            if sent[i]:
-                found[0].answered += k(segment.first + i) * size
-                found[0].lost += min(lack, k(segment.first + i)) * size
-
-    # ----- blocks of the main stream for lanes (dispatch.Escort)
-
-    def take(self, segment: Segment, burst: Burst) -> int:
-        """Whom a whole block of the main stream goes to beside those that it is sent for."""
-        if burst.repair or burst.symbols != burst.k or segment.item.toi < FIRST_TOI:
-            return 0
-        if segment is not self._escorted:
-            self._escorted, self._guests = segment, 0
-        found = 0
-        for lane in self._lanes:
-            flow = lane.dispatch.flow
-            room = flow.free >= burst.size or (flow.free > 0 and flow.empty)
-            if self.everybody is None and lane.tokens < 0:
-                continue
-            mask = self._eligible(segment, lane.dispatch)
-            if mask and not room and self.everybody is None:
-                lane.refused += burst.size
-            elif mask:
-                if not segment.unknown & mask:
-                    lane.dispatch.soon([segment])
-                sent = lane.beside.setdefault(segment, bytearray(segment.count))
-                sent[burst.sbn - segment.first] = 1
-                found |= mask
-        for bit in bits(found & ~self._guests):
-            self._ledger.ask(segment, bit)
-        self._guests |= found
-        return found
-
-    def left(self, mask: int, size: int) -> None:
-        """So many bytes of it have left."""
-        for lane in self._lanes:
-            if lane.dispatch.serves & mask:
-                lane.dispatch.flow.sent += size
-                lane.spend(size)
-
-    def _eligible(self, segment: Segment, lane: Dispatch) -> int:
-        """Those who lack all of a segment, but for what they got with this pass."""
-        pending = segment.pending & lane.serves & ~segment.flight
-        fresh = pending & ~segment.unknown & ~self._guests
-        for bit in bits(fresh):
-            if bit in segment.lacks:
-                fresh &= ~(1 << bit)
-        found = fresh | pending & segment.unknown & self._guests
-        if found and segment.item.content is None:
-            for digests in self._ledger.by_toi[segment.item.toi - 1]:
-                if digests.pending & found:
-                    lane.soon([digests])
-                    lane.idle = False
-                found &= ~(digests.pending | digests.flight)
-        return found & self._ready()
+        if found is not None:
+            found[0].asked(segment, lacks)
 
     # ----- lanes
 
@@ -280,9 +223,6 @@ class Cohorts:
         yield self.main
         for lane in self._lanes:
             yield lane.dispatch
-
-    def _ready(self) -> int:
-        return sum(1 << m.bit for m in self._members if m.standing is Standing.READY)
 
     def _main_bits(self) -> list[int]:
         return [
@@ -355,7 +295,7 @@ class Cohorts:
         lane.main = self.main.flow.sent
         dispatch.flow.eager = False
         self._lanes.append(lane)
-        self.main.escort = self
+        self.main.escort = self._guests
         return lane
 
     def _move(self, member: Member, lane: Lane | None, why: str) -> None:
@@ -376,9 +316,8 @@ class Cohorts:
             lane.dispatch.soon(begun)
             if guest:
                 # What is left of this segment can still come to it beside the others.
-                if self.main.under_way is not self._escorted:
-                    self._escorted, self._guests = self.main.under_way, 0
-                self._guests |= 1 << bit
+                self._guests.follow(self.main.under_way)
+                self._guests.mask |= 1 << bit
         self.wake()
 
     def _leave(self, bit: int) -> None:
@@ -398,9 +337,7 @@ class Cohorts:
 
     def _tend(self, now: float) -> None:
         """Keep the lanes' time: tokens, marks, periods."""
-        taken = self.main.under_way
-        if taken is not self._escorted:
-            self._escorted, self._guests = taken, 0
+        if self._guests.follow(self.main.under_way):
             for lane in self._lanes:
                 lane.dispatch.idle = False
         for lane in list(self._lanes):

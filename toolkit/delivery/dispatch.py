@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
 
+from toolkit.delivery.asking import PATIENCE, Asking
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.flow import Flow
@@ -20,23 +20,12 @@ from toolkit.delivery.manifest import MANIFEST_TOI
 from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll
 from toolkit.delivery.model import Session, Standing
 from toolkit.delivery.ports import Source
-from toolkit.delivery.schedule import Round
-from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Header, Poll
+from toolkit.delivery.schedule import Escort, Round
+from toolkit.delivery.urgent import Urgent
+from toolkit.delivery.wire import Poll
 
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it counts as silent."""
-
-
-class Escort(Protocol):
-    """Who else may have what is sent anyhow."""
-
-    def take(self, segment: Segment, burst: Burst) -> int:
-        """Whom a whole block goes to beside those that it is sent for."""
-        ...
-
-    def left(self, mask: int, size: int) -> None:
-        """So many bytes of it have left."""
-        ...
 
 
 class Dispatch:
@@ -66,16 +55,19 @@ class Dispatch:
         self._soon: deque[Segment] = deque()
         """Segments that are looked at nevertheless."""
         self._beside = beside
-        self.urgent: deque[Burst] = deque() if beside is None else beside.urgent
-        """Packets without a payload; they go first."""
+        self.everybody = None if session.targeted else (1 << len(members)) - 1
+        """Mask of every packet where packets cannot be addressed."""
+        self.urgent: Urgent = (
+            Urgent(session, source.manifest.coding, self.everybody)
+            if beside is None
+            else beside.urgent
+        )
         self.idle = False
         """Nothing can be sent until something is heard or a timer fires."""
         self.stalled = math.inf
         """When receivers that have no room are asked again; infinite: nothing waits for them."""
         self.held = False
         """Receivers that are ready wait for others: no files yet."""
-        self.everybody = None if session.targeted else (1 << len(members)) - 1
-        """Mask of every packet where packets cannot be addressed."""
         self._session = session
         self._blocks: Blocks = (
             Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
@@ -83,7 +75,6 @@ class Dispatch:
             else beside._blocks
         )
         self._parity = source.manifest.coding.parity
-        self.fec_id = FEC_SMALL_BLOCK if self._parity else FEC_NO_CODE
         self._ledger = ledger
         self._members = members
         self.flow = Flow(
@@ -99,6 +90,7 @@ class Dispatch:
         self._extra = 0
         """Who gets the burst under way beside them."""
         self._repairs: deque[Segment] = deque()
+        self._asking = Asking(self.polls)
         self._cursor = 0
         self._next_poll = number << 24 | 1
 
@@ -166,16 +158,15 @@ class Dispatch:
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
-        header = Header(
-            tsi=self._session.tsi, toi=toi, codepoint=self.fec_id, extensions=(poll.extension(),)
-        )  # fmt: skip
-        self.urgent.append(Burst(self.everybody or mask, header.encode(), toi))
+        self.urgent.ask(mask, toi, poll)
 
     def answered(self, poll: OpenPoll, member: Member) -> None:
         """A member's answer to a poll is there, or will never be."""
         poll.awaited &= ~(1 << member.bit)
         member.outstanding -= poll.missing[member.bit]
         member.polls -= 1
+        if not poll.served:
+            self._asking.end(member.bit)
         if not poll.awaited:
             del self.polls[poll.poll_id]
 
@@ -195,11 +186,9 @@ class Dispatch:
                 poll.segment.flight &= ~(1 << member.bit)
                 self.repair(poll)
         member.outstanding = member.polls = 0
+        self._asking.forget(member.bit)
         self.flow.let_go(member.bit)
-        if self.everybody is None:
-            kept = [b._replace(mask=b.mask & ~(1 << member.bit)) for b in self.urgent]
-            self.urgent.clear()
-            self.urgent.extend(b for b in kept if b.mask)
+        self.urgent.spare(1 << member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
@@ -208,10 +197,10 @@ class Dispatch:
         poll.due = now + min(wait * 2 ** min(poll.tries - 1, 8), MAX_RTO)
         self._ask_again(poll, poll.awaited)
         segment = poll.segment
+        self.idle = False
         if segment.pending:
             # Those that have answered do not wait for those that have not.
             self._repairs.append(segment)
-            self.idle = False
 
     def hand_over(self, member: Member) -> list[Segment]:
         """A member is served by another from now on, which asks it what it has of what was under
@@ -253,7 +242,7 @@ class Dispatch:
 
     def confirmed(self, bit: int, poll: OpenPoll, room: int, now: float) -> None:
         """A receiver has answered a poll: all that was sent before it has been dealt with."""
-        if not poll.again >> bit & 1:
+        if poll.served and not poll.again >> bit & 1:
             self._members[bit].sample(now - poll.sent)
             self.flow.took(bit, now - poll.sent)
         self.flow.confirm(bit, poll.position, room)
@@ -310,6 +299,8 @@ class Dispatch:
         segment, targets = chosen
         self._round = turn = Round(segment, targets)
         self._ledger.launch(segment, targets)
+        if not turn.served:
+            self._asking.begin(targets)
         for bit, missing in turn.missing.items():
             self._members[bit].outstanding += missing
             self._members[bit].polls += 1
@@ -361,19 +352,29 @@ class Dispatch:
                 return segment, targets
         return None
 
-    def _digests_first(self, segment: Segment, targets: int, ready: int) -> tuple[Segment, int]:
-        """Data that goes to somebody without its digests could not be verified there."""
-        toi = segment.item.toi
+    def _digests_first(
+        self, segment: Segment, targets: int, ready: int
+    ) -> tuple[Segment, int] | None:
+        """Data that goes to somebody without its digests could not be verified there.
+
+        Who may hold some of it from elsewhere finds that by the digests: it is asked once it has
+        them, and before the data goes to anybody, so that all get it at once.  None: not yet.
+        """
+        toi, asked = segment.item.toi, targets & segment.unknown
         if toi % 2:
-            for digests in self._ledger.by_toi[toi - 1]:
+            listed = self._ledger.by_toi[toi - 1]
+            for digests in listed:
                 if digests.pending & targets:
                     return digests, digests.pending & ready
-        return segment, targets
+            if asked:
+                targets = self._asking.choose(asked, listed)
+        return (segment, targets) if targets else None
 
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
         wait = max(self._members[bit].timeout for bit in bits(done.targets))
+        wait += 0.0 if done.served else PATIENCE
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
             missing=done.missing, sent=now, position=self.flow.sent, due=now + wait,

@@ -65,6 +65,17 @@ class Lane:
         self.tokens -= size
         self.sent += size
 
+    def asked(self, segment: Segment, lacks: bytes) -> None:
+        """A receiver says what it lacks of a segment of which it got blocks of the main stream."""
+        sent = self.beside.get(segment)
+        if sent is None:
+            return
+        k, size = segment.item.partition.k, segment.item.partition.symbol
+        for i, lack in enumerate(lacks):
+            if sent[i]:
+                self.answered += k(segment.first + i) * size
+                self.lost += min(lack, k(segment.first + i)) * size
+
     @property
     def ready_at(self) -> float:
         """When it may send again."""

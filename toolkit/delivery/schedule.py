@@ -15,12 +15,25 @@ everything; a block that is sent whole then serves those, too, that lack only so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.fec import encode
 from toolkit.delivery.ledger import Segment, bits
+
+
+class Escort(Protocol):
+    """Who else may have what is sent anyhow."""
+
+    def take(self, segment: Segment, burst: Burst) -> int:
+        """Whom a whole block goes to beside those that it is sent for."""
+        ...
+
+    def left(self, mask: int, size: int) -> None:
+        """So many bytes of it have left."""
+        ...
 
 
 class Round:

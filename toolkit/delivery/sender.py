@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.delivery import control
+from toolkit.delivery import claims, control, sparing
+from toolkit.delivery.breaker import Breaker
 from toolkit.delivery.burst import MAX_BURST, Burst
 from toolkit.delivery.cohorts import Cohorts
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
@@ -22,7 +23,7 @@ from toolkit.delivery.events import Ignored, Joined, Settled
 from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.gathering import Gathering
 from toolkit.delivery.ledger import Ledger
-from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
+from toolkit.delivery.manifest import MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, newer
 from toolkit.delivery.model import (
     HEADER_SIZE,
@@ -33,14 +34,17 @@ from toolkit.delivery.model import (
 )
 from toolkit.delivery.monitor import Monitor
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
-from toolkit.delivery.pacing import Pacer
+from toolkit.delivery.pacing import Pace, Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
+from toolkit.delivery.versions import SPOKEN
 from toolkit.delivery.vigil import INTRODUCE_YOURSELF, STILL_HERE, Vigil
-from toolkit.delivery.wire import Header
+from toolkit.delivery.wire import Rejection
 from toolkit.errors import DeliveryError, WireError
+
+_DROPPED = bytes([control.DROPPED])
 
 
 class Sender:
@@ -61,6 +65,7 @@ class Sender:
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Cohorts(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
+        self._breaker = Breaker(session.breaker, session.timeout)
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._gathering = Gathering(session, self._members)
         self._vigil = Vigil(session, self._members, self._dispatch)
@@ -93,7 +98,7 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        due = self._dispatch.due()
+        due = self._dispatch.due(silent=self._breaker.silent)
         if due > self._pacer.next:
             due = min(due, self._gathering.until, self._vigil.due())
         return max(due, self._pacer.next)
@@ -108,6 +113,10 @@ class Sender:
             self.started = now
         if self.failure is None:
             self._expire(now)
+        if self.failure is None and now >= self._breaker.due:
+            error = sparing.spare(self.session.name, self._breaker, self._pacer, self._members, now)
+            if error is not None:
+                self._break_off(error)
         until = self._pacer.until(now)
         out: list[Burst] = []
         pacer, dispatch = self._pacer, self._dispatch
@@ -116,7 +125,7 @@ class Sender:
             if urgent:
                 burst = urgent.popleft()
                 budget -= 1
-            elif self.failure is not None:
+            elif self.failure is not None or self._breaker.silent:
                 break
             else:
                 try:
@@ -127,6 +136,7 @@ class Sender:
                 if found is None:
                     if urgent:
                         continue
+                    pacer.rest(now)
                     break
                 burst = found
                 budget -= burst.symbols
@@ -141,21 +151,31 @@ class Sender:
             parsed = control.parse(message)
         except WireError as error:
             return [Ignored(str(error))]
-        if parsed.name != receiver or receiver not in self._numbers:
-            return [Ignored(f"{parsed.name!r} is not a receiver of this session", Refusal.STRANGER)]
-        if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
-            reason = f"TSI {parsed.tsi} is not that of this session, or it is over"
+        if parsed.name != receiver:
+            return [Ignored(f"{parsed.name!r} speaks for {receiver!r}", Refusal.STRANGER)]
+        return self.hear(parsed, now)
+
+    def hear(self, message: Message, now: float) -> list[Output]:
+        """Take a control message, of whose origin somebody has made sure (`doorkeeper`)."""
+        name = message.name
+        if name not in self._numbers:
+            return [Ignored(f"{name!r} is not a receiver of this session", Refusal.STRANGER)]
+        if message.tsi not in (0, self.session.tsi) or self.failure is not None:
+            reason = f"TSI {message.tsi} is not that of this session, or it is over"
             return [Ignored(reason, Refusal.OTHER_SESSION)]
-        member = self._members[self._numbers[receiver]]
-        if member.joined is not None and newer(member.incarnation, parsed.incarnation):
-            return [Ignored(f"{receiver} said that before it was started again", Refusal.STALE)]
+        if self.started is None:
+            self.started = now
+        member = self._members[self._numbers[name]]
+        if member.joined is not None and newer(member.incarnation, message.incarnation):
+            return [Ignored(f"{name} said that before it was started again", Refusal.STALE)]
         if member.evicted:
             # It has not heard it yet.  Where packets cannot be addressed it will find out alone.
             if self._dispatch.everybody is None:
                 self._acknowledge(member)
-            return [Ignored(f"{receiver} was evicted")]
+            return [Ignored(f"{name} was evicted")]
         self._dispatch.wake()
-        return self._handle(member, parsed, now)
+        self._breaker.heard(now)
+        return self._handle(member, message, now)
 
     def evict(self, receiver: str, reason: str) -> bool:
         """Serve a receiver no longer; False: it is not one of this session, or has ended."""
@@ -192,7 +212,18 @@ class Sender:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
-        return () if self._dispatch.everybody is None else self.tally.unaddressed()
+        unaddressed = 0 if self._dispatch.everybody is None else self.tally.repairs
+        return sparing.notes(self._breaker, self._pacer, unaddressed)
+
+    @property
+    def pace(self) -> Pace:
+        """The rate that was asked for and the one that came of it."""
+        return self._pacer.pace()
+
+    @property
+    def trips(self) -> int:
+        """How often the circuit breaker has acted."""
+        return self._breaker.trips
 
     def _result(self, member: Member) -> ReceiverResult:
         return member.result(self.started or 0.0, *self.tally.addressed(member.bit))
@@ -212,6 +243,10 @@ class Sender:
                 return [Ignored(f"{member.name} has not joined", Refusal.CONTRADICTION)]
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
+            speaks = body.speaks if isinstance(body, Join) else SPOKEN
+            if problem := self._dispatch.urgent.agreement.join(member.bit, speaks):
+                member.rejected = True
+                return out + self._settle(member, Standing.FAILED, problem)
         member.heard = now
         self._dispatch.alive(member.bit)
         match body:
@@ -233,12 +268,12 @@ class Sender:
         self._ledger.forget(member.bit)
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
-        member.completed, member.given_up = None, False
+        member.completed, member.given_up, member.rejected = None, False, False
         member.told = bytearray(2 * len(self.manifest.files))
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
         if fresh:
-            self._want_boot(member)
+            claims.want_boot(self._ledger, member.bit)
         elif member.standing is Standing.JOINED and self._dispatch.of(member.bit).remind(member):
             pass  # FDT or manifest has not reached it; its report says so before a timer does.
         elif member.active:
@@ -250,18 +285,13 @@ class Sender:
         """Answer a receiver that has heard nothing for a while; it need not report on this."""
         self._dispatch.urge(1 << member.bit, MANIFEST_TOI, STILL_HERE)
 
-    def _want_boot(self, member: Member) -> None:
-        for segment in self._ledger.boot:
-            if not segment.flight >> member.bit & 1:
-                self._ledger.want(segment, member.bit, None)
-
     def _on_have(self, member: Member, have: Have, now: float, *, fresh: bool) -> None:
         if not member.active:
             self._acknowledge(member)
             return
         if have.manifest != self._digest or have.total != len(member.told):
             if fresh or not self._ledger.wanting(1 << member.bit):
-                self._want_boot(member)
+                claims.want_boot(self._ledger, member.bit)
             return
         if not fresh:
             self._still_here(member)
@@ -271,19 +301,7 @@ class Sender:
                 self._ledger.withdraw(segment, 1 << member.bit)
             self._gather(now)
         for number, state in enumerate(have.states, have.first):
-            self._told(member, number, state)
-
-    def _told(self, member: Member, number: int, state: int) -> None:
-        """A receiver says what it holds of object `number`."""
-        bit, first_time = member.bit, not member.told[number]
-        member.told[number] = 1
-        for segment in self._ledger.by_toi[FIRST_TOI + number]:
-            if state == control.HAVE_ALL:
-                self._ledger.reported(segment, bit, 0)
-            elif first_time and state == control.HAVE_NOTHING:
-                self._ledger.want(segment, bit, None)
-            elif not (segment.pending | segment.flight) >> bit & 1:
-                self._ledger.ask(segment, bit)
+            claims.told(self._ledger, member, number, state)
 
     def _on_report(self, member: Member, report: Report, now: float) -> list[Output]:
         if not report.lacks:
@@ -302,10 +320,12 @@ class Sender:
         sent = poll.missing[bit]
         dispatch.answered(poll, member)
         dispatch.confirmed(bit, poll, report.room * 1024, now)
-        lost = segment.symbols(report.lacks)
+        size = segment.item.partition.symbol
         if poll.served >> bit & 1:
+            lost = segment.symbols(report.lacks.replace(_DROPPED, b"\0"))
+            member.reported += sent // size
             member.lost += lost
-            self._dispatch.reported(bit, sent, lost * segment.item.partition.symbol, now)
+            self._dispatch.reported(bit, sent, lost * size, now)
         else:
             self._dispatch.asked(bit, segment, report.lacks)
         if any(report.lacks):
@@ -357,18 +377,9 @@ class Sender:
 
         Where packets cannot be addressed that would close it for all: it waits until the end.
         """
-        everybody = self._dispatch.everybody
-        if everybody is None:
-            self._dispatch.urgent.append(self._closing(1 << member.bit))
-        elif all(m.settled for m in self._members):
-            self._dispatch.urgent.append(self._closing(everybody))
-
-    def _closing(self, mask: int) -> Burst:
-        header = Header(
-            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.main.fec_id,
-            close_session=True,
-        )  # fmt: skip
-        return Burst(mask, header.encode(), MANIFEST_TOI)
+        over = self._dispatch.everybody is None or all(m.settled for m in self._members)
+        rejection = Rejection(name=member.name, reason=member.reason) if member.rejected else None
+        self._dispatch.urgent.close(1 << member.bit, rejection, over=over)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
@@ -378,5 +389,5 @@ class Sender:
             member.standing, member.reason = Standing.FAILED, str(error)
         self._dispatch.urgent.clear()
         if active:
-            mask = self._dispatch.everybody or sum(1 << m.bit for m in active)
-            self._dispatch.urgent.extend([self._closing(mask)] * 3)
+            for _ in range(3):
+                self._dispatch.urgent.close(sum(1 << m.bit for m in active))

@@ -2,8 +2,8 @@
 
 Pure.  A receiver is slow when a sender that serves it with others
 
-- could send nothing for SHARE of a period because of it, while as many others had plenty of room and
-  it kept answering (one that was not scheduled for a moment catches up at once), or
+- could send nothing for SHARE of a period because of it, while as many others had plenty of room
+  and it kept answering (one that was not scheduled for a moment catches up at once), or
 - lost much, for several reports in a row, and far more than the others did: that is no burst.
 
 A period is PART of the time that the delivery takes at its rate, so that what is found late is

@@ -41,15 +41,6 @@ class Tally:
         """Packets sent for receivers that reported a lack of what had been sent to them."""
         return self._repaired.total()
 
-    def unaddressed(self) -> tuple[str, ...]:
-        """What to say where every packet went to everybody."""
-        if not self.repairs:
-            return ()
-        return (
-            "packets could not be addressed (imposition by the router): "
-            f"{self.repairs} repair packets went to every receiver",
-        )
-
     def addressed(self, bit: int) -> tuple[int, int]:
         """Packets addressed to one receiver, and those of them that were repairs."""
         mask = 1 << bit
