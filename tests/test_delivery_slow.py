@@ -87,7 +87,7 @@ def test_one_at_a_tenth_of_the_rate_slows_the_others_by_less_than_2_percent() ->
 def test_several_slow_ones_of_similar_pace_share_a_stream() -> None:
     net = delivery(nyc=Host(reads=0.11 * RATE / 8), par=Host(reads=0.1 * RATE / 8))
     watched(net, 1.0)
-    assert max(net.completed("fra"), net.completed("lon")) <= 1.04 * undisturbed()
+    assert max(net.completed("fra"), net.completed("lon")) <= 1.05 * undisturbed()
     packets = net.sender.tally.packets + net.sender.tally.repairs + net.sender.tally.late
     assert packets < 2.1 * SIZE / 4000, "what both lacked was sent twice"
 
@@ -95,7 +95,7 @@ def test_several_slow_ones_of_similar_pace_share_a_stream() -> None:
 def test_slow_ones_of_different_pace_do_not_wait_for_each_other() -> None:
     net = delivery(nyc=Host(reads=0.4 * RATE / 8), par=Host(reads=0.05 * RATE / 8))
     watched(net, 1.0)
-    assert max(net.completed("fra"), net.completed("lon")) <= 1.04 * undisturbed()
+    assert max(net.completed("fra"), net.completed("lon")) <= 1.05 * undisturbed()
     assert net.completed("nyc") <= 1.1 * SIZE * 1.006 / (0.4 * RATE / 8)
     assert net.completed("par") <= 1.1 * SIZE * 1.006 / (0.05 * RATE / 8)
 
@@ -108,7 +108,7 @@ def test_a_slow_one_that_becomes_fast_goes_with_the_others_again() -> None:
     during = cohorts(seen, "par")
     assert Cohort.SLOW in during
     assert during[-1] is Cohort.MAIN
-    assert cohorts([p for p in seen if p.elapsed > 9.0], "par")[0] is Cohort.MAIN
+    assert cohorts([p for p in seen if p.elapsed > 10.0], "par")[0] is Cohort.MAIN
     assert net.completed("fra") <= 1.02 * undisturbed()
     # What it missed in 6 s comes at the end, to it alone.
     assert net.completed("par") <= undisturbed() + 1.1 * SIZE * 0.9 * 16 / 20
