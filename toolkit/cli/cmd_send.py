@@ -64,8 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--gather", type=float, default=2.0, metavar="SECONDS",
-        help="so long the first receivers wait for the others (default: %(default)s)",
+        "--quorum", default="1", metavar="N|N%",
+        help="begin once so many receivers are ready; they wait for more no longer than --gather",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gather", type=float, metavar="SECONDS",
+        help="so long those that are ready wait for the others (default: 2, with --quorum 0)",
     )  # fmt: skip
     parser.add_argument(
         "--no-probe", action="store_true",
@@ -120,6 +124,7 @@ def _send(args: argparse.Namespace) -> int:
         raise UsageError(f"--group {args.group}: not a multicast address")
     lost, rate = parse_share(args.loss), parse_rate(args.rate)
     dscp = parse_dscp_option(args.dscp)
+    quorum = parse_quorum(args.quorum, len(addresses))
     announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
@@ -137,7 +142,8 @@ def _send(args: argparse.Namespace) -> int:
         )
     session = Session(
         name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
-        timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
+        timeout=_positive("--timeout", args.timeout), quorum=quorum,
+        gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
     names = list(addresses)
@@ -305,6 +311,20 @@ def parse_share(text: str) -> float:
     if not 0 <= share < 1:
         raise UsageError(f"--loss {text}: not a share below 1 (1%, 0.01)")
     return share
+
+
+def parse_quorum(text: str, receivers: int) -> int:
+    """Return how many of `receivers` `3` or `80%` asks for."""
+    number = text.removesuffix("%")
+    count = int(number) if number.isascii() and number.isdigit() else 0
+    if text.endswith("%"):
+        count = -(-count * receivers // 100)
+    if not 1 <= count <= receivers:
+        raise UsageError(
+            f"--quorum {text}: not a number of receivers (1 to {receivers}) nor a share (1% to "
+            "100%)"
+        )
+    return count
 
 
 def _positive(flag: str, value: float) -> float:
