@@ -136,7 +136,7 @@ def cell(
         if outcome is None:
             continue
         row[f"{tool}_gbps"] = outcome.gbps and round(outcome.gbps, 3)
-        row[f"{tool}_setting"] = outcome.setting
+        row[f"{tool}_setting"], row[f"{tool}_cpu_s"] = outcome.setting, round(outcome.cpu, 2)
         if outcome.gbps is None:
             row[f"{tool}_reason"] = outcome.reason
         elif tool == "llmsync":
