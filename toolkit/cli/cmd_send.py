@@ -96,7 +96,7 @@ def _send(args: argparse.Namespace) -> int:
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
-    from toolkit.transport import address, loss, udp
+    from toolkit.transport import address, loss, segmentation, udp
 
     addresses = _receivers(args.to)
     for name, found in addresses.items():
@@ -129,7 +129,10 @@ def _send(args: argparse.Namespace) -> int:
     with address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
         if group is not None:
             address.send_from(sock, group, args.interface)
-        wire: udp.Wire = udp.SocketWire(sock)
+        leaves = segmentation.interface_of(args.interface) if args.interface else None
+        wire: udp.Wire = udp.SocketWire(
+            sock, segmented=leaves is not None and segmentation.is_cut(leaves)
+        )
         if lost:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
