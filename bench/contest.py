@@ -36,6 +36,8 @@ class Commands:
     """Receivers end by themselves; else they are ended when the sender has."""
     serves: bool = False
     """The sender starts first, and is ended when the receivers have."""
+    gro: bool = False
+    """Receivers' interfaces bunch packets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class Ring:
         touch(folders, self._size)
         place = Place(source=self.source, folders=folders, mtu=arena.mtu, scratch=base)
         made: Commands = commands(place)
+        arena.gro(on=made.gro)
         arena.arm(loss, seed)
         sent = arena.sent()
         with ExitStack() as stack:

@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
 # ----- ours
 
 
-def ours(rate: str, *extra: str) -> Plan:
+def ours(rate: str, *extra: str, gro: bool = False) -> Plan:
     """`llmsync send` and `llmsync receive`, as users run them."""
 
     def plan(place: Place) -> Commands:
@@ -54,7 +54,7 @@ def ours(rate: str, *extra: str) -> Plan:
                 "--sender", SENDER, *group, host(i), "--output", str(place.folders[i]),
                 "--timeout", "20", "-o", "json",
             ])  # fmt: skip
-        return Commands(receivers=receivers, sender=sender)
+        return Commands(receivers=receivers, sender=sender, gro=gro)
 
     return plan
 
