@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from toolkit.delivery.breaker import Limits
 from toolkit.delivery.versions import SPOKEN, Speaks
 
 HEADER_SIZE = 24
@@ -63,8 +64,10 @@ class Session:
     key: Ed25519PrivateKey
     """Signs the manifest."""
     rate: int = 1_000_000_000
+    quorum: int = 1
+    """Receivers that must be ready before any file is sent; without them the session fails."""
     gather: float = 1.0
-    """Seconds that the first receiver which is ready waits for the others; the rest join late."""
+    """Seconds that those wait for the others; the rest join late."""
     timeout: float = 30.0
     """Seconds of silence after which a receiver is given up; also the time to join."""
     window: int = 64 * 2**20
@@ -79,12 +82,16 @@ class Session:
     """True: packets can be addressed to any subset.  False: every packet goes to everybody
     (imposition by the router); masks are then always all receivers."""
     speaks: Speaks = SPOKEN
+    breaker: Limits = field(default_factory=Limits)
+    """When the session slows down, or ends, for the network's sake."""
 
     def __post_init__(self) -> None:
         if not 0 < self.tsi < 1 << 32:
             raise ValueError(f"TSI {self.tsi} does not fit 32 bits, or is 0")
         if self.rate <= 0 or self.window <= 0 or self.timeout <= 0 or self.gather < 0:
             raise ValueError("rate, window and timeout are positive, gather is not negative")
+        if self.quorum < 1:
+            raise ValueError("a quorum is at least one receiver")
         if self.seal_key is not None and len(self.seal_key) != 16:
             raise ValueError(f"a seal key has 16 bytes, not {len(self.seal_key)}")
         if not 0 <= self.serial < 1 << 63:
@@ -176,6 +183,8 @@ class Counters:
     duplicates: int = 0
     repaired: int = 0
     polluted: int = 0
+    found: int = 0
+    """Bytes of blocks that were on this host already (`toolkit.delivery.basis`)."""
     evicted: int = 0
     """Unfinished blocks dropped to stay within the memory bound."""
     ignored: dict[str, int] = field(default_factory=dict)

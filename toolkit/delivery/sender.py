@@ -15,12 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from toolkit.delivery import control
+from toolkit.delivery import control, sparing
+from toolkit.delivery.breaker import Breaker
 from toolkit.delivery.burst import MAX_BURST, Burst
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
 from toolkit.delivery.events import SenderOutput as Output
+from toolkit.delivery.gathering import Gathering
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, newer
@@ -33,7 +35,7 @@ from toolkit.delivery.model import (
 )
 from toolkit.delivery.monitor import Monitor
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
-from toolkit.delivery.pacing import Pacer
+from toolkit.delivery.pacing import Pace, Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
@@ -46,6 +48,8 @@ STILL_HERE = Poll(poll_id=0, first=0, count=0)
 """Wants no answer."""
 INTRODUCE_YOURSELF = Poll(poll_id=0, first=0, count=1)
 """Wants a JOIN or a HAVE."""
+
+_DROPPED = bytes([control.DROPPED])
 
 
 class Sender:
@@ -66,9 +70,9 @@ class Sender:
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Dispatch(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
+        self._breaker = Breaker(session.breaker, session.timeout)
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
-        self._hold: float | None = None
-        """Until then the receivers that are ready wait for the others."""
+        self._gathering = Gathering(session, self._members)
         self.tally = Tally()
         self._monitor = Monitor(session, self.manifest, self._ledger, self._dispatch, self.tally)
 
@@ -93,14 +97,14 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        dispatch = self._dispatch
-        if dispatch.urgent or (not dispatch.idle and dispatch.stalled == math.inf):
+        dispatch, silent = self._dispatch, self._breaker.silent
+        idle = dispatch.idle or dispatch.stalled != math.inf or silent
+        if dispatch.urgent or not idle:
             return self._pacer.next
         dues = [dispatch.stalled]
         dues += [p.due for p in dispatch.polls.values()]
         dues += [self._gives_up(m) for m in self._members if not m.settled]
-        if self._hold is not None:
-            dues.append(self._hold)
+        dues.append(self._gathering.until)
         return max(min(dues), self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
@@ -113,6 +117,10 @@ class Sender:
             self.started = now
         if self.failure is None:
             self._expire(now)
+        if self.failure is None and now >= self._breaker.due:
+            error = sparing.spare(self.session.name, self._breaker, self._pacer, self._members, now)
+            if error is not None:
+                self._break_off(error)
         until = self._pacer.until(now)
         out: list[Burst] = []
         pacer, dispatch = self._pacer, self._dispatch
@@ -121,7 +129,7 @@ class Sender:
             if urgent:
                 burst = urgent.popleft()
                 budget -= 1
-            elif self.failure is not None:
+            elif self.failure is not None or self._breaker.silent:
                 break
             else:
                 try:
@@ -132,6 +140,7 @@ class Sender:
                 if found is None:
                     if urgent:
                         continue
+                    pacer.rest(now)
                     break
                 burst = found
                 budget -= burst.symbols
@@ -146,16 +155,46 @@ class Sender:
             parsed = control.parse(message)
         except WireError as error:
             return [Ignored(str(error))]
-        if parsed.name != receiver or receiver not in self._numbers:
-            return [Ignored(f"{parsed.name!r} is not a receiver of this session", Refusal.STRANGER)]
-        if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
-            reason = f"TSI {parsed.tsi} is not that of this session, or it is over"
+        if parsed.name != receiver:
+            return [Ignored(f"{parsed.name!r} speaks for {receiver!r}", Refusal.STRANGER)]
+        return self.hear(parsed, now)
+
+    def hear(self, message: Message, now: float) -> list[Output]:
+        """Take a control message, of whose origin somebody has made sure (`doorkeeper`)."""
+        name = message.name
+        if name not in self._numbers:
+            return [Ignored(f"{name!r} is not a receiver of this session", Refusal.STRANGER)]
+        if message.tsi not in (0, self.session.tsi) or self.failure is not None:
+            reason = f"TSI {message.tsi} is not that of this session, or it is over"
             return [Ignored(reason, Refusal.OTHER_SESSION)]
-        member = self._members[self._numbers[receiver]]
-        if member.joined is not None and newer(member.incarnation, parsed.incarnation):
-            return [Ignored(f"{receiver} said that before it was started again", Refusal.STALE)]
+        if self.started is None:
+            self.started = now
+        member = self._members[self._numbers[name]]
+        if member.joined is not None and newer(member.incarnation, message.incarnation):
+            return [Ignored(f"{name} said that before it was started again", Refusal.STALE)]
+        if member.evicted:
+            # It has not heard it yet.  Where packets cannot be addressed it will find out alone.
+            if self._dispatch.everybody is None:
+                self._acknowledge(member)
+            return [Ignored(f"{name} was evicted")]
         self._dispatch.idle = False
-        return self._handle(member, parsed, now)
+        self._breaker.heard(now)
+        return self._handle(member, message, now)
+
+    def evict(self, receiver: str, reason: str) -> bool:
+        """Serve a receiver no longer; False: it is not one of this session, or has ended."""
+        number = self._numbers.get(receiver)
+        if number is None or self._members[number].settled or self.failure is not None:
+            return False
+        member = self._members[number]
+        self._settle(member, Standing.FAILED, f"evicted: {reason}")
+        member.evicted = True
+        return True
+
+    def abort(self, reason: str) -> None:
+        """End the session for all; nothing is placed anywhere that is not complete."""
+        if self.failure is None and not self.finished:
+            self._break_off(DeliveryError(reason))
 
     def results(self) -> list[ReceiverResult]:
         """What is known of each receiver, in their order."""
@@ -177,12 +216,18 @@ class Sender:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
-        if self._dispatch.everybody is not None and self.tally.repairs:
-            return (
-                "packets could not be addressed (imposition by the router): "
-                f"{self.tally.repairs} repair packets went to every receiver",
-            )
-        return ()
+        unaddressed = 0 if self._dispatch.everybody is None else self.tally.repairs
+        return sparing.notes(self._breaker, self._pacer, unaddressed)
+
+    @property
+    def pace(self) -> Pace:
+        """The rate that was asked for and the one that came of it."""
+        return self._pacer.pace()
+
+    @property
+    def trips(self) -> int:
+        """How often the circuit breaker has acted."""
+        return self._breaker.trips
 
     def _result(self, member: Member) -> ReceiverResult:
         return member.result(self.started or 0.0, *self.tally.addressed(member.bit))
@@ -292,13 +337,15 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        if not poll.again >> bit & 1:
+        if poll.served and not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
         self._dispatch.confirmed(bit, poll, report.room * 1024)
+        if poll.served >> bit & 1:
+            member.reported += poll.missing[bit] // segment.item.partition.symbol
         if any(report.lacks):
             if poll.served >> bit & 1:
-                member.lost += segment.symbols(report.lacks)
+                member.lost += segment.symbols(report.lacks.replace(_DROPPED, b"\0"))
             self._ledger.want(segment, bit, report.lacks)
         else:
             self._ledger.settle(segment, bit)
@@ -319,8 +366,7 @@ class Sender:
             return []
         self._dispatch.release(member)
         member.standing, member.reason = standing, reason
-        if self._hold is not None:
-            self._gather(self._hold)
+        self._dispatch.idle = False
         self._acknowledge(member)
         return [Settled(self._result(member))]
 
@@ -332,16 +378,15 @@ class Sender:
         return since + self.session.timeout
 
     def _gather(self, now: float) -> None:
-        """Let the first that are ready wait a little for the others."""
-        if all(m.settled or m.standing is Standing.READY for m in self._members):
-            self._hold = None
-        elif self._hold is None and not self._dispatch.begun():
-            self._hold = now + self.session.gather
-        self._dispatch.held = self._hold is not None
+        """See whether those that are ready still wait for others."""
+        gathering, dispatch = self._gathering, self._dispatch
+        held = gathering.look(now, begun=dispatch.begun())
+        if held != dispatch.held:
+            dispatch.held, dispatch.idle = held, False
+        if gathering.failure is not None and self.failure is None:
+            self._break_off(gathering.failure)
 
     def _expire(self, now: float) -> None:
-        if self._hold is not None and now >= self._hold:
-            self._hold, self._dispatch.held, self._dispatch.idle = None, False, False
         for member in self._members:
             if not member.settled and now >= self._gives_up(member):
                 self._dispatch.release(member)
@@ -350,8 +395,7 @@ class Sender:
                     member.standing = Standing.LOST
                     member.reason = f"it was silent for {self.session.timeout:g} s"
                 self._dispatch.idle = False
-                if self._hold is not None:
-                    self._gather(self._hold)
+        self._gather(now)
         for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
             self._dispatch.repeat(poll, now)
         self._ask_the_silent(now)
