@@ -96,43 +96,44 @@ def _receive(args: argparse.Namespace) -> int:
     trusted = trusted_key(args.trust) if args.trust else None
     folder = FolderSink(args.output)
     tensors = _tensor_sink(folder, args.gpu)
+    teller: _Teller | None = None
     with ExitStack() as stack:
         stack.callback(folder.close)
         folder.prepare()
-        listen = args.listen or joining.default_listen(args)
-        sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
-        joined = None
-        if args.join:
-            joined = joining.join(args, sockets[0].getsockname()[1], trusted)
-            trusted, sender = joined.key, joined.sender
-            group, source = joined.group, joined.source
-        else:
-            sender = source = address.resolve(args.sender, port=CONTROL_PORT)
-            group = address.resolve(args.group) if args.group else None
-        if group is not None:
-            if not group.multicast:
-                raise UsageError(f"--group {args.group}: not a multicast address")
-            sockets.append(stack.enter_context(address.join(group, args.interface, source)))
-        wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
-        if lost:
-            wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
-        if joined is not None and args.feedback == "websocket":
-            wires[0] = stack.enter_context(joining.upstream(joined, wires[0]))
-        receiver = Receiver(
-            args.name, tensors or folder, trusted=trusted,
-            incarnation=time.time_ns() // 1_000_000, chance=random.random,
-            tsi=None if joined is None else joined.tsi, timeout=args.timeout,
-            socket_room=min(map(address.socket_room, sockets)),
-            seal_key=None if joined is None else joined.seal_key,
-            admit=admit_all if joined is None else joined.admit,
-        )  # fmt: skip
-        display = Display(auto=args.progress == "auto")
-        stack.callback(display.end)
-        teller = _Teller(receiver, tensors, display, joined, checked=trusted is not None)
         try:
+            listen = args.listen or joining.default_listen(args)
+            sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
+            joined = None
+            if args.join:
+                joined = joining.join(args, sockets[0].getsockname()[1], trusted)
+                trusted, sender = joined.key, joined.sender
+                group, source = joined.group, joined.source
+            else:
+                sender = source = address.resolve(args.sender, port=CONTROL_PORT)
+                group = address.resolve(args.group) if args.group else None
+            if group is not None:
+                if not group.multicast:
+                    raise UsageError(f"--group {args.group}: not a multicast address")
+                sockets.append(stack.enter_context(address.join(group, args.interface, source)))
+            wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
+            if lost:
+                wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
+            if joined is not None and args.feedback == "websocket":
+                wires[0] = stack.enter_context(joining.upstream(joined, wires[0]))
+            receiver = Receiver(
+                args.name, tensors or folder, trusted=trusted,
+                incarnation=time.time_ns() // 1_000_000, chance=random.random,
+                tsi=None if joined is None else joined.tsi, timeout=args.timeout,
+                socket_room=min(map(address.socket_room, sockets)),
+                seal_key=None if joined is None else joined.seal_key,
+                admit=admit_all if joined is None else joined.admit,
+            )  # fmt: skip
+            display = Display(auto=args.progress == "auto")
+            stack.callback(display.end)
+            teller = _Teller(receiver, tensors, display, joined, checked=trusted is not None)
             udp.run_receiver(receiver, wires, sender, teller)
         except KeyboardInterrupt:
-            return _interrupted(folder, placed=teller.placed)
+            return _interrupted(folder, placed=teller is not None and teller.placed)
     return teller.finish(args, folder.target)
 
 
