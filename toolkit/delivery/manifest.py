@@ -173,6 +173,10 @@ class UntrustedError(WireError):
     """Somebody signed it, and not the one who is trusted."""
 
 
+class UnreadableError(WireError):
+    """It is of a version that is not known here."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedManifest:
     """A manifest whose signature is right."""
@@ -205,8 +209,13 @@ def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
 def _parse(payload: bytes) -> tuple[Manifest, int]:
     try:
         document: dict[str, Any] = json.loads(payload)
-        if document["format"] != FORMAT or document["version"] != VERSION:
-            raise WireError("manifest: its format or version is not ours")
+        if document["format"] != FORMAT:
+            raise WireError("manifest: its format is not ours")
+        if document["version"] != VERSION:
+            raise UnreadableError(
+                f"manifest: it has version {document['version']!r}, this program reads {VERSION} "
+                "(bring both ends to the same release)"
+            )
         if document["digest"] != "blake3":
             raise WireError("manifest: its digests are not BLAKE3")
         if document.get("sealed", CIPHER) != CIPHER:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from toolkit.delivery.versions import SPOKEN, Speaks
+
 HEADER_SIZE = 24
 """LCT header (16, RFC 5651) and FEC Payload ID of FEC Encoding ID 129 (8, RFC 5445), in bytes."""
 
@@ -76,6 +78,7 @@ class Session:
     targeted: bool = True
     """True: packets can be addressed to any subset.  False: every packet goes to everybody
     (imposition by the router); masks are then always all receivers."""
+    speaks: Speaks = SPOKEN
 
     def __post_init__(self) -> None:
         if not 0 < self.tsi < 1 << 32:
