@@ -17,6 +17,7 @@ from toolkit.service.handlers import Handlers
 from toolkit.service.openapi import document
 from toolkit.service.page import live_page
 from toolkit.service.server import Service, Settings, application
+from toolkit.service.streams import Newsroom, Pulse
 from toolkit.service.throttle import MAX_FAILURES, Throttle
 from toolkit.service.tokens import Tokens
 
@@ -55,7 +56,7 @@ def test_the_document_is_valid_openapi_3_1() -> None:
 
 def test_every_route_of_the_application_is_in_the_document_and_the_other_way_round() -> None:
     access = Access()
-    handlers = Handlers(access, dict, live_page(), b"")
+    handlers = Handlers(access, dict, live_page(), b"", Newsroom(list, Pulse()))
     app = application(access, handlers)
     served = {(r.method, r.resource.canonical) for r in app.router.routes() if r.resource}
     told = {(method.upper(), path) for path, ways in document()["paths"].items() for method in ways}

@@ -15,6 +15,7 @@ from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
+from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
@@ -62,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
+    add_dscp(parser)
     add_join(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -91,49 +93,49 @@ def _receive(args: argparse.Namespace) -> int:
     check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
-    lost = parse_share(args.loss)
+    lost, dscp = parse_share(args.loss), parse_dscp_option(args.dscp)
     announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
     folder = FolderSink(args.output)
     tensors = _tensor_sink(folder, args.gpu)
-    teller: _Teller | None = None
     with ExitStack() as stack:
         stack.callback(folder.close)
         folder.prepare()
+        listen = args.listen or joining.default_listen(args)
+        sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
+        address.mark(sockets[0], dscp)
+        joined = None
+        if args.join:
+            joined = joining.join(args, sockets[0].getsockname()[1], trusted)
+            trusted, sender = joined.key, joined.sender
+            group, source = joined.group, joined.source
+        else:
+            sender = source = address.resolve(args.sender, port=CONTROL_PORT)
+            group = address.resolve(args.group) if args.group else None
+        if group is not None:
+            if not group.multicast:
+                raise UsageError(f"--group {args.group}: not a multicast address")
+            sockets.append(stack.enter_context(address.join(group, args.interface, source)))
+        wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
+        if lost:
+            wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
+        if joined is not None and args.feedback == "websocket":
+            wires[0] = stack.enter_context(joining.upstream(joined, wires[0]))
+        receiver = Receiver(
+            args.name, tensors or folder, trusted=trusted,
+            incarnation=time.time_ns() // 1_000_000, chance=random.random,
+            tsi=None if joined is None else joined.tsi, timeout=args.timeout,
+            socket_room=min(map(address.socket_room, sockets)),
+            seal_key=None if joined is None else joined.seal_key,
+            admit=admit_all if joined is None else joined.admit,
+        )  # fmt: skip
+        display = Display(auto=args.progress == "auto")
+        stack.callback(display.end)
+        teller = _Teller(receiver, tensors, display, joined, checked=trusted is not None)
         try:
-            listen = args.listen or joining.default_listen(args)
-            sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
-            joined = None
-            if args.join:
-                joined = joining.join(args, sockets[0].getsockname()[1], trusted)
-                trusted, sender = joined.key, joined.sender
-                group, source = joined.group, joined.source
-            else:
-                sender = source = address.resolve(args.sender, port=CONTROL_PORT)
-                group = address.resolve(args.group) if args.group else None
-            if group is not None:
-                if not group.multicast:
-                    raise UsageError(f"--group {args.group}: not a multicast address")
-                sockets.append(stack.enter_context(address.join(group, args.interface, source)))
-            wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
-            if lost:
-                wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
-            if joined is not None and args.feedback == "websocket":
-                wires[0] = stack.enter_context(joining.upstream(joined, wires[0]))
-            receiver = Receiver(
-                args.name, tensors or folder, trusted=trusted,
-                incarnation=time.time_ns() // 1_000_000, chance=random.random,
-                tsi=None if joined is None else joined.tsi, timeout=args.timeout,
-                socket_room=min(map(address.socket_room, sockets)),
-                seal_key=None if joined is None else joined.seal_key,
-                admit=admit_all if joined is None else joined.admit,
-            )  # fmt: skip
-            display = Display(auto=args.progress == "auto")
-            stack.callback(display.end)
-            teller = _Teller(receiver, tensors, display, joined, checked=trusted is not None)
             udp.run_receiver(receiver, wires, sender, teller)
         except KeyboardInterrupt:
-            return _interrupted(folder, placed=teller is not None and teller.placed)
+            return _interrupted(folder, placed=teller.placed)
     return teller.finish(args, folder.target)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -44,8 +43,7 @@ class Handlers:
     page_: Page
     document: bytes
     """OpenAPI."""
-    pulse: streams.Pulse = field(default_factory=streams.Pulse)
-    watchers: Counter[str] = field(default_factory=Counter)
+    newsroom: streams.Newsroom
     downloads: Downloads = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +73,9 @@ class Handlers:
         return web.Response(body=self.document, content_type="application/json")
 
     async def metrics(self, _request: web.Request, _who: Principal | None) -> web.Response:
-        text = exposition(self.hosted().values(), self.access.refused, self.watchers, __version__)
+        text = exposition(
+            self.hosted().values(), self.access.refused, self.newsroom.watchers, __version__
+        )
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
     # ----- sessions
@@ -178,10 +178,13 @@ class Handlers:
         return await streams.feedback(_upgrade(request), self._session(request), who)
 
     async def events(self, request: web.Request, _who: Principal | None) -> web.StreamResponse:
-        def sessions() -> Iterable[HostedSession]:
-            return list(self.hosted().values())
-
-        return await streams.events(_upgrade(request), sessions, self.pulse, self.watchers)
+        if self.newsroom.watchers["now"] >= streams.MAX_WATCHERS:
+            self.newsroom.watchers["full"] += 1
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many watch already (try again)",
+                {"Retry-After": "10"},
+            )  # fmt: skip
+        return await self.newsroom.tell(_upgrade(request))
 
     # ----- what they share
 
