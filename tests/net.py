@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from toolkit.delivery.breaker import Limits
 from toolkit.delivery.events import Feedback
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
@@ -143,6 +144,8 @@ class Net:
     gather: float = 0.5
     timeout: float = 20.0
     window: int = 64 * 2**20
+    limits: Limits = field(default_factory=Limits)
+    """Of the circuit breaker."""
     absent: Sequence[str] = ()
     """Receivers that are not started by `run`."""
     seal_key: bytes | None = None
@@ -153,7 +156,7 @@ class Net:
         self.source = MemorySource(self.files, self.coding, sealed=self.seal_key is not None)
         session = Session(
             name="model", tsi=7, key=KEY, rate=self.rate, gather=self.gather,
-            timeout=self.timeout, targeted=self.targeted, window=self.window,
+            timeout=self.timeout, targeted=self.targeted, window=self.window, breaker=self.limits,
             seal_key=self.seal_key,
         )  # fmt: skip
         self.sender = Sender(session, self.source, self.names)

@@ -18,7 +18,7 @@ from enum import Enum, auto
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.delivery import events, wire
+from toolkit.delivery import events, probe, wire
 from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.backoff import Backoff
 from toolkit.delivery.bootstrap import Bootstrap
@@ -29,6 +29,7 @@ from toolkit.delivery.landing import Landing
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest
 from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.ports import Sink
+from toolkit.delivery.probe import ProbeAnswers
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.reporting import MAX_POLL, Reporting
 from toolkit.delivery.sealing import Opener
@@ -109,6 +110,7 @@ class Receiver:
         self._last_byte = 0.0
         self._retry = Backoff(*JOIN_INTERVAL, chance)
         self._reporting = Reporting(self._lacks, chance, self._room)
+        self._probes = ProbeAnswers(chance)
         self._last_words: Body | None = None
         self._said = 0
         self._closed_at = math.inf
@@ -129,7 +131,7 @@ class Receiver:
             return 0.0
         if self.state is State.ENDED:
             return None
-        due = min(self._retry.due, self._closed_at, self._reporting.due)
+        due = min(self._retry.due, self._closed_at, self._reporting.due, self._probes.due)
         if self.state is not State.CLOSING:
             due = min(due, self._heard + self._timeout)
         return due
@@ -194,6 +196,8 @@ class Receiver:
         if not self._running:
             return self._start(now)
         out: list[Output] = [self._message(r) for r in self._reporting.expire(now)]
+        if self._probes.due <= now:
+            out.append(self._message(self._probes.answer(now)))
         if self.state is State.ENDED:
             return []
         if self.state is State.CLOSING:
@@ -258,6 +262,10 @@ class Receiver:
         """Every packet that is not plain data of a known file."""
         try:
             header, at = wire.parse(datagram)
+            tried = probe.parse(header)
+            if tried is not None:
+                useless = self._probes.take(tried, len(datagram), now)
+                return self._ignore(useless) if useless else []
             poll, rejection = header.poll(), header.rejection()
             instance, fti = header.fdt_instance(), header.fti()
             symbol = None

@@ -11,7 +11,7 @@ import errno
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,7 @@ from toolkit.delivery.sender import Sender
 from toolkit.errors import EnvironmentProblem, UnreachableError, WireError
 from toolkit.transport import mmsg
 from toolkit.transport.address import Address
+from toolkit.transport.ways import Ways
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 """The headers of datagrams, uint8 of shape (count, 24), and the bytes of each."""
@@ -123,17 +124,19 @@ def run_sender(
     group: Address | None,
     watch: Callable[[list[SenderOutput]], None],
     also: Sequence[int] = (),
+    apart: Collection[str] = (),
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
     where its messages come from.  `watch` is called in every turn, and at once when one of the
-    file descriptors `also` can be read.
+    file descriptors `also` can be read.  `apart`: receivers that `group` does not reach.
     """
+    ways = Ways(names, addresses, None if group is None else group.sockaddr, apart)
     while not sender.finished:
         now = time.monotonic()
         for burst in sender.bursts(now, BATCH):
-            for to in _destinations(burst.mask, sender, names, addresses, group):
+            for to in ways.of(burst.mask, sender.active):
                 wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []
         for message, source in _arrivals(wire):
@@ -145,21 +148,6 @@ def run_sender(
             outputs += sender.receive(name, message, time.monotonic())
         watch(outputs)
         _wait([wire, *also], sender.deadline)
-
-
-def _destinations(
-    mask: int,
-    sender: Sender,
-    names: Sequence[str],
-    addresses: dict[str, tuple[str, int]],
-    group: Address | None,
-) -> Iterator[tuple[str, int]]:
-    if group is not None and mask == sender.active and mask.bit_count() > 1:
-        yield group.sockaddr
-        return
-    for bit, name in enumerate(names):
-        if mask >> bit & 1 and name in addresses:
-            yield addresses[name]
 
 
 def run_receiver(
