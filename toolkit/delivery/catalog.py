@@ -52,6 +52,7 @@ class Catalog:
         self._landed = landed
         for item in opened.manifest.objects():
             assembly = Assembly(item.toi, item.partition, self.buffers)
+            assembly.bars = opened.manifest.coding.parity > 0
             there = landed[item.file]
             if item.is_data:
                 assembly.done[:] = there.blocks
@@ -131,14 +132,13 @@ class Catalog:
     def _whole_data(
         self, assembly: Assembly, file: int, sbn: int
     ) -> list[FileVerified | TensorReady]:
+        wanted = self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
         data = self._solve(assembly, sbn)
-        if (
-            data is None
-            or digest(data) != self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
-        ):
-            assembly.drop(sbn)
+        while data is None or digest(data) != wanted:
             self._counters.polluted += 1
-            return []
+            if not assembly.doubt(sbn):
+                return []
+            data = self._solve(assembly, sbn)
         self._sink.write(file, sbn, self._cuts[assembly.toi].offset(sbn), data)
         self._counters.repaired += assembly.finish(sbn)
         out = self._tensors(file, assembly, sbn)
@@ -154,10 +154,11 @@ class Catalog:
         collected = self._lists.setdefault(file, bytearray(part.length))
         start = part.offset(sbn)
         listed = self._solve(assembly, sbn)
-        if listed is None:
-            assembly.drop(sbn)
+        while listed is None:
             self._counters.polluted += 1
-            return []
+            if not assembly.doubt(sbn):
+                return []
+            listed = self._solve(assembly, sbn)
         collected[start : start + part.size(sbn)] = listed
         self._counters.repaired += assembly.finish(sbn)
         if assembly.remaining:
@@ -178,7 +179,7 @@ class Catalog:
         for waiting in self._waiting.pop(file, ()):
             # Since it became whole it may have been dropped to stay within the memory bound.
             block = data.blocks.get(waiting)
-            if block is not None and block.got == block.k:
+            if block is not None and block.got == block.need:
                 out += self._whole_data(data, file, waiting)
             else:
                 self.asks_again = True

@@ -315,7 +315,7 @@ class Receiver:
 
     def _bootstrapped(self, verdict: Verdict, now: float) -> list[Output]:
         bootstrap = self._bootstrap
-        if verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
+        if verdict not in (Verdict.TAKEN, Verdict.WHOLE):
             return self._count(verdict)
         self._answered = True
         if bootstrap.hopeless and self._catalog is None:
@@ -337,7 +337,7 @@ class Receiver:
     def _taken(self, toi: int, sbn: int, verdict: Verdict, now: float) -> list[Output]:
         """A symbol of a file, or of its digests, was looked at."""
         catalog = self._catalog
-        if catalog is None or verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
+        if catalog is None or verdict not in (Verdict.TAKEN, Verdict.WHOLE):
             return self._count(verdict)
         out: list[Output] = []
         self._answered = True
@@ -361,6 +361,8 @@ class Receiver:
         if verdict is Verdict.DUPLICATE:
             self.counters.duplicates += 1
             return []
+        if verdict is Verdict.RIVAL:
+            return self._ignore("another symbol came for the same place", Refusal.RIVAL)
         return self._ignore("a symbol that does not fit its object", Refusal.MISFIT)
 
     def _ignore(self, reason: str, kind: Refusal = Refusal.MALFORMED) -> list[Output]:
