@@ -113,6 +113,7 @@ def _receive(args: argparse.Namespace) -> int:
         if args.join:
             joined = joining.join(args, sockets[0].getsockname()[1], trusted)
             trusted, sender = joined.key, joined.sender
+            speaker = speaker or joined.speaker
             group, source = joined.group, joined.source
         else:
             sender = source = address.resolve(args.sender, port=CONTROL_PORT)

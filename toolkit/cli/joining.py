@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import DeliveryError, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.delivery.authentic import Speaker
     from toolkit.delivery.manifest import OpenedManifest
     from toolkit.service.client import Client
     from toolkit.transport.address import Address
@@ -70,6 +71,14 @@ class Joined:
     manifest: bytes
     feedback: str
     seal_key: bytes | None
+    control_key: bytes | None
+
+    @property
+    def speaker(self) -> Speaker | None:
+        """What puts authentication codes around our messages."""
+        from toolkit.delivery.authentic import Speaker
+
+        return None if self.control_key is None else Speaker(self.control_key)
 
     def admit(self, opened: OpenedManifest) -> None:
         """Refuse another manifest than that of the session we joined."""
@@ -105,7 +114,8 @@ def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
     caller = client(args, args.join)
     session = args.session or caller.only_session()
     answer: dict[str, Any] = caller.post(
-        f"/v1/sessions/{segment(session)}/receivers", {"receiver": args.name, "port": port}
+        f"/v1/sessions/{segment(session)}/receivers",
+        {"receiver": args.name, "port": port if args.feedback == "websocket" else None},
     )
     key = bytes.fromhex(answer["signing_key"])
     if trusted is not None and trusted != key:
@@ -113,7 +123,7 @@ def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
             f"{args.join}: the session is signed by {key.hex()}, and that is not the key in "
             f"{args.trust}; nothing was received"
         )
-    sealed = answer["seal_key"]
+    sealed, coded = answer["seal_key"], answer["control_key"]
 
     def place(host: str, number: int) -> Address:
         return address.resolve(f"[{host}]:{number}" if ":" in host else f"{host}:{number}")
@@ -127,4 +137,6 @@ def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
         source=place(answer["source"], 0) if answer["source"] else None,
         key=key, manifest=bytes.fromhex(answer["manifest"]), feedback=answer["feedback"],
         seal_key=None if sealed is None else bytes.fromhex(sealed),
+        control_key=None if coded is None or args.feedback == "websocket"
+        else bytes.fromhex(coded),
     )  # fmt: skip
