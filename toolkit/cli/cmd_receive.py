@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _receive(args: argparse.Namespace) -> int:
     from toolkit.cli import joining
+    from toolkit.delivery.basis import FolderBasis, Version
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
@@ -136,6 +137,7 @@ def _receive(args: argparse.Namespace) -> int:
             socket_room=min(map(address.socket_room, sockets)),
             seal_key=seal_key if joined is None else joined.seal_key or seal_key,
             admit=pinned.admit if joined is None else pinned.also(joined.admit),
+            basis=FolderBasis([Version(folder.target)]),
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
@@ -267,7 +269,7 @@ class _Teller:
             "placed": str(target), "files": receipt.files, "bytes": receipt.bytes,
             "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
             "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
-            "packets": counters.packets, "repaired": counters.repaired,
+            "packets": counters.packets, "repaired": counters.repaired, "found": counters.found,
             "duplicates": counters.duplicates, "polluted": counters.polluted,
             "refused": dict(counters.refused),
             "tensors": self._tensors,

@@ -316,7 +316,7 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        if not poll.again >> bit & 1:
+        if poll.served and not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
         self._dispatch.confirmed(bit, poll, report.room * 1024)
