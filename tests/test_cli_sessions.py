@@ -217,8 +217,19 @@ def test_a_receiver_that_may_not_join_is_told_why(
         no_ca = [w for w in site.receive("fra") if w not in ("--ca", str(site.authority.file))]
         assert main(no_ca) == ExitCode.UNREACHABLE
         assert "--ca" in capsys.readouterr().err
-    assert main(site.receive("fra")) == ExitCode.UNREACHABLE
+    assert main(site.receive("fra", "--timeout", "0.1")) == ExitCode.UNREACHABLE
     assert "--service there?" in capsys.readouterr().err
+
+
+def test_a_receiver_may_be_there_first(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    with site.beside(site.receive("fra")):
+        said = ""
+        while "waiting: " not in said:
+            said += capsys.readouterr().err
+        with site.sending("--to", "fra") as process:
+            _, err = process.communicate(timeout=60)
+            assert process.returncode == 0, err
+    assert site.codes == {"fra": 0}
 
 
 @pytest.mark.parametrize(

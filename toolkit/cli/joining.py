@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.console import say
 from toolkit.errors import DeliveryError, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from toolkit.service.client import Client
     from toolkit.transport.address import Address
     from toolkit.transport.udp import Wire
+
+POLL = 0.25
+"""Seconds between two tries to reach a service that is not there yet."""
 
 
 def add_join(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +110,23 @@ def default_listen(args: argparse.Namespace) -> str:
     return "[::]:0" if "//[" in args.join else "0.0.0.0:0"
 
 
+def _patiently(ask: Callable[[], str], seconds: float) -> str:
+    """Ask until somebody is there, as a receiver without a service repeats its JOIN."""
+    from toolkit.service.client import NotYetError
+
+    end, told = time.monotonic() + seconds, False
+    while True:
+        try:
+            return ask()
+        except NotYetError as error:
+            if time.monotonic() >= end:
+                raise
+            if not told:
+                say(f"waiting: {error}")
+                told = True
+            time.sleep(POLL)
+
+
 def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
     """Join a session of the service; `port`: where we listen for UDP."""
     from toolkit.cli.calling import client
@@ -112,7 +134,7 @@ def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
     from toolkit.transport import address
 
     caller = client(args, args.join)
-    session = args.session or caller.only_session()
+    session = args.session or _patiently(caller.only_session, args.timeout)
     answer: dict[str, Any] = caller.post(
         f"/v1/sessions/{segment(session)}/receivers",
         {"receiver": args.name, "port": port if args.feedback == "websocket" else None},
