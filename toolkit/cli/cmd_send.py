@@ -170,12 +170,14 @@ def _send(args: argparse.Namespace) -> int:
 
         def turn(outputs: list[SenderOutput]) -> None:
             watch(outputs)
+            door.records += watch.records()
             audit.turn(door.records, outputs, session.tsi)
 
         udp.run_sender(
             sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
             door=door,
         )  # fmt: skip
+        audit.write(watch.records())
         audit.ended(sender)
         watch.ended()
     keep_receipts(args, sender, watch.began)
