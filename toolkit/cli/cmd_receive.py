@@ -16,6 +16,7 @@ from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
+from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
@@ -63,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
+    add_dscp(parser)
     add_join(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -83,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _receive(args: argparse.Namespace) -> int:
     from toolkit.cli import joining
+    from toolkit.delivery.basis import FolderBasis, Version
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
@@ -92,7 +95,7 @@ def _receive(args: argparse.Namespace) -> int:
     check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
-    lost = parse_share(args.loss)
+    lost, dscp = parse_share(args.loss), parse_dscp_option(args.dscp)
     announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
     seal_key = delivery_security.seal_key(args.seal_key, make=False)
@@ -106,6 +109,7 @@ def _receive(args: argparse.Namespace) -> int:
         folder.prepare()
         listen = args.listen or joining.default_listen(args)
         sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
+        address.mark(sockets[0], dscp)
         joined = None
         if args.join:
             joined = joining.join(args, sockets[0].getsockname()[1], trusted)
@@ -131,6 +135,7 @@ def _receive(args: argparse.Namespace) -> int:
             socket_room=min(map(address.socket_room, sockets)),
             seal_key=seal_key if joined is None else joined.seal_key or seal_key,
             admit=pinned.admit if joined is None else pinned.also(joined.admit),
+            basis=FolderBasis([Version(folder.target)]),
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
@@ -245,7 +250,7 @@ class _Teller:
             "placed": str(target), "files": receipt.files, "bytes": receipt.bytes,
             "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
             "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
-            "packets": counters.packets, "repaired": counters.repaired,
+            "packets": counters.packets, "repaired": counters.repaired, "found": counters.found,
             "duplicates": counters.duplicates, "polluted": counters.polluted,
             "refused": dict(counters.refused),
             "tensors": self._tensors,

@@ -14,11 +14,13 @@ from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
+from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.cli.receipt_files import add_receipts, keep_receipts
 from toolkit.cli.serving import add_service, add_watching
 from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.cli.reaching import Reached
     from toolkit.delivery.events import SenderOutput
     from toolkit.delivery.sender import Sender
 
@@ -65,6 +67,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--gather", type=float, default=2.0, metavar="SECONDS",
         help="so long the first receivers wait for the others (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-probe", action="store_true",
+        help="do not try first which packets reach each receiver",
+    )  # fmt: skip
+    add_dscp(parser)
     delivery_security.add_send(parser)
     add_service(parser)
     add_watching(parser)
@@ -95,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _send(args: argparse.Namespace) -> int:
+    from toolkit.cli import reaching
     from toolkit.cli.serving import Watch
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
@@ -102,15 +110,16 @@ def _send(args: argparse.Namespace) -> int:
     from toolkit.delivery.source import open_source
     from toolkit.transport import address, loss, segmentation, udp
 
-    addresses = _receivers(args.to)
+    addresses = parse_receivers(args.to)
     for name, found in addresses.items():
         if found is None and not args.group and not args.service:
             raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
-    known = _known(addresses)
+    known = resolve_receivers(addresses)
     group = address.resolve(args.group) if args.group else None
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
     lost, rate = parse_share(args.loss), parse_rate(args.rate)
+    dscp = parse_dscp_option(args.dscp)
     announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
@@ -135,6 +144,7 @@ def _send(args: argparse.Namespace) -> int:
     sender = Sender(session, source, names)
     with ExitStack() as stack:
         sock = stack.enter_context(address.bind(address.resolve(args.control, port=CONTROL_PORT)))
+        address.mark(sock, dscp)
         if group is not None:
             address.send_from(sock, group, args.interface)
         leaves = segmentation.interface_of(args.interface) if args.interface else None
@@ -148,20 +158,29 @@ def _send(args: argparse.Namespace) -> int:
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
         watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
+        reached = reaching.first(args, sock, names, known, group, rate)
+        for name, message in reached.said.items():
+            watch(sender.receive(name, message, time.monotonic()))
 
         def turn(outputs: list[SenderOutput]) -> None:
             watch(outputs)
             audit.turn(door.records, outputs, session.tsi)
 
-        udp.run_sender(sender, names, wire, known, group, turn, watch.bells, door)
+        udp.run_sender(
+            sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
+            door=door,
+        )  # fmt: skip
         audit.ended(sender)
         watch.ended()
     keep_receipts(args, sender, watch.began)
-    return _finish(sender, time.monotonic() - begin, args.format, dict(door.refused))
+    seconds = time.monotonic() - begin
+    return _finish(sender, seconds, args.format, reached, dict(door.refused))
 
 
-def _finish(sender: Sender, seconds: float, form: str, refused: dict[str, int]) -> int:
-    results = sender.results()
+def _finish(
+    sender: Sender, seconds: float, form: str, reached: Reached, refused: dict[str, int]
+) -> int:
+    results, pace = sender.results(), sender.pace
     document: dict[str, Any] = {
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
@@ -170,6 +189,12 @@ def _finish(sender: Sender, seconds: float, form: str, refused: dict[str, int]) 
         "repairs": sender.tally.repairs,
         "late": sender.tally.late,
         "bytes_read": sender.bytes_read,
+        "rate": sender.session.rate,
+        "pace": {
+            "rate": pace.rate, "achieved": round(pace.achieved), "drift": round(pace.drift, 6),
+            "busy": round(pace.busy, 3), "behind": round(pace.behind, 6),
+        },
+        "breaker_trips": sender.trips,
         "refused": refused,
         "notes": list(sender.notes),
         "receivers": [
@@ -177,6 +202,7 @@ def _finish(sender: Sender, seconds: float, form: str, refused: dict[str, int]) 
                 "receiver": r.receiver, "standing": str(r.standing), "reason": r.reason,
                 "joined": None if r.joined is None else round(r.joined, 3),
                 "completed": None if r.completed is None else round(r.completed, 3),
+                "reach": reached.reach(r.receiver), "by": reached.by(r.receiver),
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }
@@ -188,12 +214,21 @@ def _finish(sender: Sender, seconds: float, form: str, refused: dict[str, int]) 
     if form == "json":
         print_data(document, "json")
     else:
-        header = ("receiver", "standing", "joined", "completed", "packets", "repairs", "lost")
+        header = (
+            "receiver", "standing", "by", "joined", "completed", "packets", "repairs", "lost",
+        )  # fmt: skip
         rows = [
             ["-" if r[column] is None else r[column] for column in header]
             for r in document["receivers"]
         ]
         print(table(header, rows))
+    for note in sender.notes:
+        say(f"llmsync: {note}")
+    if pace.busy > 1 and pace.drift < -0.02:
+        say(
+            f"llmsync: {pace.achieved / 1e6:.0f} Mbit/s were reached of {pace.rate / 1e6:.0f}: "
+            "this host could not send faster (llmsync doctor says what it lacks)"
+        )
     if sender.failure is not None:
         raise sender.failure
     if all(r.joined is None for r in results):
@@ -205,7 +240,8 @@ def _finish(sender: Sender, seconds: float, form: str, refused: dict[str, int]) 
     return ExitCode.OK if all(r.complete for r in results) else ExitCode.FINDINGS
 
 
-def _receivers(given: list[str]) -> dict[str, str | None]:
+def parse_receivers(given: list[str]) -> dict[str, str | None]:
+    """Return name -> HOST:PORT as --to gives them; None where it is to be learnt."""
     found: dict[str, str | None] = {}
     for text in given:
         name, equals, where = text.partition("=")
@@ -218,7 +254,7 @@ def _receivers(given: list[str]) -> dict[str, str | None]:
     return found
 
 
-def _known(addresses: dict[str, str | None]) -> dict[str, tuple[str, int]]:
+def resolve_receivers(addresses: dict[str, str | None]) -> dict[str, tuple[str, int]]:
     """Return where each receiver is, as far as it is said; no two are at one place."""
     from toolkit.transport import address
 

@@ -198,6 +198,13 @@ class Assembly:
         self.remaining -= 1
         return used
 
+    def supply(self, sbn: int) -> None:
+        """The block was found elsewhere; symbols of it are forgotten."""
+        if sbn in self.blocks:
+            self._close(sbn)
+        self.done[sbn] = 1
+        self.remaining -= 1
+
     def doubt(self, sbn: int) -> bool:
         """The block is whole and not what it should be; True: it is worth another try.
 

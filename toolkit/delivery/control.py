@@ -33,6 +33,7 @@ VERSION = 1
 _HEAD = struct.Struct("!2sBBIIB")
 _HAVE = struct.Struct("!32sIIH")
 _REPORT = struct.Struct("!IIIIH")
+_PROBED = struct.Struct("!IQII")
 _RECEIPT = struct.Struct("!32sIQIIIQQQ")
 
 HAVE_NOTHING, HAVE_ALL, HAVE_PART = range(3)
@@ -92,7 +93,20 @@ class Fail:
     reason: str
 
 
-Body = Join | Have | Report | Done | Fail
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """Of probing `probe_id` these numbers have come (toolkit.delivery.probe)."""
+
+    probe_id: int
+    mask: int
+    """Bit n: number n has come; 64 bits."""
+    last: int
+    """Serial of the one that came last."""
+    held: int
+    """Microseconds between that and this answer."""
+
+
+Body = Join | Have | Report | Done | Fail | Probed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +171,8 @@ def _encode_body(body: Body) -> tuple[int, bytes]:
             )
         case Fail():
             return 5, body.reason.encode()[:1024]
+        case Probed():
+            return 6, _PROBED.pack(body.probe_id, body.mask, body.last, body.held)
 
 
 def _parse_join(_: str, data: bytes) -> Join:
@@ -206,10 +222,18 @@ def _parse_fail(_: str, data: bytes) -> Fail:
     return Fail(reason="".join(c for c in data.decode(errors="replace") if c.isprintable()))
 
 
+def _parse_probed(_: str, data: bytes) -> Probed:
+    if len(data) != _PROBED.size:
+        raise WireError("control message: PROBED has another length")
+    probe_id, mask, last, held = _PROBED.unpack(data)
+    return Probed(probe_id=probe_id, mask=mask, last=last, held=held)
+
+
 _PARSERS: dict[int, Callable[[str, bytes], Body]] = {
     1: _parse_join,
     2: _parse_have,
     3: _parse_report,
     4: _parse_done,
     5: _parse_fail,
+    6: _parse_probed,
 }

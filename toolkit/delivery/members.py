@@ -36,6 +36,8 @@ class Member:
     """It was not let in: `reason` says why."""
     receipt: Receipt | None = None
     lost: int = 0
+    reported: int = 0
+    """Symbols sent to it of which it has said what arrived."""
     outstanding: int = 0
     """Bytes sent to it for which no report has come."""
     polls: int = 0

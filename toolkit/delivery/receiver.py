@@ -18,7 +18,7 @@ from enum import Enum, auto
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.delivery import events, wire
+from toolkit.delivery import events, probe, wire
 from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.backoff import Backoff
 from toolkit.delivery.bootstrap import Bootstrap
@@ -28,7 +28,8 @@ from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.landing import Landing
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest
 from toolkit.delivery.model import Counters, Receipt
-from toolkit.delivery.ports import Sink
+from toolkit.delivery.ports import Basis, Sink
+from toolkit.delivery.probe import ProbeAnswers
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.reporting import MAX_POLL, Reporting
 from toolkit.delivery.sealing import Opener
@@ -67,6 +68,7 @@ class Receiver:
     `seal_key`: secret of a sealed session (16 bytes); None: what is sealed is refused.
     `admit`: a last word on a manifest that is signed right (pins, replays).
     `speaks`: versions of control messages and of manifests.
+    `basis`: where blocks are looked for before they are asked for.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Receiver:
         seal_key: bytes | None = None,
         admit: Admit = admit_all,
         speaks: Speaks = SPOKEN,
+        basis: Basis | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -95,6 +98,7 @@ class Receiver:
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
+        self._basis = basis
         self._socket_room = max(memory if socket_room is None else socket_room, 1024)
         self._trust = Trust(trusted, Opener(seal_key, lambda: self._tsi or 0), admit)
         self._bootstrap = Bootstrap(self._trust, self.counters)
@@ -109,6 +113,7 @@ class Receiver:
         self._last_byte = 0.0
         self._retry = Backoff(*JOIN_INTERVAL, chance)
         self._reporting = Reporting(self._lacks, chance, self._room)
+        self._probes = ProbeAnswers(chance)
         self._last_words: Body | None = None
         self._said = 0
         self._closed_at = math.inf
@@ -129,7 +134,7 @@ class Receiver:
             return 0.0
         if self.state is State.ENDED:
             return None
-        due = min(self._retry.due, self._closed_at, self._reporting.due)
+        due = min(self._retry.due, self._closed_at, self._reporting.due, self._probes.due)
         if self.state is not State.CLOSING:
             due = min(due, self._heard + self._timeout)
         return due
@@ -194,6 +199,8 @@ class Receiver:
         if not self._running:
             return self._start(now)
         out: list[Output] = [self._message(r) for r in self._reporting.expire(now)]
+        if self._probes.due <= now:
+            out.append(self._message(self._probes.answer(now)))
         if self.state is State.ENDED:
             return []
         if self.state is State.CLOSING:
@@ -237,7 +244,9 @@ class Receiver:
         """The manifest is proven: see what is there, and say so."""
         landed = self._sink.open(envelope, opened)
         opener = self._trust.opener
-        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory, opener)
+        catalog = Catalog(
+            opened, landed, self._sink, self.counters, self._memory, opener, self._basis
+        )
         self._catalog, self.state, self._landing = catalog, State.RECEIVING, None
         self._answered = False
         self._retry.reset()
@@ -258,6 +267,10 @@ class Receiver:
         """Every packet that is not plain data of a known file."""
         try:
             header, at = wire.parse(datagram)
+            tried = probe.parse(header)
+            if tried is not None:
+                useless = self._probes.take(tried, len(datagram), now)
+                return self._ignore(useless) if useless else []
             poll, rejection = header.poll(), header.rejection()
             instance, fti = header.fdt_instance(), header.fti()
             symbol = None
@@ -375,7 +388,15 @@ class Receiver:
             return self._introduce(now) if poll.count else []
         if toi >= FIRST_TOI:
             self._answered = True
-        return [self._message(report) for report in self._reporting.asked(toi, poll, now)]
+        out: list[Output] = []
+        if (catalog := self._catalog) is not None:
+            try:
+                out += catalog.look(toi, poll.first, poll.count)
+            except DeliveryError as error:
+                return self._fail(error, now)
+            if catalog.complete:
+                return out + self._complete(catalog, now)
+        return out + [self._message(report) for report in self._reporting.asked(toi, poll, now)]
 
     def _room(self) -> int:
         """KiB that can be taken at once."""

@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from toolkit.delivery import control
+from toolkit.delivery import control, sparing
+from toolkit.delivery.breaker import Breaker
 from toolkit.delivery.burst import MAX_BURST, Burst
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
 from toolkit.delivery.dispatch import Dispatch
@@ -33,7 +34,7 @@ from toolkit.delivery.model import (
 )
 from toolkit.delivery.monitor import Monitor
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
-from toolkit.delivery.pacing import Pacer
+from toolkit.delivery.pacing import Pace, Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
@@ -66,6 +67,7 @@ class Sender:
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Dispatch(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
+        self._breaker = Breaker(session.breaker, session.timeout)
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
@@ -93,8 +95,9 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        dispatch = self._dispatch
-        if dispatch.urgent or (not dispatch.idle and dispatch.stalled == math.inf):
+        dispatch, silent = self._dispatch, self._breaker.silent
+        idle = dispatch.idle or dispatch.stalled != math.inf or silent
+        if dispatch.urgent or not idle:
             return self._pacer.next
         dues = [dispatch.stalled]
         dues += [p.due for p in dispatch.polls.values()]
@@ -113,6 +116,10 @@ class Sender:
             self.started = now
         if self.failure is None:
             self._expire(now)
+        if self.failure is None and now >= self._breaker.due:
+            error = sparing.spare(self.session.name, self._breaker, self._pacer, self._members, now)
+            if error is not None:
+                self._break_off(error)
         until = self._pacer.until(now)
         out: list[Burst] = []
         pacer, dispatch = self._pacer, self._dispatch
@@ -121,7 +128,7 @@ class Sender:
             if urgent:
                 burst = urgent.popleft()
                 budget -= 1
-            elif self.failure is not None:
+            elif self.failure is not None or self._breaker.silent:
                 break
             else:
                 try:
@@ -132,6 +139,7 @@ class Sender:
                 if found is None:
                     if urgent:
                         continue
+                    pacer.rest(now)
                     break
                 burst = found
                 budget -= burst.symbols
@@ -158,10 +166,13 @@ class Sender:
         if message.tsi not in (0, self.session.tsi) or self.failure is not None:
             reason = f"TSI {message.tsi} is not that of this session, or it is over"
             return [Ignored(reason, Refusal.OTHER_SESSION)]
+        if self.started is None:
+            self.started = now
         member = self._members[self._numbers[name]]
         if member.joined is not None and newer(member.incarnation, message.incarnation):
             return [Ignored(f"{name} said that before it was started again", Refusal.STALE)]
         self._dispatch.idle = False
+        self._breaker.heard(now)
         return self._handle(member, message, now)
 
     def results(self) -> list[ReceiverResult]:
@@ -184,12 +195,18 @@ class Sender:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
-        if self._dispatch.everybody is not None and self.tally.repairs:
-            return (
-                "packets could not be addressed (imposition by the router): "
-                f"{self.tally.repairs} repair packets went to every receiver",
-            )
-        return ()
+        unaddressed = 0 if self._dispatch.everybody is None else self.tally.repairs
+        return sparing.notes(self._breaker, self._pacer, unaddressed)
+
+    @property
+    def pace(self) -> Pace:
+        """The rate that was asked for and the one that came of it."""
+        return self._pacer.pace()
+
+    @property
+    def trips(self) -> int:
+        """How often the circuit breaker has acted."""
+        return self._breaker.trips
 
     def _result(self, member: Member) -> ReceiverResult:
         return member.result(self.started or 0.0, *self.tally.addressed(member.bit))
@@ -299,10 +316,12 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        if not poll.again >> bit & 1:
+        if poll.served and not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
         self._dispatch.confirmed(bit, poll, report.room * 1024)
+        if poll.served >> bit & 1:
+            member.reported += poll.missing[bit] // segment.item.partition.symbol
         if any(report.lacks):
             if poll.served >> bit & 1:
                 member.lost += segment.symbols(report.lacks)

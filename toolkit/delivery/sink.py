@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.delivery.basis import keep_digests
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, OpenedManifest, digest, open_manifest
 from toolkit.delivery.ports import Landed
 from toolkit.delivery.sealing import Cut
@@ -50,6 +51,7 @@ class FolderSink:
     `durable`: fsync before files appear; a laboratory may do without.  `write`: for tests.
     `check`: is given the folder of all files, verified and not yet placed; raises DeliveryError
     where they must not be.
+    `keep`: folder in which manifest and digests stay, for `toolkit.delivery.basis`.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class FolderSink:
         durable: bool = True,
         write: Write = os.pwrite,
         check: Callable[[Path], None] | None = None,
+        keep: Path | None = None,
     ) -> None:
+        self._keep = keep
         self.target = target.resolve()
         self._staging = Staging(self.target)
         self.staging = self._staging.path
@@ -156,6 +160,8 @@ class FolderSink:
             self._close_files()
             if self._check is not None:
                 self._check_whole(manifest, self._check)
+            if self._keep is not None:
+                keep_digests(self.staging, self._keep)
             if not self._placed and _absent_or_empty(self.target):
                 (self.staging / "files").rename(self.target)
             else:

@@ -11,7 +11,7 @@ import errno
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ from toolkit.errors import EnvironmentProblem, UnreachableError
 from toolkit.transport import mmsg
 from toolkit.transport.address import Address
 from toolkit.transport.sources import Sources
+from toolkit.transport.ways import Ways
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 """The headers of datagrams, uint8 of shape (count, 24), and the bytes of each."""
@@ -136,20 +137,22 @@ def run_sender(
     group: Address | None,
     watch: Callable[[list[SenderOutput]], None],
     also: Sequence[int] = (),
+    apart: Collection[str] = (),
     door: Doorkeeper | None = None,
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
     where its messages come from.  `watch` is called in every turn, and at once when one of the
-    file descriptors `also` can be read.  `door` says whose messages are taken, and counts the
-    others.
+    file descriptors `also` can be read.  `apart`: receivers that `group` does not reach.  `door`
+    says whose messages are taken, and counts the others.
     """
+    ways = Ways(names, addresses, None if group is None else group.sockaddr, apart)
     door = door or Doorkeeper(names, addresses)
     while not sender.finished:
         now = time.monotonic()
         for burst in sender.bursts(now, BATCH):
-            for to in _destinations(burst.mask, sender, names, addresses, group):
+            for to in ways.of(burst.mask, sender.active):
                 wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []
         for data, source in _arrivals(wire):
@@ -162,21 +165,6 @@ def run_sender(
                         door.refuse(output.kind, message.name, source, output.reason, now)
         watch(outputs)
         _wait([wire, *also], sender.deadline)
-
-
-def _destinations(
-    mask: int,
-    sender: Sender,
-    names: Sequence[str],
-    addresses: dict[str, tuple[str, int]],
-    group: Address | None,
-) -> Iterator[tuple[str, int]]:
-    if group is not None and mask == sender.active and mask.bit_count() > 1:
-        yield group.sockaddr
-        return
-    for bit, name in enumerate(names):
-        if mask >> bit & 1 and name in addresses:
-            yield addresses[name]
 
 
 def run_receiver(
