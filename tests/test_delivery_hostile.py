@@ -29,15 +29,18 @@ from toolkit.delivery.manifest import (
     MAX_BLOCKS,
     PAYLOAD_TYPE,
     Manifest,
+    OpenedManifest,
     digest,
     open_manifest,
     path_problem,
     seal,
 )
 from toolkit.delivery.model import Coding, FileEntry, Receipt, Session, Standing
+from toolkit.delivery.pins import Pins
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
 from toolkit.delivery.sink import FolderSink
+from toolkit.delivery.trust import ReplayError
 from toolkit.errors import DeliveryError, WireError
 
 CODING = Coding(symbol=64, block=8, parity=32)
@@ -73,8 +76,10 @@ def held(receiver: Receiver) -> int:
 
 def survives(inject: Callable[[bytes], list[bytes]], **options: object) -> dict[str, int]:
     """Run a delivery with it; return what was refused."""
-    given: dict[str, object] = {"weather": Weather(loss=0.02, delay=0.003), **options}
-    net = HostileNet(FILES, ["fra"], seed=4, rate=4_000_000, **given)  # type: ignore[arg-type]
+    given: dict[str, object] = {
+        "weather": Weather(loss=0.02, delay=0.003), "rate": 4_000_000, **options,
+    }  # fmt: skip
+    net = HostileNet(FILES, ["fra"], seed=4, **given)  # type: ignore[arg-type]
     net.inject = inject
     net.run()
     assert net.sender.results()[0].standing is Standing.COMPLETE
@@ -256,7 +261,7 @@ def test_data_that_does_not_fit_its_object() -> None:
 def test_forged_close_flags_end_nothing() -> None:
     close = wire.Header(tsi=7, toi=1, close_session=True).encode()
     chance = random.Random(3)
-    refused = survives(lambda _: [close] if chance.random() < 0.05 else [], gather=4.0)
+    refused = survives(lambda _: [close] if chance.random() < 0.05 else [], rate=60_000)
     assert refused.get("false-end", 0) > 0
 
 
@@ -325,6 +330,13 @@ def test_a_whole_recorded_session_against_a_new_one() -> None:
             ),
         )  # fmt: skip
     net._starts = 10  # The receiver has been started since.
+    pins = Pins(serials={"model": 1})
+
+    def admit(opened: OpenedManifest) -> None:
+        if reason := pins.too_old(opened, "pins"):
+            raise ReplayError(reason)
+
+    net.admit = admit
     net.run()
     assert net.sender.results()[0].complete
     assert net.sinks["fra"].placed == FILES
@@ -384,7 +396,7 @@ def test_foreign_sources_at_both_ends(site: Site, capsys: pytest.CaptureFixture[
                 site.send_command(*site.to("fra"), "-o", "json", "--rate", "4M", "--gather", "0")
             )
     out, err = capsys.readouterr()
-    assert (code, site.codes) == (0, {"fra": 0})
+    assert (code, site.codes) == (0, {"fra": 0}), err
     assert site.placed("fra") == SITE_FILES
     sent, received = sorted(documents(out), key=lambda d: "placed" in d)
     for kind in ("foreign-source", "stranger", "malformed"):

@@ -158,9 +158,9 @@ def _send(args: argparse.Namespace) -> int:
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
         watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
-        reached = reaching.first(args, sock, names, known, group, rate)
-        for name, message in reached.said.items():
-            watch(sender.receive(name, message, time.monotonic()))
+        reached = reaching.first(args, sock, names, known, group, rate, door)
+        for message in reached.said.values():
+            watch(sender.hear(message, time.monotonic()))
 
         def turn(outputs: list[SenderOutput]) -> None:
             watch(outputs)
