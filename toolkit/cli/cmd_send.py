@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
 def _send(args: argparse.Namespace) -> int:
     from toolkit.cli import reaching
     from toolkit.cli.serving import Watch
-    from toolkit.delivery.keys import public_path, sending_key
+    from toolkit.delivery.keys import fingerprint, public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
@@ -140,6 +140,7 @@ def _send(args: argparse.Namespace) -> int:
         timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
+    say(f"signed by {fingerprint(key.public_key().public_bytes_raw())}, which receivers can pin")
     names = list(addresses)
     sender = Sender(session, source, names)
     with ExitStack() as stack:
