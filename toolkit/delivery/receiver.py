@@ -97,6 +97,8 @@ class Receiver:
         self._incarnation = incarnation & 0xFFFFFFFF
         self._chance = chance
         self._tsi = self._given_tsi = tsi
+        self._former: int | None = None
+        """TSI of the session that it was in before it followed another."""
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
@@ -266,9 +268,30 @@ class Receiver:
 
     def _introduce(self, now: float) -> list[Output]:
         self._retry.said(now)
+        # Whoever is there now may be a sender that was started again, with another session.
+        anybody = self._orphaned(now)
         if self._catalog is None:
-            return [self._message(Join(speaks=self._speaks))]
-        return [self._message(have) for have in self._catalog.haves()]
+            return [self._message(Join(speaks=self._speaks), anybody=anybody)]
+        return [self._message(have, anybody=anybody) for have in self._catalog.haves()]
+
+    def _orphaned(self, now: float) -> bool:
+        """Whether nothing has come of our session for so long that another may take its place."""
+        return self._given_tsi is None and now >= self._heard + self._silence
+
+    def _follows(self, header: wire.Header, now: float) -> bool:
+        """Whether a packet of another session is of one that takes the place of ours."""
+        if self.state is not State.RECEIVING:
+            return False
+        return header.tsi == self._former or self._orphaned(now)
+
+    def _follow(self, tsi: int, now: float) -> list[Output]:
+        """Go on in another session: with the same manifest it goes on where ours ended."""
+        self._former, self._tsi = self._tsi, tsi
+        self._closed_at, self._landing, self._heard = math.inf, None, now
+        self._reporting.clear()
+        if self._catalog is not None and self._catalog.opened.manifest.sealed:
+            self._catalog.close()  # Symbols of a block that is sealed anew do not fit.
+        return self._introduce(now)
 
     # ----- packets
 
@@ -298,6 +321,8 @@ class Receiver:
                 # Nothing proves that the session we had found is the one we wait for.
                 self._tsi, self._boot_at = header.tsi, now
                 self._bootstrap.forget()
+        if header.tsi != self._tsi and self._follows(header, now):
+            return [*self._follow(header.tsi, now), *self._receive_any(datagram, now)]
         if header.tsi != self._tsi:
             reason = f"TSI {header.tsi} is not that of our session"
             return self._ignore(reason, Refusal.OTHER_SESSION)
@@ -469,7 +494,8 @@ class Receiver:
             return []
         self._said += 1
         self._retry.said(now)
-        return [self._message(self._last_words)]
+        anybody = self._said > LAST_WORDS / 2 and self._given_tsi is None
+        return [self._message(self._last_words, anybody=anybody)]
 
     def _silent(self) -> ToolkitError:
         catalog = self._catalog
@@ -477,6 +503,8 @@ class Receiver:
             return unheard(self._timeout)
         return silent(self._timeout, kept=catalog is not None and catalog.kept)
 
-    def _message(self, body: Body) -> events.Feedback:
-        said = Message(tsi=self._tsi or 0, incarnation=self._incarnation, name=self.name, body=body)
+    def _message(self, body: Body, *, anybody: bool = False) -> events.Feedback:
+        """`anybody`: it is for whatever session the sender has now."""
+        tsi = 0 if anybody else self._tsi or 0
+        said = Message(tsi=tsi, incarnation=self._incarnation, name=self.name, body=body)
         return events.Feedback(said.encode())
