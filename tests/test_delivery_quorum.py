@@ -100,7 +100,7 @@ def test_whom_an_operator_evicts_is_told_and_leaves_every_mask_at_once() -> None
     made.run()
     complete = Standing.COMPLETE
     assert standings(made) == [complete, complete, Standing.FAILED, complete]
-    assert made.sender.results()[2].reason == "evicted: maintenance"
+    assert made.sender.results()[2].reason == "maintenance"
     assert made.sent["nyc"] == seen[0]
     [failed] = [o for o in made.outputs["nyc"] if isinstance(o, events.Failed)]
     assert "closed the session" in failed.reason

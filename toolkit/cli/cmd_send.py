@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 def _send(args: argparse.Namespace) -> int:
     from toolkit.cli import reaching
     from toolkit.cli.serving import Watch
-    from toolkit.delivery.keys import public_path, sending_key
+    from toolkit.delivery.keys import fingerprint, public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
@@ -146,6 +146,7 @@ def _send(args: argparse.Namespace) -> int:
         gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
+    say(f"signed by {fingerprint(key.public_key().public_bytes_raw())}, which receivers can pin")
     names = list(addresses)
     sender = Sender(session, source, names)
     with ExitStack() as stack:
@@ -164,18 +165,20 @@ def _send(args: argparse.Namespace) -> int:
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
         watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
-        reached = reaching.first(args, sock, names, known, group, rate)
-        for name, message in reached.said.items():
-            watch(sender.receive(name, message, time.monotonic()))
+        reached = reaching.first(args, sock, names, known, group, rate, door)
+        for message in reached.said.values():
+            watch(sender.hear(message, time.monotonic()))
 
         def turn(outputs: list[SenderOutput]) -> None:
             watch(outputs)
+            door.records += watch.records()
             audit.turn(door.records, outputs, session.tsi)
 
         udp.run_sender(
             sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
             door=door,
         )  # fmt: skip
+        audit.write(watch.records())
         audit.ended(sender)
         watch.ended()
     keep_receipts(args, sender, watch.began)

@@ -187,7 +187,7 @@ class Sender:
         if number is None or self._members[number].settled or self.failure is not None:
             return False
         member = self._members[number]
-        self._settle(member, Standing.FAILED, f"evicted: {reason}")
+        self._settle(member, Standing.FAILED, reason)
         member.evicted = True
         return True
 
