@@ -94,6 +94,7 @@ class Daemon:
                 self._news.clear()
         finally:
             self._ending = True
+            self._tell()
             watching.cancel()
             for process in self._processes.values():
                 process.stop()
@@ -120,7 +121,7 @@ class Daemon:
                 and not holdings.get(model, NOTHING).pinned
                 for model, wanted in answer["wanted"].items()
             )
-            if fresh or switch or left <= 0:
+            if fresh or switch or left <= 0 or self._ending:
                 return answer
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left)
