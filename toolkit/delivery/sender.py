@@ -48,6 +48,8 @@ STILL_HERE = Poll(poll_id=0, first=0, count=0)
 INTRODUCE_YOURSELF = Poll(poll_id=0, first=0, count=1)
 """Wants a JOIN or a HAVE."""
 
+_DROPPED = bytes([control.DROPPED])
+
 
 class Sender:
     """One session: `source` to `receivers`; bit i of every mask is `receivers[i]`."""
@@ -324,7 +326,7 @@ class Sender:
             member.reported += poll.missing[bit] // segment.item.partition.symbol
         if any(report.lacks):
             if poll.served >> bit & 1:
-                member.lost += segment.symbols(report.lacks)
+                member.lost += segment.symbols(report.lacks.replace(_DROPPED, b"\0"))
             self._ledger.want(segment, bit, report.lacks)
         else:
             self._ledger.settle(segment, bit)
