@@ -7,7 +7,9 @@ One sender and N receivers on a bridge (arena.py), files in tmpfs that was touch
 file compared by BLAKE3, time from the first frame with data to the last file in place, seen from
 outside (contest.py).  Each tool runs with what serves it best (peers_multicast.py): several
 settings, the best counts; a tool that does not deliver says why and has no figure.  `limit_gbps`:
-packets to files without reliability and digests (raw_path.py).  `--quick`, the default: 256 MB,
+packets to files without reliability and digests (raw_path.py).  `bytes_read_over_size`: by the
+sender's own count, while it sends; `..._digesting_too`: what the kernel counted for the process
+(/proc/PID/io), which digests the files before it sends.  `--quick`, the default: 256 MB,
 {2, 4} receivers, MTU 9000, losses {0, 1 %}, without NORM; udpcast takes part at MTU 1500 only.
 `--full`: 1 GB and every cell.  The last line is JSON.  Root is needed.
 """
@@ -120,8 +122,8 @@ def costs(outcome: Outcome, size: int, mtu: int) -> dict[str, object]:
         "surplus": round(surplus, 5),
         "surplus_floor": round(floor, 5),
         "duplicates": sum(int(last_json(s).get("duplicates", 0)) for s in outcome.receivers_said),
-        "bytes_read_over_size": round(int(report.get("bytes_read") or outcome.read or 0) / size, 3),
-        "bytes_read_by": "the sender's count" if report.get("bytes_read") else "/proc/PID/io",
+        "bytes_read_over_size": round(int(report.get("bytes_read", 0)) / size, 3),
+        "bytes_read_digesting_too": round(int(outcome.read or 0) / size, 3),
     }  # fmt: skip
 
 
@@ -136,14 +138,14 @@ def cell(
         if outcome is None:
             continue
         row[f"{tool}_gbps"] = outcome.gbps and round(outcome.gbps, 3)
-        row[f"{tool}_setting"] = outcome.setting
+        row[f"{tool}_setting"], row[f"{tool}_cpu_s"] = outcome.setting, round(outcome.cpu, 2)
         if outcome.gbps is None:
             row[f"{tool}_reason"] = outcome.reason
         elif tool == "llmsync":
             row |= costs(outcome, ring.source.stat().st_size, place.mtu)
     if not loss:
         rates = ["10G", "6G", "3G"] if place.mtu > 1500 else ["3G", "2G", "1G"]
-        row["limit_gbps"] = limit(scout, rates if full else rates[:2])
+        row["limit_gbps"] = limit(scout, rates if full else rates[:1])
     peers = [row[k] for p in PEERS if (k := f"{p}_gbps") in row and row[k]]
     if "llmsync_gbps" in row and peers:
         row["ratio"] = round((row["llmsync_gbps"] or 0.0) / max(peers), 3)

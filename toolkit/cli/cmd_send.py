@@ -64,8 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--gather", type=float, default=2.0, metavar="SECONDS",
-        help="so long the first receivers wait for the others (default: %(default)s)",
+        "--quorum", default="1", metavar="N|N%",
+        help="begin once so many receivers are ready; they wait for more no longer than --gather",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gather", type=float, metavar="SECONDS",
+        help="so long those that are ready wait for the others (default: 2, with --quorum 0)",
     )  # fmt: skip
     parser.add_argument(
         "--no-probe", action="store_true",
@@ -104,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 def _send(args: argparse.Namespace) -> int:
     from toolkit.cli import reaching
     from toolkit.cli.serving import Watch
-    from toolkit.delivery.keys import public_path, sending_key
+    from toolkit.delivery.keys import fingerprint, public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
@@ -120,6 +124,7 @@ def _send(args: argparse.Namespace) -> int:
         raise UsageError(f"--group {args.group}: not a multicast address")
     lost, rate = parse_share(args.loss), parse_rate(args.rate)
     dscp = parse_dscp_option(args.dscp)
+    quorum = parse_quorum(args.quorum, len(addresses))
     announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
@@ -137,9 +142,11 @@ def _send(args: argparse.Namespace) -> int:
         )
     session = Session(
         name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
-        timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
+        timeout=_positive("--timeout", args.timeout), quorum=quorum,
+        gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
+    say(f"signed by {fingerprint(key.public_key().public_bytes_raw())}, which receivers can pin")
     names = list(addresses)
     sender = Sender(session, source, names)
     with ExitStack() as stack:
@@ -158,18 +165,20 @@ def _send(args: argparse.Namespace) -> int:
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
         watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
-        reached = reaching.first(args, sock, names, known, group, rate)
-        for name, message in reached.said.items():
-            watch(sender.receive(name, message, time.monotonic()))
+        reached = reaching.first(args, sock, names, known, group, rate, door)
+        for message in reached.said.values():
+            watch(sender.hear(message, time.monotonic()))
 
         def turn(outputs: list[SenderOutput]) -> None:
             watch(outputs)
+            door.records += watch.records()
             audit.turn(door.records, outputs, session.tsi)
 
         udp.run_sender(
             sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
             door=door,
         )  # fmt: skip
+        audit.write(watch.records())
         audit.ended(sender)
         watch.ended()
     keep_receipts(args, sender, watch.began)
@@ -305,6 +314,20 @@ def parse_share(text: str) -> float:
     if not 0 <= share < 1:
         raise UsageError(f"--loss {text}: not a share below 1 (1%, 0.01)")
     return share
+
+
+def parse_quorum(text: str, receivers: int) -> int:
+    """Return how many of `receivers` `3` or `80%` asks for."""
+    number = text.removesuffix("%")
+    count = int(number) if number.isascii() and number.isdigit() else 0
+    if text.endswith("%"):
+        count = -(-count * receivers // 100)
+    if not 1 <= count <= receivers:
+        raise UsageError(
+            f"--quorum {text}: not a number of receivers (1 to {receivers}) nor a share (1% to "
+            "100%)"
+        )
+    return count
 
 
 def _positive(flag: str, value: float) -> float:

@@ -100,8 +100,8 @@ class Assembly:
     """One object: which blocks are done, and the open ones."""
 
     __slots__ = (
-        "_buffers", "_dropped", "_larger", "_small", "_symbol", "bars", "blocks", "done", "partition",
-        "remaining", "toi",
+        "_buffers", "_dropped", "_larger", "_small", "_symbol", "bars", "blocks", "done",
+        "partition", "remaining", "toi",
     )  # fmt: skip
 
     def __init__(self, toi: int, partition: Partition, buffers: Buffers) -> None:

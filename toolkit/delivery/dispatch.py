@@ -157,6 +157,10 @@ class Dispatch:
         member.outstanding = member.polls = 0
         self._asking.forget(member.bit)
         self.flow.let_go(member.bit)
+        if self.everybody is None:
+            kept = [b._replace(mask=b.mask & ~(1 << member.bit)) for b in self.urgent]
+            self.urgent.clear()
+            self.urgent.extend(b for b in kept if b.mask)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
