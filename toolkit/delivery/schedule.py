@@ -15,12 +15,25 @@ everything; a block that is sent whole then serves those, too, that lack only so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.fec import encode
 from toolkit.delivery.ledger import Segment, bits
+
+
+class Escort(Protocol):
+    """Who else may have what is sent anyhow."""
+
+    def take(self, segment: Segment, burst: Burst) -> int:
+        """Whom a whole block goes to beside those that it is sent for."""
+        ...
+
+    def left(self, mask: int, size: int) -> None:
+        """So many bytes of it have left."""
+        ...
 
 
 class Round:
@@ -37,6 +50,10 @@ class Round:
         """Bytes on their way to each."""
         self._lacks = {bit: segment.lacks[bit] for bit in bits(self.served) if bit in segment.lacks}
         self._reported = sum(1 << bit for bit in self._lacks)
+
+    def whole(self, bit: int) -> bool:
+        """Whether a receiver gets all blocks, from the first to the last."""
+        return bit not in self._lacks
 
     def bursts(
         self, read: Callable[[Segment, int], memoryview], parity: int, *, addressed: bool

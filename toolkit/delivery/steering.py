@@ -55,5 +55,5 @@ class Steering:
             return False
         sender._members.append(Member(name=receiver, bit=bit, heard=now))
         sender._numbers[receiver] = bit
-        sender._dispatch.flow.grow(bit + 1)
+        sender._dispatch.grow(bit + 1)
         return True

@@ -157,7 +157,7 @@ def run_sender(
             if carry is not None:
                 carry(burst)
                 continue
-            for to in ways.of(burst.mask, sender.active):
+            for to in ways.of(burst.mask, sender.stream):
                 wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []
         for data, source in _arrivals(wire):
