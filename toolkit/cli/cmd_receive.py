@@ -17,6 +17,7 @@ from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
 from toolkit.cli.marking import add_dscp, parse_dscp_option
+from toolkit.cli.planned import add_delivery, chosen, fill_receive
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
@@ -65,6 +66,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
     add_dscp(parser)
+    parser.add_argument("--inventory", type=Path, metavar="PATH", help="where --delivery is")
+    add_delivery(parser)
     add_join(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -92,6 +95,9 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.transport import address, loss, udp
 
     check_name("--name", args.name)
+    plan = chosen(args)
+    if plan is not None:
+        fill_receive(args, *plan)
     check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")

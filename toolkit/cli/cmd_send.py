@@ -15,6 +15,8 @@ from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.marking import add_dscp, parse_dscp_option
+from toolkit.cli.planned import add_delivery, chosen, fill_send
+from toolkit.cli.planned import carrier as carrying
 from toolkit.cli.receipt_files import add_receipts, keep_receipts
 from toolkit.cli.serving import add_service, add_watching
 from toolkit.errors import ExitCode, UnreachableError, UsageError
@@ -31,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments."""
     parser.add_argument("path", type=Path, metavar="PATH", help="a file, or a whole folder")
     parser.add_argument(
-        "--to", action="append", required=True, metavar="NAME[=HOST:PORT]",
+        "--to", action="append", metavar="NAME[=HOST:PORT]",
         help="a receiver; its address may be left out with --group, it is learnt when it joins",
     )  # fmt: skip
     parser.add_argument(
@@ -43,15 +45,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="send multicast there: our IPv4 address, or an interface's name for IPv6",
     )  # fmt: skip
     parser.add_argument(
-        "--control", default=f"0.0.0.0:{CONTROL_PORT}", metavar="HOST:PORT",
-        help="where receivers reach us (default: %(default)s)",
+        "--control", metavar="HOST:PORT",
+        help=f"where receivers reach us (default: 0.0.0.0:{CONTROL_PORT})",
     )  # fmt: skip
+    parser.add_argument("--rate", help="bit/s of UDP payload: 200M, 1G (default: 1G)")
     parser.add_argument(
-        "--rate", default="1G", help="bit/s of UDP payload: 200M, 1G (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--payload", type=int, default=1400, metavar="BYTES",
-        help="UDP payload of a packet; 8800 where the MTU is 9000 (default: %(default)s)",
+        "--payload", type=int, metavar="BYTES",
+        help="UDP payload of a packet; 8800 where the MTU is 9000 (default: 1400)",
     )  # fmt: skip
     parser.add_argument(
         "--key", type=Path, default=Path("llmsync.key"), metavar="FILE",
@@ -77,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_dscp(parser)
     delivery_security.add_send(parser)
+    add_delivery(parser)
     add_service(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -114,6 +115,13 @@ def _send(args: argparse.Namespace) -> int:
     from toolkit.delivery.source import open_source
     from toolkit.transport import address, loss, segmentation, udp
 
+    plan = chosen(args)
+    if plan is not None:
+        fill_send(args, plan[1])
+    if not args.to:
+        raise UsageError("--to: name the receivers (--to NAME=HOST:PORT), or let --delivery do it")
+    args.control = args.control or f"0.0.0.0:{CONTROL_PORT}"
+    args.payload = args.payload or 1400
     addresses = parse_receivers(args.to)
     for name, found in addresses.items():
         if found is None and not args.group and not args.service:
@@ -122,7 +130,7 @@ def _send(args: argparse.Namespace) -> int:
     group = address.resolve(args.group) if args.group else None
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
-    lost, rate = parse_share(args.loss), parse_rate(args.rate)
+    lost, rate = parse_share(args.loss), parse_rate(args.rate or "1G")
     dscp = parse_dscp_option(args.dscp)
     quorum = parse_quorum(args.quorum, len(addresses))
     announce_arithmetic()
@@ -141,7 +149,8 @@ def _send(args: argparse.Namespace) -> int:
             "for their --trust"
         )
     session = Session(
-        name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
+        name=source.manifest.name, key=key, rate=rate,
+        tsi=plan[1].tsi if plan is not None else int.from_bytes(os.urandom(4)) or 1,
         timeout=_positive("--timeout", args.timeout), quorum=quorum,
         gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
@@ -161,6 +170,9 @@ def _send(args: argparse.Namespace) -> int:
         if lost:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
+        carrier = stack.enter_context(carrying(args, *plan, dscp)) if plan is not None else None
+        if carrier is not None:
+            args.no_probe = True  # What is probed is IP multicast; here BIER leaves.
         begin = time.monotonic()
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
@@ -176,7 +188,7 @@ def _send(args: argparse.Namespace) -> int:
 
         udp.run_sender(
             sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
-            door=door,
+            door=door, carry=None if carrier is None else carrier.send,
         )  # fmt: skip
         audit.write(watch.records())
         audit.ended(sender)

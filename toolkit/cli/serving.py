@@ -61,7 +61,7 @@ def add_service(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--inventory", type=Path, metavar="PATH",
-        help="take the regions of its GPU clouds; --region goes before",
+        help="take the regions of its GPU clouds (--region goes before), and --delivery",
     )  # fmt: skip
     group.add_argument(
         "--linger", type=float, default=0.0, metavar="SECONDS",

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from operator import or_
 
 from toolkit.delivery.asking import PATIENCE, Asking
 from toolkit.delivery.blocks import Blocks
@@ -325,8 +327,9 @@ class Dispatch:
             return None
         while self._repairs:
             segment = self._repairs.popleft()
-            if segment.pending & ready:
-                return segment, segment.pending & ready
+            targets = segment.pending & ready & ~self._too_early(segment)
+            if targets:
+                return segment, targets
         segments = self._ledger.segments
         taken = None if self._beside is None else self._beside.under_way
         if self.patient:
@@ -340,6 +343,13 @@ class Dispatch:
                 return self._digests_first(segment, targets, ready)
             self._cursor = (self._cursor + 1) % len(segments)
         return None
+
+    def _too_early(self, segment: Segment) -> int:
+        """Who cannot say yet what it holds of a segment: its digests are not there."""
+        if segment.item.toi % 2 == 0 or not segment.unknown:
+            return 0
+        listed = self._ledger.by_toi[segment.item.toi - 1]
+        return segment.unknown & reduce(or_, (d.flight | d.pending for d in listed), 0)
 
     def _choose_soon(self, ready: int, taken: Segment | None) -> tuple[Segment, int] | None:
         for _ in range(len(self._soon)):

@@ -85,14 +85,14 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         """Listen; raises EnvironmentProblem or UsageError when that is not possible."""
-        context = _tls(settings)
+        context = tls_context(settings)
         self._settings = settings
         self._context = context
         self._hosted: dict[str, HostedSession] = {}
         self.access = Access(
             tokens=settings.tokens,
             certificates=settings.client_authority is not None,
-            hosts=_names(settings),
+            hosts=host_names(settings),
             open_to_read=settings.loopback and settings.tokens is None
             and settings.client_authority is None,
             secure=context is not None,
@@ -240,7 +240,7 @@ def _encoded() -> bytes:
     return json.dumps(document(), indent=1).encode()
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
     if settings.certificate is None or settings.key is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -272,7 +272,7 @@ def _said(error: Exception) -> str:
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
 
 
-def _names(settings: Settings) -> frozenset[str]:
+def host_names(settings: Settings) -> frozenset[str]:
     found: list[str] = [*settings.names, settings.host]
     if settings.loopback or settings.host in ("0.0.0.0", "::"):
         found.append("localhost")
