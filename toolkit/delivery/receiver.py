@@ -34,6 +34,7 @@ from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.reporting import MAX_POLL, Reporting
 from toolkit.delivery.sealing import Opener
 from toolkit.delivery.silence import closed, silent, unheard
+from toolkit.delivery.storing import Desk
 from toolkit.delivery.trust import Admit, Trust, admit_all
 from toolkit.delivery.versions import SPOKEN, Speaks
 from toolkit.errors import DeliveryError, ToolkitError, WireError
@@ -71,6 +72,7 @@ class Receiver:
     `admit`: a last word on a manifest that is signed right (pins, replays).
     `speaks`: versions of control messages and of manifests.
     `basis`: where blocks are looked for before they are asked for.
+    `desk`: checks and stores blocks beside it, and `written` is called when it has; None: at once.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Receiver:
         admit: Admit = admit_all,
         speaks: Speaks = SPOKEN,
         basis: Basis | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -103,6 +106,7 @@ class Receiver:
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
         self._basis = basis
+        self._desk = desk
         self._socket_room = max(memory if socket_room is None else socket_room, 1024)
         self._trust = Trust(trusted, Opener(seal_key, lambda: self._tsi or 0), admit)
         self._bootstrap = Bootstrap(self._trust, self.counters)
@@ -202,6 +206,21 @@ class Receiver:
                 out += self.receive(datagram, now)
         return out
 
+    def written(self, now: float) -> list[Output]:
+        """Blocks have been stored beside the reception, or could not be."""
+        catalog = self._catalog
+        if catalog is None or self.state is not State.RECEIVING:
+            return []
+        try:
+            out: list[Output] = [*catalog.stored()]
+        except DeliveryError as error:
+            return self._fail(error, now)
+        out += self._move_on(catalog, now)
+        # A sender that was told that there is no room is told when there is some again.
+        if self.state is State.RECEIVING and (again := self._reporting.more_room()) is not None:
+            out.append(self._message(again))
+        return out
+
     def expire(self, now: float) -> list[Output]:
         """Do what the time asks for."""
         if not self._running:
@@ -256,8 +275,9 @@ class Receiver:
         landed = self._sink.open(envelope, opened)
         opener = self._trust.opener
         catalog = Catalog(
-            opened, landed, self._sink, self.counters, self._memory, opener, self._basis
-        )
+            opened, landed, self._sink, self.counters, self._memory, opener, self._basis,
+            self._desk,
+        )  # fmt: skip
         self._catalog, self.state, self._landing = catalog, State.RECEIVING, None
         self._answered = False
         self._retry.reset()
@@ -398,11 +418,17 @@ class Receiver:
                 out += catalog.whole(toi, sbn)
             except DeliveryError as error:
                 return out + self._fail(error, now)
-            if catalog.asks_again:
-                catalog.asks_again = False
-                out += self._introduce(now)
-            if catalog.complete:
-                out += self._complete(catalog, now)
+            out += self._move_on(catalog, now)
+        return out
+
+    def _move_on(self, catalog: Catalog, now: float) -> list[Output]:
+        """Some block became whole, or was written."""
+        out: list[Output] = []
+        if catalog.asks_again:
+            catalog.asks_again = False
+            out += self._introduce(now)
+        if catalog.complete:
+            out += self._complete(catalog, now)
         return out
 
     def _count(self, verdict: Verdict) -> list[Output]:
@@ -442,8 +468,9 @@ class Receiver:
         return out + [self._message(report) for report in self._reporting.asked(toi, poll, now)]
 
     def _room(self) -> int:
-        """KiB that can be taken at once."""
-        return self._socket_room // 1024
+        """KiB that can be taken at once: what waits to be written leaves less."""
+        waiting = 0 if self._catalog is None else self._catalog.buffers.held
+        return min(self._socket_room, max(self._memory // 2 - waiting, 0)) // 1024
 
     def _lacks(self, toi: int, first: int, count: int) -> bytes:
         catalog = self._catalog

@@ -30,6 +30,10 @@ class Reporting:
         self._lacks, self._chance, self._room = lacks, chance, room
         self._waiting: dict[int, tuple[float, int, Poll]] = {}
         """Poll id -> when to answer, TOI, the poll."""
+        self._said = math.inf
+        """KiB of room that were said last."""
+        self._mark: tuple[int, Poll] | None = None
+        """The last mark that was answered, and its TOI."""
 
     @property
     def due(self) -> float:
@@ -47,6 +51,12 @@ class Reporting:
             return []
         return [report]
 
+    def more_room(self) -> Report | None:
+        """The last mark's answer once more, where that said that there was (almost) no room."""
+        if self._mark is None or self._room() < 4 * max(self._said, 1):
+            return None
+        return self._report(*self._mark)
+
     def expire(self, now: float) -> list[Report]:
         """Return the answers that are due."""
         due = [poll_id for poll_id, waiting in self._waiting.items() if waiting[0] <= now]
@@ -58,7 +68,10 @@ class Reporting:
 
     def _report(self, toi: int, poll: Poll) -> Report:
         lacks = self._lacks(toi, poll.first, poll.count)
+        self._said = self._room()
+        if not poll.count:
+            self._mark = toi, poll
         return Report(
             poll_id=poll.poll_id, toi=toi, first=poll.first, lacks=lacks,
-            room=self._room(),
+            room=int(self._said),
         )  # fmt: skip

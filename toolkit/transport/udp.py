@@ -29,6 +29,7 @@ from toolkit.transport import mmsg
 from toolkit.transport.address import Address
 from toolkit.transport.sources import Sources
 from toolkit.transport.ways import Ways
+from toolkit.transport.writing import WriterThread
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 """The headers of datagrams, uint8 of shape (count, 24), and the bytes of each."""
@@ -178,11 +179,13 @@ def run_receiver(
     sender: Address,
     watch: Callable[[list[ReceiverOutput]], None],
     speaker: Speaker | None = None,
+    desk: WriterThread | None = None,
 ) -> None:
     """Drive `receiver` until it has finished; it talks to `sender` through the first wire.
 
-    `speaker`: puts an authentication code around what it says.
+    `speaker`: puts an authentication code around what it says.  `desk`: stores its blocks.
     """
+    ears: list[Wire | WriterThread] = [*wires, *([] if desk is None else [desk])]
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
         before = receiver.counters.packets
@@ -190,6 +193,8 @@ def run_receiver(
             outputs += _take(receiver, wire)
         taken = receiver.counters.packets - before
         now = time.monotonic()
+        if desk is not None:
+            outputs += receiver.written(now)
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
         for output in outputs:
@@ -201,7 +206,7 @@ def run_receiver(
             # It keeps up easily: let some more come, a turn for each would cost more than they do.
             time.sleep(COALESCE)
         else:
-            _wait(wires, receiver.deadline)
+            _wait(ears, receiver.deadline)
 
 
 def _take(receiver: Receiver, wire: Wire) -> list[ReceiverOutput]:
@@ -227,7 +232,7 @@ def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
         yield arrived
 
 
-def _wait(wires: Sequence[Wire | int], deadline: float | None) -> None:
+def _wait(wires: Sequence[Wire | WriterThread | int], deadline: float | None) -> None:
     """Until something arrives or it is time; not at all when the engine has finished (None)."""
     if deadline is not None:
         select.select(wires, (), (), min(max(deadline - time.monotonic(), 0.0), 1.0))
