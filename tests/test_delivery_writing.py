@@ -118,7 +118,7 @@ def ends_right(net: DiskNet) -> None:
 def test_a_disk_that_is_fast_enough_changes_nothing(loss: float) -> None:
     without = delivery(weather=Weather(loss=loss, delay=0.005))
     ends_right(without)
-    net = delivery(weather=Weather(loss=loss, delay=0.005), speeds={"par": RATE})
+    net = delivery(weather=Weather(loss=loss, delay=0.005), speeds={"par": RATE}, memory=64 * 2**20)
     ends_right(net)
     assert net.completed("par") <= without.completed("par") + 0.1
     if not loss:

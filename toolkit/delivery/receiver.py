@@ -470,7 +470,8 @@ class Receiver:
     def _room(self) -> int:
         """KiB that can be taken at once: what waits to be written leaves less."""
         waiting = 0 if self._catalog is None else self._catalog.buffers.held
-        return min(self._socket_room, max(self._memory // 2 - waiting, 0)) // 1024
+        free = max(self._memory // 2 - waiting, 0) if waiting else self._socket_room
+        return min(self._socket_room, free) // 1024
 
     def _lacks(self, toi: int, first: int, count: int) -> bytes:
         catalog = self._catalog
