@@ -23,7 +23,7 @@ from toolkit.delivery.sink import FolderSink
 from toolkit.delivery.source import open_source
 from toolkit.delivery.storing import Job
 from toolkit.errors import DeliveryError
-from toolkit.transport.writing import WriterThread, spare_core
+from toolkit.transport.writing import WriterThread, worth_it
 
 from net import KEY  # isort: skip
 
@@ -255,11 +255,27 @@ def test_an_error_of_the_disk_fails_what_waits_and_loses_nothing(
     assert sink.staging.exists()
 
 
-def test_a_thread_is_used_where_a_core_is_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_is_used_for_disks_and_where_a_core_is_spare(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    device = tmp_path.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    target = tmp_path / "not" / "there" / "yet"
+
+    def mounted(kind: str) -> None:
+        number = f"{os.major(device)}:{os.minor(device)}"
+        mounts.write_text(f"36 35 {number} / /x rw,noatime master:1 - {kind} none rw\n"
+                          "37 35 250:9 / /y rw shared:2 shared:3 - ext4 /dev/y rw\n")  # fmt: skip
+
     monkeypatch.delenv("LLMSYNC_WRITER", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    assert not spare_core()
+    mounted("tmpfs")
+    assert not worth_it(target, mounts)
+    mounted("ext4")
+    assert worth_it(target, mounts)
+    assert worth_it(target, tmp_path / "missing")
+    mounted("tmpfs")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
-    assert spare_core()
+    assert worth_it(target, mounts)
     monkeypatch.setenv("LLMSYNC_WRITER", "inline")
-    assert not spare_core()
+    assert not worth_it(target, mounts)

@@ -93,7 +93,7 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.transport import address, loss, udp
-    from toolkit.transport.writing import WriterThread, spare_core
+    from toolkit.transport.writing import WriterThread, worth_it
 
     check_name("--name", args.name)
     plan = chosen(args)
@@ -138,7 +138,7 @@ def _receive(args: argparse.Namespace) -> int:
         if joined is not None and args.feedback == "websocket":
             wires[0] = stack.enter_context(joining.upstream(joined, wires[0]))
         desk = None
-        if tensors is None and spare_core():
+        if tensors is None and worth_it(folder.target):
             desk = stack.enter_context(WriterThread(folder))
         receiver = Receiver(
             args.name, tensors or folder, trusted=trusted,
