@@ -1,7 +1,8 @@
 """Slow receivers that get blocks of the main stream beside those that it is for.
 
 Pure.  A block costs the sender nothing more when it goes to some more receivers, so each slow one
-is a guest at as many blocks as it has room for.  What it has of the segment then, it is asked later.
+is a guest at as many blocks as it has room for.  What it has of the segment then, it is asked
+later.
 """
 
 from __future__ import annotations

@@ -35,6 +35,8 @@ Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 
 BATCH = 64
 """Packets that are sent, or received, before the other direction gets its turn."""
+DRAIN = 64
+"""Batches that are taken from a socket before anything else gets its turn."""
 COALESCED, COALESCE = 24, 0.0003
 """A turn with fewer packets than this is followed by a rest of so many seconds."""
 MAX_DATAGRAM = 65536
@@ -186,8 +188,15 @@ def run_receiver(
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
         before = receiver.counters.packets
-        for wire in wires:
-            outputs += _take(receiver, wire)
+        # A poll that came by unicast was sent after the group's packets that wait in the other
+        # socket: those are looked at first, or it would be answered that they are lost.
+        held = list(_arrivals(wires[0])) if len(wires) > 1 else []
+        for wire in wires[1:] or wires:
+            for _ in range(DRAIN):
+                if not _take(receiver, wire, outputs):
+                    break
+        for datagram, _ in held:
+            outputs += receiver.receive(datagram, time.monotonic())
         taken = receiver.counters.packets - before
         now = time.monotonic()
         if receiver.deadline is not None and receiver.deadline <= now:
@@ -204,19 +213,22 @@ def run_receiver(
             _wait(wires, receiver.deadline)
 
 
-def _take(receiver: Receiver, wire: Wire) -> list[ReceiverOutput]:
-    """Hand to the receiver what has arrived on a wire."""
+def _take(receiver: Receiver, wire: Wire, outputs: list[ReceiverOutput]) -> bool:
+    """Hand to the receiver what has arrived on a wire; whether there may be more."""
     landing = receiver.landing()
     batch = None if landing is None else wire.receive_batch(landing)
     if batch is not None:
         headers, sizes = batch
-        return receiver.landed(headers, sizes, time.monotonic()) if len(sizes) else []
-    outputs: list[ReceiverOutput] = []
+        if len(sizes):
+            outputs += receiver.landed(headers, sizes, time.monotonic())
+        return len(sizes) == BATCH
+    count = 0
     for datagram, _ in _arrivals(wire):
+        count += 1
         outputs += receiver.receive(datagram, time.monotonic())
-        if receiver.landing() is not None:
-            break
-    return outputs
+        if receiver.landing() is not None and landing is None:
+            return True
+    return count == BATCH
 
 
 def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
