@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+
+import numpy as np
 
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.flow import Flow
-from toolkit.delivery.ledger import SEGMENT_SIZE, Ledger, Segment, bits
+from toolkit.delivery.foresight import Foresight
+from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import MANIFEST_TOI
-from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll
-from toolkit.delivery.model import Session, Standing
+from toolkit.delivery.masks import mask_of, numbers
+from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll, Roster
+from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Round
+from toolkit.delivery.track import SEGMENT_SIZE, Segment
 from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Header, Poll
 
 MAX_STALLS = 6
@@ -30,7 +35,7 @@ class Dispatch:
     """The sequence of packets of one session."""
 
     def __init__(
-        self, session: Session, source: Source, ledger: Ledger, members: Sequence[Member]
+        self, session: Session, source: Source, ledger: Ledger, members: Roster
     ) -> None:
         self.polls: dict[int, OpenPoll] = {}
         """By poll id."""
@@ -53,6 +58,11 @@ class Dispatch:
         self.flow = Flow(
             len(members), session.rate, session.window, asked_one_by_one=session.targeted
         )
+        self._foresight = Foresight(len(members))
+        self._outstanding = np.zeros(len(members), np.int64)
+        """Bytes sent to each receiver for which no report has come."""
+        self._asked = np.zeros(len(members), np.int64)
+        """Polls that wait for its answer."""
         self._stalls: dict[int, int] = {}
         """Bit number -> times in a row that it had to be asked again for its room."""
         self._round: Round | None = None
@@ -60,7 +70,8 @@ class Dispatch:
         self._rest: Burst | None = None
         """What is left of the burst under way; its mask is of those it serves."""
         self._repairs: deque[Segment] = deque()
-        self._cursor = 0
+        self._cursor = 0, 0
+        """Track and segment that were chosen last."""
         self._next_poll = 1
 
     def next(self, now: float, limit: int) -> Burst | None:
@@ -98,9 +109,18 @@ class Dispatch:
         """Bytes that were read from the source."""
         return self._blocks.bytes_read
 
-    def begun(self) -> bool:
-        """Whether any file, or the digests of one, has been sent to anybody."""
-        return self._cursor > 0 or any(s.sent for s in self._ledger.segments[:1])
+    def spare(self, bit: int) -> int:
+        """Symbols that a receiver was sent beyond what it lacked."""
+        return int(self._foresight.given[bit])
+
+    def grow(self, receivers: int) -> None:
+        """There are `receivers` receivers now."""
+        more = np.zeros(max(receivers - len(self._asked), 0), np.int64)
+        self._outstanding = np.append(self._outstanding, more)
+        self._asked = np.append(self._asked, more)
+        self._foresight.grow(receivers)
+        self._ledger.grow(receivers)
+        self.flow.grow(receivers)
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
@@ -111,11 +131,22 @@ class Dispatch:
 
     def answered(self, poll: OpenPoll, member: Member) -> None:
         """A member's answer to a poll is there, or will never be."""
-        poll.awaited &= ~(1 << member.bit)
-        member.outstanding -= poll.missing[member.bit]
-        member.polls -= 1
+        bit = member.bit
+        poll.awaited &= ~(1 << bit)
+        self._outstanding[bit] -= poll.sizes.of(bit) * poll.segment.item.partition.symbol
+        self._asked[bit] -= 1
         if not poll.awaited:
             del self.polls[poll.poll_id]
+
+    def learn(self, poll: OpenPoll, member: Member, lacks: bytes) -> None:
+        """What a member lacks after what it was sent says how much of that was lost."""
+        bit = member.bit
+        if poll.served >> bit & 1:
+            sent = poll.sizes.of(bit)
+            lacking = poll.segment.symbols(lacks) if lacks else 0
+            lost = min(max(lacking - poll.held_back.of(bit), 0), sent)
+            member.lost += lost
+            self._foresight.learn(bit, sent, lost)
 
     def repair(self, poll: OpenPoll) -> None:
         """What a poll's segment lacks may be sent once everybody has answered."""
@@ -132,13 +163,13 @@ class Dispatch:
                 self.answered(poll, member)
                 poll.segment.flight &= ~(1 << member.bit)
                 self.repair(poll)
-        member.outstanding = member.polls = 0
+        self._outstanding[member.bit] = self._asked[member.bit] = 0
         self.flow.let_go(member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
         poll.tries += 1
-        wait = max(self._members[bit].timeout for bit in bits(poll.awaited))
+        wait = self._members.timeout(poll.awaited)
         poll.due = now + min(wait * 2 ** min(poll.tries - 1, 8), MAX_RTO)
         self._ask_again(poll, poll.awaited)
         segment = poll.segment
@@ -210,60 +241,64 @@ class Dispatch:
             self.idle = True
             return False
         segment, targets = chosen
-        self._round = turn = Round(segment, targets)
+        self._foresight.urgent = self._urgent(segment)
+        self._round = turn = Round(
+            segment, targets, self._parity, self._foresight, addressed=self.everybody is None
+        )
         self._ledger.launch(segment, targets)
-        for bit, missing in turn.missing.items():
-            self._members[bit].outstanding += missing
-            self._members[bit].polls += 1
-        self._bursts = turn.bursts(self._read, self._parity, addressed=self.everybody is None)
+        which, symbol = numbers(targets), segment.item.partition.symbol
+        self._asked[which] += 1
+        self._outstanding[which] += turn.sent.whole * symbol
+        for bit, sent in turn.sent.parts.items():
+            self._outstanding[bit] += (sent - turn.sent.whole) * symbol
+        self._bursts = turn.bursts(self._read)
         return True
+
+    def _urgent(self, segment: Segment) -> bool:
+        """Whether nothing is left to do but repairs."""
+        return segment.sent and not self._ledger.fresh
 
     def _choose(self) -> tuple[Segment, int] | None:
         """The segment that is sent next, and to whom."""
-        joined = ready = blocked = 0
-        for member in self._members:
-            bit = 1 << member.bit
-            joined |= bit * member.active
-            ready |= bit * (member.standing is Standing.READY)
-            if not self.flow.waits_for(member.bit):
-                blocked |= bit * (member.outstanding >= self.flow.window(member.bit))
-            blocked |= bit * (member.polls >= MAX_POLLS)
+        members = self._members
         for segment in self._ledger.boot:
-            if segment.pending & joined:
-                return segment, segment.pending & joined
-        ready = self._ledger.wanting(ready & ~blocked)
+            if segment.pending & members.active:
+                return segment, segment.pending & members.active
+        ready = self._ledger.wanting(members.ready)
         if self.held or not ready:
             return None
+        ready &= ~self._left_out()
         while self._repairs:
             segment = self._repairs.popleft()
             if segment.pending & ready:
                 return segment, segment.pending & ready
-        segments = self._ledger.segments
-        for _ in range(len(segments)):
-            segment = segments[self._cursor]
-            # While reports are awaited, repairs wait too: one packet may serve several.
-            targets = 0 if segment.flight else segment.pending & ready
-            if targets:
-                return self._digests_first(segment, targets, ready)
-            self._cursor = (self._cursor + 1) % len(segments)
-        return None
+        found = self._ledger.next(self._cursor, ready)
+        if found is None:
+            return None
+        self._cursor = found.track.number, found.index
+        return self._digests_first(found, found.pending & ready, ready)
+
+    def _left_out(self) -> int:
+        """Those that are served later: so much is on its way to them already."""
+        blocked = self._asked >= MAX_POLLS
+        return mask_of(blocked) | self.flow.full(self._outstanding)
 
     def _digests_first(self, segment: Segment, targets: int, ready: int) -> tuple[Segment, int]:
         """Data that goes to somebody without its digests could not be verified there."""
         toi = segment.item.toi
         if toi % 2:
-            for digests in self._ledger.by_toi[toi - 1]:
-                if digests.pending & targets:
-                    return digests, digests.pending & ready
+            digests = self._ledger.first(toi - 1, targets)
+            if digests is not None:
+                return digests, digests.pending & ready
         return segment, targets
 
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
-        wait = max(self._members[bit].timeout for bit in bits(done.targets))
+        wait = self._members.timeout(done.targets)
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
-            missing=done.missing, sent=now, position=self.flow.sent, due=now + wait,
+            sizes=done.sent, held_back=done.held_back, sent=now, position=self.flow.sent, due=now + wait,
         )  # fmt: skip
         self._next_poll = self._next_poll % 0xFFFFFFFF + 1
         self.polls[poll.poll_id] = poll

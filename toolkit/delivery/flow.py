@@ -17,6 +17,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
+
+from toolkit.delivery.masks import mask_of
 
 FIRST_ROOM = 128 * 2**10
 """Bytes of room before a receiver has said what it has: a socket as the kernel makes it."""
@@ -39,12 +42,13 @@ class Flow:
         self.sent = 0
         """Position of the next byte."""
         self._rate, self._limit = rate / 8, limit
-        self._heard = np.zeros(receivers, np.int64)
+        self._heard = [0] * receivers
         """Positions that were confirmed."""
-        self._room = np.full(receivers, FIRST_ROOM, np.int64)
-        self._spoke = np.zeros(receivers, bool)
-        self._rtt = np.full(receivers, math.inf)
+        self._room = [FIRST_ROOM] * receivers
+        self._spoke = [False] * receivers
+        self._rtt = [math.inf] * receivers
         """The shortest round-trip time seen, seconds."""
+        self._windows = np.full(receivers, min(FIRST_ROOM, limit))
         self._headroom = np.zeros(receivers, np.int64)
         """Bytes of window that were free when it was heard."""
         self._waited = np.zeros(receivers, bool)
@@ -65,10 +69,11 @@ class Flow:
         """There are `receivers` receivers now; never fewer than before."""
         more = receivers - len(self._heard)
         if more > 0:
-            self._heard = np.append(self._heard, np.zeros(more, np.int64))
-            self._room = np.append(self._room, np.full(more, FIRST_ROOM, np.int64))
-            self._spoke = np.append(self._spoke, np.zeros(more, bool))
-            self._rtt = np.append(self._rtt, np.full(more, math.inf))
+            self._heard += [0] * more
+            self._room += [FIRST_ROOM] * more
+            self._spoke += [False] * more
+            self._rtt += [math.inf] * more
+            self._windows = np.append(self._windows, np.full(more, min(FIRST_ROOM, self._limit)))
             self._headroom = np.append(self._headroom, np.zeros(more, np.int64))
             self._waited = np.append(self._waited, np.zeros(more, bool))
 
@@ -89,11 +94,15 @@ class Flow:
 
     def room(self, bit: int) -> int | None:
         """Bytes of room that a receiver has said it has; None: it was not heard yet."""
-        return int(self._room[bit]) if self._spoke[bit] else None
+        return self._room[bit] if self._spoke[bit] else None
 
     def waits_for(self, bit: int) -> bool:
         """Whether the sender waits for this receiver."""
         return bool(self._waited[bit])
+
+    def full(self, outstanding: npt.NDArray[np.int64]) -> int:
+        """Mask of those that are not waited for and have their window `outstanding`."""
+        return mask_of((outstanding >= self._windows) & ~self._waited)
 
     def wait_for(self, bit: int) -> None:
         """From now on this receiver is waited for."""
@@ -133,26 +142,29 @@ class Flow:
         if found is None:
             return None
         position, put = found
-        self._rtt[bit] = min(float(self._rtt[bit]), now - put)
+        self._rtt[bit] = min(self._rtt[bit], now - put)
         self.confirm(bit, position, room)
         return now - put
 
     def confirm(self, bit: int, position: int, room: int) -> None:
         """A receiver has dealt with all that was sent before `position`, and says its room."""
         self._room[bit], self._spoke[bit] = room, True
-        self._heard[bit] = max(int(self._heard[bit]), position)
+        self._windows[bit] = self.window(bit)
+        if position > self._heard[bit]:
+            self._heard[bit] = position
         self._headroom[bit] = self._reach(bit) - self.sent
-        self._limit_end()
+        if bit in self._held:
+            self._limit_end()
 
     def window(self, bit: int) -> int:
         """Bytes that may be on their way to this receiver."""
-        room, rtt = int(self._room[bit]), float(self._rtt[bit])
-        path = 0 if math.isinf(rtt) or not room else self._rate * rtt
+        room, rtt = self._room[bit], self._rtt[bit]
+        path = 0 if rtt == math.inf or not room else self._rate * rtt
         return int(min(room + path, self._limit))
 
     def _reach(self, bit: int) -> int:
         """The position up to which may be sent for this receiver."""
-        return int(self._heard[bit]) + self.window(bit)
+        return self._heard[bit] + self.window(bit)
 
     def _choose(self) -> None:
         """Choose those that hold the sender: all, or those with the least headroom."""
@@ -162,7 +174,7 @@ class Flow:
             chosen = [int(bit) for bit in waited[least]]
             for bit in set(chosen) - set(self._held):
                 # Since it was last asked it is believed to have kept up.
-                self._heard[bit] = max(int(self._heard[bit]), self._marked)
+                self._heard[bit] = max(self._heard[bit], self._marked)
             self._held = chosen
         else:
             self._held = [int(bit) for bit in waited]

@@ -23,7 +23,7 @@ from toolkit.delivery.events import Ignored, Joined, Settled
 from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
-from toolkit.delivery.members import Member, newer
+from toolkit.delivery.members import Member, Roster, newer
 from toolkit.delivery.model import (
     HEADER_SIZE,
     ReceiverResult,
@@ -60,8 +60,8 @@ class Sender:
         """Why the session was broken off."""
         self.started: float | None = None
         self._digest = digest(self.manifest.encode())
-        self._ledger = Ledger(session_objects(session, source), boot=BOOT_OBJECTS)
-        self._members = [Member(name=name, bit=i) for i, name in enumerate(receivers)]
+        self._ledger = Ledger(session_objects(session, source), boot=BOOT_OBJECTS, receivers=len(receivers))
+        self._members = Roster(receivers)
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Dispatch(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
@@ -78,12 +78,12 @@ class Sender:
         """Everything that will be sent has been sent; `failure` and `results` say how it went."""
         if self._dispatch.urgent or self.started is None:
             return False
-        return self.failure is not None or all(m.settled for m in self._members)
+        return self.failure is not None or not self._members.unsettled
 
     @property
     def active(self) -> int:
         """Mask of the receivers that have joined and have not ended."""
-        return sum(1 << m.bit for m in self._members if m.active)
+        return self._members.active
 
     @property
     def deadline(self) -> float | None:
@@ -184,7 +184,7 @@ class Sender:
         return ()
 
     def _result(self, member: Member) -> ReceiverResult:
-        return member.result(self.started or 0.0, *self.tally.addressed(member.bit))
+        return member.result(self.started or 0.0, *self.tally.addressed(member.bit), self._dispatch.spare(member.bit))
 
     # ----- messages
 
@@ -266,13 +266,13 @@ class Sender:
         """A receiver says what it holds of object `number`."""
         bit, first_time = member.bit, not member.told[number]
         member.told[number] = 1
-        for segment in self._ledger.by_toi[FIRST_TOI + number]:
-            if state == control.HAVE_ALL:
-                self._ledger.reported(segment, bit, 0)
-            elif first_time and state == control.HAVE_NOTHING:
-                self._ledger.want(segment, bit, None)
-            elif not (segment.pending | segment.flight) >> bit & 1:
-                self._ledger.ask(segment, bit)
+        toi = FIRST_TOI + number
+        if state == control.HAVE_ALL:
+            self._ledger.holds(toi, bit)
+        elif first_time and state == control.HAVE_NOTHING:
+            self._ledger.want_all(toi, bit)
+        else:
+            self._ledger.ask(toi, bit)
 
     def _on_report(self, member: Member, report: Report, now: float) -> list[Output]:
         if not report.lacks:
@@ -289,12 +289,12 @@ class Sender:
             return [Ignored(reason, Refusal.CONTRADICTION)]
         if not poll.again >> bit & 1:
             member.sample(now - poll.sent)
+        lacks = report.lacks if any(report.lacks) else b""
+        self._dispatch.learn(poll, member, lacks)
         self._dispatch.answered(poll, member)
         self._dispatch.confirmed(bit, poll, report.room * 1024)
-        if any(report.lacks):
-            if poll.served >> bit & 1:
-                member.lost += segment.symbols(report.lacks)
-            self._ledger.want(segment, bit, report.lacks)
+        if lacks:
+            self._ledger.want(segment, bit, lacks)
         else:
             self._ledger.settle(segment, bit)
         self._dispatch.repair(poll)
@@ -330,7 +330,7 @@ class Sender:
         """Let the first that are ready wait a little for the others."""
         if all(m.settled or m.standing is Standing.READY for m in self._members):
             self._hold = None
-        elif self._hold is None and not self._dispatch.begun():
+        elif self._hold is None and not self._ledger.begun:
             self._hold = now + self.session.gather
         self._dispatch.held = self._hold is not None
 
@@ -376,7 +376,7 @@ class Sender:
         everybody = self._dispatch.everybody
         if everybody is None:
             self._dispatch.urgent.append(self._closing(1 << member.bit))
-        elif all(m.settled for m in self._members):
+        elif not self._members.unsettled:
             self._dispatch.urgent.append(self._closing(everybody))
 
     def _closing(self, mask: int) -> Burst:
