@@ -27,6 +27,26 @@ from toolkit.delivery.schedule import Round
 from toolkit.delivery.track import SEGMENT_SIZE, Segment
 from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Header, Poll
 
+PATIENCE = 5
+"""Times that a poll is put before those who have answered it are served without the others."""
+COPIES_AFTER = 0.002, 0.007
+"""Seconds between the copies of a poll, in turn: every other time longer than an answer waits for
+packets under way, so that it is said again."""
+MAX_COPIES = 5
+COPIES_IN_VAIN = 0.01
+"""Receivers that may be expected to answer no copy of a poll."""
+END_GAME = 0.045
+"""Seconds beyond two round trips, after all that is new has been sent, that repairs may take."""
+ROUND = 0.02
+"""Seconds beyond a round trip from one round to the next."""
+STRAGGLERS = 0.05
+"""Of those that were asked, how many are not waited for at the end."""
+GRACE = 0.003
+"""Seconds that they are waited for still."""
+AT_ONCE = 32
+"""Receivers whose answers need not be spread."""
+SPREAD = 0.05
+"""Milliseconds for each receiver that answers, where they are more."""
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it is not waited for any more."""
 
@@ -70,6 +90,10 @@ class Dispatch:
         self._rest: Burst | None = None
         """What is left of the burst under way; its mask is of those it serves."""
         self._repairs: deque[Segment] = deque()
+        self._ended: float | None = None
+        """When the last was sent, or will be, that is new."""
+        self._mute = 0
+        """Receivers that were asked often and do not answer: they are not waited for."""
         self._cursor = 0, 0
         """Track and segment that were chosen last."""
         self._next_poll = 1
@@ -133,6 +157,7 @@ class Dispatch:
         """A member's answer to a poll is there, or will never be."""
         bit = member.bit
         poll.awaited &= ~(1 << bit)
+        self._mute &= ~(1 << bit)
         self._outstanding[bit] -= poll.sizes.of(bit) * poll.segment.item.partition.symbol
         self._asked[bit] -= 1
         if not poll.awaited:
@@ -148,10 +173,13 @@ class Dispatch:
             member.lost += lost
             self._foresight.learn(bit, sent, lost)
 
-    def repair(self, poll: OpenPoll) -> None:
+    def repair(self, poll: OpenPoll, now: float) -> None:
         """What a poll's segment lacks may be sent once everybody has answered."""
-        if not poll.awaited and poll.segment.pending:
-            self._repairs.append(poll.segment)
+        awaited = poll.awaited & ~self._mute
+        if not awaited:
+            self._go_on(poll.segment)
+        elif awaited.bit_count() <= STRAGGLERS * poll.asked and not self._ledger.fresh:
+            poll.copies, poll.due = 0, min(poll.due, now + GRACE)
 
     def release(self, member: Member) -> None:
         """A member needs nothing of what is under way."""
@@ -162,19 +190,31 @@ class Dispatch:
             if poll.awaited >> member.bit & 1:
                 self.answered(poll, member)
                 poll.segment.flight &= ~(1 << member.bit)
-                self.repair(poll)
+                if not poll.awaited & ~self._mute:
+                    self._go_on(poll.segment)
         self._outstanding[member.bit] = self._asked[member.bit] = 0
         self.flow.let_go(member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
-        poll.tries += 1
-        wait = self._members.timeout(poll.awaited)
-        poll.due = now + min(wait * 2 ** min(poll.tries - 1, 8), MAX_RTO)
         self._ask_again(poll, poll.awaited)
-        segment = poll.segment
+        wait = self._members.timeout(poll.awaited)
+        if poll.copies:
+            poll.copies -= 1
+            after = COPIES_AFTER[poll.copies % 2]
+            poll.due = now + after if poll.copies else max(poll.sent + wait, now + after)
+            return
+        poll.tries += 1
+        poll.due = now + min(wait * 2 ** min(max(poll.tries - 2, 0), 8), MAX_RTO)
+        if poll.tries > PATIENCE:
+            self._mute |= poll.awaited
+        if poll.tries > PATIENCE or not self._ledger.fresh or not poll.awaited & ~self._mute:
+            # Those that have answered do not wait any longer for those that have not.
+            self._go_on(poll.segment)
+
+    def _go_on(self, segment: Segment) -> None:
+        """Let what a segment lacks be sent now."""
         if segment.pending:
-            # Those that have answered do not wait for those that have not.
             self._repairs.append(segment)
             self.idle = False
 
@@ -225,8 +265,15 @@ class Dispatch:
 
     def _ask_again(self, poll: OpenPoll, mask: int) -> None:
         poll.again |= mask
-        segment = poll.segment
-        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
+        self._put(poll, mask)
+
+    def _put(self, poll: OpenPoll, mask: int) -> None:
+        """Send a poll to some."""
+        segment, asked = poll.segment, (self.everybody or mask).bit_count()
+        question = Poll(
+            poll_id=poll.poll_id, first=segment.first, count=segment.count,
+            spread=int(asked * SPREAD) if asked > AT_ONCE else 0,
+        )  # fmt: skip
         self.urge(mask, segment.item.toi, question)
 
     def _next_round(self, now: float) -> bool:
@@ -241,7 +288,7 @@ class Dispatch:
             self.idle = True
             return False
         segment, targets = chosen
-        self._foresight.urgent = self._urgent(segment)
+        self._foresight.rounds = self._rounds(targets, now)
         self._round = turn = Round(
             segment, targets, self._parity, self._foresight, addressed=self.everybody is None
         )
@@ -254,9 +301,29 @@ class Dispatch:
         self._bursts = turn.bursts(self._read)
         return True
 
-    def _urgent(self, segment: Segment) -> bool:
-        """Whether nothing is left to do but repairs."""
-        return segment.sent and not self._ledger.fresh
+    def _rounds(self, targets: int, now: float) -> int:
+        """For how many rounds there will be time after the next."""
+        fresh = self._ledger.fresh
+        if fresh or self._ended is None:
+            self._ended = now + 8 * fresh / self._session.rate
+        rtt = self._members.rtt(targets)
+        left = self._ended + 2 * rtt + END_GAME - now - rtt / 2
+        return max(int(left / (rtt + ROUND)), 0)
+
+    def _ending(self, targets: int) -> bool:
+        """Whether an answer of `targets` will come when all has been sent that is new."""
+        return 8 * self._ledger.fresh <= self._session.rate * self._members.timeout(targets)
+
+    def _copies(self, targets: int) -> int:
+        """How often a poll is to be put right away so that all of `targets` answer it."""
+        if not self._ending(targets):
+            return 1
+        loss = self._foresight.loss(numbers(targets))
+        unanswered = 1 - (1 - loss) ** 2
+        copies = 1
+        while copies < MAX_COPIES and (unanswered**copies).sum() > COPIES_IN_VAIN:
+            copies += 1
+        return copies
 
     def _choose(self) -> tuple[Segment, int] | None:
         """The segment that is sent next, and to whom."""
@@ -295,15 +362,16 @@ class Dispatch:
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
-        wait = self._members.timeout(done.targets)
+        copies = self._copies(done.targets) - 1
+        wait = COPIES_AFTER[copies % 2] if copies else self._members.timeout(done.targets)
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
             sizes=done.sent, held_back=done.held_back, sent=now, position=self.flow.sent, due=now + wait,
+            copies=copies, asked=done.targets.bit_count(),
         )  # fmt: skip
         self._next_poll = self._next_poll % 0xFFFFFFFF + 1
         self.polls[poll.poll_id] = poll
-        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
-        self.urge(done.targets, segment.item.toi, question)
+        self._put(poll, done.targets)
 
     def _read(self, segment: Segment, sbn: int) -> memoryview:
         item = segment.item

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 Counts = npt.NDArray[np.int16]
 
-WORTH_WAITING = 0.15
+WORTH_WAITING = 0.05
 """Receivers expected to lack a symbol after a round for which one is held back."""
 MOST_HELD_BACK = 6
 IN_VAIN = 0.002
@@ -37,8 +37,8 @@ class Foresight:
     """What is known of the losses of `receivers` receivers, and what follows from it."""
 
     def __init__(self, receivers: int) -> None:
-        self.urgent = False
-        """Nothing new is left to be sent: the next round should be the last."""
+        self.rounds = 2
+        """Rounds for which there will be time after the next one."""
         self._sent = np.zeros(receivers)
         self._lost = np.zeros(receivers)
         """Symbols of each."""
@@ -80,9 +80,9 @@ class Foresight:
         planned = lacks
         if most.any() and addressed:
             loss = self.loss(rows)
-            if self.urgent:
+            if self.rounds == 0:
                 planned = self._with_margin(lacks, rows, loss, left)
-            else:
+            elif self.rounds > 1:
                 planned = np.minimum(lacks, most - self._held_back(lacks, loss, most))
         self._repairs += int(planned.max(axis=0).sum())
         return planned
@@ -108,26 +108,32 @@ class Foresight:
         loss: npt.NDArray[np.float64],
         left: Counts,
     ) -> Counts:
-        pairs = np.count_nonzero(lacks)
-        step = np.clip(np.ceil(2 * np.log2(np.maximum(loss, 1e-6)) + 20), 0, 20).astype(np.intp)
+        """What is lacking and as much more as the allowances allow for."""
         most = lacks.max(axis=0)
-        allowed = ALLOWANCE * (self._repairs + float(most.sum())) - self._spent
-        each = ALLOWANCE * self._lost[rows] - self.given[rows]
-        chance = IN_VAIN / pairs
+        step = np.clip(np.ceil(2 * np.log2(np.maximum(loss, 1e-6)) + 20), 0, 20).astype(np.intp)
         kinds, which = np.unique(step[:, None] * 256 + lacks, return_inverse=True)
-        while chance < 1:
+        extra = np.zeros_like(lacks)
+        each = ALLOWANCE * self._lost[rows] - self.given[rows]
+        chance = IN_VAIN / np.count_nonzero(lacks)
+        unsettled = np.ones(len(rows), bool)
+        while chance < 1 and unsettled.any():
             exponent = int(np.floor(np.log2(chance)))
             margins = [_margin(kind % 256, kind // 256, exponent) for kind in kinds.tolist()]
-            extra = np.array(margins, np.int16)[which].reshape(lacks.shape)
-            extra[extra.sum(axis=1) > each] = 0
-            planned = np.minimum(lacks + extra, np.maximum(left, lacks)).astype(np.int16)
-            cost = int((planned.max(axis=0) - most).sum())
-            if cost <= allowed:
-                self._spent += cost
-                self.given[rows] += (planned - lacks).sum(axis=1)
-                return planned
+            wanted = np.array(margins, np.int16)[which].reshape(lacks.shape)
+            settled = unsettled & (wanted.sum(axis=1) <= each)
+            extra[settled] = wanted[settled]
+            unsettled &= ~settled
             chance *= 8
-        return lacks
+        planned = np.minimum(lacks + extra, np.maximum(left, lacks))
+        # What no receiver needs for its loss alone costs the sender.
+        allowed = ALLOWANCE * (self._repairs + float(most.sum())) - self._spent
+        above = planned.max(axis=0) - most
+        while above.sum() > max(allowed, 0):
+            above = np.minimum(above, above.max() - 1)
+        planned = np.minimum(planned, most + above).astype(np.int16)
+        self._spent += float(above.sum())
+        self.given[rows] += (planned - lacks).sum(axis=1)
+        return planned
 
 
 @lru_cache(maxsize=4096)

@@ -88,7 +88,7 @@ class Ledger:
 
     @property
     def fresh(self) -> int:
-        """Number of segments of files that nobody has been sent yet, and somebody wants."""
+        """Bytes of files that nobody has been sent yet, and somebody wants."""
         return sum(self._tracks[n].fresh for n in self._hot)
 
     def launch(self, segment: Segment, targets: int) -> None:

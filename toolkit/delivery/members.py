@@ -94,6 +94,8 @@ class Member:
             self.rtt += (rtt - self.rtt) / 8
         self.timeout = min(max(self.rtt + 4 * self.deviation, MIN_RTO), MAX_RTO)
         self._roster.timeouts[self.bit] = self.timeout
+        if rtt < self._roster.rtts[self.bit]:
+            self._roster.rtts[self.bit] = rtt
 
     def result(self, started: float, packets: int, repairs: int, spare: int) -> ReceiverResult:
         reason = self.reason
@@ -120,6 +122,8 @@ class Roster(list[Member]):
         """Of them something more will come."""
         self.timeouts = np.full(len(names), FIRST_RTO)
         """Of each, as `Member.timeout`."""
+        self.rtts = np.full(len(names), FIRST_RTO)
+        """Of each, the shortest round-trip time seen."""
         for name in names:
             self.admit(name)
 
@@ -128,6 +132,7 @@ class Roster(list[Member]):
         member = Member(name, len(self), self)
         if member.bit >= len(self.timeouts):
             self.timeouts = np.append(self.timeouts, FIRST_RTO)
+            self.rtts = np.append(self.rtts, FIRST_RTO)
         self.append(member)
         self.note(member)
         return member
@@ -139,6 +144,10 @@ class Roster(list[Member]):
         ready = member.standing is Standing.READY
         self.ready = self.ready | mask if ready else self.ready & ~mask
         self.unsettled = self.unsettled & ~mask if member.settled else self.unsettled | mask
+
+    def rtt(self, mask: int) -> float:
+        """The longest of the shortest round-trip times seen of all in `mask`; FIRST_RTO at most."""
+        return float(self.rtts[numbers(mask)].max(initial=0.0))
 
     def timeout(self, mask: int) -> float:
         """Seconds to wait for the reports of all in `mask`."""
@@ -165,6 +174,10 @@ class OpenPoll:
     position: int
     """Of the flow: what was sent before it."""
     due: float
+    asked: int = 0
+    """How many were asked at first."""
+    copies: int = 0
+    """Copies of it that are sent before it is seen who answers."""
     tries: int = 1
     again: int = 0
     """Receivers that were asked more than once: how old their answer is cannot be told."""

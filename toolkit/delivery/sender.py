@@ -297,7 +297,7 @@ class Sender:
             self._ledger.want(segment, bit, lacks)
         else:
             self._ledger.settle(segment, bit)
-        self._dispatch.repair(poll)
+        self._dispatch.repair(poll, now)
         return []
 
     def _on_done(self, member: Member, done: Done, now: float) -> list[Output]:

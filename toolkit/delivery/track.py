@@ -166,9 +166,9 @@ class Track:
 
     @property
     def fresh(self) -> int:
-        """The same for those that nobody has been sent."""
-        return sum(s.pending > 0 and not s.sent for s in self.open.values()) + sum(
-            self.length(run) for run in self.runs if run.pending and not run.sent
+        """Bytes of those that nobody has been sent."""
+        return sum(s.size for s in self.open.values() if s.pending and not s.sent) + sum(
+            self.size(run) for run in self.runs if run.pending and not run.sent
         )
 
     def find(self, mask: int, start: int, serves: int, but: Segment | None) -> int | None:

@@ -117,9 +117,11 @@ class Poll:
     poll_id: int
     first: int
     count: int
+    spread: int = 0
+    """Milliseconds over which the answers of all that are asked are to be spread."""
 
     def extension(self) -> Extension:
-        return Extension(EXT_POLL, _POLL.pack(0, self.poll_id, self.first, self.count))
+        return Extension(EXT_POLL, _POLL.pack(self.spread, self.poll_id, self.first, self.count))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +205,8 @@ class Header:
             return None
         if len(found.content) != _POLL.size:
             raise WireError(f"EXT_POLL: {len(found.content)} bytes of content, 14 expected")
-        _, poll_id, first, count = _POLL.unpack(found.content)
-        return Poll(poll_id=poll_id, first=first, count=count)
+        spread, poll_id, first, count = _POLL.unpack(found.content)
+        return Poll(poll_id=poll_id, first=first, count=count, spread=spread)
 
 
 def fdt_extension(instance: int) -> Extension:
