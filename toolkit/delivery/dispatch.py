@@ -39,13 +39,12 @@ END_GAME = 0.045
 """Seconds beyond two round trips, after all that is new has been sent, that repairs may take."""
 ROUND = 0.02
 """Seconds beyond a round trip from one round to the next."""
-STRAGGLERS = 0.05
-"""Of those that were asked, how many are not waited for at the end."""
 GRACE = 0.003
-"""Seconds that they are waited for still."""
+"""Seconds before there would be time for one round less in which those that have answered are no
+longer made to wait for the others."""
 AT_ONCE = 32
 """Receivers whose answers need not be spread."""
-SPREAD = 0.05
+SPREAD = 0.03
 """Milliseconds for each receiver that answers, where they are more."""
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it is not waited for any more."""
@@ -178,8 +177,8 @@ class Dispatch:
         awaited = poll.awaited & ~self._mute
         if not awaited:
             self._go_on(poll.segment)
-        elif awaited.bit_count() <= STRAGGLERS * poll.asked and not self._ledger.fresh:
-            poll.copies, poll.due = 0, min(poll.due, now + GRACE)
+        elif poll.segment.pending and not self._ledger.fresh:
+            poll.due = min(poll.due, max(self._last_call(poll.awaited, now), now + GRACE))
 
     def release(self, member: Member) -> None:
         """A member needs nothing of what is under way."""
@@ -199,16 +198,20 @@ class Dispatch:
         """A poll was not answered by all in time."""
         self._ask_again(poll, poll.awaited)
         wait = self._members.timeout(poll.awaited)
-        if poll.copies:
+        if poll.copies and not poll.segment.pending:
             poll.copies -= 1
             after = COPIES_AFTER[poll.copies % 2]
             poll.due = now + after if poll.copies else max(poll.sent + wait, now + after)
             return
         poll.tries += 1
-        poll.due = now + min(wait * 2 ** min(max(poll.tries - 2, 0), 8), MAX_RTO)
+        poll.due = now + min(wait * 2 ** min(max(poll.tries - PATIENCE, 0), 8), MAX_RTO)
         if poll.tries > PATIENCE:
             self._mute |= poll.awaited
-        if poll.tries > PATIENCE or not self._ledger.fresh or not poll.awaited & ~self._mute:
+        if (
+            poll.tries > PATIENCE
+            or not poll.awaited & ~self._mute
+            or (not self._ledger.fresh and now >= self._last_call(poll.awaited, now) - 1e-9)
+        ):
             # Those that have answered do not wait any longer for those that have not.
             self._go_on(poll.segment)
 
@@ -269,10 +272,10 @@ class Dispatch:
 
     def _put(self, poll: OpenPoll, mask: int) -> None:
         """Send a poll to some."""
-        segment, asked = poll.segment, (self.everybody or mask).bit_count()
+        segment = poll.segment
         question = Poll(
             poll_id=poll.poll_id, first=segment.first, count=segment.count,
-            spread=int(asked * SPREAD) if asked > AT_ONCE else 0,
+            spread=self._spread(mask),
         )  # fmt: skip
         self.urge(mask, segment.item.toi, question)
 
@@ -303,16 +306,31 @@ class Dispatch:
 
     def _rounds(self, targets: int, now: float) -> int:
         """For how many rounds there will be time after the next."""
+        left, each = self._time_left(targets, now)
+        return max(int(left / each), 0)
+
+    def _last_call(self, targets: int, now: float) -> float:
+        """When there will hardly be time for as many rounds as now."""
+        left, each = self._time_left(targets, now)
+        return now + (left % each if left > 0 else 0.0) - GRACE
+
+    def _time_left(self, targets: int, now: float) -> tuple[float, float]:
+        """Seconds in which rounds may still begin, and how long one takes with its answers."""
         fresh = self._ledger.fresh
         if fresh or self._ended is None:
             self._ended = now + 8 * fresh / self._session.rate
         rtt = self._members.rtt(targets)
         left = self._ended + 2 * rtt + END_GAME - now - rtt / 2
-        return max(int(left / (rtt + ROUND)), 0)
+        return left, rtt + ROUND + self._spread(targets) / 1000
+
+    def _spread(self, mask: int) -> int:
+        """Milliseconds over which the answers of `mask` are to be spread."""
+        asked = (self.everybody or mask).bit_count()
+        return int(asked * SPREAD) if asked > AT_ONCE else 0
 
     def _ending(self, targets: int) -> bool:
-        """Whether an answer of `targets` will come when all has been sent that is new."""
-        return 8 * self._ledger.fresh <= self._session.rate * self._members.timeout(targets)
+        """Whether a question to `targets` that is lost is missed when all is sent that is new."""
+        return 8 * self._ledger.fresh <= self._session.rate * 2 * self._members.timeout(targets)
 
     def _copies(self, targets: int) -> int:
         """How often a poll is to be put right away so that all of `targets` answer it."""
@@ -362,7 +380,7 @@ class Dispatch:
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
-        copies = self._copies(done.targets) - 1
+        copies = 0 if segment.track.boot else self._copies(done.targets) - 1
         wait = COPIES_AFTER[copies % 2] if copies else self._members.timeout(done.targets)
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,

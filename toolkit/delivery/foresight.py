@@ -28,9 +28,10 @@ WORTH_WAITING = 0.05
 MOST_HELD_BACK = 6
 IN_VAIN = 0.002
 """Chance that a round at the end is not the last, where the allowance allows for it."""
-ALLOWANCE = 0.04
-"""Symbols that margins may cost, of those that were sent as repairs; and of those that one
-receiver was sent."""
+ALLOWANCE = 0.06
+"""Of the symbols sent as repairs, those that margins may cost the sender."""
+SPARE = 0.09
+"""Of the symbols that a receiver has lost, those that it may be sent as margin."""
 
 
 class Foresight:
@@ -113,7 +114,7 @@ class Foresight:
         step = np.clip(np.ceil(2 * np.log2(np.maximum(loss, 1e-6)) + 20), 0, 20).astype(np.intp)
         kinds, which = np.unique(step[:, None] * 256 + lacks, return_inverse=True)
         extra = np.zeros_like(lacks)
-        each = ALLOWANCE * self._lost[rows] - self.given[rows]
+        each = SPARE * self._lost[rows] - self.given[rows]
         chance = IN_VAIN / np.count_nonzero(lacks)
         unsettled = np.ones(len(rows), bool)
         while chance < 1 and unsettled.any():
