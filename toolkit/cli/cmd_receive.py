@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
+from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
@@ -62,9 +64,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
+    add_dscp(parser)
     add_join(parser)
     add_watching(parser)
     add_receipts(parser)
+    delivery_security.add_receive(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -81,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _receive(args: argparse.Namespace) -> int:
     from toolkit.cli import joining
+    from toolkit.delivery.basis import FolderBasis, Version
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
@@ -90,16 +95,21 @@ def _receive(args: argparse.Namespace) -> int:
     check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
-    lost = parse_share(args.loss)
+    lost, dscp = parse_share(args.loss), parse_dscp_option(args.dscp)
     announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
-    folder = FolderSink(args.output)
+    seal_key = delivery_security.seal_key(args.seal_key, make=False)
+    pinned = delivery_security.Pinned(args.pin)
+    speaker = delivery_security.speaker(args)
+    check = delivery_security.check_model(delivery_security.provenance(args))
+    folder = FolderSink(args.output, check=check)
     tensors = _tensor_sink(folder, args.gpu)
     with ExitStack() as stack:
         stack.callback(folder.close)
         folder.prepare()
         listen = args.listen or joining.default_listen(args)
         sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
+        address.mark(sockets[0], dscp)
         joined = None
         if args.join:
             joined = joining.join(args, sockets[0].getsockname()[1], trusted)
@@ -112,7 +122,8 @@ def _receive(args: argparse.Namespace) -> int:
             if not group.multicast:
                 raise UsageError(f"--group {args.group}: not a multicast address")
             sockets.append(stack.enter_context(address.join(group, args.interface, source)))
-        wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
+        sources = delivery_security.sources(args, sender, source)
+        wires: list[udp.Wire] = [udp.SocketWire(s, sources) for s in sockets]
         if lost:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
         if joined is not None and args.feedback == "websocket":
@@ -122,14 +133,19 @@ def _receive(args: argparse.Namespace) -> int:
             incarnation=time.time_ns() // 1_000_000, chance=random.random,
             tsi=None if joined is None else joined.tsi, timeout=args.timeout,
             socket_room=min(map(address.socket_room, sockets)),
+            seal_key=seal_key if joined is None else joined.seal_key or seal_key,
+            admit=pinned.admit if joined is None else pinned.also(joined.admit),
+            basis=FolderBasis([Version(folder.target)]),
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
-        teller = _Teller(receiver, tensors, display, joined, checked=trusted is not None)
+        checked = trusted is not None or pinned.given
+        teller = _Teller(receiver, tensors, display, joined, pinned, checked=checked)
         try:
-            udp.run_receiver(receiver, wires, sender, teller)
+            udp.run_receiver(receiver, wires, sender, teller, speaker)
         except KeyboardInterrupt:
             return _interrupted(folder, placed=teller.placed)
+    delivery_security.tell_foreign(receiver.counters, sources)
     return teller.finish(args, folder.target)
 
 
@@ -160,18 +176,19 @@ class _Teller:
 
     def __init__(
         self, receiver: Receiver, tensors: TensorSink | None, display: Display,
-        joined: Joined | None, *, checked: bool,
+        joined: Joined | None, pinned: delivery_security.Pinned, *, checked: bool,
     ) -> None:  # fmt: skip
         self._receiver = receiver
         self._display = display
         self._joined = joined
         self._sink = tensors
+        self._pinned = pinned
         self._checked = checked
         self._begin = time.monotonic()
         self._began = datetime.now(UTC)
         self._opened: OpenedManifest | None = None
         self._placed = 0.0
-        self._rate = Rate()
+        self._rate = Rate(self._begin)
         self._receipt: Receipt | None = None
         self._error: ToolkitError | None = None
         self._tensors = 0
@@ -184,10 +201,10 @@ class _Teller:
         for output in outputs:
             match output:
                 case events.ManifestVerified(opened=opened):
-                    if self._joined is not None:
-                        self._joined.check(opened.digest)
                     self._opened = opened
-                    proof = "is trusted" if self._checked else "is not checked, see --trust"
+                    proof = (
+                        "is trusted" if self._checked else "is not checked, see --trust and --pin"
+                    )
                     self._display.say(
                         f"{opened.manifest.name}: {len(opened.manifest.files)} files, "
                         f"{opened.manifest.size} bytes; signed by "
@@ -204,6 +221,7 @@ class _Teller:
                 case events.Completed(receipt=receipt):
                     self._receipt = receipt
                     self._placed = time.monotonic() - self._begin
+                    self._pinned.placed(self._opened)
                 case events.Failed(error=error):
                     self._error = error
                 case _:
@@ -232,8 +250,9 @@ class _Teller:
             "placed": str(target), "files": receipt.files, "bytes": receipt.bytes,
             "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
             "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
-            "packets": counters.packets, "repaired": counters.repaired,
+            "packets": counters.packets, "repaired": counters.repaired, "found": counters.found,
             "duplicates": counters.duplicates, "polluted": counters.polluted,
+            "refused": dict(counters.refused),
             "tensors": self._tensors,
             "device": None if self._sink is None else self._sink.device,
             "first_tensor": _rounded(self._first_tensor),
@@ -242,6 +261,7 @@ class _Teller:
         if args.format == "json":
             print_data(document, "json")
         else:
+            document["refused"] = sum(counters.refused.values())
             shown = [(k, v) for k, v in document.items() if v is not None]
             print(table(("figure", "value"), shown))
         if self._opened is not None:

@@ -6,17 +6,22 @@ import argparse
 import os
 import re
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
+from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.cli.receipt_files import add_receipts, keep_receipts
 from toolkit.cli.serving import add_service, add_watching
 from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.cli.reaching import Reached
+    from toolkit.delivery.events import SenderOutput
     from toolkit.delivery.sender import Sender
 
 CONTROL_PORT = 4400
@@ -62,6 +67,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--gather", type=float, default=2.0, metavar="SECONDS",
         help="so long the first receivers wait for the others (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-probe", action="store_true",
+        help="do not try first which packets reach each receiver",
+    )  # fmt: skip
+    add_dscp(parser)
+    delivery_security.add_send(parser)
     add_service(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -91,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _send(args: argparse.Namespace) -> int:
+    from toolkit.cli import reaching
     from toolkit.cli.serving import Watch
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
@@ -98,22 +110,25 @@ def _send(args: argparse.Namespace) -> int:
     from toolkit.delivery.source import open_source
     from toolkit.transport import address, loss, segmentation, udp
 
-    addresses = _receivers(args.to)
+    addresses = parse_receivers(args.to)
     for name, found in addresses.items():
         if found is None and not args.group and not args.service:
             raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
-    known = _known(addresses)
+    known = resolve_receivers(addresses)
     group = address.resolve(args.group) if args.group else None
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
     lost, rate = parse_share(args.loss), parse_rate(args.rate)
+    dscp = parse_dscp_option(args.dscp)
     announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
     except ValueError as error:
         raise UsageError(f"--payload {args.payload}: {error}") from None
     say(f"{args.path}: reading and digesting")
-    source = open_source(args.path, coding)
+    delivery_security.check_model(delivery_security.provenance(args))(args.path)
+    seal_key = delivery_security.seal_key(args.seal_key, make=True)
+    source = open_source(args.path, coding, sealed=seal_key is not None)
     key, made = sending_key(args.key)
     if made:
         say(
@@ -123,10 +138,13 @@ def _send(args: argparse.Namespace) -> int:
     session = Session(
         name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
         timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
+        seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
     names = list(addresses)
     sender = Sender(session, source, names)
-    with address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
+    with ExitStack() as stack:
+        sock = stack.enter_context(address.bind(address.resolve(args.control, port=CONTROL_PORT)))
+        address.mark(sock, dscp)
         if group is not None:
             address.send_from(sock, group, args.interface)
         leaves = segmentation.interface_of(args.interface) if args.interface else None
@@ -137,15 +155,32 @@ def _send(args: argparse.Namespace) -> int:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
         begin = time.monotonic()
-        with Watch(args, sender, source, known, names, group, sock) as watch:
-            udp.run_sender(sender, names, wire, known, group, watch, watch.bells)
-            watch.ended()
+        audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
+        door = delivery_security.doorkeeper(args, names, known, session.tsi)
+        watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
+        reached = reaching.first(args, sock, names, known, group, rate)
+        for name, message in reached.said.items():
+            watch(sender.receive(name, message, time.monotonic()))
+
+        def turn(outputs: list[SenderOutput]) -> None:
+            watch(outputs)
+            audit.turn(door.records, outputs, session.tsi)
+
+        udp.run_sender(
+            sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
+            door=door,
+        )  # fmt: skip
+        audit.ended(sender)
+        watch.ended()
     keep_receipts(args, sender, watch.began)
-    return _finish(sender, time.monotonic() - begin, args.format)
+    seconds = time.monotonic() - begin
+    return _finish(sender, seconds, args.format, reached, dict(door.refused))
 
 
-def _finish(sender: Sender, seconds: float, form: str) -> int:
-    results = sender.results()
+def _finish(
+    sender: Sender, seconds: float, form: str, reached: Reached, refused: dict[str, int]
+) -> int:
+    results, pace = sender.results(), sender.pace
     document: dict[str, Any] = {
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
@@ -154,27 +189,46 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
         "repairs": sender.tally.repairs,
         "late": sender.tally.late,
         "bytes_read": sender.bytes_read,
+        "rate": sender.session.rate,
+        "pace": {
+            "rate": pace.rate, "achieved": round(pace.achieved), "drift": round(pace.drift, 6),
+            "busy": round(pace.busy, 3), "behind": round(pace.behind, 6),
+        },
+        "breaker_trips": sender.trips,
+        "refused": refused,
         "notes": list(sender.notes),
         "receivers": [
             {
                 "receiver": r.receiver, "standing": str(r.standing), "reason": r.reason,
                 "joined": None if r.joined is None else round(r.joined, 3),
                 "completed": None if r.completed is None else round(r.completed, 3),
+                "reach": reached.reach(r.receiver), "by": reached.by(r.receiver),
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }
             for r in results
         ],
     }  # fmt: skip
+    if refused:
+        say("refused: " + ", ".join(f"{n} {kind}" for kind, n in sorted(refused.items())))
     if form == "json":
         print_data(document, "json")
     else:
-        header = ("receiver", "standing", "joined", "completed", "packets", "repairs", "lost")
+        header = (
+            "receiver", "standing", "by", "joined", "completed", "packets", "repairs", "lost",
+        )  # fmt: skip
         rows = [
             ["-" if r[column] is None else r[column] for column in header]
             for r in document["receivers"]
         ]
         print(table(header, rows))
+    for note in sender.notes:
+        say(f"llmsync: {note}")
+    if pace.busy > 1 and pace.drift < -0.02:
+        say(
+            f"llmsync: {pace.achieved / 1e6:.0f} Mbit/s were reached of {pace.rate / 1e6:.0f}: "
+            "this host could not send faster (llmsync doctor says what it lacks)"
+        )
     if sender.failure is not None:
         raise sender.failure
     if all(r.joined is None for r in results):
@@ -186,7 +240,8 @@ def _finish(sender: Sender, seconds: float, form: str) -> int:
     return ExitCode.OK if all(r.complete for r in results) else ExitCode.FINDINGS
 
 
-def _receivers(given: list[str]) -> dict[str, str | None]:
+def parse_receivers(given: list[str]) -> dict[str, str | None]:
+    """Return name -> HOST:PORT as --to gives them; None where it is to be learnt."""
     found: dict[str, str | None] = {}
     for text in given:
         name, equals, where = text.partition("=")
@@ -199,7 +254,7 @@ def _receivers(given: list[str]) -> dict[str, str | None]:
     return found
 
 
-def _known(addresses: dict[str, str | None]) -> dict[str, tuple[str, int]]:
+def resolve_receivers(addresses: dict[str, str | None]) -> dict[str, tuple[str, int]]:
     """Return where each receiver is, as far as it is said; no two are at one place."""
     from toolkit.transport import address
 

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolkit.delivery.model import Receipt
+from toolkit.delivery.versions import SPOKEN, Span, Speaks
 from toolkit.errors import WireError
 
 MAGIC = b"LS"
@@ -32,17 +33,23 @@ VERSION = 1
 _HEAD = struct.Struct("!2sBBIIB")
 _HAVE = struct.Struct("!32sIIH")
 _REPORT = struct.Struct("!IIIIH")
+_PROBED = struct.Struct("!IQII")
 _RECEIPT = struct.Struct("!32sIQIIIQQQ")
 
 HAVE_NOTHING, HAVE_ALL, HAVE_PART = range(3)
 """What a receiver holds of an object, one byte each in Have.states."""
 LACKS_ALL = 255
 """In Report.lacks: nothing of the block is there; smaller numbers count symbols (k <= 200)."""
+DROPPED = 254
+"""The same, and it was not the network: the receiver dropped what it had (a wrong digest)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join:
     """I am here and know nothing of this session; also: I am still here."""
+
+    speaks: Speaks = SPOKEN
+    """Version 1 of everything is said with an empty body, which all have always understood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +95,20 @@ class Fail:
     reason: str
 
 
-Body = Join | Have | Report | Done | Fail
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """Of probing `probe_id` these numbers have come (toolkit.delivery.probe)."""
+
+    probe_id: int
+    mask: int
+    """Bit n: number n has come; 64 bits."""
+    last: int
+    """Serial of the one that came last."""
+    held: int
+    """Microseconds between that and this answer."""
+
+
+Body = Join | Have | Report | Done | Fail | Probed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +157,9 @@ def parse(data: bytes | memoryview) -> Message:
 def _encode_body(body: Body) -> tuple[int, bytes]:
     match body:
         case Join():
-            return 1, b""
+            control, manifest = body.speaks.control, body.speaks.manifest
+            versions = bytes([control.low, control.high, manifest.low, manifest.high])
+            return 1, b"" if body.speaks == SPOKEN else versions
         case Have():
             head = _HAVE.pack(body.manifest, body.total, body.first, len(body.states))
             return 2, head + body.states
@@ -151,12 +173,18 @@ def _encode_body(body: Body) -> tuple[int, bytes]:
             )
         case Fail():
             return 5, body.reason.encode()[:1024]
+        case Probed():
+            return 6, _PROBED.pack(body.probe_id, body.mask, body.last, body.held)
 
 
 def _parse_join(_: str, data: bytes) -> Join:
-    if data:
-        raise WireError("control message: a JOIN has no body")
-    return Join()
+    if not data:
+        return Join()
+    try:  # What follows the four is of a later version, which says more.
+        control, manifest = Span(data[0], data[1]), Span(data[2], data[3])
+    except (ValueError, IndexError):
+        raise WireError("control message: the versions of a JOIN are none") from None
+    return Join(speaks=Speaks(control=control, manifest=manifest))
 
 
 def _parse_have(_: str, data: bytes) -> Have:
@@ -196,10 +224,18 @@ def _parse_fail(_: str, data: bytes) -> Fail:
     return Fail(reason="".join(c for c in data.decode(errors="replace") if c.isprintable()))
 
 
+def _parse_probed(_: str, data: bytes) -> Probed:
+    if len(data) != _PROBED.size:
+        raise WireError("control message: PROBED has another length")
+    probe_id, mask, last, held = _PROBED.unpack(data)
+    return Probed(probe_id=probe_id, mask=mask, last=last, held=held)
+
+
 _PARSERS: dict[int, Callable[[str, bytes], Body]] = {
     1: _parse_join,
     2: _parse_have,
     3: _parse_report,
     4: _parse_done,
     5: _parse_fail,
+    6: _parse_probed,
 }

@@ -10,22 +10,26 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
-import numpy as np
-
+from toolkit.delivery.asking import PATIENCE as SEARCH
+from toolkit.delivery.asking import Asking
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
+from toolkit.delivery.control import DROPPED
 from toolkit.delivery.flow import Flow
 from toolkit.delivery.foresight import Foresight
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import MANIFEST_TOI
+from toolkit.delivery.manifest import VERSION as MANIFEST_VERSION
 from toolkit.delivery.masks import mask_of, numbers
 from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll, Roster
 from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Round
 from toolkit.delivery.track import SEGMENT_SIZE, Segment
-from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Header, Poll
+from toolkit.delivery.versions import Agreement
+from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Extension, Header, Poll, Rejection
 
 PATIENCE = 5
 """Times that a poll is put before those who have answered it are served without the others."""
@@ -49,13 +53,13 @@ SPREAD = 0.03
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it is not waited for any more."""
 
+_DROPPED = bytes([DROPPED])
+
 
 class Dispatch:
     """The sequence of packets of one session."""
 
-    def __init__(
-        self, session: Session, source: Source, ledger: Ledger, members: Roster
-    ) -> None:
+    def __init__(self, session: Session, source: Source, ledger: Ledger, members: Roster) -> None:
         self.polls: dict[int, OpenPoll] = {}
         """By poll id."""
         self.urgent: deque[Burst] = deque()
@@ -72,16 +76,13 @@ class Dispatch:
         self._blocks = Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
         self._parity = source.manifest.coding.parity
         self.fec_id = FEC_SMALL_BLOCK if self._parity else FEC_NO_CODE
+        self.agreement = Agreement(session.speaks, MANIFEST_VERSION)
         self._ledger = ledger
         self._members = members
         self.flow = Flow(
             len(members), session.rate, session.window, asked_one_by_one=session.targeted
         )
         self._foresight = Foresight(len(members))
-        self._outstanding = np.zeros(len(members), np.int64)
-        """Bytes sent to each receiver for which no report has come."""
-        self._asked = np.zeros(len(members), np.int64)
-        """Polls that wait for its answer."""
         self._stalls: dict[int, int] = {}
         """Bit number -> times in a row that it had to be asked again for its room."""
         self._round: Round | None = None
@@ -89,6 +90,7 @@ class Dispatch:
         self._rest: Burst | None = None
         """What is left of the burst under way; its mask is of those it serves."""
         self._repairs: deque[Segment] = deque()
+        self._asking = Asking(self.polls)
         self._ended: float | None = None
         """When the last was sent, or will be, that is new."""
         self._mute = 0
@@ -138,17 +140,26 @@ class Dispatch:
 
     def grow(self, receivers: int) -> None:
         """There are `receivers` receivers now."""
-        more = np.zeros(max(receivers - len(self._asked), 0), np.int64)
-        self._outstanding = np.append(self._outstanding, more)
-        self._asked = np.append(self._asked, more)
         self._foresight.grow(receivers)
         self._ledger.grow(receivers)
         self.flow.grow(receivers)
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
+        version = self.agreement.control
+        asked = poll if version == poll.version else replace(poll, version=version)
+        self._say(mask, toi, asked.extension(), close=False)
+
+    def close(self, mask: int, rejection: Rejection | None = None, *, over: bool = True) -> None:
+        """End the session for some, or only say who is rejected (`over` False)."""
+        if over or rejection:
+            extensions = () if rejection is None else (rejection.extension(),)
+            self._say(mask, MANIFEST_TOI, *extensions, close=over)
+
+    def _say(self, mask: int, toi: int, *extensions: Extension, close: bool) -> None:
         header = Header(
-            tsi=self._session.tsi, toi=toi, codepoint=self.fec_id, extensions=(poll.extension(),)
+            tsi=self._session.tsi, toi=toi, codepoint=self.fec_id, extensions=extensions,
+            close_session=close,
         )  # fmt: skip
         self.urgent.append(Burst(self.everybody or mask, header.encode(), toi))
 
@@ -157,8 +168,10 @@ class Dispatch:
         bit = member.bit
         poll.awaited &= ~(1 << bit)
         self._mute &= ~(1 << bit)
-        self._outstanding[bit] -= poll.sizes.of(bit) * poll.segment.item.partition.symbol
-        self._asked[bit] -= 1
+        self._members.outstanding[bit] -= poll.sizes.of(bit) * poll.segment.item.partition.symbol
+        self._members.polled[bit] -= 1
+        if not poll.served:
+            self._asking.end(bit)
         if not poll.awaited:
             del self.polls[poll.poll_id]
 
@@ -167,7 +180,8 @@ class Dispatch:
         bit = member.bit
         if poll.served >> bit & 1:
             sent = poll.sizes.of(bit)
-            lacking = poll.segment.symbols(lacks) if lacks else 0
+            lacking = poll.segment.symbols(lacks.replace(_DROPPED, b"\0")) if lacks else 0
+            member.reported += sent
             lost = min(max(lacking - poll.held_back.of(bit), 0), sent)
             member.lost += lost
             self._foresight.learn(bit, sent, lost)
@@ -191,7 +205,8 @@ class Dispatch:
                 poll.segment.flight &= ~(1 << member.bit)
                 if not poll.awaited & ~self._mute:
                     self._go_on(poll.segment)
-        self._outstanding[member.bit] = self._asked[member.bit] = 0
+        self._members.outstanding[member.bit] = self._members.polled[member.bit] = 0
+        self._asking.forget(member.bit)
         self.flow.let_go(member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
@@ -214,12 +229,12 @@ class Dispatch:
         ):
             # Those that have answered do not wait any longer for those that have not.
             self._go_on(poll.segment)
+        self.idle = False
 
     def _go_on(self, segment: Segment) -> None:
         """Let what a segment lacks be sent now."""
         if segment.pending:
             self._repairs.append(segment)
-            self.idle = False
 
     def remind(self, member: Member) -> bool:
         """Ask a member again all that it is being asked; False: nothing, or all would be asked."""
@@ -296,11 +311,13 @@ class Dispatch:
             segment, targets, self._parity, self._foresight, addressed=self.everybody is None
         )
         self._ledger.launch(segment, targets)
+        if not turn.served:
+            self._asking.begin(targets)
         which, symbol = numbers(targets), segment.item.partition.symbol
-        self._asked[which] += 1
-        self._outstanding[which] += turn.sent.whole * symbol
+        self._members.polled[which] += 1
+        self._members.outstanding[which] += turn.sent.whole * symbol
         for bit, sent in turn.sent.parts.items():
-            self._outstanding[bit] += (sent - turn.sent.whole) * symbol
+            self._members.outstanding[bit] += (sent - turn.sent.whole) * symbol
         self._bursts = turn.bursts(self._read)
         return True
 
@@ -365,23 +382,32 @@ class Dispatch:
 
     def _left_out(self) -> int:
         """Those that are served later: so much is on its way to them already."""
-        blocked = self._asked >= MAX_POLLS
-        return mask_of(blocked) | self.flow.full(self._outstanding)
+        blocked = self._members.polled >= MAX_POLLS
+        return mask_of(blocked) | self.flow.full(self._members.outstanding)
 
-    def _digests_first(self, segment: Segment, targets: int, ready: int) -> tuple[Segment, int]:
-        """Data that goes to somebody without its digests could not be verified there."""
-        toi = segment.item.toi
+    def _digests_first(
+        self, segment: Segment, targets: int, ready: int
+    ) -> tuple[Segment, int] | None:
+        """Data that goes to somebody without its digests could not be verified there.
+
+        Who may hold some of it from elsewhere finds that by the digests: it is asked once it has
+        them, and before the data goes to anybody, so that all get it at once.  None: not yet.
+        """
+        toi, asked = segment.item.toi, targets & segment.unknown
         if toi % 2:
             digests = self._ledger.first(toi - 1, targets)
             if digests is not None:
                 return digests, digests.pending & ready
-        return segment, targets
+            if asked:
+                targets = self._asking.choose(asked, self._ledger.flight(toi - 1))
+        return (segment, targets) if targets else None
 
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
         copies = 0 if segment.track.boot else self._copies(done.targets) - 1
         wait = COPIES_AFTER[copies % 2] if copies else self._members.timeout(done.targets)
+        wait += 0.0 if done.served else SEARCH
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
             sizes=done.sent, held_back=done.held_back, sent=now, position=self.flow.sent, due=now + wait,

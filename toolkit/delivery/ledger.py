@@ -86,6 +86,13 @@ class Ledger:
         found = track.find(mask, 0, 0, None)
         return None if found is None else track.at(found)
 
+    def flight(self, toi: int) -> int:
+        """Those to whom something of an object is on its way."""
+        found = 0
+        for segment in self._by_toi[toi].open.values():
+            found |= segment.flight
+        return found
+
     @property
     def fresh(self) -> int:
         """Bytes of files that nobody has been sent yet, and somebody wants."""
@@ -93,9 +100,9 @@ class Ledger:
 
     def launch(self, segment: Segment, targets: int) -> None:
         """What `targets` lack is on its way."""
+        segment.sent = segment.sent or bool(targets & ~segment.unknown)
         self.withdraw(segment, targets)
         segment.flight |= targets
-        segment.sent = True
         self.begun = self.begun or not segment.track.boot
 
     # ----- what a receiver says of a segment

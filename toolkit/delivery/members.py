@@ -28,7 +28,8 @@ class Member:
 
     __slots__ = (
         "_given_up", "_roster", "_standing", "asked", "bit", "completed", "deviation", "heard",
-        "incarnation", "joined", "lost", "name", "reason", "receipt", "rtt", "timeout", "told",
+        "incarnation", "joined", "lost", "name", "reason", "receipt", "rejected", "reported", "rtt",
+        "timeout", "told",
     )  # fmt: skip
 
     def __init__(self, name: str, bit: int, roster: Roster) -> None:
@@ -44,8 +45,12 @@ class Member:
         self.joined: float | None = None
         self.completed: float | None = None
         self.reason = ""
+        self.rejected = False
+        """It was not let in: `reason` says why."""
         self.receipt: Receipt | None = None
         self.lost = 0
+        self.reported = 0
+        """Symbols sent to it of which it has said what arrived."""
         self.told = bytearray()
         """One byte per object: 1 when it has said what it holds of it."""
         self.rtt: float | None = None
@@ -122,6 +127,10 @@ class Roster(list[Member]):
         """Of them something more will come."""
         self.timeouts = np.full(len(names), FIRST_RTO)
         """Of each, as `Member.timeout`."""
+        self.outstanding = np.zeros(len(names), np.int64)
+        """Bytes sent to each receiver for which no report has come."""
+        self.polled = np.zeros(len(names), np.int64)
+        """Polls that wait for its answer."""
         self.rtts = np.full(len(names), FIRST_RTO)
         """Of each, the shortest round-trip time seen."""
         for name in names:
@@ -133,6 +142,8 @@ class Roster(list[Member]):
         if member.bit >= len(self.timeouts):
             self.timeouts = np.append(self.timeouts, FIRST_RTO)
             self.rtts = np.append(self.rtts, FIRST_RTO)
+            self.outstanding = np.append(self.outstanding, 0)
+            self.polled = np.append(self.polled, 0)
         self.append(member)
         self.note(member)
         return member

@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from toolkit.delivery.breaker import Limits
+from toolkit.delivery.versions import SPOKEN, Speaks
+
 HEADER_SIZE = 24
 """LCT header (16, RFC 5651) and FEC Payload ID of FEC Encoding ID 129 (8, RFC 5445), in bytes."""
 
@@ -76,6 +79,9 @@ class Session:
     targeted: bool = True
     """True: packets can be addressed to any subset.  False: every packet goes to everybody
     (imposition by the router); masks are then always all receivers."""
+    speaks: Speaks = SPOKEN
+    breaker: Limits = field(default_factory=Limits)
+    """When the session slows down, or ends, for the network's sake."""
 
     def __post_init__(self) -> None:
         if not 0 < self.tsi < 1 << 32:
@@ -175,6 +181,8 @@ class Counters:
     duplicates: int = 0
     repaired: int = 0
     polluted: int = 0
+    found: int = 0
+    """Bytes of blocks that were on this host already (`toolkit.delivery.basis`)."""
     evicted: int = 0
     """Unfinished blocks dropped to stay within the memory bound."""
     ignored: dict[str, int] = field(default_factory=dict)

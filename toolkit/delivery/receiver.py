@@ -18,7 +18,7 @@ from enum import Enum, auto
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.delivery import events, wire
+from toolkit.delivery import events, probe, wire
 from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.backoff import Backoff
 from toolkit.delivery.bootstrap import Bootstrap
@@ -28,12 +28,14 @@ from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.landing import Landing
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest
 from toolkit.delivery.model import Counters, Receipt
-from toolkit.delivery.ports import Sink
+from toolkit.delivery.ports import Basis, Sink
+from toolkit.delivery.probe import ProbeAnswers
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.reporting import MAX_POLL, Reporting
 from toolkit.delivery.sealing import Opener
 from toolkit.delivery.silence import closed, silent, unheard
 from toolkit.delivery.trust import Admit, Trust, admit_all
+from toolkit.delivery.versions import SPOKEN, Speaks
 from toolkit.errors import DeliveryError, ToolkitError, WireError
 
 JOIN_INTERVAL = 0.1, 2.0
@@ -65,6 +67,8 @@ class Receiver:
     `socket_room`: bytes of packets that wait for it without loss; None: as many as are sent.
     `seal_key`: secret of a sealed session (16 bytes); None: what is sealed is refused.
     `admit`: a last word on a manifest that is signed right (pins, replays).
+    `speaks`: versions of control messages and of manifests.
+    `basis`: where blocks are looked for before they are asked for.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class Receiver:
         socket_room: int | None = None,
         seal_key: bytes | None = None,
         admit: Admit = admit_all,
+        speaks: Speaks = SPOKEN,
+        basis: Basis | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -92,6 +98,7 @@ class Receiver:
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
+        self._basis = basis
         self._socket_room = max(memory if socket_room is None else socket_room, 1024)
         self._trust = Trust(trusted, Opener(seal_key, lambda: self._tsi or 0), admit)
         self._bootstrap = Bootstrap(self._trust, self.counters)
@@ -106,9 +113,13 @@ class Receiver:
         self._last_byte = 0.0
         self._retry = Backoff(*JOIN_INTERVAL, chance)
         self._reporting = Reporting(self._lacks, chance, self._room)
+        self._probes = ProbeAnswers(chance)
         self._last_words: Body | None = None
         self._said = 0
         self._closed_at = math.inf
+        self._speaks = speaks
+        self._rejected = ""
+        """Why the sender says that it does not serve us."""
 
     # ----- what a runtime calls
 
@@ -123,7 +134,7 @@ class Receiver:
             return 0.0
         if self.state is State.ENDED:
             return None
-        due = min(self._retry.due, self._closed_at, self._reporting.due)
+        due = min(self._retry.due, self._closed_at, self._reporting.due, self._probes.due)
         if self.state is not State.CLOSING:
             due = min(due, self._heard + self._timeout)
         return due
@@ -188,14 +199,17 @@ class Receiver:
         if not self._running:
             return self._start(now)
         out: list[Output] = [self._message(r) for r in self._reporting.expire(now)]
+        if self._probes.due <= now:
+            out.append(self._message(self._probes.answer(now)))
         if self.state is State.ENDED:
             return []
         if self.state is State.CLOSING:
             return out + (self._say_last(now) if now >= self._retry.due else [])
         if now >= self._closed_at:
-            if self._heard < self._closed_at - CLOSE_GRACE / 2:
+            rejected = self._rejected and self._first_byte is None
+            if rejected or self._heard < self._closed_at - CLOSE_GRACE / 2:
                 self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
-                return out + self._fail(closed(), now)
+                return out + self._fail(closed(self._rejected), now)
             self._closed_at = math.inf
             self.counters.refuse(Refusal.FALSE_END)
         if now >= self._heard + self._timeout:
@@ -230,7 +244,9 @@ class Receiver:
         """The manifest is proven: see what is there, and say so."""
         landed = self._sink.open(envelope, opened)
         opener = self._trust.opener
-        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory, opener)
+        catalog = Catalog(
+            opened, landed, self._sink, self.counters, self._memory, opener, self._basis
+        )
         self._catalog, self.state, self._landing = catalog, State.RECEIVING, None
         self._answered = False
         self._retry.reset()
@@ -242,7 +258,7 @@ class Receiver:
     def _introduce(self, now: float) -> list[Output]:
         self._retry.said(now)
         if self._catalog is None:
-            return [self._message(Join())]
+            return [self._message(Join(speaks=self._speaks))]
         return [self._message(have) for have in self._catalog.haves()]
 
     # ----- packets
@@ -251,7 +267,11 @@ class Receiver:
         """Every packet that is not plain data of a known file."""
         try:
             header, at = wire.parse(datagram)
-            poll = header.poll()
+            tried = probe.parse(header)
+            if tried is not None:
+                useless = self._probes.take(tried, len(datagram), now)
+                return self._ignore(useless) if useless else []
+            poll, rejection = header.poll(), header.rejection()
             instance, fti = header.fdt_instance(), header.fti()
             symbol = None
             if len(datagram) > at:
@@ -270,7 +290,10 @@ class Receiver:
             if poll is not None and self._last_words is not None:
                 return [self._message(self._last_words)]
             return self._ignore("already done", Refusal.OVER)
-        if header.close_session:
+        ours = rejection is not None and rejection.name == self.name
+        if rejection is not None and ours:
+            self._rejected = rejection.reason or "it does not say why"
+        if header.close_session or ours:
             # Not proof of anything, it could be forged: ask, and wait whether more comes.
             if self._closed_at < math.inf:
                 return []
@@ -297,7 +320,7 @@ class Receiver:
 
     def _bootstrapped(self, verdict: Verdict, now: float) -> list[Output]:
         bootstrap = self._bootstrap
-        if verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
+        if verdict not in (Verdict.TAKEN, Verdict.WHOLE):
             return self._count(verdict)
         self._answered = True
         if bootstrap.hopeless and self._catalog is None:
@@ -319,7 +342,7 @@ class Receiver:
     def _taken(self, toi: int, sbn: int, verdict: Verdict, now: float) -> list[Output]:
         """A symbol of a file, or of its digests, was looked at."""
         catalog = self._catalog
-        if catalog is None or verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
+        if catalog is None or verdict not in (Verdict.TAKEN, Verdict.WHOLE):
             return self._count(verdict)
         out: list[Output] = []
         self._answered = True
@@ -343,6 +366,8 @@ class Receiver:
         if verdict is Verdict.DUPLICATE:
             self.counters.duplicates += 1
             return []
+        if verdict is Verdict.RIVAL:
+            return self._ignore("another symbol came for the same place", Refusal.RIVAL)
         return self._ignore("a symbol that does not fit its object", Refusal.MISFIT)
 
     def _ignore(self, reason: str, kind: Refusal = Refusal.MALFORMED) -> list[Output]:
@@ -357,11 +382,21 @@ class Receiver:
     def _on_poll(self, toi: int, poll: wire.Poll, now: float) -> list[Output]:
         if poll.count > MAX_POLL:
             return self._ignore(f"a poll for {poll.count} blocks", Refusal.EXCESS)
+        if poll.version not in self._speaks.control:
+            return self._ignore(f"a poll of control version {poll.version}")
         if poll.poll_id == 0:
             return self._introduce(now) if poll.count else []
         if toi >= FIRST_TOI:
             self._answered = True
-        return [self._message(report) for report in self._reporting.asked(toi, poll, now)]
+        out: list[Output] = []
+        if (catalog := self._catalog) is not None:
+            try:
+                out += catalog.look(toi, poll.first, poll.count)
+            except DeliveryError as error:
+                return self._fail(error, now)
+            if catalog.complete:
+                return out + self._complete(catalog, now)
+        return out + [self._message(report) for report in self._reporting.asked(toi, poll, now)]
 
     def _room(self) -> int:
         """KiB that can be taken at once."""

@@ -68,7 +68,9 @@ class Round:
         self._rows = [bit for bit in segment.lacks if self.served >> bit & 1]
         """The receivers whose reports are known; the others of `served` lack everything."""
         self._reported = sum(1 << bit for bit in self._rows)
-        self.sent = Sizes(int(segment.lengths.sum()), dict.fromkeys(_few(targets & ~self.served), 0))
+        self.sent = Sizes(
+            int(segment.lengths.sum()), dict.fromkeys(_few(targets & ~self.served), 0)
+        )
         """Symbols on their way to each."""
         self.held_back = Sizes(0, {})
         """Symbols that each will still lack."""

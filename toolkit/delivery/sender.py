@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from toolkit.delivery import control
+from toolkit.delivery import control, sparing
+from toolkit.delivery.breaker import Breaker
 from toolkit.delivery.burst import MAX_BURST, Burst
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
 from toolkit.delivery.dispatch import Dispatch
@@ -33,12 +34,13 @@ from toolkit.delivery.model import (
 )
 from toolkit.delivery.monitor import Monitor
 from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
-from toolkit.delivery.pacing import Pacer
+from toolkit.delivery.pacing import Pace, Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
-from toolkit.delivery.wire import Header, Poll
+from toolkit.delivery.versions import SPOKEN
+from toolkit.delivery.wire import Poll, Rejection
 from toolkit.errors import DeliveryError, WireError
 
 STILL_HERE = Poll(poll_id=0, first=0, count=0)
@@ -60,11 +62,14 @@ class Sender:
         """Why the session was broken off."""
         self.started: float | None = None
         self._digest = digest(self.manifest.encode())
-        self._ledger = Ledger(session_objects(session, source), boot=BOOT_OBJECTS, receivers=len(receivers))
+        self._ledger = Ledger(
+            session_objects(session, source), boot=BOOT_OBJECTS, receivers=len(receivers)
+        )
         self._members = Roster(receivers)
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Dispatch(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
+        self._breaker = Breaker(session.breaker, session.timeout)
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
@@ -92,8 +97,9 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        dispatch = self._dispatch
-        if dispatch.urgent or (not dispatch.idle and dispatch.stalled == math.inf):
+        dispatch, silent = self._dispatch, self._breaker.silent
+        idle = dispatch.idle or dispatch.stalled != math.inf or silent
+        if dispatch.urgent or not idle:
             return self._pacer.next
         dues = [dispatch.stalled]
         dues += [p.due for p in dispatch.polls.values()]
@@ -112,6 +118,10 @@ class Sender:
             self.started = now
         if self.failure is None:
             self._expire(now)
+        if self.failure is None and now >= self._breaker.due:
+            error = sparing.spare(self.session.name, self._breaker, self._pacer, self._members, now)
+            if error is not None:
+                self._break_off(error)
         until = self._pacer.until(now)
         out: list[Burst] = []
         pacer, dispatch = self._pacer, self._dispatch
@@ -120,7 +130,7 @@ class Sender:
             if urgent:
                 burst = urgent.popleft()
                 budget -= 1
-            elif self.failure is not None:
+            elif self.failure is not None or self._breaker.silent:
                 break
             else:
                 try:
@@ -131,6 +141,7 @@ class Sender:
                 if found is None:
                     if urgent:
                         continue
+                    pacer.rest(now)
                     break
                 burst = found
                 budget -= burst.symbols
@@ -145,16 +156,26 @@ class Sender:
             parsed = control.parse(message)
         except WireError as error:
             return [Ignored(str(error))]
-        if parsed.name != receiver or receiver not in self._numbers:
-            return [Ignored(f"{parsed.name!r} is not a receiver of this session", Refusal.STRANGER)]
-        if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
-            reason = f"TSI {parsed.tsi} is not that of this session, or it is over"
+        if parsed.name != receiver:
+            return [Ignored(f"{parsed.name!r} speaks for {receiver!r}", Refusal.STRANGER)]
+        return self.hear(parsed, now)
+
+    def hear(self, message: Message, now: float) -> list[Output]:
+        """Take a control message, of whose origin somebody has made sure (`doorkeeper`)."""
+        name = message.name
+        if name not in self._numbers:
+            return [Ignored(f"{name!r} is not a receiver of this session", Refusal.STRANGER)]
+        if message.tsi not in (0, self.session.tsi) or self.failure is not None:
+            reason = f"TSI {message.tsi} is not that of this session, or it is over"
             return [Ignored(reason, Refusal.OTHER_SESSION)]
-        member = self._members[self._numbers[receiver]]
-        if member.joined is not None and newer(member.incarnation, parsed.incarnation):
-            return [Ignored(f"{receiver} said that before it was started again", Refusal.STALE)]
+        if self.started is None:
+            self.started = now
+        member = self._members[self._numbers[name]]
+        if member.joined is not None and newer(member.incarnation, message.incarnation):
+            return [Ignored(f"{name} said that before it was started again", Refusal.STALE)]
         self._dispatch.idle = False
-        return self._handle(member, parsed, now)
+        self._breaker.heard(now)
+        return self._handle(member, message, now)
 
     def results(self) -> list[ReceiverResult]:
         """What is known of each receiver, in their order."""
@@ -176,15 +197,23 @@ class Sender:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
-        if self._dispatch.everybody is not None and self.tally.repairs:
-            return (
-                "packets could not be addressed (imposition by the router): "
-                f"{self.tally.repairs} repair packets went to every receiver",
-            )
-        return ()
+        unaddressed = 0 if self._dispatch.everybody is None else self.tally.repairs
+        return sparing.notes(self._breaker, self._pacer, unaddressed)
+
+    @property
+    def pace(self) -> Pace:
+        """The rate that was asked for and the one that came of it."""
+        return self._pacer.pace()
+
+    @property
+    def trips(self) -> int:
+        """How often the circuit breaker has acted."""
+        return self._breaker.trips
 
     def _result(self, member: Member) -> ReceiverResult:
-        return member.result(self.started or 0.0, *self.tally.addressed(member.bit), self._dispatch.spare(member.bit))
+        packets, repairs = self.tally.addressed(member.bit)
+        spare = self._dispatch.spare(member.bit)
+        return member.result(self.started or 0.0, packets, repairs, spare)
 
     # ----- messages
 
@@ -201,6 +230,10 @@ class Sender:
                 return [Ignored(f"{member.name} has not joined", Refusal.CONTRADICTION)]
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
+            speaks = body.speaks if isinstance(body, Join) else SPOKEN
+            if problem := self._dispatch.agreement.join(member.bit, speaks):
+                member.rejected = True
+                return out + self._settle(member, Standing.FAILED, problem)
         member.heard = now
         match body:
             case Join():
@@ -221,7 +254,7 @@ class Sender:
         self._ledger.forget(member.bit)
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
-        member.completed, member.given_up = None, False
+        member.completed, member.given_up, member.rejected = None, False, False
         member.told = bytearray(2 * len(self.manifest.files))
         self._dispatch.flow.wait_for(member.bit)
 
@@ -287,7 +320,7 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        if not poll.again >> bit & 1:
+        if poll.served and not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         lacks = report.lacks if any(report.lacks) else b""
         self._dispatch.learn(poll, member, lacks)
@@ -373,18 +406,9 @@ class Sender:
 
         Where packets cannot be addressed that would close it for all: it waits until the end.
         """
-        everybody = self._dispatch.everybody
-        if everybody is None:
-            self._dispatch.urgent.append(self._closing(1 << member.bit))
-        elif not self._members.unsettled:
-            self._dispatch.urgent.append(self._closing(everybody))
-
-    def _closing(self, mask: int) -> Burst:
-        header = Header(
-            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.fec_id,
-            close_session=True,
-        )  # fmt: skip
-        return Burst(mask, header.encode(), MANIFEST_TOI)
+        over = self._dispatch.everybody is None or not self._members.unsettled
+        rejection = Rejection(name=member.name, reason=member.reason) if member.rejected else None
+        self._dispatch.close(1 << member.bit, rejection, over=over)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
@@ -394,5 +418,5 @@ class Sender:
             member.standing, member.reason = Standing.FAILED, str(error)
         self._dispatch.urgent.clear()
         if active:
-            mask = self._dispatch.everybody or sum(1 << m.bit for m in active)
-            self._dispatch.urgent.extend([self._closing(mask)] * 3)
+            for _ in range(3):
+                self._dispatch.close(sum(1 << m.bit for m in active))

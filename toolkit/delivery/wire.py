@@ -35,8 +35,9 @@ FEC_SMALL_BLOCK = 129
 """Small Block Systematic (RFC 5445 section 5); instance 0 is Reed-Solomon, RFC 5510 section 7."""
 
 EXT_FTI = 64
+EXT_REJECTION = 98
 EXT_POLL = 99
-"""Ours, in the range of the protocol instantiation; others skip it.  docs/reference/delivery.md"""
+"""Ours, in the protocol instantiation's range; others skip them.  docs/reference/delivery.md"""
 EXT_FDT = 192
 FLUTE_VERSION = 2
 """RFC 6726 section 3.4.1."""
@@ -55,7 +56,8 @@ _FTI = struct.Struct("!HIHHHH")
 """Transfer Length (16 + 32 bit), FEC Instance ID, E, B, max_n (RFC 5445 section 5.2.3)."""
 _FTI_0 = struct.Struct("!HIHHI")
 """Transfer Length (16 + 32 bit), reserved, E, B (RFC 5445 section 3.2.3)."""
-_POLL = struct.Struct("!HIII")
+_POLL = struct.Struct("!BBIII")
+"""Spread in units of 2 ms, version, poll id, first block, number of blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,31 @@ class Poll:
     poll_id: int
     first: int
     count: int
+    version: int = 1
+    """Of the control messages that are expected in answer."""
+
     spread: int = 0
-    """Milliseconds over which the answers of all that are asked are to be spread."""
+    """Milliseconds over which the answers of all that are asked are to be spread; 510 at most."""
 
     def extension(self) -> Extension:
-        return Extension(EXT_POLL, _POLL.pack(self.spread, self.poll_id, self.first, self.count))
+        version = 0 if self.version == 1 else self.version
+        spread = min(-(-self.spread // 2), 255)
+        return Extension(
+            EXT_POLL, _POLL.pack(spread, version, self.poll_id, self.first, self.count)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """The sender cannot serve the receiver of this name."""
+
+    name: str
+    reason: str
+
+    def extension(self) -> Extension:
+        name, reason = self.name.encode(), self.reason.encode()[:400]
+        content = bytes([len(name)]) + name + reason
+        return Extension(EXT_REJECTION, content + bytes(-(len(content) + 2) % 4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +227,23 @@ class Header:
             return None
         if len(found.content) != _POLL.size:
             raise WireError(f"EXT_POLL: {len(found.content)} bytes of content, 14 expected")
-        spread, poll_id, first, count = _POLL.unpack(found.content)
-        return Poll(poll_id=poll_id, first=first, count=count, spread=spread)
+        spread, version, poll_id, first, count = _POLL.unpack(found.content)
+        return Poll(
+            poll_id=poll_id, first=first, count=count, version=version or 1, spread=2 * spread
+        )
+
+    def rejection(self) -> Rejection | None:
+        found = self.extension(EXT_REJECTION)
+        if found is None:
+            return None
+        length = found.content[0]
+        if length >= len(found.content):
+            raise WireError("EXT_REJECTION: the name does not fit it")
+        text = [found.content[1 : 1 + length], found.content[1 + length :].rstrip(b"\0")]
+        name, reason = (
+            "".join(c for c in t.decode(errors="replace") if c.isprintable()) for t in text
+        )
+        return Rejection(name=name, reason=reason)
 
 
 def fdt_extension(instance: int) -> Extension:

@@ -129,5 +129,24 @@ def send_from(sock: socket.socket, group: Address, interface: str, hops: int = 3
         ) from None
 
 
+def mark(sock: socket.socket, dscp: int | None) -> None:
+    """Let what `sock` sends carry a code point (RFC 2474); None: leave it as the system has it.
+
+    Data and the control messages of one socket are marked alike, so that a network that treats
+    code points differently does not reorder them.
+    """
+    if dscp is None:
+        return
+    try:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"--dscp {dscp}: {error.strerror or error} (--dscp off leaves packets unmarked)"
+        ) from None
+
+
 _ADD_SOURCE_MEMBERSHIP = 39
 """IP_ADD_SOURCE_MEMBERSHIP of Linux; Python's socket module has no name for it before 3.12."""

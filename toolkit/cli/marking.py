@@ -1,0 +1,29 @@
+"""How packets are marked: `--dscp`."""
+
+from __future__ import annotations
+
+import argparse
+
+from toolkit.errors import UsageError
+
+
+def add_dscp(parser: argparse.ArgumentParser) -> None:
+    """Add `--dscp`."""
+    parser.add_argument(
+        "--dscp", default="le", metavar="NAME|N|off",
+        help="DSCP of our packets, control messages included: le gives way to all other traffic "
+        "(RFC 8622), af11, cs1, 0 to 63; off: unmarked (default: %(default)s)",
+    )  # fmt: skip
+
+
+def parse_dscp_option(text: str) -> int | None:
+    """Return the code point that --dscp names; None: unmarked."""
+    from toolkit.inventory.dscp import NONE, parse_dscp
+    from toolkit.inventory.refusal import Refusal
+
+    word = NONE if text.lower() == "off" else text
+    try:
+        return parse_dscp(int(word) if word.isascii() and word.isdecimal() else word)
+    except Refusal as refusal:
+        remedy = refusal.remedy or "0 to 63"
+        raise UsageError(f"--dscp {text}: {refusal.reason} ({remedy}, or off)") from None

@@ -1,0 +1,129 @@
+"""Probing over UDP sockets: the engine of `toolkit.delivery.probe` on the sender's own socket."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from toolkit.delivery import control
+from toolkit.delivery.probe import Probing, Shot, Verdict
+from toolkit.errors import WireError
+from toolkit.transport.address import Address
+
+_MTU_DISCOVER, _PROBE = 10, 3
+"""IP_MTU_DISCOVER of Linux.  PROBE: DF is set, and what was learnt of the path is not believed."""
+_MTU_DISCOVER_6 = 23
+_MAX_DATAGRAM = 65536
+
+
+def run_probing(
+    probing: Probing,
+    sock: socket.socket,
+    addresses: dict[str, tuple[str, int]],
+    group: Address | None,
+    heard: dict[str, bytes] | None = None,
+) -> list[Verdict]:
+    """Probe until the engine has finished; `addresses` learns where messages come from.
+
+    `heard` takes the latest message of each receiver that is no answer to a probe, so that what
+    it said meanwhile need not be said again.
+    """
+    with _not_fragmented(sock), _usual_ttl(sock) as set_ttl:
+        while not probing.finished:
+            for shot in probing.poll(time.monotonic()):
+                set_ttl(shot.ttl)
+                _fire(probing, sock, shot, addresses, group)
+            set_ttl(None)
+            for data, source, message in _messages(sock):
+                name = message.name
+                if name in probing.names:
+                    addresses.setdefault(name, source)
+                    probing.address(name)
+                    probing.receive(message, time.monotonic())
+                    if heard is not None and not isinstance(message.body, control.Probed):
+                        heard[name] = data
+            deadline = probing.deadline
+            if deadline is not None:
+                wait = max(deadline - time.monotonic(), 0.0)
+                select.select([sock], (), (), min(wait, 0.1))
+                probing.poll(time.monotonic(), 0)
+    return probing.verdicts()
+
+
+def _fire(
+    probing: Probing,
+    sock: socket.socket,
+    shot: Shot,
+    addresses: dict[str, tuple[str, int]],
+    group: Address | None,
+) -> None:
+    to = group.sockaddr if shot.receiver is None and group is not None else None
+    if shot.receiver is not None:
+        to = addresses.get(shot.receiver)
+    if to is None:
+        return
+    try:
+        sock.sendto(shot.datagram, to)
+    except OSError as error:
+        if error.errno == errno.EMSGSIZE:
+            probing.refused(shot)
+        # Anything else is a probe that did not arrive: what the verdict is about.
+
+
+def _messages(sock: socket.socket) -> Iterator[tuple[bytes, tuple[str, int], control.Message]]:
+    for _ in range(256):
+        try:
+            data, source = sock.recvfrom(_MAX_DATAGRAM, socket.MSG_DONTWAIT)
+        except OSError:
+            return  # Nothing there; or somebody's port is closed, which his silence says, too.
+        try:
+            message = control.parse(data)
+        except WireError:
+            continue
+        yield data, (source[0], source[1]), message
+
+
+@contextmanager
+def _not_fragmented(sock: socket.socket) -> Iterator[None]:
+    """Packets leave whole or not at all, and routers may not cut them either."""
+    if sock.family == socket.AF_INET6:
+        level, option = socket.IPPROTO_IPV6, _MTU_DISCOVER_6
+    else:
+        level, option = socket.IPPROTO_IP, _MTU_DISCOVER
+    before = sock.getsockopt(level, option)
+    sock.setsockopt(level, option, _PROBE)
+    try:
+        yield
+    finally:
+        sock.setsockopt(level, option, before)
+
+
+class _Ttl:
+    """The TTL of a socket's multicast packets, changed only when it differs."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        if sock.family == socket.AF_INET6:
+            self._option = socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS
+        else:
+            self._option = socket.IPPROTO_IP, socket.IP_MULTICAST_TTL
+        self.usual = self._now = sock.getsockopt(*self._option)
+
+    def __call__(self, ttl: int | None) -> None:
+        wanted = self.usual if ttl is None else ttl
+        if wanted != self._now:
+            self._sock.setsockopt(*self._option, wanted)
+            self._now = wanted
+
+
+@contextmanager
+def _usual_ttl(sock: socket.socket) -> Iterator[_Ttl]:
+    ttl = _Ttl(sock)
+    try:
+        yield ttl
+    finally:
+        ttl(None)
