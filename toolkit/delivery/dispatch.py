@@ -17,6 +17,7 @@ from toolkit.delivery.asking import Asking
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.control import DROPPED
+from toolkit.delivery.endgame import COPIES_AFTER, GRACE, EndGame
 from toolkit.delivery.flow import Flow
 from toolkit.delivery.foresight import Foresight
 from toolkit.delivery.ledger import Ledger
@@ -33,23 +34,6 @@ from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Extension, Heade
 
 PATIENCE = 5
 """Times that a poll is put before those who have answered it are served without the others."""
-COPIES_AFTER = 0.002, 0.007
-"""Seconds between the copies of a poll, in turn: every other time longer than an answer waits for
-packets under way, so that it is said again."""
-MAX_COPIES = 5
-COPIES_IN_VAIN = 0.01
-"""Receivers that may be expected to answer no copy of a poll."""
-END_GAME = 0.045
-"""Seconds beyond two round trips, after all that is new has been sent, that repairs may take."""
-ROUND = 0.02
-"""Seconds beyond a round trip from one round to the next."""
-GRACE = 0.003
-"""Seconds before there would be time for one round less in which those that have answered are no
-longer made to wait for the others."""
-AT_ONCE = 32
-"""Receivers whose answers need not be spread."""
-SPREAD = 0.03
-"""Milliseconds for each receiver that answers, where they are more."""
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it is not waited for any more."""
 
@@ -83,6 +67,7 @@ class Dispatch:
             len(members), session.rate, session.window, asked_one_by_one=session.targeted
         )
         self._foresight = Foresight(len(members))
+        self._end = EndGame(session.rate, ledger, members, self._foresight, self.everybody)
         self._stalls: dict[int, int] = {}
         """Bit number -> times in a row that it had to be asked again for its room."""
         self._round: Round | None = None
@@ -91,8 +76,6 @@ class Dispatch:
         """What is left of the burst under way; its mask is of those it serves."""
         self._repairs: deque[Segment] = deque()
         self._asking = Asking(self.polls)
-        self._ended: float | None = None
-        """When the last was sent, or will be, that is new."""
         self._mute = 0
         """Receivers that were asked often and do not answer: they are not waited for."""
         self._cursor = 0, 0
@@ -192,7 +175,7 @@ class Dispatch:
         if not awaited:
             self._go_on(poll.segment)
         elif poll.segment.pending and not self._ledger.fresh:
-            poll.due = min(poll.due, max(self._last_call(poll.awaited, now), now + GRACE))
+            poll.due = min(poll.due, max(self._end.last_call(poll.awaited, now), now + GRACE))
 
     def release(self, member: Member) -> None:
         """A member needs nothing of what is under way."""
@@ -225,7 +208,7 @@ class Dispatch:
         if (
             poll.tries > PATIENCE
             or not poll.awaited & ~self._mute
-            or (not self._ledger.fresh and now >= self._last_call(poll.awaited, now) - 1e-9)
+            or (not self._ledger.fresh and now >= self._end.last_call(poll.awaited, now) - 1e-9)
         ):
             # Those that have answered do not wait any longer for those that have not.
             self._go_on(poll.segment)
@@ -290,7 +273,7 @@ class Dispatch:
         segment = poll.segment
         question = Poll(
             poll_id=poll.poll_id, first=segment.first, count=segment.count,
-            spread=self._spread(mask),
+            spread=self._end.spread(mask),
         )  # fmt: skip
         self.urge(mask, segment.item.toi, question)
 
@@ -306,7 +289,7 @@ class Dispatch:
             self.idle = True
             return False
         segment, targets = chosen
-        self._foresight.rounds = self._rounds(targets, now)
+        self._foresight.rounds = self._end.rounds(targets, now)
         self._round = turn = Round(
             segment, targets, self._parity, self._foresight, addressed=self.everybody is None
         )
@@ -320,45 +303,6 @@ class Dispatch:
             self._members.outstanding[bit] += (sent - turn.sent.whole) * symbol
         self._bursts = turn.bursts(self._read)
         return True
-
-    def _rounds(self, targets: int, now: float) -> int:
-        """For how many rounds there will be time after the next."""
-        left, each = self._time_left(targets, now)
-        return max(int(left / each), 0)
-
-    def _last_call(self, targets: int, now: float) -> float:
-        """When there will hardly be time for as many rounds as now."""
-        left, each = self._time_left(targets, now)
-        return now + (left % each if left > 0 else 0.0) - GRACE
-
-    def _time_left(self, targets: int, now: float) -> tuple[float, float]:
-        """Seconds in which rounds may still begin, and how long one takes with its answers."""
-        fresh = self._ledger.fresh
-        if fresh or self._ended is None:
-            self._ended = now + 8 * fresh / self._session.rate
-        rtt = self._members.rtt(targets)
-        left = self._ended + 2 * rtt + END_GAME - now - rtt / 2
-        return left, rtt + ROUND + self._spread(targets) / 1000
-
-    def _spread(self, mask: int) -> int:
-        """Milliseconds over which the answers of `mask` are to be spread."""
-        asked = (self.everybody or mask).bit_count()
-        return int(asked * SPREAD) if asked > AT_ONCE else 0
-
-    def _ending(self, targets: int) -> bool:
-        """Whether a question to `targets` that is lost is missed when all is sent that is new."""
-        return 8 * self._ledger.fresh <= self._session.rate * 2 * self._members.timeout(targets)
-
-    def _copies(self, targets: int) -> int:
-        """How often a poll is to be put right away so that all of `targets` answer it."""
-        if not self._ending(targets):
-            return 1
-        loss = self._foresight.loss(numbers(targets))
-        unanswered = 1 - (1 - loss) ** 2
-        copies = 1
-        while copies < MAX_COPIES and (unanswered**copies).sum() > COPIES_IN_VAIN:
-            copies += 1
-        return copies
 
     def _choose(self) -> tuple[Segment, int] | None:
         """The segment that is sent next, and to whom."""
@@ -405,13 +349,13 @@ class Dispatch:
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
-        copies = 0 if segment.track.boot else self._copies(done.targets) - 1
+        copies = 0 if segment.track.boot else self._end.copies(done.targets) - 1
         wait = COPIES_AFTER[copies % 2] if copies else self._members.timeout(done.targets)
         wait += 0.0 if done.served else SEARCH
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
-            sizes=done.sent, held_back=done.held_back, sent=now, position=self.flow.sent, due=now + wait,
-            copies=copies, asked=done.targets.bit_count(),
+            sizes=done.sent, held_back=done.held_back, sent=now, position=self.flow.sent,
+            due=now + wait, copies=copies,
         )  # fmt: skip
         self._next_poll = self._next_poll % 0xFFFFFFFF + 1
         self.polls[poll.poll_id] = poll

@@ -125,13 +125,13 @@ class Foresight:
             extra[settled] = wanted[settled]
             unsettled &= ~settled
             chance *= 8
-        planned = np.minimum(lacks + extra, np.maximum(left, lacks))
+        full = np.minimum(lacks + extra, np.maximum(left, lacks))
         # What no receiver needs for its loss alone costs the sender.
         allowed = ALLOWANCE * (self._repairs + float(most.sum())) - self._spent
-        above = planned.max(axis=0) - most
+        above = full.max(axis=0) - most
         while above.sum() > max(allowed, 0):
             above = np.minimum(above, above.max() - 1)
-        planned = np.minimum(planned, most + above).astype(np.int16)
+        planned: Counts = np.minimum(full, most + above).astype(np.int16)
         self._spent += float(above.sum())
         self.given[rows] += (planned - lacks).sum(axis=1)
         return planned

@@ -44,6 +44,8 @@ class Ledger:
         """Any file, or the digests of one, has been sent to anybody."""
         self.got = [0] * receivers
         """Per receiver, bytes of files that it has said to hold."""
+        self.fresh = 0
+        """Bytes of objects that nobody has been sent yet, and somebody wants."""
         self._wanted = np.zeros(receivers, np.int64)
         """Per receiver, the number of its pending segments."""
         self._wanting = 0
@@ -93,14 +95,11 @@ class Ledger:
             found |= segment.flight
         return found
 
-    @property
-    def fresh(self) -> int:
-        """Bytes of files that nobody has been sent yet, and somebody wants."""
-        return sum(self._tracks[n].fresh for n in self._hot)
-
     def launch(self, segment: Segment, targets: int) -> None:
         """What `targets` lack is on its way."""
-        segment.sent = segment.sent or bool(targets & ~segment.unknown)
+        if not segment.sent and targets & ~segment.unknown:
+            self._freshen(segment.track, -segment.size if segment.pending else 0)
+            segment.sent = True
         self.withdraw(segment, targets)
         segment.flight |= targets
         self.begun = self.begun or not segment.track.boot
@@ -139,6 +138,7 @@ class Ledger:
             self._less(gone, 1)
             if not segment.pending:
                 self._cooler(segment.track, 1)
+                self._freshen(segment.track, 0 if segment.sent else -segment.size)
         segment.unknown &= ~mask
 
     # ----- what a receiver says of an object
@@ -203,6 +203,7 @@ class Ledger:
         if not segment.pending & mask:
             if not segment.pending:
                 self._hotter(segment.track, 1)
+                self._freshen(segment.track, 0 if segment.sent else segment.size)
             segment.pending |= mask
             for bit in bits(mask):
                 self._wanted[bit] += 1
@@ -231,8 +232,14 @@ class Ledger:
         if not track.hot and count and not track.boot:
             del self._hot[bisect_left(self._hot, track.number)]
 
+    def _freshen(self, track: Track, size: int) -> None:
+        track.fresh += size
+        self.fresh += size
+
     def _recount(self, track: Track) -> None:
         """Count again in how many of a track's segments anything is pending."""
+        if not track.boot:
+            self._freshen(track, track.unsent - track.fresh)
         hot = track.pending
         if hot > track.hot:
             self._hotter(track, hot - track.hot)

@@ -185,8 +185,6 @@ class OpenPoll:
     position: int
     """Of the flow: what was sent before it."""
     due: float
-    asked: int = 0
-    """How many were asked at first."""
     copies: int = 0
     """Copies of it that are sent before it is seen who answers."""
     tries: int = 1

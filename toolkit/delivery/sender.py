@@ -73,6 +73,8 @@ class Sender:
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._hold: float | None = None
         """Until then the receivers that are ready wait for the others."""
+        self._look_at = 0.0
+        """When to look again who is silent."""
         self.tally = Tally()
         self._monitor = Monitor(session, self.manifest, self._ledger, self._dispatch, self.tally)
 
@@ -103,7 +105,7 @@ class Sender:
             return self._pacer.next
         dues = [dispatch.stalled]
         dues += [p.due for p in dispatch.polls.values()]
-        dues += [self._gives_up(m) for m in self._members if not m.settled]
+        dues.append(self._look_at)
         if self._hold is not None:
             dues.append(self._hold)
         return max(min(dues), self._pacer.next)
@@ -370,24 +372,39 @@ class Sender:
     def _expire(self, now: float) -> None:
         if self._hold is not None and now >= self._hold:
             self._hold, self._dispatch.held, self._dispatch.idle = None, False, False
-        for member in self._members:
-            if not member.settled and now >= self._gives_up(member):
-                self._dispatch.release(member)
-                member.given_up = True
-                if member.standing is not Standing.ABSENT:
-                    member.standing = Standing.LOST
-                    member.reason = f"it was silent for {self.session.timeout:g} s"
-                self._dispatch.idle = False
-                if self._hold is not None:
-                    self._gather(self._hold)
+        if now >= self._look_at:
+            self._look(now)
         for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
             self._dispatch.repeat(poll, now)
-        self._ask_the_silent(now)
 
-    def _ask_the_silent(self, now: float) -> None:
+    def _look(self, now: float) -> None:
+        """Look who has been silent for too long; not at every packet, they may be many."""
+        patience = self.session.timeout / 4
+        dues = [now + patience / 4]
+        for member in self._members:
+            if member.settled:
+                continue
+            if now >= self._gives_up(member):
+                self._give_up(member)
+            else:
+                dues.append(self._gives_up(member))
+        self._look_at = min(dues)
+        self._ask_the_silent(now, patience)
+
+    def _give_up(self, member: Member) -> None:
+        """A receiver has been waited for long enough."""
+        self._dispatch.release(member)
+        member.given_up = True
+        if member.standing is not Standing.ABSENT:
+            member.standing = Standing.LOST
+            member.reason = f"it was silent for {self.session.timeout:g} s"
+        self._dispatch.idle = False
+        if self._hold is not None:
+            self._gather(self._hold)
+
+    def _ask_the_silent(self, now: float, patience: float) -> None:
         """Ask for a sign of life where nobody would be asked for long: a slow sender takes longer
         for one segment than a receiver may be silent."""
-        patience = self.session.timeout / 4
         mask = asked = 0
         for poll in self._dispatch.polls.values():
             asked |= poll.awaited

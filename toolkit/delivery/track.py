@@ -88,10 +88,10 @@ class Run:
 
     def __init__(self, start: int, stop: int, of: Run | Segment | None = None) -> None:
         self.start, self.stop = start, stop
-        self.pending = of.pending if of else 0
-        self.unknown = of.unknown if of else 0
-        self.held = of.held if of else 0
-        self.sent = of.sent if of else False
+        self.pending: int = of.pending if of else 0
+        self.unknown: int = of.unknown if of else 0
+        self.held: int = of.held if of else 0
+        self.sent: bool = of.sent if of else False
 
     def like(self, other: Run) -> bool:
         return (
@@ -111,6 +111,8 @@ class Track:
         self.boot = boot
         self.hot = 0
         """Segments of which anything is pending, as the ledger counts them."""
+        self.fresh = 0
+        """Bytes of those that nobody has been sent, the same."""
         part = item.partition
         per = SEGMENT_SIZE // (part.k(0) * part.symbol) if part.blocks else 1
         self._per = max(1, min(per, MAX_BLOCKS, part.symbol))
@@ -165,7 +167,7 @@ class Track:
         )
 
     @property
-    def fresh(self) -> int:
+    def unsent(self) -> int:
         """Bytes of those that nobody has been sent."""
         return sum(s.size for s in self.open.values() if s.pending and not s.sent) + sum(
             self.size(run) for run in self.runs if run.pending and not run.sent
