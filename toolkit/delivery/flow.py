@@ -25,8 +25,8 @@ FIRST_ROOM = 128 * 2**10
 """Bytes of room before a receiver has said what it has: a socket as the kernel makes it."""
 MARKS = 8
 """Marks in a window."""
-HELD = 8
-TURNS = 4
+HELD = 4
+TURNS = 2
 
 
 class Flow:
@@ -48,7 +48,9 @@ class Flow:
         self._spoke = [False] * receivers
         self._rtt = [math.inf] * receivers
         """The shortest round-trip time seen, seconds."""
+        self._window = [min(FIRST_ROOM, limit)] * receivers
         self._windows = np.full(receivers, min(FIRST_ROOM, limit))
+        """The same, for all at once."""
         self._headroom = np.zeros(receivers, np.int64)
         """Bytes of window that were free when it was heard."""
         self._waited = np.zeros(receivers, bool)
@@ -73,6 +75,7 @@ class Flow:
             self._room += [FIRST_ROOM] * more
             self._spoke += [False] * more
             self._rtt += [math.inf] * more
+            self._window += [min(FIRST_ROOM, self._limit)] * more
             self._windows = np.append(self._windows, np.full(more, min(FIRST_ROOM, self._limit)))
             self._headroom = np.append(self._headroom, np.zeros(more, np.int64))
             self._waited = np.append(self._waited, np.zeros(more, bool))
@@ -149,7 +152,9 @@ class Flow:
     def confirm(self, bit: int, position: int, room: int) -> None:
         """A receiver has dealt with all that was sent before `position`, and says its room."""
         self._room[bit], self._spoke[bit] = room, True
-        self._windows[bit] = self.window(bit)
+        rtt = self._rtt[bit]
+        path = 0 if rtt == math.inf or not room else self._rate * rtt
+        self._window[bit] = self._windows[bit] = int(min(room + path, self._limit))
         if position > self._heard[bit]:
             self._heard[bit] = position
         self._headroom[bit] = self._reach(bit) - self.sent
@@ -158,13 +163,11 @@ class Flow:
 
     def window(self, bit: int) -> int:
         """Bytes that may be on their way to this receiver."""
-        room, rtt = self._room[bit], self._rtt[bit]
-        path = 0 if rtt == math.inf or not room else self._rate * rtt
-        return int(min(room + path, self._limit))
+        return self._window[bit]
 
     def _reach(self, bit: int) -> int:
         """The position up to which may be sent for this receiver."""
-        return self._heard[bit] + self.window(bit)
+        return self._heard[bit] + self._window[bit]
 
     def _choose(self) -> None:
         """Choose those that hold the sender: all, or those with the least headroom."""

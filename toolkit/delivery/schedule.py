@@ -98,7 +98,7 @@ class Round:
         self.sent.parts.update(zip(self._rows, symbols, strict=True))
         self.held_back.parts.update(zip(self._rows, later, strict=True))
         self._numbers = rows
-        self._whole_blocks = whole.any(axis=0)
+        self._whole_blocks: npt.NDArray[np.bool_] = np.any(whole, axis=0)
         self._levels: list[int] = self._some.max(axis=0).tolist()
 
     def bursts(self, read: Callable[[Segment, int], memoryview]) -> Iterator[Burst]:
