@@ -140,8 +140,9 @@ class Fleet:
         self.messages = 0
         self.message_bytes = 0
         self.busiest = 0
-        """Messages that came to the sender within one millisecond."""
+        """Messages that came to the sender within one millisecond, after all have joined."""
         self._second: deque[float] = deque()
+        self._spread = 0.0
         self._lost_of: dict[tuple[int, int], npt.NDArray[np.int32]] = {}
         self._parity: dict[tuple[int, int], int] = {}
         self._waiting: list[set[int]] = [set() for _ in range(n)]
@@ -237,7 +238,8 @@ class Fleet:
             self.whole[newly] += 1
             for r in newly[self.whole[newly] == self.blocks].tolist():
                 self.completed[r] = self.now
-                self._say_done(r, 0.125)
+                wait = self._spread * float(self.losses.random.random()) if self._spread else 0.0
+                self.at(self.now + wait, lambda r=r: self._say_done(r, 0.125))
             if (got >= k).all():
                 del self.open[key]
                 self.done[burst.toi][burst.sbn] = 1
@@ -264,7 +266,7 @@ class Fleet:
         lacks = self._lacks(header.toi, poll.first, poll.count, heard)
         some = lacks.any(axis=1).tolist()
         self._met[heard] = True
-        spread = poll.spread / 1000
+        spread = self._spread = poll.spread / 1000
         chance = self.losses.random.random((2, len(heard)))
         for i, r in enumerate(heard.tolist()):
             wait = REORDER * (0.75 + chance[0, i] / 2) if some[i] else 0.0
@@ -335,7 +337,8 @@ class Fleet:
         self._second.append(self.now)
         while self._second[0] < self.now - 0.001:
             self._second.popleft()
-        self.busiest = max(self.busiest, len(self._second))
+        if self.now > 0.2:
+            self.busiest = max(self.busiest, len(self._second))
         self.sender.receive(self.names[r], message, self.now)
 
     # ----- what came of it

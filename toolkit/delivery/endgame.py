@@ -17,8 +17,8 @@ from toolkit.delivery.members import Roster
 COPIES_AFTER = 0.002, 0.007
 """Seconds between the copies of a poll, in turn: every other time longer than an answer waits for
 packets under way, so that it is said again."""
-MAX_COPIES = 5
-COPIES_IN_VAIN = 0.01
+MAX_COPIES = 6
+COPIES_IN_VAIN = 0.001
 """Receivers that may be expected to answer no copy of a poll."""
 SLACK = 0.045
 """Seconds beyond two round trips, after all that is new has been sent, that repairs may take."""

@@ -104,7 +104,12 @@ class Flow:
         return bool(self._waited[bit])
 
     def full(self, outstanding: npt.NDArray[np.int64]) -> int:
-        """Mask of those that are not waited for and have their window `outstanding`."""
+        """Mask of those that are not waited for and have their window `outstanding`.
+
+        Where everybody gets everything, it does not help to leave one out whose room is small.
+        """
+        if self._silent:
+            return mask_of(outstanding >= self._limit)
         return mask_of((outstanding >= self._windows) & ~self._waited)
 
     def wait_for(self, bit: int) -> None:

@@ -443,6 +443,10 @@ class Receiver:
         self._reporting.clear()
         self._closed_at = math.inf
         self._last_words, self._retry = last_words, Backoff(*LAST_INTERVAL, self._chance)
+        if self._reporting.spread:
+            # Many others may have ended at this very moment.
+            self._retry.due = now + self._reporting.spread * self._chance()
+            return []
         return self._say_last(now)
 
     def _say_last(self, now: float) -> list[Output]:

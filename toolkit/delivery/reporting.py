@@ -31,6 +31,8 @@ class Reporting:
         room: Callable[[], int],
     ) -> None:
         self._lacks, self._chance, self._room = lacks, chance, room
+        self.spread = 0.0
+        """Seconds over which answers were to be spread last: so many receivers are there."""
         self._waiting: dict[int, tuple[float, int, Poll]] = {}
         """Poll id -> when to answer, TOI, the poll."""
 
@@ -44,7 +46,8 @@ class Reporting:
         if poll.poll_id in self._waiting:
             return []
         report = self._report(toi, poll)
-        wait = min(poll.spread / 1000, MAX_SPREAD) * self._chance()
+        self.spread = min(poll.spread / 1000, MAX_SPREAD)
+        wait = self.spread * self._chance() if self.spread else 0.0
         if any(report.lacks):
             wait += REORDER * (0.75 + self._chance() / 2)
         if wait and len(self._waiting) < MAX_POLL:
