@@ -257,7 +257,8 @@ class Fleet:
             return
         for r in heard.tolist():
             if self.completed[r] < math.inf:
-                self._say_done(r, None)
+                wait = poll.spread / 1000 * float(self.losses.random.random())
+                self.at(self.now + wait, lambda r=r: self._say_done(r, None))
             elif poll.poll_id == 0:
                 self._introduce(r)
         if poll.poll_id == 0:

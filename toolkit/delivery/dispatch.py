@@ -57,7 +57,7 @@ class Dispatch:
         self.everybody = None if session.targeted else (1 << len(members)) - 1
         """Mask of every packet where packets cannot be addressed."""
         self._session = session
-        self._blocks = Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
+        self._blocks = Blocks(source, max(4 * session.window, 8 * SEGMENT_SIZE))
         self._parity = source.manifest.coding.parity
         self.fec_id = FEC_SMALL_BLOCK if self._parity else FEC_NO_CODE
         self.agreement = Agreement(session.speaks, MANIFEST_VERSION)

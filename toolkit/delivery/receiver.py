@@ -288,7 +288,11 @@ class Receiver:
                 self.state = State.ENDED
                 return []
             if poll is not None and self._last_words is not None:
-                return [self._message(self._last_words)]
+                if not self._reporting.spread:
+                    return [self._message(self._last_words)]
+                soon = now + self._reporting.spread * self._chance()
+                self._retry.due = min(self._retry.due, soon)
+                return []
             return self._ignore("already done", Refusal.OVER)
         ours = rejection is not None and rejection.name == self.name
         if rejection is not None and ours:
