@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
@@ -17,6 +17,7 @@ from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
 from toolkit.cli.marking import add_dscp, parse_dscp_option
+from toolkit.cli.planned import add_delivery, chosen, fill_receive
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
@@ -65,6 +66,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
     add_dscp(parser)
+    parser.add_argument("--inventory", type=Path, metavar="PATH", help="where --delivery is")
+    add_delivery(parser)
     add_join(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -92,6 +95,9 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.transport import address, loss, udp
 
     check_name("--name", args.name)
+    plan = chosen(args)
+    if plan is not None:
+        fill_receive(args, *plan)
     check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
@@ -107,6 +113,7 @@ def _receive(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stack.callback(folder.close)
         folder.prepare()
+        interruption = stack.enter_context(_Interruption(folder))
         listen = args.listen or joining.default_listen(args)
         sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
         address.mark(sockets[0], dscp)
@@ -114,6 +121,7 @@ def _receive(args: argparse.Namespace) -> int:
         if args.join:
             joined = joining.join(args, sockets[0].getsockname()[1], trusted)
             trusted, sender = joined.key, joined.sender
+            speaker = speaker or joined.speaker
             group, source = joined.group, joined.source
         else:
             sender = source = address.resolve(args.sender, port=CONTROL_PORT)
@@ -141,23 +149,40 @@ def _receive(args: argparse.Namespace) -> int:
         stack.callback(display.end)
         checked = trusted is not None or pinned.given
         teller = _Teller(receiver, tensors, display, joined, pinned, checked=checked)
-        try:
-            udp.run_receiver(receiver, wires, sender, teller, speaker)
-        except KeyboardInterrupt:
-            return _interrupted(folder, placed=teller.placed)
+        interruption.teller = teller
+        udp.run_receiver(receiver, wires, sender, teller, speaker)
+    if interruption.happened:
+        return ExitCode.INTERRUPTED
     delivery_security.tell_foreign(receiver.counters, sources)
     return teller.finish(args, folder.target)
 
 
-def _interrupted(folder: FolderSink, *, placed: bool) -> int:
-    if placed:
-        kept = f"everything is in {folder.target}, and the sender may not know it"
-    elif folder.kept:
-        kept = f"what was received is kept in {folder.staging} (start the receiver again to go on)"
-    else:
-        kept = "nothing had been received"
-    say(f"llmsync: interrupted; {kept}")
-    return ExitCode.INTERRUPTED
+class _Interruption:
+    """A context that an interruption ends by saying what is kept."""
+
+    def __init__(self, folder: FolderSink) -> None:
+        self.happened = False
+        self.teller: _Teller | None = None
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        if kind is not KeyboardInterrupt:
+            return False
+        self.happened = True
+        folder = self._folder
+        if self.teller is not None and self.teller.placed:
+            kept = f"everything is in {folder.target}, and the sender may not know it"
+        elif folder.kept:
+            kept = (
+                f"what was received is kept in {folder.staging} (start the receiver again to go on)"
+            )
+        else:
+            kept = "nothing had been received"
+        say(f"llmsync: interrupted; {kept}")
+        return True
 
 
 def _tensor_sink(folder: Any, gpu: str | None) -> TensorSink | None:  # noqa: ANN401

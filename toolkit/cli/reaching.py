@@ -14,6 +14,8 @@ from toolkit.errors import EnvironmentProblem
 if TYPE_CHECKING:
     import socket
 
+    from toolkit.delivery.control import Message
+    from toolkit.delivery.doorkeeper import Doorkeeper
     from toolkit.delivery.probe import Verdict
     from toolkit.transport.address import Address
 
@@ -27,7 +29,8 @@ def probe(
     rate: int,
     patience: float = 1.0,
     absent: float = 0.5,
-) -> tuple[list[Verdict], dict[str, bytes]]:
+    door: Doorkeeper | None = None,
+) -> tuple[list[Verdict], dict[str, Message]]:
     """Return a verdict on each receiver, and the message that each sent last meanwhile.
 
     It takes a few round trips where all is well, `patience` seconds at most; receivers of which
@@ -42,8 +45,8 @@ def probe(
         absent=absent,
         addressed=set(addresses),
     )  # fmt: skip
-    heard: dict[str, bytes] = {}
-    return run_probing(probing, sock, addresses, group, heard), heard
+    heard: dict[str, Message] = {}
+    return run_probing(probing, sock, addresses, group, heard, door), heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Reached:
     """How each receiver is reached, as its probes said."""
 
     verdicts: Sequence[Verdict]
-    said: dict[str, bytes]
+    said: dict[str, Message]
     """What each said last meanwhile."""
     grouped: bool
 
@@ -76,6 +79,7 @@ def first(
     known: dict[str, tuple[str, int]],
     group: Address | None,
     rate: int,
+    door: Doorkeeper,
 ) -> Reached:
     """Before `send` sends: see how each receiver is reached, and say what is amiss."""
     from toolkit.delivery.probe import Reach
@@ -83,7 +87,7 @@ def first(
     grouped = group is not None
     if args.no_probe:
         return Reached((), {}, grouped)
-    verdicts, said = probe(sock, names, known, group, args.payload, rate)
+    verdicts, said = probe(sock, names, known, group, args.payload, rate, door=door)
     there = [v for v in verdicts if v.reach is not Reach.NONE]  # Others may be started later.
     tell(there, group=grouped)
     if there and all(v.reach is Reach.SMALL for v in there):

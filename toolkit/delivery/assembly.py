@@ -100,8 +100,8 @@ class Assembly:
     """One object: which blocks are done, and the open ones."""
 
     __slots__ = (
-        "_buffers", "_dropped", "_larger", "_small", "_symbol", "bars", "blocks", "done", "partition",
-        "remaining", "toi",
+        "_buffers", "_dropped", "_larger", "_small", "_symbol", "bars", "blocks", "done",
+        "partition", "remaining", "toi",
     )  # fmt: skip
 
     def __init__(self, toi: int, partition: Partition, buffers: Buffers) -> None:
@@ -235,8 +235,14 @@ class Assembly:
         if self.bars and more and block.need == block.k:
             block.need += NEEDED
             return False
-        block.doubted, block.need = True, block.k
+        self._doubt_all(block)
         return False
+
+    def _doubt_all(self, block: OpenBlock) -> None:
+        """Only source symbols count from now on: they are sent again, and compared."""
+        block.doubted, block.need = True, block.k
+        block.parity.clear()
+        block.got = block.have.count(1)
 
     def _distrust(self, block: OpenBlock, esi: int) -> None:
         if esi < block.k:
@@ -301,7 +307,7 @@ class Assembly:
         if held == fresh or len(fresh) > size:
             if block.need > k and block.got >= k:
                 # Parity has run out, and the block is sent again whole.
-                block.doubted, block.need = True, k
+                self._doubt_all(block)
             return Verdict.DUPLICATE
         if not block.doubted:
             if block.failed and block.got < block.need:
@@ -313,7 +319,7 @@ class Assembly:
         # Nothing else is wrong with the block: this is what was missing, or the next try fails.
         if esi < k:
             block.view[start : start + len(fresh)] = fresh
-        return Verdict.WHOLE
+        return Verdict.WHOLE if block.got == block.need else Verdict.TAKEN
 
     def _open(self, sbn: int) -> OpenBlock:
         k = self.k(sbn)

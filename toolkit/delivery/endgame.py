@@ -9,6 +9,8 @@ who have answered wait for those who have not.
 
 from __future__ import annotations
 
+import math
+
 from toolkit.delivery.foresight import Foresight
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.masks import numbers
@@ -39,20 +41,24 @@ class EndGame:
 
     def __init__(
         self, rate: int, ledger: Ledger, members: Roster, foresight: Foresight,
-        everybody: int | None,
+        everybody: int | None, *, hurried: bool,
     ) -> None:  # fmt: skip
         self._rate, self._ledger, self._members = rate, ledger, members
         self._foresight, self._everybody = foresight, everybody
+        self._hurried = hurried
+        """Others wait for these receivers."""
         self._ended: float | None = None
         """When the last was sent, or will be, that is new."""
 
     def rounds(self, targets: int, now: float) -> int:
         """For how many rounds there will be time after the next."""
         left, each = self._time_left(targets, now)
-        return max(int(left / each), 0)
+        return max(int(left / each), 0) if self._hurried else 1
 
     def last_call(self, targets: int, now: float) -> float:
         """When there will hardly be time for as many rounds as now."""
+        if not self._hurried:
+            return math.inf
         left, each = self._time_left(targets, now)
         return now + (left % each if left > 0 else 0.0) - GRACE
 
@@ -64,7 +70,7 @@ class EndGame:
     def copies(self, targets: int) -> int:
         """How often a poll is to be put right away so that all of `targets` answer it."""
         ahead = 8 * self._ledger.fresh / self._rate
-        if ahead > 2 * self._members.timeout(targets):
+        if not self._hurried or ahead > 2 * self._members.timeout(targets):
             return 1
         loss = self._foresight.loss(numbers(targets))
         unanswered = 1 - (1 - loss) ** 2

@@ -37,7 +37,13 @@ class Flow:
     """
 
     def __init__(
-        self, receivers: int, rate: int, limit: int, *, asked_one_by_one: bool = True
+        self,
+        receivers: int,
+        rate: int,
+        limit: int,
+        *,
+        asked_one_by_one: bool = True,
+        first: int = 1,
     ) -> None:
         self.sent = 0
         """Position of the next byte."""
@@ -64,8 +70,9 @@ class Flow:
         self._marks: dict[int, tuple[int, float]] = {}
         """Mark -> its position, and when it was put."""
         self._marked = 0
+        self._eager = True
         self._every = FIRST_ROOM // MARKS
-        self._next = 1
+        self._next = first
 
     def grow(self, receivers: int) -> None:
         """There are `receivers` receivers now; never fewer than before."""
@@ -81,6 +88,19 @@ class Flow:
             self._waited = np.append(self._waited, np.zeros(more, bool))
 
     @property
+    def eager(self) -> bool:
+        """Whether what fits the path is sent beyond the room; not to those that empty their
+        sockets more slowly than the session's rate."""
+        return self._eager
+
+    @eager.setter
+    def eager(self, eager: bool) -> None:
+        if eager != self._eager:
+            self._eager = eager
+            for bit in np.flatnonzero(self._waited).tolist():
+                self._measure(bit)
+
+    @property
     def blocked(self) -> bool:
         """Nothing may be sent before somebody is heard."""
         return self.sent >= self._end and bool(self._held)
@@ -94,6 +114,29 @@ class Flow:
     def slowest(self) -> int | None:
         """Bit number of the receiver that is furthest behind of those that are waited for."""
         return min(self._held, key=self._reach, default=None)
+
+    @property
+    def behind(self) -> list[int]:
+        """Bit numbers of those for whom nothing more may be sent."""
+        return [bit for bit in self._held if self._reach(bit) <= self.sent]
+
+    def easy(self, bit: int) -> bool:
+        """Whether half of a receiver's window, or more, is free."""
+        return self._reach(bit) - self.sent >= self.window(bit) / 2
+
+    @property
+    def free(self) -> int:
+        """Bytes that may be sent now."""
+        return self._end - self.sent if self._held else self._limit
+
+    @property
+    def empty(self) -> bool:
+        """All that was sent has been dealt with by all that are waited for."""
+        return all(self._heard[bit] >= self.sent for bit in self._held)
+
+    def heard(self, bit: int) -> int:
+        """The position up to which a receiver has dealt with everything."""
+        return self._heard[bit]
 
     def room(self, bit: int) -> int | None:
         """Bytes of room that a receiver has said it has; None: it was not heard yet."""
@@ -118,6 +161,13 @@ class Flow:
         self._heard[bit] = self.sent
         self._headroom[bit] = 0
         self._choose()
+
+    def adopt(self, bit: int, other: Flow) -> None:
+        """Believe of a receiver what `other` knows of its room and its path."""
+        if other is not self:
+            self._room[bit], self._spoke[bit] = other._room[bit], other._spoke[bit]
+            self._rtt[bit] = other._rtt[bit]
+            self._measure(bit)
 
     def let_go(self, bit: int) -> None:
         """It is not waited for any more."""
@@ -144,27 +194,38 @@ class Flow:
     def answered(self, bit: int, number: int, room: int, now: float) -> float | None:
         """A receiver has dealt with all that was sent before this mark, and says its room.
 
-        Returns the round-trip time in seconds; None for a mark of long ago.
+        Returns the round-trip time in seconds; None for a mark of long ago, or said again because
+        its room is another.
         """
         found = self._marks.get(number)
         if found is None:
             return None
         position, put = found
-        self._rtt[bit] = min(self._rtt[bit], now - put)
+        again = self._spoke[bit] and position <= self._heard[bit]
+        if not again:
+            self.took(bit, now - put)
         self.confirm(bit, position, room)
-        return now - put
+        return None if again else now - put
+
+    def took(self, bit: int, seconds: float) -> None:
+        """A receiver was asked something, and its answer was there so many seconds later."""
+        self._rtt[bit] = min(self._rtt[bit], seconds)
 
     def confirm(self, bit: int, position: int, room: int) -> None:
         """A receiver has dealt with all that was sent before `position`, and says its room."""
         self._room[bit], self._spoke[bit] = room, True
-        rtt = self._rtt[bit]
-        path = 0 if rtt == math.inf or not room else self._rate * rtt
-        self._window[bit] = self._windows[bit] = int(min(room + path, self._limit))
+        self._measure(bit)
         if position > self._heard[bit]:
             self._heard[bit] = position
         self._headroom[bit] = self._reach(bit) - self.sent
         if bit in self._held:
             self._limit_end()
+
+    def _measure(self, bit: int) -> None:
+        """Its room, or its path, is another."""
+        room, rtt = self._room[bit], self._rtt[bit]
+        path = 0 if rtt == math.inf or not room or not self._eager else self._rate * rtt
+        self._window[bit] = self._windows[bit] = int(min(room + path, self._limit))
 
     def window(self, bit: int) -> int:
         """Bytes that may be on their way to this receiver."""

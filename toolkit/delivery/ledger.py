@@ -88,6 +88,15 @@ class Ledger:
         found = track.find(mask, 0, 0, None)
         return None if found is None else track.at(found)
 
+    def open_for(self, toi: int) -> int:
+        """Those who have not got all of an object yet, whether it is on its way or not."""
+        track, found = self._by_toi[toi], 0
+        for segment in track.open.values():
+            found |= segment.pending | segment.flight
+        for run in track.runs:
+            found |= run.pending
+        return found
+
     def flight(self, toi: int) -> int:
         """Those to whom something of an object is on its way."""
         found = 0
@@ -116,6 +125,11 @@ class Ledger:
             segment.lacks[bit] = lacks
             symbols = segment.symbols(lacks)
             self._reported(segment, bit, symbols * segment.item.partition.symbol)
+
+    def ask(self, segment: Segment, bit: int) -> None:
+        """Only a poll can tell what a receiver lacks of a segment."""
+        self._pend(segment, 1 << bit)
+        segment.unknown |= 1 << bit
 
     def settle(self, segment: Segment, bit: int) -> None:
         """A receiver has all of a segment."""
@@ -155,7 +169,7 @@ class Ledger:
         """A receiver has nothing of an object."""
         self._everywhere(self._by_toi[toi], bit, unknown=False)
 
-    def ask(self, toi: int, bit: int) -> None:
+    def ask_all(self, toi: int, bit: int) -> None:
         """Only polls can tell what a receiver lacks of an object, where nothing is under way."""
         self._everywhere(self._by_toi[toi], bit, unknown=True)
 

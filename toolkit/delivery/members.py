@@ -27,7 +27,8 @@ class Member:
     """One declared receiver."""
 
     __slots__ = (
-        "_given_up", "_roster", "_standing", "asked", "bit", "completed", "deviation", "heard",
+        "_evicted", "_given_up", "_roster", "_standing", "asked", "bit", "completed", "deviation",
+        "heard",
         "incarnation", "joined", "lost", "name", "reason", "receipt", "rejected", "reported", "rtt",
         "timeout", "told",
     )  # fmt: skip
@@ -38,6 +39,7 @@ class Member:
         self._roster = roster
         self._standing = Standing.ABSENT
         self._given_up = False
+        self._evicted = False
         self.incarnation = 0
         self.heard = 0.0
         self.asked = 0.0
@@ -78,16 +80,31 @@ class Member:
         self._roster.note(self)
 
     @property
+    def evicted(self) -> bool:
+        """An operator wants it served no longer."""
+        return self._evicted
+
+    @evicted.setter
+    def evicted(self, evicted: bool) -> None:
+        self._evicted = evicted
+        self._roster.note(self)
+
+    @property
     def active(self) -> bool:
         return self.standing in (Standing.JOINED, Standing.READY)
 
     @property
     def settled(self) -> bool:
         """Nothing more will come of it, unless it joins anew."""
-        return self.given_up or self.standing in (
-            Standing.COMPLETE,
-            Standing.FAILED,
-            Standing.LOST,
+        return (
+            self.given_up
+            or self.evicted
+            or self.standing
+            in (
+                Standing.COMPLETE,
+                Standing.FAILED,
+                Standing.LOST,
+            )
         )
 
     def sample(self, rtt: float) -> None:

@@ -19,6 +19,7 @@ everything; a block that is sent whole then serves those, too, that lack only so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,18 @@ class Sizes:
 
     def of(self, bit: int) -> int:
         return self.parts.get(bit, self.whole)
+
+
+class Escort(Protocol):
+    """Who else may have what is sent anyhow."""
+
+    def take(self, segment: Segment, burst: Burst) -> int:
+        """Whom a whole block goes to beside those that it is sent for."""
+        ...
+
+    def left(self, mask: int, size: int) -> None:
+        """So many bytes of it have left."""
+        ...
 
 
 class Round:
@@ -76,6 +89,10 @@ class Round:
         """Symbols that each will still lack."""
         if self._rows:
             self._plan(parity, foresight)
+
+    def whole(self, bit: int) -> bool:
+        """Whether a receiver gets all blocks, from the first to the last."""
+        return not self._reported >> bit & 1
 
     def _plan(self, parity: int, foresight: Foresight) -> None:
         """Decide how many symbols of each block go to each receiver."""

@@ -12,18 +12,18 @@ so a slow or silent one never holds up the others; it gets what it missed later,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from toolkit.delivery import control, sparing
+from toolkit.delivery import claims, control, sparing
 from toolkit.delivery.breaker import Breaker
 from toolkit.delivery.burst import MAX_BURST, Burst
+from toolkit.delivery.cohorts import Cohorts
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
-from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
 from toolkit.delivery.events import SenderOutput as Output
+from toolkit.delivery.gathering import Gathering
 from toolkit.delivery.ledger import Ledger
-from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
+from toolkit.delivery.manifest import MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, Roster, newer
 from toolkit.delivery.model import (
     HEADER_SIZE,
@@ -40,13 +40,9 @@ from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
 from toolkit.delivery.versions import SPOKEN
-from toolkit.delivery.wire import Poll, Rejection
+from toolkit.delivery.vigil import INTRODUCE_YOURSELF, STILL_HERE, Vigil
+from toolkit.delivery.wire import Rejection
 from toolkit.errors import DeliveryError, WireError
-
-STILL_HERE = Poll(poll_id=0, first=0, count=0)
-"""Wants no answer."""
-INTRODUCE_YOURSELF = Poll(poll_id=0, first=0, count=1)
-"""Wants a JOIN or a HAVE."""
 
 
 class Sender:
@@ -67,14 +63,12 @@ class Sender:
         )
         self._members = Roster(receivers)
         self._numbers = {name: i for i, name in enumerate(receivers)}
-        self._dispatch = Dispatch(session, source, self._ledger, self._members)
+        self._dispatch = Cohorts(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
         self._breaker = Breaker(session.breaker, session.timeout)
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
-        self._hold: float | None = None
-        """Until then the receivers that are ready wait for the others."""
-        self._look_at = 0.0
-        """When to look again who is silent."""
+        self._gathering = Gathering(session, self._members)
+        self._vigil = Vigil(session, self._members, self._dispatch)
         self.tally = Tally()
         self._monitor = Monitor(session, self.manifest, self._ledger, self._dispatch, self.tally)
 
@@ -93,22 +87,21 @@ class Sender:
         return self._members.active
 
     @property
+    def stream(self) -> int:
+        """Mask of those of them that the main stream is for; the others are served apart."""
+        return self.active & ~self._dispatch.apart
+
+    @property
     def deadline(self) -> float | None:
         """When to call `poll` again; None when never."""
         if self.finished:
             return None
         if self.started is None:
             return 0.0
-        dispatch, silent = self._dispatch, self._breaker.silent
-        idle = dispatch.idle or dispatch.stalled != math.inf or silent
-        if dispatch.urgent or not idle:
-            return self._pacer.next
-        dues = [dispatch.stalled]
-        dues += [p.due for p in dispatch.polls.values()]
-        dues.append(self._look_at)
-        if self._hold is not None:
-            dues.append(self._hold)
-        return max(min(dues), self._pacer.next)
+        due = self._dispatch.due(silent=self._breaker.silent)
+        if due > self._pacer.next:
+            due = min(due, self._gathering.until, self._vigil.due())
+        return max(due, self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
         """Return what to send now packet by packet, at most `budget` of them."""
@@ -175,9 +168,29 @@ class Sender:
         member = self._members[self._numbers[name]]
         if member.joined is not None and newer(member.incarnation, message.incarnation):
             return [Ignored(f"{name} said that before it was started again", Refusal.STALE)]
-        self._dispatch.idle = False
+        if member.evicted:
+            # It has not heard it yet.  Where packets cannot be addressed it will find out alone.
+            if self._dispatch.everybody is None:
+                self._acknowledge(member)
+            return [Ignored(f"{name} was evicted")]
+        self._dispatch.wake()
         self._breaker.heard(now)
         return self._handle(member, message, now)
+
+    def evict(self, receiver: str, reason: str) -> bool:
+        """Serve a receiver no longer; False: it is not one of this session, or has ended."""
+        number = self._numbers.get(receiver)
+        if number is None or self._members[number].settled or self.failure is not None:
+            return False
+        member = self._members[number]
+        self._settle(member, Standing.FAILED, reason)
+        member.evicted = True
+        return True
+
+    def abort(self, reason: str) -> None:
+        """End the session for all; nothing is placed anywhere that is not complete."""
+        if self.failure is None and not self.finished:
+            self._break_off(DeliveryError(reason))
 
     def results(self) -> list[ReceiverResult]:
         """What is known of each receiver, in their order."""
@@ -233,10 +246,11 @@ class Sender:
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
             speaks = body.speaks if isinstance(body, Join) else SPOKEN
-            if problem := self._dispatch.agreement.join(member.bit, speaks):
+            if problem := self._dispatch.urgent.agreement.join(member.bit, speaks):
                 member.rejected = True
                 return out + self._settle(member, Standing.FAILED, problem)
         member.heard = now
+        self._dispatch.alive(member.bit)
         match body:
             case Join():
                 self._on_join(member, fresh=fresh)
@@ -252,18 +266,17 @@ class Sender:
 
     def _welcome(self, member: Member, incarnation: int, now: float) -> None:
         """A receiver is here for the first time, or anew and with nothing under way."""
-        self._dispatch.release(member)
+        self._dispatch.welcome(member)
         self._ledger.forget(member.bit)
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
         member.completed, member.given_up, member.rejected = None, False, False
         member.told = bytearray(2 * len(self.manifest.files))
-        self._dispatch.flow.wait_for(member.bit)
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
         if fresh:
-            self._want_boot(member)
-        elif member.standing is Standing.JOINED and self._dispatch.remind(member):
+            claims.want_boot(self._ledger, member.bit)
+        elif member.standing is Standing.JOINED and self._dispatch.of(member.bit).remind(member):
             pass  # FDT or manifest has not reached it; its report says so before a timer does.
         elif member.active:
             self._still_here(member)
@@ -274,18 +287,13 @@ class Sender:
         """Answer a receiver that has heard nothing for a while; it need not report on this."""
         self._dispatch.urge(1 << member.bit, MANIFEST_TOI, STILL_HERE)
 
-    def _want_boot(self, member: Member) -> None:
-        for segment in self._ledger.boot:
-            if not segment.flight >> member.bit & 1:
-                self._ledger.want(segment, member.bit, None)
-
     def _on_have(self, member: Member, have: Have, now: float, *, fresh: bool) -> None:
         if not member.active:
             self._acknowledge(member)
             return
         if have.manifest != self._digest or have.total != len(member.told):
             if fresh or not self._ledger.wanting(1 << member.bit):
-                self._want_boot(member)
+                claims.want_boot(self._ledger, member.bit)
             return
         if not fresh:
             self._still_here(member)
@@ -295,26 +303,15 @@ class Sender:
                 self._ledger.withdraw(segment, 1 << member.bit)
             self._gather(now)
         for number, state in enumerate(have.states, have.first):
-            self._told(member, number, state)
-
-    def _told(self, member: Member, number: int, state: int) -> None:
-        """A receiver says what it holds of object `number`."""
-        bit, first_time = member.bit, not member.told[number]
-        member.told[number] = 1
-        toi = FIRST_TOI + number
-        if state == control.HAVE_ALL:
-            self._ledger.holds(toi, bit)
-        elif first_time and state == control.HAVE_NOTHING:
-            self._ledger.want_all(toi, bit)
-        else:
-            self._ledger.ask(toi, bit)
+            claims.told(self._ledger, member, number, state)
 
     def _on_report(self, member: Member, report: Report, now: float) -> list[Output]:
         if not report.lacks:
             self._dispatch.heard(member.bit, report.poll_id, report.room * 1024, now)
             return []
-        poll = self._dispatch.polls.get(report.poll_id)
         bit = member.bit
+        dispatch = self._dispatch.of(bit)
+        poll = dispatch.polls.get(report.poll_id)
         if poll is None or not poll.awaited >> bit & 1:
             return []
         segment = poll.segment
@@ -322,17 +319,20 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        if poll.served and not poll.again >> bit & 1:
-            member.sample(now - poll.sent)
         lacks = report.lacks if any(report.lacks) else b""
-        self._dispatch.learn(poll, member, lacks)
-        self._dispatch.answered(poll, member)
-        self._dispatch.confirmed(bit, poll, report.room * 1024)
+        sent, lost = dispatch.learn(poll, member, lacks)
+        dispatch.answered(poll, member)
+        dispatch.confirmed(bit, poll, report.room * 1024, now)
+        if poll.served >> bit & 1:
+            size = segment.item.partition.symbol
+            self._dispatch.reported(bit, sent * size, lost * size, now)
+        else:
+            self._dispatch.asked(bit, segment, report.lacks)
         if lacks:
             self._ledger.want(segment, bit, lacks)
         else:
             self._ledger.settle(segment, bit)
-        self._dispatch.repair(poll, now)
+        dispatch.repair(poll, now)
         return []
 
     def _on_done(self, member: Member, done: Done, now: float) -> list[Output]:
@@ -347,74 +347,28 @@ class Sender:
         if member.settled:
             self._acknowledge(member)
             return []
-        self._dispatch.release(member)
         member.standing, member.reason = standing, reason
-        if self._hold is not None:
-            self._gather(self._hold)
+        self._dispatch.release(member)
+        self._dispatch.wake()
         self._acknowledge(member)
         return [Settled(self._result(member))]
 
     # ----- time
 
-    def _gives_up(self, member: Member) -> float:
-        """When a receiver that is silent until then is given up."""
-        since = member.heard if member.active else max(member.heard, self.started or 0.0)
-        return since + self.session.timeout
-
     def _gather(self, now: float) -> None:
-        """Let the first that are ready wait a little for the others."""
-        if all(m.settled or m.standing is Standing.READY for m in self._members):
-            self._hold = None
-        elif self._hold is None and not self._ledger.begun:
-            self._hold = now + self.session.gather
-        self._dispatch.held = self._hold is not None
+        """See whether those that are ready still wait for others."""
+        gathering, dispatch = self._gathering, self._dispatch
+        held = gathering.look(now, begun=dispatch.begun())
+        if held != dispatch.held:
+            dispatch.held = held
+            dispatch.wake()
+        if gathering.failure is not None and self.failure is None:
+            self._break_off(gathering.failure)
 
     def _expire(self, now: float) -> None:
-        if self._hold is not None and now >= self._hold:
-            self._hold, self._dispatch.held, self._dispatch.idle = None, False, False
-        if now >= self._look_at:
-            self._look(now)
-        for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
-            self._dispatch.repeat(poll, now)
-
-    def _look(self, now: float) -> None:
-        """Look who has been silent for too long; not at every packet, they may be many."""
-        patience = self.session.timeout / 4
-        dues = [now + patience / 4]
-        for member in self._members:
-            if member.settled:
-                continue
-            if now >= self._gives_up(member):
-                self._give_up(member)
-            else:
-                dues.append(self._gives_up(member))
-        self._look_at = min(dues)
-        self._ask_the_silent(now, patience)
-
-    def _give_up(self, member: Member) -> None:
-        """A receiver has been waited for long enough."""
-        self._dispatch.release(member)
-        member.given_up = True
-        if member.standing is not Standing.ABSENT:
-            member.standing = Standing.LOST
-            member.reason = f"it was silent for {self.session.timeout:g} s"
-        self._dispatch.idle = False
-        if self._hold is not None:
-            self._gather(self._hold)
-
-    def _ask_the_silent(self, now: float, patience: float) -> None:
-        """Ask for a sign of life where nobody would be asked for long: a slow sender takes longer
-        for one segment than a receiver may be silent."""
-        mask = asked = 0
-        for poll in self._dispatch.polls.values():
-            asked |= poll.awaited
-        for member in self._members:
-            quiet = min(now - member.heard, now - member.asked) >= patience
-            if member.active and quiet and not asked >> member.bit & 1:
-                member.asked = now
-                mask |= 1 << member.bit
-        if mask:
-            self._dispatch.urge(mask, MANIFEST_TOI, INTRODUCE_YOURSELF)
+        if self._vigil.expire(now):
+            self._dispatch.wake()
+        self._gather(now)
 
     # ----- the end of it
 
@@ -425,7 +379,7 @@ class Sender:
         """
         over = self._dispatch.everybody is None or not self._members.unsettled
         rejection = Rejection(name=member.name, reason=member.reason) if member.rejected else None
-        self._dispatch.close(1 << member.bit, rejection, over=over)
+        self._dispatch.urgent.close(1 << member.bit, rejection, over=over)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
@@ -436,4 +390,4 @@ class Sender:
         self._dispatch.urgent.clear()
         if active:
             for _ in range(3):
-                self._dispatch.close(sum(1 << m.bit for m in active))
+                self._dispatch.urgent.close(sum(1 << m.bit for m in active))

@@ -208,7 +208,7 @@ class Track:
     def fold(self, segment: Segment) -> None:
         """Make it part of a run again, if nothing would be lost by that."""
         index = segment.index
-        if self.boot or segment.flight or segment.lacks or segment.left:
+        if self.boot or segment.flight or segment.lacks or segment.left or segment.unknown:
             return
         if self.open.pop(index, None) is not segment:
             return

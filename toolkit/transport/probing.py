@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from toolkit.delivery import control
+from toolkit.delivery.doorkeeper import Doorkeeper
 from toolkit.delivery.probe import Probing, Shot, Verdict
-from toolkit.errors import WireError
 from toolkit.transport.address import Address
 
 _MTU_DISCOVER, _PROBE = 10, 3
@@ -25,27 +25,29 @@ def run_probing(
     sock: socket.socket,
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
-    heard: dict[str, bytes] | None = None,
+    heard: dict[str, control.Message] | None = None,
+    door: Doorkeeper | None = None,
 ) -> list[Verdict]:
     """Probe until the engine has finished; `addresses` learns where messages come from.
 
     `heard` takes the latest message of each receiver that is no answer to a probe, so that what
-    it said meanwhile need not be said again.
+    it said meanwhile need not be said again.  `door` says whose messages are taken.
     """
+    door = door or Doorkeeper(probing.names, addresses)
     with _not_fragmented(sock), _usual_ttl(sock) as set_ttl:
         while not probing.finished:
             for shot in probing.poll(time.monotonic()):
                 set_ttl(shot.ttl)
                 _fire(probing, sock, shot, addresses, group)
             set_ttl(None)
-            for data, source, message in _messages(sock):
-                name = message.name
-                if name in probing.names:
-                    addresses.setdefault(name, source)
-                    probing.address(name)
-                    probing.receive(message, time.monotonic())
+            for data, source in _datagrams(sock):
+                now = time.monotonic()
+                message = door.admit(data, source, now, 0)
+                if message is not None:
+                    probing.address(message.name)
+                    probing.receive(message, now)
                     if heard is not None and not isinstance(message.body, control.Probed):
-                        heard[name] = data
+                        heard[message.name] = message
             deadline = probing.deadline
             if deadline is not None:
                 wait = max(deadline - time.monotonic(), 0.0)
@@ -74,17 +76,13 @@ def _fire(
         # Anything else is a probe that did not arrive: what the verdict is about.
 
 
-def _messages(sock: socket.socket) -> Iterator[tuple[bytes, tuple[str, int], control.Message]]:
+def _datagrams(sock: socket.socket) -> Iterator[tuple[bytes, tuple[str, int]]]:
     for _ in range(256):
         try:
             data, source = sock.recvfrom(_MAX_DATAGRAM, socket.MSG_DONTWAIT)
         except OSError:
             return  # Nothing there; or somebody's port is closed, which his silence says, too.
-        try:
-            message = control.parse(data)
-        except WireError:
-            continue
-        yield data, (source[0], source[1]), message
+        yield data, (source[0], source[1])
 
 
 @contextmanager

@@ -35,6 +35,8 @@ Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 
 BATCH = 64
 """Packets that are sent, or received, before the other direction gets its turn."""
+DRAIN = 64
+"""Batches that are taken from a socket before anything else gets its turn."""
 COALESCED, COALESCE = 24, 0.0003
 """A turn with fewer packets than this is followed by a rest of so many seconds."""
 MAX_DATAGRAM = 65536
@@ -139,20 +141,25 @@ def run_sender(
     also: Sequence[int] = (),
     apart: Collection[str] = (),
     door: Doorkeeper | None = None,
+    carry: Callable[[Burst], None] | None = None,
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
     where its messages come from.  `watch` is called in every turn, and at once when one of the
     file descriptors `also` can be read.  `apart`: receivers that `group` does not reach.  `door`
-    says whose messages are taken, and counts the others.
+    says whose messages are taken, and counts the others.  `carry`: takes every packet to those in
+    its mask, and neither group nor addresses are used.
     """
     ways = Ways(names, addresses, None if group is None else group.sockaddr, apart)
     door = door or Doorkeeper(names, addresses)
     while not sender.finished:
         now = time.monotonic()
         for burst in sender.bursts(now, BATCH):
-            for to in ways.of(burst.mask, sender.active):
+            if carry is not None:
+                carry(burst)
+                continue
+            for to in ways.of(burst.mask, sender.stream):
                 wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []
         for data, source in _arrivals(wire):
@@ -181,8 +188,15 @@ def run_receiver(
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
         before = receiver.counters.packets
-        for wire in wires:
-            outputs += _take(receiver, wire)
+        # A poll that came by unicast was sent after the group's packets that wait in the other
+        # socket: those are looked at first, or it would be answered that they are lost.
+        held = list(_arrivals(wires[0])) if len(wires) > 1 else []
+        for wire in wires[1:] or wires:
+            for _ in range(DRAIN):
+                if not _take(receiver, wire, outputs):
+                    break
+        for datagram, _ in held:
+            outputs += receiver.receive(datagram, time.monotonic())
         taken = receiver.counters.packets - before
         now = time.monotonic()
         if receiver.deadline is not None and receiver.deadline <= now:
@@ -199,19 +213,22 @@ def run_receiver(
             _wait(wires, receiver.deadline)
 
 
-def _take(receiver: Receiver, wire: Wire) -> list[ReceiverOutput]:
-    """Hand to the receiver what has arrived on a wire."""
+def _take(receiver: Receiver, wire: Wire, outputs: list[ReceiverOutput]) -> bool:
+    """Hand to the receiver what has arrived on a wire; whether there may be more."""
     landing = receiver.landing()
     batch = None if landing is None else wire.receive_batch(landing)
     if batch is not None:
         headers, sizes = batch
-        return receiver.landed(headers, sizes, time.monotonic()) if len(sizes) else []
-    outputs: list[ReceiverOutput] = []
+        if len(sizes):
+            outputs += receiver.landed(headers, sizes, time.monotonic())
+        return len(sizes) == BATCH
+    count = 0
     for datagram, _ in _arrivals(wire):
+        count += 1
         outputs += receiver.receive(datagram, time.monotonic())
-        if receiver.landing() is not None:
-            break
-    return outputs
+        if receiver.landing() is not None and landing is None:
+            return True
+    return count == BATCH
 
 
 def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
