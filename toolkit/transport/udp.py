@@ -41,7 +41,7 @@ BATCH = 64
 """Packets that are sent, or received, before the other direction gets its turn."""
 DRAIN = 64
 """Batches that are taken from a socket before anything else gets its turn."""
-COALESCED, COALESCE = 24, 0.0003
+COALESCED, COALESCE = 24, 0.001
 """A turn with fewer packets than this is followed by a rest of so many seconds."""
 MAX_DATAGRAM = 65536
 
