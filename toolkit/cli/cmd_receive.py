@@ -132,7 +132,7 @@ def _receive(args: argparse.Namespace) -> int:
                 raise UsageError(f"--group {args.group}: not a multicast address")
             sockets.append(stack.enter_context(address.join(group, args.interface, source)))
         sources = delivery_security.sources(args, sender, source)
-        wires: list[udp.Wire] = [udp.SocketWire(s, sources) for s in sockets]
+        wires: list[udp.Wire] = [udp.SocketWire(s, sources, bunched=True) for s in sockets]
         if lost:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
         if joined is not None and args.feedback == "websocket":

@@ -22,10 +22,10 @@ def told(ledger: Ledger, member: Member, number: int, state: int) -> None:
     """A receiver says what it holds of object `number`."""
     bit, first_time = member.bit, not member.told[number]
     member.told[number] = 1
-    for segment in ledger.by_toi[FIRST_TOI + number]:
-        if state == control.HAVE_ALL:
-            ledger.reported(segment, bit, 0)
-        elif first_time and state == control.HAVE_NOTHING:
-            ledger.want(segment, bit, None)
-        elif not (segment.pending | segment.flight) >> bit & 1:
-            ledger.ask(segment, bit)
+    toi = FIRST_TOI + number
+    if state == control.HAVE_ALL:
+        ledger.holds(toi, bit)
+    elif first_time and state == control.HAVE_NOTHING:
+        ledger.want_all(toi, bit)
+    else:
+        ledger.ask_all(toi, bit)

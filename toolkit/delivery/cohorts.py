@@ -16,19 +16,21 @@ Who does not answer at all is served apart, too: by few bytes and questions unti
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.flow import Flow
 from toolkit.delivery.guests import Guests
 from toolkit.delivery.lane import SLOWEST, Lane
-from toolkit.delivery.ledger import Ledger, Segment
-from toolkit.delivery.members import Member, OpenPoll
+from toolkit.delivery.ledger import Ledger
+from toolkit.delivery.masks import bits
+from toolkit.delivery.members import Member, OpenPoll, Roster
 from toolkit.delivery.model import Session, Standing
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import Cohort
 from toolkit.delivery.slowness import Slow, Watch, period
+from toolkit.delivery.track import Segment
 from toolkit.delivery.wire import Poll
 
 SHARE = 0.01
@@ -42,9 +44,7 @@ _SILENT = "it does not answer"
 class Cohorts:
     """The dispatches of one session; to the Sender they are one."""
 
-    def __init__(
-        self, session: Session, source: Source, ledger: Ledger, members: Sequence[Member]
-    ) -> None:
+    def __init__(self, session: Session, source: Source, ledger: Ledger, members: Roster) -> None:
         self.main = Dispatch(session, source, ledger, members)
         self.urgent = self.main.urgent
         self.everybody = self.main.everybody
@@ -139,7 +139,7 @@ class Cohorts:
 
     def begun(self) -> bool:
         """Whether any file, or the digests of one, has been sent to anybody."""
-        return self.main.begun()
+        return self._ledger.begun
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
@@ -168,8 +168,13 @@ class Cohorts:
 
     def grow(self, receivers: int) -> None:
         """There are so many receivers now."""
-        for dispatch in self._all():
-            dispatch.flow.grow(receivers)
+        self.main.grow(receivers)
+        for lane in self._lanes:
+            lane.dispatch.flow.grow(receivers)
+
+    def spare(self, bit: int) -> int:
+        """Symbols that a receiver was sent beyond what it lacked."""
+        return self.main.spare(bit)
 
     def welcome(self, member: Member) -> None:
         """A receiver is here for the first time, or anew."""
@@ -207,7 +212,7 @@ class Cohorts:
             found[0].answered += sent
             found[0].lost += min(lost, sent)
             return
-        slow = self._watch.reported(bit, sent, lost, now, self._main_bits())
+        slow = self._watch.reported(bit, sent, lost, now, self._main_bits)
         if slow is not None:
             self._set_apart(slow, now)
 
@@ -225,9 +230,7 @@ class Cohorts:
             yield lane.dispatch
 
     def _main_bits(self) -> list[int]:
-        return [
-            m.bit for m in self._members if m.standing is Standing.READY and m.bit not in self._slow
-        ]
+        return list(bits(self._members.ready & ~self.apart))
 
     def _beside(self, now: float, limit: int, *, patient: bool) -> Burst | None:
         """Packets of a lane, where one may send."""

@@ -9,25 +9,33 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
-from operator import or_
+from collections.abc import Iterable, Iterator
 
-from toolkit.delivery.asking import PATIENCE, Asking
+from toolkit.delivery.asking import PATIENCE as SEARCH
+from toolkit.delivery.asking import Asking
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
+from toolkit.delivery.control import DROPPED
+from toolkit.delivery.endgame import COPIES_AFTER, GRACE, EndGame
 from toolkit.delivery.flow import Flow
-from toolkit.delivery.ledger import SEGMENT_SIZE, Ledger, Segment, bits
+from toolkit.delivery.foresight import Foresight
+from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import MANIFEST_TOI
-from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll
-from toolkit.delivery.model import Session, Standing
+from toolkit.delivery.masks import mask_of, numbers
+from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll, Roster
+from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Escort, Round
+from toolkit.delivery.track import SEGMENT_SIZE, Segment
 from toolkit.delivery.urgent import Urgent
 from toolkit.delivery.wire import Poll
 
+PATIENCE = 5
+"""Times that a poll is put before those who have answered it are served without the others."""
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it counts as silent."""
+
+_DROPPED = bytes([DROPPED])
 
 
 class Dispatch:
@@ -38,7 +46,7 @@ class Dispatch:
         session: Session,
         source: Source,
         ledger: Ledger,
-        members: Sequence[Member],
+        members: Roster,
         *,
         beside: Dispatch | None = None,
         number: int = 0,
@@ -72,7 +80,7 @@ class Dispatch:
         """Receivers that are ready wait for others: no files yet."""
         self._session = session
         self._blocks: Blocks = (
-            Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
+            Blocks(source, max(4 * session.window, 8 * SEGMENT_SIZE))
             if beside is None
             else beside._blocks
         )
@@ -83,6 +91,12 @@ class Dispatch:
             len(members), session.rate, session.window, asked_one_by_one=session.targeted,
             first=number << 24 | 1,
         )  # fmt: skip
+        self._foresight: Foresight = (
+            Foresight(len(members)) if beside is None else beside._foresight
+        )
+        self._end = EndGame(
+            session.rate, ledger, members, self._foresight, self.everybody, hurried=beside is None
+        )
         self._stalls: dict[int, int] = {}
         """Bit number -> times in a row that it had to be asked again for its room."""
         self._round: Round | None = None
@@ -93,7 +107,10 @@ class Dispatch:
         """Who gets the burst under way beside them."""
         self._repairs: deque[Segment] = deque()
         self._asking = Asking(self.polls)
-        self._cursor = 0
+        self._mute = 0
+        """Receivers that were asked often and do not answer: they are not waited for."""
+        self._cursor = 0, 0
+        """Track and segment that were chosen last."""
         self._next_poll = number << 24 | 1
 
     def next(self, now: float, limit: int) -> Burst | None:
@@ -154,9 +171,15 @@ class Dispatch:
         """Bytes that were read from the source."""
         return self._blocks.bytes_read
 
-    def begun(self) -> bool:
-        """Whether any file, or the digests of one, has been sent to anybody."""
-        return self._cursor > 0 or any(s.sent for s in self._ledger.segments[:1])
+    def spare(self, bit: int) -> int:
+        """Symbols that a receiver was sent beyond what it lacked."""
+        return int(self._foresight.given[bit])
+
+    def grow(self, receivers: int) -> None:
+        """There are `receivers` receivers now."""
+        self._foresight.grow(receivers)
+        self._ledger.grow(receivers)
+        self.flow.grow(receivers)
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
@@ -164,18 +187,39 @@ class Dispatch:
 
     def answered(self, poll: OpenPoll, member: Member) -> None:
         """A member's answer to a poll is there, or will never be."""
-        poll.awaited &= ~(1 << member.bit)
-        member.outstanding -= poll.missing[member.bit]
-        member.polls -= 1
+        bit = member.bit
+        poll.awaited &= ~(1 << bit)
+        self._mute &= ~(1 << bit)
+        self._members.outstanding[bit] -= poll.sizes.of(bit) * poll.segment.item.partition.symbol
+        self._members.polled[bit] -= 1
         if not poll.served:
-            self._asking.end(member.bit)
+            self._asking.end(bit)
         if not poll.awaited:
             del self.polls[poll.poll_id]
 
-    def repair(self, poll: OpenPoll) -> None:
+    def learn(self, poll: OpenPoll, member: Member, lacks: bytes) -> tuple[int, int]:
+        """What a member lacks after what it was sent says how much of that was lost.
+
+        Returns the symbols that it was sent, and of these those that were lost.
+        """
+        bit = member.bit
+        if not poll.served >> bit & 1:
+            return 0, 0
+        sent = poll.sizes.of(bit)
+        lacking = poll.segment.symbols(lacks.replace(_DROPPED, b"\0")) if lacks else 0
+        lost = min(max(lacking - poll.held_back.of(bit), 0), sent)
+        member.reported += sent
+        member.lost += lost
+        self._foresight.learn(bit, sent, lost)
+        return sent, lost
+
+    def repair(self, poll: OpenPoll, now: float) -> None:
         """What a poll's segment lacks may be sent once everybody has answered."""
-        if not poll.awaited and poll.segment.pending:
-            self._repairs.append(poll.segment)
+        awaited = poll.awaited & ~self._mute
+        if not awaited:
+            self._go_on(poll.segment)
+        elif poll.segment.pending and not self._ledger.fresh:
+            poll.due = min(poll.due, max(self._end.last_call(poll.awaited, now), now + GRACE))
 
     def release(self, member: Member) -> None:
         """A member needs nothing of what is under way."""
@@ -186,22 +230,38 @@ class Dispatch:
             if poll.awaited >> member.bit & 1:
                 self.answered(poll, member)
                 poll.segment.flight &= ~(1 << member.bit)
-                self.repair(poll)
-        member.outstanding = member.polls = 0
+                if not poll.awaited & ~self._mute:
+                    self._go_on(poll.segment)
+        self._members.outstanding[member.bit] = self._members.polled[member.bit] = 0
         self._asking.forget(member.bit)
         self.flow.let_go(member.bit)
         self.urgent.spare(1 << member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
-        poll.tries += 1
-        wait = max(self._members[bit].timeout for bit in bits(poll.awaited))
-        poll.due = now + min(wait * 2 ** min(poll.tries - 1, 8), MAX_RTO)
         self._ask_again(poll, poll.awaited)
-        segment = poll.segment
+        wait = self._members.timeout(poll.awaited)
+        if poll.copies and not poll.segment.pending:
+            poll.copies -= 1
+            after = COPIES_AFTER[poll.copies % 2]
+            poll.due = now + after if poll.copies else max(poll.sent + wait, now + after)
+            return
+        poll.tries += 1
+        poll.due = now + min(wait * 2 ** min(max(poll.tries - PATIENCE, 0), 8), MAX_RTO)
+        if poll.tries > PATIENCE:
+            self._mute |= poll.awaited
+        if (
+            poll.tries > PATIENCE
+            or not poll.awaited & ~self._mute
+            or (not self._ledger.fresh and now >= self._end.last_call(poll.awaited, now) - 1e-9)
+        ):
+            # Those that have answered do not wait any longer for those that have not.
+            self._go_on(poll.segment)
         self.idle = False
+
+    def _go_on(self, segment: Segment) -> None:
+        """Let what a segment lacks be sent now."""
         if segment.pending:
-            # Those that have answered do not wait for those that have not.
             self._repairs.append(segment)
 
     def hand_over(self, member: Member) -> list[Segment]:
@@ -275,8 +335,15 @@ class Dispatch:
 
     def _ask_again(self, poll: OpenPoll, mask: int) -> None:
         poll.again |= mask
+        self._put(poll, mask)
+
+    def _put(self, poll: OpenPoll, mask: int) -> None:
+        """Send a poll to some."""
         segment = poll.segment
-        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
+        question = Poll(
+            poll_id=poll.poll_id, first=segment.first, count=segment.count,
+            spread=self._end.spread(mask),
+        )  # fmt: skip
         self.urge(mask, segment.item.toi, question)
 
     def _next_burst(self) -> Burst | None:
@@ -299,57 +366,56 @@ class Dispatch:
             self.idle = True
             return False
         segment, targets = chosen
-        self._round = turn = Round(segment, targets)
+        self._foresight.rounds = self._end.rounds(targets, now)
+        self._round = turn = Round(
+            segment, targets, self._parity, self._foresight, addressed=self.everybody is None
+        )
         self._ledger.launch(segment, targets)
         if not turn.served:
             self._asking.begin(targets)
-        for bit, missing in turn.missing.items():
-            self._members[bit].outstanding += missing
-            self._members[bit].polls += 1
-        self._bursts = turn.bursts(self._read, self._parity, addressed=self.everybody is None)
+        which, symbol = numbers(targets), segment.item.partition.symbol
+        self._members.polled[which] += 1
+        self._members.outstanding[which] += turn.sent.whole * symbol
+        for bit, sent in turn.sent.parts.items():
+            self._members.outstanding[bit] += (sent - turn.sent.whole) * symbol
+        self._bursts = turn.bursts(self._read)
         return True
 
     def _choose(self) -> tuple[Segment, int] | None:
         """The segment that is sent next, and to whom."""
-        joined = ready = blocked = 0
-        for member in self._members:
-            bit = 1 << member.bit & self.serves
-            joined |= bit * member.active
-            ready |= bit * (member.standing is Standing.READY)
-            if not self.flow.waits_for(member.bit):
-                blocked |= bit * (member.outstanding >= self.flow.window(member.bit))
-            blocked |= bit * (member.polls >= MAX_POLLS)
+        members = self._members
         for segment in self._ledger.boot:
-            if segment.pending & joined:
-                return segment, segment.pending & joined
-        ready = self._ledger.wanting(ready & ~blocked)
+            targets = segment.pending & members.active & self.serves
+            if targets:
+                return segment, targets
+        ready = self._ledger.wanting(members.ready & self.serves)
         if self.held or not ready:
             return None
+        ready &= ~self._left_out()
         while self._repairs:
             segment = self._repairs.popleft()
             targets = segment.pending & ready & ~self._too_early(segment)
             if targets:
                 return segment, targets
-        segments = self._ledger.segments
         taken = None if self._beside is None else self._beside.under_way
         if self.patient:
             return self._choose_soon(ready, taken)
-        for _ in range(len(segments)):
-            segment = segments[self._cursor]
-            # While reports are awaited, repairs wait too: one packet may serve several.
-            waits = segment.flight & self.serves or segment is taken
-            targets = 0 if waits else segment.pending & ready
-            if targets:
-                return self._digests_first(segment, targets, ready)
-            self._cursor = (self._cursor + 1) % len(segments)
-        return None
+        found = self._ledger.next(self._cursor, ready, serves=self.serves, but=taken)
+        if found is None:
+            return None
+        self._cursor = found.track.number, found.index
+        return self._digests_first(found, found.pending & ready, ready)
+
+    def _left_out(self) -> int:
+        """Those that are served later: so much is on its way to them already."""
+        blocked = self._members.polled >= MAX_POLLS
+        return mask_of(blocked) | self.flow.full(self._members.outstanding)
 
     def _too_early(self, segment: Segment) -> int:
         """Who cannot say yet what it holds of a segment: its digests are not there."""
         if segment.item.toi % 2 == 0 or not segment.unknown:
             return 0
-        listed = self._ledger.by_toi[segment.item.toi - 1]
-        return segment.unknown & reduce(or_, (d.flight | d.pending for d in listed), 0)
+        return segment.unknown & self._ledger.open_for(segment.item.toi - 1)
 
     def _choose_soon(self, ready: int, taken: Segment | None) -> tuple[Segment, int] | None:
         for _ in range(len(self._soon)):
@@ -372,27 +438,27 @@ class Dispatch:
         """
         toi, asked = segment.item.toi, targets & segment.unknown
         if toi % 2:
-            listed = self._ledger.by_toi[toi - 1]
-            for digests in listed:
-                if digests.pending & targets:
-                    return digests, digests.pending & ready
+            digests = self._ledger.first(toi - 1, targets)
+            if digests is not None:
+                return digests, digests.pending & ready
             if asked:
-                targets = self._asking.choose(asked, listed)
+                targets = self._asking.choose(asked, self._ledger.flight(toi - 1))
         return (segment, targets) if targets else None
 
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
-        wait = max(self._members[bit].timeout for bit in bits(done.targets))
-        wait += 0.0 if done.served else PATIENCE
+        copies = 0 if segment.track.boot else self._end.copies(done.targets) - 1
+        wait = COPIES_AFTER[copies % 2] if copies else self._members.timeout(done.targets)
+        wait += 0.0 if done.served else SEARCH
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
-            missing=done.missing, sent=now, position=self.flow.sent, due=now + wait,
+            sizes=done.sent, held_back=done.held_back, sent=now, position=self.flow.sent,
+            due=now + wait, copies=copies,
         )  # fmt: skip
         self._next_poll = self._next_poll % 0xFFFFFFFF + 1
         self.polls[poll.poll_id] = poll
-        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
-        self.urge(done.targets, segment.item.toi, question)
+        self._put(poll, done.targets)
 
     def _read(self, segment: Segment, sbn: int) -> memoryview:
         item = segment.item

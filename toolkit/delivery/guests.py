@@ -1,7 +1,8 @@
 """Slow receivers that get blocks of the main stream beside those that it is for.
 
 Pure.  A block costs the sender nothing more when it goes to some more receivers, so each slow one
-is a guest at as many blocks as it has room for.  What it has of the segment, it is asked later.
+is a guest at as many blocks as it has room for.  What it has of the segment then, it is asked
+later.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from collections.abc import Sequence
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.lane import Lane
-from toolkit.delivery.ledger import Ledger, Segment, bits
+from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import FIRST_TOI
-from toolkit.delivery.members import Member
-from toolkit.delivery.model import Standing
+from toolkit.delivery.masks import bits
+from toolkit.delivery.members import Roster
+from toolkit.delivery.track import Segment
 
 
 class Guests:
     """Those of the segment under way (`toolkit.delivery.schedule.Escort`)."""
 
     def __init__(
-        self, ledger: Ledger, members: Sequence[Member], lanes: Sequence[Lane], *, addressed: bool
+        self, ledger: Ledger, members: Roster, lanes: Sequence[Lane], *, addressed: bool
     ) -> None:
         """`addressed`: packets go to those in their mask and to nobody else."""
         self.mask = 0
@@ -78,9 +80,10 @@ class Guests:
                 fresh &= ~(1 << bit)
         found = fresh | pending & segment.unknown & self.mask
         if found and segment.item.content is None:
-            for digests in self._ledger.by_toi[segment.item.toi - 1]:
-                if digests.pending & found:
-                    lane.soon([digests])
-                    lane.idle = False
-                found &= ~(digests.pending | digests.flight)
-        return found & sum(1 << m.bit for m in self._members if m.standing is Standing.READY)
+            toi = segment.item.toi - 1
+            digests = self._ledger.first(toi, found)
+            if digests is not None:
+                lane.soon([digests])
+                lane.idle = False
+            found &= ~self._ledger.open_for(toi)
+        return found & self._members.ready

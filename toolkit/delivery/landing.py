@@ -89,8 +89,8 @@ class Landing:
     ) -> tuple[list[Run], list[bytes], int]:
         """Take what came to the spots: runs that are in place, and datagrams that are not.
 
-        `headers`: uint8 of shape (count, 24); `sizes`: bytes of each datagram.  Also returns
-        how many packets are in place.
+        `headers`: uint8 of shape (count, 24); `sizes`: bytes of each datagram, 0 for one that is
+        not to be looked at.  Also returns how many packets are in place.
         """
         count = len(sizes)
         words = headers.view(_WORDS)
@@ -106,10 +106,14 @@ class Landing:
             ]
             self._expect_after(count)
             return runs, [], count
-        others = [self._datagram(i, headers, sizes) for i in np.flatnonzero(~right).tolist()]
-        self._expect_after(count)
-        if not right[-1]:
-            self._expect_as(others[-1])
+        there = np.flatnonzero(sizes)
+        others = [
+            self._datagram(i, headers, sizes) for i in np.flatnonzero(~right & (sizes > 0)).tolist()
+        ]
+        if len(there):
+            self._expect_after(int(there[-1]) + 1)
+            if not right[there[-1]]:
+                self._expect_as(others[-1])
         return self._runs(right), others, int(right.sum())
 
     def _plan(self, assembly: Assembly, count: int) -> int:

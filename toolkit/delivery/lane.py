@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from toolkit.delivery.dispatch import Dispatch
-from toolkit.delivery.ledger import Segment
 from toolkit.delivery.slowness import Watch
+from toolkit.delivery.track import Segment
 
 FASTER = 1.5
 """By which a lane's pace grows in a period in which all went well."""

@@ -54,7 +54,7 @@ class Monitor:
 
     def _receiver(self, member: Member, result: ReceiverResult, now: float) -> ReceiverProgress:
         bit = member.bit
-        held = self._manifest.size if result.complete else self._ledger.got.get(bit, 0)
+        held = self._manifest.size if result.complete else self._ledger.got[bit]
         cohort, why = self._dispatch.cohort(bit)
         gauge = self._growing.setdefault(bit, Gauge())
         return ReceiverProgress(

@@ -351,7 +351,11 @@ class Receiver:
                 self.state = State.ENDED
                 return []
             if poll is not None and self._last_words is not None:
-                return [self._message(self._last_words)]
+                if not self._reporting.spread:
+                    return [self._message(self._last_words)]
+                soon = now + self._reporting.spread * self._chance()
+                self._retry.due = min(self._retry.due, soon)
+                return []
             return self._ignore("already done", Refusal.OVER)
         ours = rejection is not None and rejection.name == self.name
         if rejection is not None and ours:
@@ -514,6 +518,10 @@ class Receiver:
         self._reporting.clear()
         self._closed_at = self._asks_at = math.inf
         self._last_words, self._retry = last_words, Backoff(*LAST_INTERVAL, self._chance)
+        if self._reporting.spread:
+            # Many others may have ended at this very moment.
+            self._retry.due = now + self._reporting.spread * self._chance()
+            return []
         return self._say_last(now)
 
     def _say_last(self, now: float) -> list[Output]:

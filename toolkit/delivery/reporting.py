@@ -1,4 +1,5 @@
-"""The receiver's answers to polls: at once when nothing lacks, else after what the poll overtook.
+"""The receiver's answers to polls: at once when nothing lacks, else after what the poll overtook;
+and spread over the time that the poll says, so that a thousand answers do not come at once.
 
 Pure.
 """
@@ -13,6 +14,8 @@ from toolkit.delivery.wire import Poll
 
 REORDER = 0.005
 """Seconds that a report waits for packets which the poll overtook."""
+MAX_SPREAD = 0.5
+"""Seconds over which answers are spread at most, whatever a poll says."""
 MAX_POLL = 1024
 """Blocks that one poll may ask for, and polls that may wait."""
 
@@ -28,6 +31,8 @@ class Reporting:
         room: Callable[[], int],
     ) -> None:
         self._lacks, self._chance, self._room = lacks, chance, room
+        self.spread = 0.0
+        """Seconds over which answers were to be spread last: so many receivers are there."""
         self._waiting: dict[int, tuple[float, int, Poll]] = {}
         """Poll id -> when to answer, TOI, the poll."""
         self._said = math.inf
@@ -45,9 +50,12 @@ class Reporting:
         if poll.poll_id in self._waiting:
             return []
         report = self._report(toi, poll)
-        if any(report.lacks) and len(self._waiting) < MAX_POLL:
-            due = now + REORDER * (0.75 + self._chance() / 2)
-            self._waiting[poll.poll_id] = due, toi, poll
+        self.spread = min(poll.spread / 1000, MAX_SPREAD)
+        wait = self.spread * self._chance() if self.spread else 0.0
+        if any(report.lacks):
+            wait += REORDER * (0.75 + self._chance() / 2)
+        if wait and len(self._waiting) < MAX_POLL:
+            self._waiting[poll.poll_id] = now + wait, toi, poll
             return []
         return [report]
 

@@ -24,7 +24,7 @@ from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.gathering import Gathering
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import MANIFEST_TOI, digest
-from toolkit.delivery.members import Member, newer
+from toolkit.delivery.members import Member, Roster, newer
 from toolkit.delivery.model import (
     HEADER_SIZE,
     ReceiverResult,
@@ -44,8 +44,6 @@ from toolkit.delivery.vigil import INTRODUCE_YOURSELF, STILL_HERE, Vigil
 from toolkit.delivery.wire import Rejection
 from toolkit.errors import DeliveryError, WireError
 
-_DROPPED = bytes([control.DROPPED])
-
 
 class Sender:
     """One session: `source` to `receivers`; bit i of every mask is `receivers[i]`."""
@@ -60,8 +58,10 @@ class Sender:
         """Why the session was broken off."""
         self.started: float | None = None
         self._digest = digest(self.manifest.encode())
-        self._ledger = Ledger(session_objects(session, source), boot=BOOT_OBJECTS)
-        self._members = [Member(name=name, bit=i) for i, name in enumerate(receivers)]
+        self._ledger = Ledger(
+            session_objects(session, source), boot=BOOT_OBJECTS, receivers=len(receivers)
+        )
+        self._members = Roster(receivers)
         self._numbers = {name: i for i, name in enumerate(receivers)}
         self._dispatch = Cohorts(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
@@ -79,12 +79,12 @@ class Sender:
         """Everything that will be sent has been sent; `failure` and `results` say how it went."""
         if self._dispatch.urgent or self.started is None:
             return False
-        return self.failure is not None or all(m.settled for m in self._members)
+        return self.failure is not None or not self._members.unsettled
 
     @property
     def active(self) -> int:
         """Mask of the receivers that have joined and have not ended."""
-        return sum(1 << m.bit for m in self._members if m.active)
+        return self._members.active
 
     @property
     def stream(self) -> int:
@@ -226,7 +226,9 @@ class Sender:
         return self._breaker.trips
 
     def _result(self, member: Member) -> ReceiverResult:
-        return member.result(self.started or 0.0, *self.tally.addressed(member.bit))
+        packets, repairs = self.tally.addressed(member.bit)
+        spare = self._dispatch.spare(member.bit)
+        return member.result(self.started or 0.0, packets, repairs, spare)
 
     # ----- messages
 
@@ -317,22 +319,20 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        sent = poll.missing[bit]
+        lacks = report.lacks if any(report.lacks) else b""
+        sent, lost = dispatch.learn(poll, member, lacks)
         dispatch.answered(poll, member)
         dispatch.confirmed(bit, poll, report.room * 1024, now)
-        size = segment.item.partition.symbol
         if poll.served >> bit & 1:
-            lost = segment.symbols(report.lacks.replace(_DROPPED, b"\0"))
-            member.reported += sent // size
-            member.lost += lost
-            self._dispatch.reported(bit, sent, lost * size, now)
+            size = segment.item.partition.symbol
+            self._dispatch.reported(bit, sent * size, lost * size, now)
         else:
             self._dispatch.asked(bit, segment, report.lacks)
-        if any(report.lacks):
-            self._ledger.want(segment, bit, report.lacks)
+        if lacks:
+            self._ledger.want(segment, bit, lacks)
         else:
             self._ledger.settle(segment, bit)
-        dispatch.repair(poll)
+        dispatch.repair(poll, now)
         return []
 
     def _on_done(self, member: Member, done: Done, now: float) -> list[Output]:
@@ -377,7 +377,7 @@ class Sender:
 
         Where packets cannot be addressed that would close it for all: it waits until the end.
         """
-        over = self._dispatch.everybody is None or all(m.settled for m in self._members)
+        over = self._dispatch.everybody is None or not self._members.unsettled
         rejection = Rejection(name=member.name, reason=member.reason) if member.rejected else None
         self._dispatch.urgent.close(1 << member.bit, rejection, over=over)
 

@@ -12,7 +12,7 @@ small beside the whole; never so short that a busy machine looks slow.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -123,7 +123,7 @@ class Watch:
             self._records[bit].answers += 1
 
     def reported(
-        self, bit: int, sent: int, lost: int, now: float, others: Collection[int]
+        self, bit: int, sent: int, lost: int, now: float, others: Callable[[], Collection[int]]
     ) -> Slow | None:
         """Of `sent` bytes a receiver lacks `lost`."""
         entry = self._losses.setdefault(bit, _Losses(since=now))
@@ -133,7 +133,7 @@ class Watch:
         if entry.reports < REPORTS or now < entry.since + self.period:
             return None
         share = self._shares[bit] = entry.share
-        usual = [self._usual(b) for b in others if b != bit]
+        usual = [self._usual(b) for b in others() if b != bit]
         self._losses[bit] = _Losses(since=now)
         if not usual or share < LOSSY or share < 3 * median(usual) + 0.05:
             return None

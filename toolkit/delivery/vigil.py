@@ -26,31 +26,42 @@ class Vigil:
     def __init__(self, session: Session, members: Sequence[Member], cohorts: Cohorts) -> None:
         self._session, self._members, self._cohorts = session, members, cohorts
         self._started = math.inf
+        self._look_at = 0.0
+        """When to look again who is silent."""
 
     def due(self) -> float:
         """When `expire` wants to be called."""
         return min(
             min((poll.due for _, poll in self._cohorts.polls()), default=math.inf),
-            min((self._gives_up(m) for m in self._members if not m.settled), default=math.inf),
+            self._look_at,
         )
 
     def expire(self, now: float) -> bool:
         """Repeat questions; give up whom nothing was heard of for too long.  True: somebody was."""
         self._started = min(self._started, now)
-        given_up = False
-        for member in self._members:
-            if not member.settled and now >= self._gives_up(member):
-                given_up = member.given_up = True
-                if member.standing is not Standing.ABSENT:
-                    member.standing = Standing.LOST
-                    member.reason = f"it was silent for {self._session.timeout:g} s"
-                self._cohorts.release(member)
-        asked = 0
+        given_up = now >= self._look_at and self._look(now)
         for dispatch, poll in self._cohorts.polls():
-            asked |= poll.awaited
             if poll.due <= now:
                 dispatch.repeat(poll, now)
-        self._ask_the_silent(asked, now)
+        return given_up
+
+    def _look(self, now: float) -> bool:
+        """Look who has been silent for too long; not at every packet, they may be many."""
+        patience = self._session.timeout / 4
+        dues, given_up = [now + patience / 4], False
+        for member in self._members:
+            if member.settled:
+                continue
+            if now < self._gives_up(member):
+                dues.append(self._gives_up(member))
+                continue
+            given_up = member.given_up = True
+            if member.standing is not Standing.ABSENT:
+                member.standing = Standing.LOST
+                member.reason = f"it was silent for {self._session.timeout:g} s"
+            self._cohorts.release(member)
+        self._look_at = min(dues)
+        self._ask_the_silent(now, patience)
         return given_up
 
     def _gives_up(self, member: Member) -> float:
@@ -58,11 +69,12 @@ class Vigil:
         since = member.heard if member.active else max(member.heard, self._started)
         return since + self._session.timeout
 
-    def _ask_the_silent(self, asked: int, now: float) -> None:
+    def _ask_the_silent(self, now: float, patience: float) -> None:
         """Ask for a sign of life where nobody would be asked for long: a slow sender takes longer
         for one segment than a receiver may be silent."""
-        patience = self._session.timeout / 4
-        mask = 0
+        mask = asked = 0
+        for _, poll in self._cohorts.polls():
+            asked |= poll.awaited
         for member in self._members:
             quiet = min(now - member.heard, now - member.asked) >= patience
             if member.active and quiet and not asked >> member.bit & 1:
