@@ -452,6 +452,14 @@ class Receiver:
 
     # ----- polls and reports
 
+    def hold_polls(self) -> None:
+        """Answer no poll before `answer_polls`: what it followed may be on another wire."""
+        self._reporting.hold()
+
+    def answer_polls(self, now: float) -> list[Output]:
+        """All that came before the polls that are held has been handed over."""
+        return [self._message(report) for report in self._reporting.release(now)]
+
     def _on_poll(self, toi: int, poll: wire.Poll, now: float) -> list[Output]:
         if poll.count > MAX_POLL:
             return self._ignore(f"a poll for {poll.count} blocks", Refusal.EXCESS)

@@ -234,13 +234,12 @@ def run_receiver(
         before = receiver.counters.packets
         # A poll that came by unicast was sent after the group's packets that wait in the other
         # socket: those are looked at first, or it would be answered that they are lost.
-        held = list(_arrivals(wires[0])) if len(wires) > 1 else []
-        for wire in wires[1:] or wires:
+        receiver.hold_polls()
+        for wire in wires:
             for _ in range(DRAIN):
                 if not _take(receiver, wire, outputs):
                     break
-        for datagram, _ in held:
-            outputs += receiver.receive(datagram, time.monotonic())
+        outputs += receiver.answer_polls(time.monotonic())
         taken = receiver.counters.packets - before
         now = time.monotonic()
         if desk is not None:
