@@ -72,19 +72,33 @@ class GroInbox:
         self._rest = np.empty((mmsg.MAX, _MAX_MESSAGE), np.uint8)
         self._many["base"][:, 2] = self._rest.ctypes.data + np.arange(mmsg.MAX) * _MAX_MESSAGE
         self._many["length"][:, 2] = _MAX_MESSAGE
+        self._pairs = self._turns["base"]
+        self._lengths = self._messages["length"]
+        self._name_lengths = self._messages["name_length"]
+        self._control_lengths = self._messages["control_length"]
+        self._steps = np.zeros(mmsg.MAX, np.uint32)
+        self._many_set, self._pairs_set = True, 0
         self._size = 0
         self._few = 0
         """Messages with few packets, one after the other."""
         self.one = True
         """What was taken last was one message."""
 
+    def wanted(self, size: int) -> int:
+        """How many places for payloads of `size` bytes the next `receive` needs."""
+        if self._few >= _SINGLE:
+            return mmsg.MAX
+        return min(_MAX_MESSAGE // (self._header + size) + 1, mmsg.MAX)
+
     def receive(self, spots: npt.NDArray[np.uint64], size: int) -> Taken | None:
         """Take what is there; None: nothing.
 
-        `spots`: mmsg.MAX places for payloads of up to `size` bytes, in the order that is expected.
+        `spots`: `wanted(size)` places for payloads of up to `size` bytes, in the order that is
+        expected.
         """
         if size != self._size:
             self._size = size
+            self._steps = np.full(mmsg.MAX, self._header + size, np.uint32)
             self._turns["length"][:, 1] = self._many["length"][:, 1] = size
         self.one = self._few < _SINGLE
         if self.one:
@@ -94,19 +108,23 @@ class GroInbox:
     def _receive_one(self, spots: npt.NDArray[np.uint64], size: int) -> Taken | None:
         """One message of many packets."""
         step = self._header + size
-        pairs = min(_MAX_MESSAGE // step + 1, mmsg.MAX)
-        self._turns["base"][:, 1] = spots
-        first = self._messages[:1]
-        first["iov"], first["iov_length"] = self._turns.ctypes.data, 2 * pairs
+        pairs = len(spots)
+        self._pairs[:pairs, 1] = spots
+        if self._many_set or pairs != self._pairs_set:
+            first = self._messages[:1]
+            first["iov"], first["iov_length"] = self._turns.ctypes.data, 2 * pairs
+            self._many_set, self._pairs_set = False, pairs
         if self._take(1) == 0:
             return None
-        length, each = int(first["length"][0]), self._each(0)
+        length, each = int(self._lengths[0]), self._each(0)
         if length > each and each != step:
-            return self._headers[:0], first["length"][:0], self._cut(length, each, step, spots)
+            return self._headers[:0], self._lengths[:0], self._cut(length, each, step, spots)
         count = -(-length // step) or 1
         self._few = self._few + 1 if count <= 2 else 0
-        sizes = np.full(count, step, np.uint32)
-        sizes[-1] = length - (count - 1) * step
+        sizes = self._steps[:count]
+        if count * step != length:
+            sizes = sizes.copy()
+            sizes[-1] = length - (count - 1) * step
         return self._headers[:count], sizes, []
 
     def _receive_many(self, spots: npt.NDArray[np.uint64], size: int) -> Taken | None:
@@ -115,6 +133,7 @@ class GroInbox:
         self._many["base"][:, 1] = spots
         self._messages["iov"] = self._many.ctypes.data + np.arange(mmsg.MAX) * 48
         self._messages["iov_length"] = 3
+        self._many_set = True
         got = self._take(mmsg.MAX)
         if got == 0:
             return None
@@ -132,8 +151,8 @@ class GroInbox:
         return self._headers[:got], sizes, others
 
     def _take(self, count: int) -> int:
-        self._messages["name_length"][:count] = mmsg.NAME
-        self._messages["control_length"][:count] = 32
+        self._name_lengths[:count] = mmsg.NAME
+        self._control_lengths[:count] = 32
         got = mmsg.recvmmsg(self._descriptor, self._address, count, socket.MSG_DONTWAIT, None)
         if got < 0:
             number = ctypes.get_errno()
@@ -144,7 +163,7 @@ class GroInbox:
 
     def _each(self, i: int) -> int:
         """Bytes of each packet in message `i`."""
-        if self._messages["control_length"][i] < 20:
+        if self._control_lengths[i] < 20:
             return _MAX_MESSAGE
         return int(self._control[i, 2]) & 0xFFFFFFFF
 

@@ -135,7 +135,7 @@ class SocketWire:
         return self._inbox.headers[: len(sizes)], sizes, []
 
     def _receive_bunched(self, inbox: GroInbox, landing: Landing) -> Batch:
-        taken = inbox.receive(landing.spots(BATCH), landing.symbol)
+        taken = inbox.receive(landing.spots(inbox.wanted(landing.symbol)), landing.symbol)
         if taken is None:
             return _NOTHING
         headers, sizes, others = taken
