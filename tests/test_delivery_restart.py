@@ -118,6 +118,7 @@ class Place:
         (self.model / "config.json").write_bytes(b'{"layers": 2}')
         self.control = port()
         self.ports = {"fra": port(), "lon": port()}
+        self.outputs = {name: path / name for name in self.ports}
         self._running: list[subprocess.Popen[str]] = []
         self._logs = 0
 
@@ -142,15 +143,16 @@ class Place:
     def receive(self, name: str) -> subprocess.Popen[str]:
         return self.start(
             "receive", "--name", name, "--listen", f"127.0.0.1:{self.ports[name]}", "--sender",
-            f"127.0.0.1:{self.control}", "--output", str(self.path / name), "--timeout", "20",
+            f"127.0.0.1:{self.control}", "--output", str(self.outputs[name]), "--timeout", "20",
             "-o", "json",
         )  # fmt: skip
 
     def staged(self, name: str) -> int:
         """Blocks of the weights that a receiver has in its staging folder; -1: all are placed."""
-        if (self.path / name).exists():
+        output = self.outputs[name]
+        if output.exists():
             return -1
-        journal = self.path / f".{name}.llmsync" / "blocks" / "1"
+        journal = output.parent / f".{name}.llmsync" / "blocks" / "1"
         return journal.read_bytes().count(1) if journal.exists() else 0
 
     def until(self, name: str, blocks: int) -> None:
@@ -160,9 +162,9 @@ class Place:
             assert time.monotonic() < deadline, self.logs()
             time.sleep(0.005)
 
-    def result(self, process: subprocess.Popen[str], code: int = 0) -> dict[str, Any]:
+    def result(self, process: subprocess.Popen[str], *, well: bool = True) -> dict[str, Any]:
         out, _ = process.communicate(timeout=90)
-        assert process.returncode == code, self.logs()
+        assert (process.returncode == 0) is well, self.logs()
         return dict(json.loads(out)) if out.strip() else {}
 
     def logs(self) -> str:
@@ -170,7 +172,8 @@ class Place:
 
     def delivered(self, name: str) -> bool:
         return all(
-            (self.path / name / p.name).read_bytes() == p.read_bytes() for p in self.model.iterdir()
+            (self.outputs[name] / p.name).read_bytes() == p.read_bytes()
+            for p in self.model.iterdir()
         )
 
     def end(self) -> None:
@@ -304,3 +307,46 @@ def test_a_source_that_only_looks_changed_is_sent_to_its_end(place: Place, how: 
         place.result(process)
     assert place.delivered("fra")
     assert place.delivered("lon")
+
+
+# ----- a full disk
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_fills_up_ends_one_receiver_and_it_goes_on_when_there_is_room(
+    place: Place,
+) -> None:
+    disk = place.path / "disk"
+    disk.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE + 2**20 * 4}", "llmsync-test", str(disk)],
+        check=True,
+    )
+    try:
+        place.outputs["fra"] = disk / "fra"
+        sender = place.send("40M")
+        lon, fra = place.receive("lon"), place.receive("fra")
+        place.until("fra", 10)
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), filler.open("wb") as file:
+            while True:
+                file.write(bytes(2**16))
+        fra.communicate(timeout=60)
+        assert fra.returncode not in (0, None)
+        assert "no space is left on the disk" in place.logs()
+        had = place.staged("fra")
+        assert had >= 10
+        assert not (disk / "fra").exists()
+        place.result(lon)
+        told = {r["receiver"]: r for r in place.result(sender, well=False)["receivers"]}
+        assert told["lon"]["standing"] == "complete"
+        assert "no space is left on the disk" in told["fra"]["reason"]
+        filler.unlink()
+        again = place.send("80M")
+        done = place.result(place.receive("fra"))
+        again.kill()
+        assert place.delivered("fra")
+        assert done["packets"] <= -(-SIZE // 1376) - had * 128 + 2 * 128 + 50
+    finally:
+        place.end()
+        subprocess.run(["umount", str(disk)], check=True)
