@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.cli.falling_back import add_fallback, check_fallback, ranges, summary
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
 from toolkit.cli.marking import add_dscp, parse_dscp_option
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.delivery.sink_gpu import TensorSink
+    from toolkit.transport.ranges import Ranges
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_dscp(parser)
     add_join(parser)
+    add_fallback(parser)
     add_watching(parser)
     add_receipts(parser)
     add_loss(parser)
@@ -89,6 +92,7 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.transport import address, loss, udp
 
     check_name("--name", args.name)
+    check_fallback(args)
     check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
@@ -100,7 +104,8 @@ def _receive(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stack.callback(folder.close)
         folder.prepare()
-        listen = args.listen or joining.default_listen(args)
+        alone = args.fallback_only and args.sender is None and not args.join
+        listen = "127.0.0.1:0" if alone else args.listen or joining.default_listen(args)
         sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
         address.mark(sockets[0], dscp)
         joined = None
@@ -108,10 +113,13 @@ def _receive(args: argparse.Namespace) -> int:
             joined = joining.join(args, sockets[0].getsockname()[1], trusted)
             trusted, sender = joined.key, joined.sender
             group, source = joined.group, joined.source
+        elif alone:
+            sender = source = address.resolve(listen)
+            group = None
         else:
             sender = source = address.resolve(args.sender, port=CONTROL_PORT)
             group = address.resolve(args.group) if args.group else None
-        if group is not None:
+        if group is not None and not args.fallback_only:
             if not group.multicast:
                 raise UsageError(f"--group {args.group}: not a multicast address")
             sockets.append(stack.enter_context(address.join(group, args.interface, source)))
@@ -123,14 +131,21 @@ def _receive(args: argparse.Namespace) -> int:
         receiver = Receiver(
             args.name, tensors or folder, trusted=trusted,
             incarnation=time.time_ns() // 1_000_000, chance=random.random,
-            tsi=None if joined is None else joined.tsi, timeout=args.timeout,
+            tsi=None if joined is None else joined.tsi,
+            timeout=2 * args.timeout + 60 if alone else args.timeout,
             socket_room=min(map(address.socket_room, sockets)),
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
-        teller = _Teller(receiver, tensors, display, joined, checked=trusted is not None)
+        fetching = ranges(args, joined)
+        if fetching is not None:
+            stack.callback(fetching.close)
+        teller = _Teller(receiver, tensors, display, joined, fetching, checked=trusted is not None)
         try:
-            udp.run_receiver(receiver, wires, sender, teller)
+            if alone and fetching is not None:
+                fetching.alone(receiver, teller)
+            else:
+                udp.run_receiver(receiver, wires, sender, teller, fetching)
         except KeyboardInterrupt:
             return _interrupted(folder, placed=teller.placed)
     return teller.finish(args, folder.target)
@@ -163,11 +178,12 @@ class _Teller:
 
     def __init__(
         self, receiver: Receiver, tensors: TensorSink | None, display: Display,
-        joined: Joined | None, *, checked: bool,
+        joined: Joined | None, fetching: Ranges | None, *, checked: bool,
     ) -> None:  # fmt: skip
         self._receiver = receiver
         self._display = display
         self._joined = joined
+        self._fetching = fetching
         self._sink = tensors
         self._checked = checked
         self._begin = time.monotonic()
@@ -241,6 +257,7 @@ class _Teller:
             "device": None if self._sink is None else self._sink.device,
             "first_tensor": _rounded(self._first_tensor),
             "last_tensor": _rounded(self._last_tensor),
+            **summary(self._fetching, counters.bytes),
         }  # fmt: skip
         if args.format == "json":
             print_data(document, "json")

@@ -68,6 +68,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-probe", action="store_true",
         help="do not try first which packets reach each receiver",
     )  # fmt: skip
+    parser.add_argument(
+        "--publish", type=Path, metavar="DIR",
+        help="make a folder there that any HTTP server can serve for `receive --fallback`: the "
+        "signed manifest, digests, and links to the files",
+    )  # fmt: skip
     add_dscp(parser)
     add_service(parser)
     add_watching(parser)
@@ -102,6 +107,7 @@ def _send(args: argparse.Namespace) -> int:
     from toolkit.cli.serving import Watch
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
+    from toolkit.delivery.publishing import publish
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
     from toolkit.transport import address, loss, udp
@@ -133,6 +139,9 @@ def _send(args: argparse.Namespace) -> int:
         name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
         timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
     )  # fmt: skip
+    if args.publish is not None:
+        publish(args.publish, source, session, args.path)
+        say(f"{args.publish}: ready to be served for `llmsync receive --fallback URL`")
     names = list(addresses)
     sender = Sender(session, source, names)
     with address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
@@ -176,7 +185,8 @@ def _finish(sender: Sender, seconds: float, form: str, reached: Reached) -> int:
                 "receiver": r.receiver, "standing": str(r.standing), "reason": r.reason,
                 "joined": None if r.joined is None else round(r.joined, 3),
                 "completed": None if r.completed is None else round(r.completed, 3),
-                "reach": reached.reach(r.receiver), "by": reached.by(r.receiver),
+                "reach": reached.reach(r.receiver),
+                "by": "https" if r.fetched else reached.by(r.receiver), "https": r.fetched,
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }

@@ -177,6 +177,13 @@ class Assembly:
         self.remaining -= 1
         return used
 
+    def place(self, sbn: int) -> None:
+        """A block has come whole by another way."""
+        if sbn in self.blocks:
+            self._close(sbn)
+        self.done[sbn] = 1
+        self.remaining -= 1
+
     def drop(self, sbn: int) -> None:
         """Forget a block's symbols."""
         self._close(sbn)

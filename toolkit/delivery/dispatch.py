@@ -224,7 +224,7 @@ class Dispatch:
         for member in self._members:
             bit = 1 << member.bit
             joined |= bit * member.active
-            ready |= bit * (member.standing is Standing.READY)
+            ready |= bit * (member.standing is Standing.READY and not member.fetching)
             if not self.flow.waits_for(member.bit):
                 blocked |= bit * (member.outstanding >= self.flow.window(member.bit))
             blocked |= bit * (member.polls >= MAX_POLLS)

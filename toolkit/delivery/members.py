@@ -36,6 +36,10 @@ class Member:
     lost: int = 0
     reported: int = 0
     """Symbols sent to it of which it has said what arrived."""
+    fetching: bool = False
+    """It fetches by HTTP, for packets do not reach it: it is sent no files."""
+    fetched: int = 0
+    """Bytes that have come to it that way."""
     outstanding: int = 0
     """Bytes sent to it for which no report has come."""
     polls: int = 0
@@ -83,7 +87,7 @@ class Member:
             receiver=self.name, standing=self.standing, reason=reason, receipt=self.receipt,
             joined=None if self.joined is None else self.joined - started,
             completed=None if self.completed is None else self.completed - started,
-            packets=packets, repairs=repairs, lost=self.lost,
+            packets=packets, repairs=repairs, lost=self.lost, fetched=self.fetched,
         )  # fmt: skip
 
 

@@ -161,6 +161,8 @@ class ReceiverResult:
     """Those of them that were repairs."""
     lost: int = 0
     """Symbols that it reported missing after they had been sent to it."""
+    fetched: int = 0
+    """Bytes that it fetched by HTTP, where packets did not reach it."""
 
     @property
     def complete(self) -> bool:

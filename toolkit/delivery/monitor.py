@@ -12,8 +12,10 @@ from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import Manifest
 from toolkit.delivery.members import Member
 from toolkit.delivery.model import ReceiverResult, Session
-from toolkit.delivery.progress import ReceiverProgress, SessionProgress
+from toolkit.delivery.progress import Cohort, ReceiverProgress, SessionProgress
 from toolkit.delivery.tally import Gauge, Tally
+
+_FETCHES = "packets do not reach it: it fetches by HTTP"
 
 
 class Monitor:
@@ -57,7 +59,9 @@ class Monitor:
         held = self._manifest.size if result.complete else self._ledger.got.get(bit, 0)
         gauge = self._growing.setdefault(bit, Gauge())
         return ReceiverProgress(
-            receiver=member.name, standing=member.standing, why=result.reason, held=held,
+            receiver=member.name, standing=member.standing,
+            cohort=Cohort.HTTPS if member.fetching or member.fetched else Cohort.MAIN,
+            why=result.reason or _FETCHES * member.fetching, held=max(held, member.fetched),
             rate=8 * gauge.read(held, now), packets=result.packets, repairs=result.repairs,
             lost=result.lost, room=self._dispatch.flow.room(bit), rtt=member.rtt,
             joined=result.joined, completed=result.completed,

@@ -19,7 +19,7 @@ def spare(
 ) -> DeliveryError | None:
     """Slow session `name` down when (nearly) all receivers lose very much for long (RFC 8084);
     return why it must end, when that does not help."""
-    ready = [m for m in members if m.standing is Standing.READY]
+    ready = [m for m in members if m.standing is Standing.READY and not m.fetching]
     reaction = breaker.judge(
         now,
         [Reading(m.name, m.reported, m.lost) for m in ready],

@@ -26,6 +26,7 @@ from toolkit.delivery.sender import Sender
 from toolkit.errors import EnvironmentProblem, UnreachableError, WireError
 from toolkit.transport import mmsg
 from toolkit.transport.address import Address
+from toolkit.transport.ranges import Ranges
 from toolkit.transport.ways import Ways
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
@@ -153,8 +154,13 @@ def run_receiver(
     wires: Sequence[Wire],
     sender: Address,
     watch: Callable[[list[ReceiverOutput]], None],
+    aside: Ranges | None = None,
 ) -> None:
-    """Drive `receiver` until it has finished; it talks to `sender` through the first wire."""
+    """Drive `receiver` until it has finished; it talks to `sender` through the first wire.
+
+    `aside`: another way by which blocks come.
+    """
+    ways: list[Wire | int] = [*wires, *([] if aside is None else [aside.fileno()])]
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
         for wire in wires:
@@ -162,11 +168,16 @@ def run_receiver(
         now = time.monotonic()
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
+        due = receiver.deadline
+        if aside is not None:
+            outputs += aside.turn(receiver, now)
+            due = receiver.deadline
+            due = None if due is None else min(due, aside.deadline)
         for output in outputs:
             if isinstance(output, Feedback):
                 wires[0].send((output.message,), sender.sockaddr)
         watch(outputs)
-        _wait(wires, receiver.deadline)
+        _wait(ways, due)
 
 
 def _take(receiver: Receiver, wire: Wire) -> list[ReceiverOutput]:
