@@ -16,6 +16,7 @@ from __future__ import annotations
 import array
 import ctypes
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -178,6 +179,11 @@ class Arena:
             data_lost=sum(frames_lost), first=min((f for f in first if f), default=0),
             last=max(last), longest=max(longest), super=sum(big),
         )  # fmt: skip
+
+    def sent(self) -> int:
+        """Return how many frames have left the sender's interface."""
+        found = json.loads(self.ip("s", "-j", "-s", "link", "show", "eth"))
+        return int(found[0]["stats64"]["tx"]["packets"])
 
     def close(self) -> None:
         for link in self._links:

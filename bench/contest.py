@@ -34,6 +34,8 @@ class Commands:
     sender: list[str]
     quits: bool = True
     """Receivers end by themselves; else they are ended when the sender has."""
+    serves: bool = False
+    """The sender starts first, and is ended when the receivers have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class Outcome:
     """Datagrams that receivers' sockets had no room for."""
     sender_said: str = ""
     receivers_said: list[str] = field(default_factory=list)
+    frames_sent: int = 0
+    """That left the sender's interface, of whatever length."""
     read: int | None = None
     """Bytes that the sender asked read(2) and its kin for, all files and sockets together."""
     cpu: float = 0.0
@@ -104,6 +108,7 @@ class Ring:
         place = Place(source=self.source, folders=folders, mtu=arena.mtu, scratch=base)
         made: Commands = commands(place)
         arena.arm(loss, seed)
+        sent = arena.sent()
         with ExitStack() as stack:
             stack.callback(shutil.rmtree, base, ignore_errors=True)
             arrivals = Arrivals(folders, self.source.name, self._size)
@@ -111,14 +116,18 @@ class Ring:
             processes = _Processes(arena, base)
             stack.callback(processes.end)
             begin = time.monotonic()
+            if made.serves:
+                processes.start("s", made.sender)
+                processes.listening(10)
             for i, argv in enumerate(made.receivers):
                 processes.start(f"r{i}", argv)
-            processes.listening(10)
-            sender = processes.start("s", made.sender)
+            if not made.serves:
+                processes.listening(10)
+                processes.start("s", made.sender)
             late = _wait(processes, arrivals, made, begin + limit)
             outcome.wall = time.monotonic() - begin
-            outcome.read = processes.read(sender)
-            outcome.dropped = processes.dropped()
+            outcome.read, outcome.dropped = processes.read, processes.dropped
+            outcome.frames_sent = arena.sent() - sent
             processes.end()
             outcome.cpu = processes.cpu
             outcome.sender_said = processes.said("s")
@@ -157,7 +166,8 @@ def _wait(processes: _Processes, arrivals: Arrivals, made: Commands, until: floa
     """Wait for the end; return what did not end in time."""
     while time.monotonic() < until:
         alive = processes.alive()
-        if "s" not in alive and (not made.quits or not alive):
+        waited = set(alive) - ({"s"} if made.serves else set())
+        if not (waited & {"s"} if not made.quits else waited):
             return ""
         if "s" not in alive and not arrivals.all and processes.quiet(3.0):
             return "receivers still waited 3 s after the sender had ended"
@@ -177,17 +187,16 @@ class _Processes:
         self._before = os.times()
         self.cpu = 0.0
 
-    def start(self, name: str, argv: list[str]) -> subprocess.Popen[bytes]:
+    def start(self, name: str, argv: list[str]) -> None:
         words = ["ip", "netns", "exec", self._arena.space(name), *argv]
         with (self._folder / f"{name}.log").open("wb") as log:
             self._running[name] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 cwd=self._folder, start_new_session=True, preexec_fn=dies_with_us,
             )  # fmt: skip
-        return self._running[name]
 
     def listening(self, seconds: float) -> None:
-        """Wait until every process has a UDP socket."""
+        """Wait until every process has a socket, in its network namespace."""
         until = time.monotonic() + seconds
         waiting = dict(self._running)
         while waiting and time.monotonic() < until:
@@ -218,9 +227,11 @@ class _Processes:
             drops = sum(_sockets(process.pid))
             self._drops[name] = max(self._drops.get(name, 0), drops)
 
-    def read(self, _sender: subprocess.Popen[bytes]) -> int:
+    @property
+    def read(self) -> int:
         return self._io
 
+    @property
     def dropped(self) -> int:
         return sum(n for name, n in self._drops.items() if name != "s")
 
@@ -243,12 +254,13 @@ class _Processes:
 
 
 def _sockets(pid: int) -> list[int]:
-    """Return drops of each UDP socket in the network namespace of a process."""
+    """Return drops of each UDP socket in the network namespace of a process; 0 for TCP's."""
     try:
-        lines = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
+        udp = Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]
+        tcp = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
     except OSError:
         return []
-    return [int(line.split()[-1]) for line in lines]
+    return [int(line.split()[-1]) for line in udp] + [0] * len(tcp)
 
 
 def _tail(said: str) -> str:

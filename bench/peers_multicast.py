@@ -63,12 +63,12 @@ def ours(rate: str, *extra: str) -> Plan:
 
 
 def uftp(rate: int) -> Plan:
-    """UFTP 4: closed group, blocks that fill the MTU; `rate` in kbit/s, -1: as fast as it goes."""
+    """UFTP 4: closed group, its largest blocks; `rate` in kbit/s, -1: as fast as it goes."""
 
     def plan(place: Place) -> Commands:
         buffers, ids = ["-B", "104857600"], [f"0x{i + 1:08x}" for i in range(len(place.folders))]
         receivers = [
-            ["uftpd", "-d", "-q", "-x", "2", *buffers, "-c", "20971520", "-I", host(i), "-U", ids[i],
+            ["uftpd", "-d", "-q", *buffers, "-c", "20971520", "-I", host(i), "-U", ids[i],
              "-D", str(folder)]
             for i, folder in enumerate(place.folders)
         ]  # fmt: skip
@@ -149,9 +149,7 @@ def _beside(module: str, *words: str) -> list[str]:
 # ----- which settings are tried
 
 
-def settings(
-    tool: str, mtu: int, receivers: int, loss: float, *, full: bool
-) -> Iterator[tuple[str, Plan]]:
+def settings(tool: str, mtu: int, loss: float, *, full: bool) -> Iterator[tuple[str, Plan]]:
     """Yield the settings whose best counts."""
     match tool:
         case "llmsync":

@@ -189,9 +189,11 @@ def test_a_file_that_is_neither(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_the_dissector_is_written_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bier", "decode", "--dissector", str(tmp_path / "plugins")]) == 0
-    written = tmp_path / "plugins" / "bier.lua"
-    assert written.read_bytes() == (ROOT / "wireshark" / "bier.lua").read_bytes()
-    assert str(written) in capsys.readouterr().err
+    said = capsys.readouterr().err
+    for name in ("bier.lua", "llmsync.lua"):
+        written = tmp_path / "plugins" / name
+        assert written.read_bytes() == (ROOT / "wireshark" / name).read_bytes()
+        assert str(written) in said
 
 
 @given(st.text(alphabet="0123456789abcdefxX :.\n\tz", max_size=60))

@@ -18,10 +18,11 @@ from toolkit.errors import WireError
 from toolkit.inet import ethernet, gre, ip, udp
 from toolkit.inventory.model import Imposition, Transport
 from toolkit.lab.fabric import Fabric, build_fabric
-from toolkit.lab.hosts import Uplink, bier_header
+from toolkit.lab.hosts import Uplink
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Emission, Network
 from toolkit.pim.wire import ROUTERS, GroupSet, JoinPrune, Selection, encode
+from toolkit.plan.imposition import bier_header
 from toolkit.plan.model import Plan
 from toolkit.planes.derive import Network as Planes
 from toolkit.state.model import IpAddress, NetworkState

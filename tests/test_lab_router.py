@@ -15,10 +15,11 @@ from toolkit.inet import ethernet, udp
 from toolkit.inventory.load import load_inventory
 from toolkit.inventory.model import Encapsulation, Imposition, Inventory
 from toolkit.lab.fabric import Fabric, build_fabric, link_uses, unicast_paths
-from toolkit.lab.hosts import Uplink, bier_header, datagram_of
+from toolkit.lab.hosts import Uplink, datagram_of
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Emission, Network
 from toolkit.plan.expand import make_plan
+from toolkit.plan.imposition import bier_header
 from toolkit.plan.intended import intended_state
 from toolkit.plan.model import Plan
 from toolkit.planes.adjacency import Failures

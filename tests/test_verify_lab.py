@@ -30,9 +30,10 @@ from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
 from toolkit.inventory.model import Encapsulation, Imposition
 from toolkit.lab.fabric import build_fabric
-from toolkit.lab.hosts import Uplink, bier_header, datagram_of
+from toolkit.lab.hosts import Uplink, datagram_of
 from toolkit.lab.scenario import Scenario
 from toolkit.lab.wires import Emission, Network
+from toolkit.plan.imposition import bier_header
 from toolkit.plan.intended import intended_state
 from toolkit.plan.model import FlowPlan, Plan
 from toolkit.planes.adjacency import NO_FAILURES, Failures

@@ -20,7 +20,7 @@ examples:
   llmsync bier decode 00012140501000070004000300000000000000050badcafe
   llmsync bier decode capture.pcapng --bift-id 1000-1003:256:0 -o json
   tcpdump -c 1 -xx -r capture.pcap | llmsync bier decode -
-  llmsync bier decode --dissector .         write the Wireshark dissector bier.lua there
+  llmsync bier decode --dissector .         write the Wireshark dissectors there
 
 The packet begins at the Ethernet header, or at the BIFT-id; --encapsulation says which where its
 octets leave it open. The exit code is 1 where a receiver would discard a packet.
@@ -66,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dissector", type=Path, metavar="FOLDER",
-        help="write the Wireshark dissector bier.lua into this folder, and nothing else",
+        help="write the Wireshark dissectors bier.lua and llmsync.lua into this folder",
     )  # fmt: skip
     add_output(parser, formats=("text", "json"))
 
@@ -102,9 +102,10 @@ def _dissector(folder: Path) -> int:
     from toolkit.datafiles import data_folder
     from toolkit.render.folder import write_files
 
-    source = data_folder("wireshark") / "bier.lua"
-    write_files(folder, {source.name: source.read_text(encoding="utf-8")})
-    say(f"{folder / source.name} written; tshark -X lua_script:{folder / source.name} loads it")
+    sources = sorted(data_folder("wireshark").glob("*.lua"))
+    write_files(folder, {source.name: source.read_text(encoding="utf-8") for source in sources})
+    for source in sources:
+        say(f"{folder / source.name} written; tshark -X lua_script:{folder / source.name} loads it")
     return ExitCode.OK
 
 

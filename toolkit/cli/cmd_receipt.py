@@ -78,6 +78,8 @@ def _problems(document: dict[str, Any]) -> list[str]:
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, str) and len(value) == 64:
         return value[:16] + "..."
     return "-" if value is None else value

@@ -89,6 +89,7 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
+    from toolkit.delivery.trust import admit_all
     from toolkit.transport import address, loss, udp
 
     check_name("--name", args.name)
@@ -134,6 +135,8 @@ def _receive(args: argparse.Namespace) -> int:
             tsi=None if joined is None else joined.tsi,
             timeout=2 * args.timeout + 60 if alone else args.timeout,
             socket_room=min(map(address.socket_room, sockets)),
+            seal_key=None if joined is None else joined.seal_key,
+            admit=admit_all if joined is None else joined.admit,
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
@@ -190,7 +193,7 @@ class _Teller:
         self._began = datetime.now(UTC)
         self._opened: OpenedManifest | None = None
         self._placed = 0.0
-        self._rate = Rate()
+        self._rate = Rate(self._begin)
         self._receipt: Receipt | None = None
         self._error: ToolkitError | None = None
         self._tensors = 0
@@ -203,8 +206,6 @@ class _Teller:
         for output in outputs:
             match output:
                 case events.ManifestVerified(opened=opened):
-                    if self._joined is not None:
-                        self._joined.check(opened.digest)
                     self._opened = opened
                     proof = "is trusted" if self._checked else "is not checked, see --trust"
                     self._display.say(

@@ -110,7 +110,7 @@ def _send(args: argparse.Namespace) -> int:
     from toolkit.delivery.publishing import publish
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
-    from toolkit.transport import address, loss, udp
+    from toolkit.transport import address, loss, segmentation, udp
 
     addresses = parse_receivers(args.to)
     for name, found in addresses.items():
@@ -148,14 +148,23 @@ def _send(args: argparse.Namespace) -> int:
         address.mark(sock, dscp)
         if group is not None:
             address.send_from(sock, group, args.interface)
-        wire: udp.Wire = udp.SocketWire(sock)
+        leaves = segmentation.interface_of(args.interface) if args.interface else None
+        wire: udp.Wire = udp.SocketWire(
+            sock, segmented=leaves is not None and segmentation.is_cut(leaves)
+        )
         if lost:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
         begin = time.monotonic()
         with Watch(args, sender, source, known, names, group, sock) as watch:
-            reached = reaching.first(args, sock, names, known, group, rate)
-            for name, message in reached.said.items():
+            sender.started = begin  # Absent receivers are waited for from here on.
+
+            def each() -> bool:
+                watch([])
+                return sender.failure is not None
+
+            reached = reaching.first(args, sock, names, known, group, rate, each)
+            for name, message in reached.said:
                 watch(sender.receive(name, message, time.monotonic()))
             udp.run_sender(sender, names, wire, known, group, watch, watch.bells, reached.apart)
             watch.ended()

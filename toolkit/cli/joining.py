@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import DeliveryError, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.delivery.manifest import OpenedManifest
     from toolkit.service.client import Client
     from toolkit.transport.address import Address
     from toolkit.transport.udp import Wire
@@ -72,13 +73,12 @@ class Joined:
     feedback: str
     seal_key: bytes | None
 
-    def check(self, manifest: bytes) -> None:
-        """Raise DeliveryError when another manifest comes than the one that we joined for."""
-        if manifest != self.manifest:
-            raise DeliveryError(
-                "the manifest that came is not that of the session we joined; nothing was placed "
-                "(join again: the sender may have been started anew)"
-            )
+    def admit(self, opened: OpenedManifest) -> None:
+        """Refuse another manifest than that of the session we joined."""
+        from toolkit.delivery.manifest import UntrustedError
+
+        if opened.digest != self.manifest:
+            raise UntrustedError("manifest: it is not that of the session we joined")
 
 
 @contextmanager

@@ -156,4 +156,6 @@ def entry() -> None:
     """The console script."""
     # A command makes many values and drops few: looking for garbage seldom saves a tenth of a push.
     gc.set_threshold(50_000, 20, 50)
+    # Nothing here multiplies matrices of any size: threads for that would only be started and wait.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(main())

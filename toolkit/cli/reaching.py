@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,11 @@ from toolkit.errors import EnvironmentProblem
 if TYPE_CHECKING:
     import socket
 
-    from toolkit.delivery.probe import Verdict
+    from toolkit.delivery.reach import Verdict
     from toolkit.transport.address import Address
+
+ANSWERING = 1.0
+"""Seconds that receivers which are there may take to answer, beyond those that absent ones get."""
 
 
 def probe(
@@ -25,25 +28,28 @@ def probe(
     group: Address | None,
     payload: int,
     rate: int,
-    patience: float = 1.0,
-    absent: float = 0.5,
-) -> tuple[list[Verdict], dict[str, bytes]]:
-    """Return a verdict on each receiver, and the message that each sent last meanwhile.
+    *,
+    patience: float,
+    nobody: float,
+    each: Callable[[], bool] = lambda: False,
+) -> tuple[list[Verdict], list[tuple[str, bytes]]]:
+    """Return a verdict on each receiver, and what each has said meanwhile.
 
-    It takes a few round trips where all is well, `patience` seconds at most; receivers of which
-    nothing is heard are waited for `absent` seconds.
+    It takes a few round trips where all is well, and `patience` seconds at most once somebody is
+    heard; anybody is waited for `nobody` seconds.  `each`: as of `run_probing`.
     """
     from toolkit.delivery.probe import Probing
     from toolkit.transport.probing import run_probing
 
     probing = Probing(
         tsi=int.from_bytes(os.urandom(4)), probe_id=int.from_bytes(os.urandom(4)), names=names,
-        payload=payload, group=group is not None, rate=rate, patience=patience,
-        absent=absent,
+        payload=payload, group=group is not None, rate=rate,
+        patience=patience + ANSWERING, absent=patience, nobody=nobody,
         addressed=set(addresses),
     )  # fmt: skip
-    heard: dict[str, bytes] = {}
-    return run_probing(probing, sock, addresses, group, heard), heard
+    heard: dict[tuple[str, type], bytes] = {}
+    verdicts = run_probing(probing, sock, addresses, group, heard, each)
+    return verdicts, [(name, message) for (name, _), message in heard.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ class Reached:
     """How each receiver is reached, as its probes said."""
 
     verdicts: Sequence[Verdict]
-    said: dict[str, bytes]
-    """What each said last meanwhile."""
+    said: list[tuple[str, bytes]]
+    """What each has said meanwhile."""
     grouped: bool
 
     @property
@@ -76,14 +82,18 @@ def first(
     known: dict[str, tuple[str, int]],
     group: Address | None,
     rate: int,
+    each: Callable[[], bool],
 ) -> Reached:
     """Before `send` sends: see how each receiver is reached, and say what is amiss."""
-    from toolkit.delivery.probe import Reach
+    from toolkit.delivery.reach import Reach
 
     grouped = group is not None
     if args.no_probe:
-        return Reached((), {}, grouped)
-    verdicts, said = probe(sock, names, known, group, args.payload, rate)
+        return Reached((), [], grouped)
+    verdicts, said = probe(
+        sock, names, known, group, args.payload, rate, patience=min(args.gather, 5.0),
+        nobody=args.timeout, each=each,
+    )  # fmt: skip
     there = [v for v in verdicts if v.reach is not Reach.NONE]  # Others may be started later.
     tell(there, group=grouped)
     if there and all(v.reach is Reach.SMALL for v in there):
@@ -97,14 +107,14 @@ def first(
 
 def well(verdict: Verdict, *, group: bool) -> bool:
     """Whether a receiver is reached as it was asked."""
-    from toolkit.delivery.probe import Reach
+    from toolkit.delivery.reach import Reach
 
     return verdict.reach is (Reach.MULTICAST if group else Reach.UNICAST)
 
 
 def apart(verdicts: Sequence[Verdict], *, group: bool) -> frozenset[str]:
     """Receivers that answer probes and that full-size packets to the group do not reach."""
-    from toolkit.delivery.probe import Reach
+    from toolkit.delivery.reach import Reach
 
     known = (Reach.UNICAST, Reach.SMALL)
     return frozenset(v.receiver for v in verdicts if group and v.reach in known)

@@ -165,10 +165,10 @@ class Watch:
         bound = control.getsockname()
         offer = Offer(
             delivery=session.name, tsi=session.tsi, manifest=manifest,
-            digest=digest(manifest.encode()), envelope=seal(manifest, session.key),
+            digest=digest(manifest.encode()), envelope=seal(manifest, session.key, session.serial),
             signing_key=session.key.public_key().public_bytes_raw(), control=(bound[0], bound[1]),
             group=None if group is None else group.sockaddr, source=_source(args.interface),
-            seal_key=getattr(session, "seal_key", None), regions=_regions(args), admits=args.admit,
+            seal_key=session.seal_key, regions=_regions(args), admits=args.admit,
         )  # fmt: skip
         hosted = HostedSession(self._engine, source, offer, addresses, names)
         self._stack.callback(hosted.release)

@@ -108,13 +108,13 @@ def session_block(progress: SessionProgress) -> list[str]:
 class Rate:
     """How fast a number grows, smoothed over some calls."""
 
-    def __init__(self) -> None:
-        self._last: tuple[int, float] | None = None
+    def __init__(self, now: float) -> None:
+        self._last = 0, now
         self._rate = 0.0
 
     def of(self, total: int, now: float) -> float:
         """Bit/s at which `total` bytes have grown lately."""
-        if self._last is not None and now > self._last[1]:
+        if now > self._last[1]:
             fresh = 8 * (total - self._last[0]) / (now - self._last[1])
             self._rate = fresh if not self._rate else (self._rate + fresh) / 2
         self._last = total, now

@@ -11,7 +11,12 @@ from __future__ import annotations
 from toolkit.delivery.assembly import Assembly, Buffers, Verdict
 from toolkit.delivery.fdt import parse_fdt
 from toolkit.delivery.fec import Partition
-from toolkit.delivery.manifest import MANIFEST_TOI, OpenedManifest, UntrustedError
+from toolkit.delivery.manifest import (
+    MANIFEST_TOI,
+    OpenedManifest,
+    UnreadableError,
+    UntrustedError,
+)
 from toolkit.delivery.model import Counters
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.sealing import SealError
@@ -23,7 +28,7 @@ FDT_TOI = 0
 MAX_SIZE = 64 * 2**20
 """Bytes of a manifest at most."""
 MAX_UNTRUSTED = 3
-"""Manifests of other signers that may come before the sender itself is held to be at fault."""
+"""Manifests of other signers, or versions, that may come before the sender is held at fault."""
 MAX_REFUSED = 64
 """The same for manifests that are damaged or forged."""
 MAX_FDT = 16 * 2**20
@@ -108,7 +113,7 @@ class Bootstrap:
         except WireError as error:
             self._forget(toi)
             self.refused += 1
-            self._untrusted += isinstance(error, UntrustedError | SealError)
+            self._untrusted += isinstance(error, UntrustedError | UnreadableError | SealError)
             self.reason = str(error)
             self._counters.refuse(kind_of(error))
 

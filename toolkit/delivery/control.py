@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from toolkit.delivery.model import Receipt
+from toolkit.delivery.versions import SPOKEN, Span, Speaks
 from toolkit.errors import WireError
 
 MAGIC = b"LS"
@@ -45,6 +46,9 @@ LACKS_ALL = 255
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join:
     """I am here and know nothing of this session; also: I am still here."""
+
+    speaks: Speaks = SPOKEN
+    """Version 1 of everything is said with an empty body, which all have always understood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +165,9 @@ def parse(data: bytes | memoryview) -> Message:
 def _encode_body(body: Body) -> tuple[int, bytes]:
     match body:
         case Join():
-            return 1, b""
+            control, manifest = body.speaks.control, body.speaks.manifest
+            versions = bytes([control.low, control.high, manifest.low, manifest.high])
+            return 1, b"" if body.speaks == SPOKEN else versions
         case Have():
             head = _HAVE.pack(body.manifest, body.total, body.first, len(body.states))
             return 2, head + body.states
@@ -182,9 +188,13 @@ def _encode_body(body: Body) -> tuple[int, bytes]:
 
 
 def _parse_join(_: str, data: bytes) -> Join:
-    if data:
-        raise WireError("control message: a JOIN has no body")
-    return Join()
+    if not data:
+        return Join()
+    try:  # What follows the four is of a later version, which says more.
+        control, manifest = Span(data[0], data[1]), Span(data[2], data[3])
+    except (ValueError, IndexError):
+        raise WireError("control message: the versions of a JOIN are none") from None
+    return Join(speaks=Speaks(control=control, manifest=manifest))
 
 
 def _parse_have(_: str, data: bytes) -> Have:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.flow import Flow
 from toolkit.delivery.ledger import SEGMENT_SIZE, Ledger, Segment, bits
 from toolkit.delivery.manifest import MANIFEST_TOI
+from toolkit.delivery.manifest import VERSION as MANIFEST_VERSION
 from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll
 from toolkit.delivery.model import Session, Standing
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Round
-from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Header, Poll
+from toolkit.delivery.versions import Agreement
+from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Extension, Header, Poll, Rejection
 
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it is not waited for any more."""
@@ -48,6 +51,7 @@ class Dispatch:
         self._blocks = Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
         self._parity = source.manifest.coding.parity
         self.fec_id = FEC_SMALL_BLOCK if self._parity else FEC_NO_CODE
+        self.agreement = Agreement(session.speaks, MANIFEST_VERSION)
         self._ledger = ledger
         self._members = members
         self.flow = Flow(
@@ -104,8 +108,20 @@ class Dispatch:
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
+        version = self.agreement.control
+        asked = poll if version == poll.version else replace(poll, version=version)
+        self._say(mask, toi, asked.extension(), close=False)
+
+    def close(self, mask: int, rejection: Rejection | None = None, *, over: bool = True) -> None:
+        """End the session for some, or only say who is rejected (`over` False)."""
+        if over or rejection:
+            extensions = () if rejection is None else (rejection.extension(),)
+            self._say(mask, MANIFEST_TOI, *extensions, close=over)
+
+    def _say(self, mask: int, toi: int, *extensions: Extension, close: bool) -> None:
         header = Header(
-            tsi=self._session.tsi, toi=toi, codepoint=self.fec_id, extensions=(poll.extension(),)
+            tsi=self._session.tsi, toi=toi, codepoint=self.fec_id, extensions=extensions,
+            close_session=close,
         )  # fmt: skip
         self.urgent.append(Burst(self.everybody or mask, header.encode(), toi))
 

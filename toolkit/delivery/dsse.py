@@ -14,6 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from toolkit.errors import WireError
 
+MAX_PARTS = 1024
+"""Brackets and commas of an envelope at most; its payload has none.  Nobody signs the envelope:
+what is made of it in memory is bounded."""
+
+
+class UnknownSignerError(WireError):
+    """Somebody signed it, and not the one who is trusted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -46,6 +54,8 @@ def seal_envelope(payload: bytes, kind: str, key: Ed25519PrivateKey) -> bytes:
 
 def open_envelope(envelope: bytes, kind: str, trusted: bytes | None) -> Opened:
     """Return the payload once its signature is proven; `trusted`: the only key that may sign."""
+    if sum(map(envelope.count, (b"[", b"{", b","))) > MAX_PARTS:
+        raise WireError("the envelope has more parts than any signature needs")
     try:
         outer = json.loads(envelope)
         payload = base64.b64decode(outer["payload"], validate=True)
@@ -68,4 +78,4 @@ def open_envelope(envelope: bytes, kind: str, trusted: bytes | None) -> Opened:
         except (InvalidSignature, ValueError):
             raise WireError("the signature is wrong") from None
         return Opened(payload, key)
-    raise WireError("it is not signed by the trusted key")
+    raise UnknownSignerError("it is not signed by the trusted key")

@@ -17,16 +17,15 @@ Pure.  `open_manifest` raises WireError, also for a signature that is wrong or n
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from toolkit.delivery.dsse import UnknownSignerError, open_envelope, seal_envelope
 from toolkit.delivery.fec import Partition
 from toolkit.delivery.model import Coding, FileEntry
 from toolkit.delivery.sealing import CIPHER, Cut, cut
@@ -40,9 +39,6 @@ MANIFEST_TOI = 1
 FIRST_TOI = 2
 MAX_BLOCKS = 1 << 25
 """Blocks of all files at most: a receiver holds a digest of each in memory."""
-MAX_PARTS = 1024
-"""Brackets and commas of an envelope at most; its payload has none.  Nobody signs the envelope:
-what is made of it in memory is bounded."""
 
 
 def digest(data: bytes | memoryview) -> bytes:
@@ -170,22 +166,15 @@ class FileObject:
 
 def seal(manifest: Manifest, key: Ed25519PrivateKey, serial: int = 0) -> bytes:
     """Return the signed envelope that travels as TOI 1.  `serial` 0: none."""
-    payload = manifest.encode(serial)
-    envelope = {
-        "payload": base64.b64encode(payload).decode(),
-        "payloadType": PAYLOAD_TYPE,
-        "signatures": [
-            {
-                "keyid": key.public_key().public_bytes_raw().hex(),
-                "sig": base64.b64encode(key.sign(_pre_authentication(payload))).decode(),
-            }
-        ],
-    }
-    return json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode()
+    return seal_envelope(manifest.encode(serial), PAYLOAD_TYPE, key)
 
 
 class UntrustedError(WireError):
     """Somebody signed it, and not the one who is trusted."""
+
+
+class UnreadableError(WireError):
+    """It is of a version that is not known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,44 +196,26 @@ def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
     `trusted`: the only public key (32 bytes) that may have signed it; None: any key may, and the
     caller shows `OpenedManifest.key` to somebody who knows.
     """
-    if sum(map(envelope.count, (b"[", b"{", b","))) > MAX_PARTS:
-        raise WireError("manifest: the envelope has more parts than any signature needs")
     try:
-        outer = json.loads(envelope)
-        payload = base64.b64decode(outer["payload"], validate=True)
-        kind = outer["payloadType"]
-        signatures = [
-            (bytes.fromhex(s["keyid"]), base64.b64decode(s["sig"], validate=True))
-            for s in outer["signatures"]
-        ]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise WireError("manifest: the envelope is not DSSE") from None
-    if kind != PAYLOAD_TYPE:
-        raise WireError(f"manifest: payload type {kind!r} is not {PAYLOAD_TYPE}")
-    for key, signature in signatures:
-        if trusted is not None and key != trusted:
-            continue
-        try:
-            Ed25519PublicKey.from_public_bytes(key).verify(signature, _pre_authentication(payload))
-        except (InvalidSignature, ValueError):
-            raise WireError("manifest: the signature is wrong") from None
-        manifest, serial = _parse(payload)
-        return OpenedManifest(manifest, digest(manifest.encode()), key, serial)
-    raise UntrustedError("manifest: it is not signed by the trusted key")
-
-
-def _pre_authentication(payload: bytes) -> bytes:
-    """DSSE protocol, version 1: what the signature is over."""
-    return b"DSSEv1 %d %s %d %s" % (
-        len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload,
-    )  # fmt: skip
+        opened = open_envelope(envelope, PAYLOAD_TYPE, trusted)
+    except UnknownSignerError as error:
+        raise UntrustedError(f"manifest: {error}") from None
+    except WireError as error:
+        raise WireError(f"manifest: {error}") from None
+    manifest, serial = _parse(opened.payload)
+    return OpenedManifest(manifest, digest(manifest.encode()), opened.key, serial)
 
 
 def _parse(payload: bytes) -> tuple[Manifest, int]:
     try:
         document: dict[str, Any] = json.loads(payload)
-        if document["format"] != FORMAT or document["version"] != VERSION:
-            raise WireError("manifest: its format or version is not ours")
+        if document["format"] != FORMAT:
+            raise WireError("manifest: its format is not ours")
+        if document["version"] != VERSION:
+            raise UnreadableError(
+                f"manifest: it has version {document['version']!r}, this program reads {VERSION} "
+                "(bring both ends to the same release)"
+            )
         if document["digest"] != "blake3":
             raise WireError("manifest: its digests are not BLAKE3")
         if document.get("sealed", CIPHER) != CIPHER:

@@ -32,6 +32,8 @@ class Member:
     joined: float | None = None
     completed: float | None = None
     reason: str = ""
+    rejected: bool = False
+    """It was not let in: `reason` says why."""
     receipt: Receipt | None = None
     lost: int = 0
     reported: int = 0

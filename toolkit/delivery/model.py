@@ -14,6 +14,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from toolkit.delivery.breaker import Limits
+from toolkit.delivery.versions import SPOKEN, Speaks
 
 HEADER_SIZE = 24
 """LCT header (16, RFC 5651) and FEC Payload ID of FEC Encoding ID 129 (8, RFC 5445), in bytes."""
@@ -80,6 +81,7 @@ class Session:
     (imposition by the router); masks are then always all receivers."""
     breaker: Limits = field(default_factory=Limits)
     """When the session slows down, or ends, for the network's sake."""
+    speaks: Speaks = SPOKEN
 
     def __post_init__(self) -> None:
         if not 0 < self.tsi < 1 << 32:

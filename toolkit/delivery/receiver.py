@@ -35,6 +35,7 @@ from toolkit.delivery.reporting import MAX_POLL, Reporting
 from toolkit.delivery.sealing import Opener
 from toolkit.delivery.silence import closed, silent, unheard
 from toolkit.delivery.trust import Admit, Trust, admit_all
+from toolkit.delivery.versions import SPOKEN, Speaks
 from toolkit.errors import DeliveryError, ToolkitError, WireError
 
 JOIN_INTERVAL = 0.1, 2.0
@@ -66,6 +67,7 @@ class Receiver:
     `socket_room`: bytes of packets that wait for it without loss; None: as many as are sent.
     `seal_key`: secret of a sealed session (16 bytes); None: what is sealed is refused.
     `admit`: a last word on a manifest that is signed right (pins, replays).
+    `speaks`: versions of control messages and of manifests.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Receiver:
         socket_room: int | None = None,
         seal_key: bytes | None = None,
         admit: Admit = admit_all,
+        speaks: Speaks = SPOKEN,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -111,6 +114,9 @@ class Receiver:
         self._last_words: Body | None = None
         self._said = 0
         self._closed_at = math.inf
+        self._speaks = speaks
+        self._rejected = ""
+        """Why the sender says that it does not serve us."""
 
     # ----- what a runtime calls
 
@@ -197,9 +203,10 @@ class Receiver:
         if self.state is State.CLOSING:
             return out + (self._say_last(now) if now >= self._retry.due else [])
         if now >= self._closed_at:
-            if self._heard < self._closed_at - CLOSE_GRACE / 2:
+            rejected = self._rejected and self._first_byte is None
+            if rejected or self._heard < self._closed_at - CLOSE_GRACE / 2:
                 self._said = LAST_WORDS - 1  # Nobody listens: once is enough.
-                return out + self._fail(closed(), now)
+                return out + self._fail(closed(self._rejected), now)
             self._closed_at = math.inf
             self.counters.refuse(Refusal.FALSE_END)
         if now >= self._heard + self._timeout:
@@ -246,7 +253,7 @@ class Receiver:
     def _introduce(self, now: float) -> list[Output]:
         self._retry.said(now)
         if self._catalog is None:
-            return [self._message(Join())]
+            return [self._message(Join(speaks=self._speaks))]
         return [self._message(have) for have in self._catalog.haves()]
 
     # ----- packets
@@ -259,7 +266,7 @@ class Receiver:
             if tried is not None:
                 useless = self._probes.take(tried, len(datagram), now)
                 return self._ignore(useless) if useless else []
-            poll = header.poll()
+            poll, rejection = header.poll(), header.rejection()
             instance, fti = header.fdt_instance(), header.fti()
             symbol = None
             if len(datagram) > at:
@@ -278,7 +285,10 @@ class Receiver:
             if poll is not None and self._last_words is not None:
                 return [self._message(self._last_words)]
             return self._ignore("already done", Refusal.OVER)
-        if header.close_session:
+        ours = rejection is not None and rejection.name == self.name
+        if rejection is not None and ours:
+            self._rejected = rejection.reason or "it does not say why"
+        if header.close_session or ours:
             # Not proof of anything, it could be forged: ask, and wait whether more comes.
             if self._closed_at < math.inf:
                 return []
@@ -413,6 +423,8 @@ class Receiver:
     def _on_poll(self, toi: int, poll: wire.Poll, now: float) -> list[Output]:
         if poll.count > MAX_POLL:
             return self._ignore(f"a poll for {poll.count} blocks", Refusal.EXCESS)
+        if poll.version not in self._speaks.control:
+            return self._ignore(f"a poll of control version {poll.version}")
         if poll.poll_id == 0:
             return self._introduce(now) if poll.count else []
         if toi >= FIRST_TOI:

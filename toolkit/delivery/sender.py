@@ -39,7 +39,8 @@ from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
-from toolkit.delivery.wire import Header, Poll
+from toolkit.delivery.versions import SPOKEN
+from toolkit.delivery.wire import Poll, Rejection
 from toolkit.errors import DeliveryError, WireError
 
 STILL_HERE = Poll(poll_id=0, first=0, count=0)
@@ -218,6 +219,10 @@ class Sender:
                 return [Ignored(f"{member.name} has not joined", Refusal.CONTRADICTION)]
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
+            speaks = body.speaks if isinstance(body, Join) else SPOKEN
+            if problem := self._dispatch.agreement.join(member.bit, speaks):
+                member.rejected = True
+                return out + self._settle(member, Standing.FAILED, problem)
         member.heard = now
         match body:
             case Join():
@@ -240,7 +245,7 @@ class Sender:
         self._ledger.forget(member.bit)
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
-        member.completed, member.given_up = None, False
+        member.completed, member.given_up, member.rejected = None, False, False
         member.told = bytearray(2 * len(self.manifest.files))
         self._dispatch.flow.wait_for(member.bit)
 
@@ -394,18 +399,9 @@ class Sender:
 
         Where packets cannot be addressed that would close it for all: it waits until the end.
         """
-        everybody = self._dispatch.everybody
-        if everybody is None:
-            self._dispatch.urgent.append(self._closing(1 << member.bit))
-        elif all(m.settled for m in self._members):
-            self._dispatch.urgent.append(self._closing(everybody))
-
-    def _closing(self, mask: int) -> Burst:
-        header = Header(
-            tsi=self.session.tsi, toi=MANIFEST_TOI, codepoint=self._dispatch.fec_id,
-            close_session=True,
-        )  # fmt: skip
-        return Burst(mask, header.encode(), MANIFEST_TOI)
+        over = self._dispatch.everybody is None or all(m.settled for m in self._members)
+        rejection = Rejection(name=member.name, reason=member.reason) if member.rejected else None
+        self._dispatch.close(1 << member.bit, rejection, over=over)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
@@ -415,5 +411,5 @@ class Sender:
             member.standing, member.reason = Standing.FAILED, str(error)
         self._dispatch.urgent.clear()
         if active:
-            mask = self._dispatch.everybody or sum(1 << m.bit for m in active)
-            self._dispatch.urgent.extend([self._closing(mask)] * 3)
+            for _ in range(3):
+                self._dispatch.close(sum(1 << m.bit for m in active))

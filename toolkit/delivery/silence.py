@@ -8,8 +8,10 @@ from __future__ import annotations
 from toolkit.errors import IncompleteError, UnreachableError
 
 
-def closed() -> IncompleteError:
-    """The sender ended the session too early."""
+def closed(rejected: str) -> IncompleteError:
+    """The sender ended the session too early, or rejected this receiver."""
+    if rejected:
+        return IncompleteError(f"the sender rejects this receiver: {rejected}; nothing was placed")
     return IncompleteError(
         "the sender closed the session before it was complete; nothing was placed (its own "
         "messages say why)"

@@ -52,7 +52,8 @@ class Steering:
             return False
         sender._settle(sender._members[number], Standing.FAILED, reason)
         if sender._dispatch.everybody is None:
-            sender._dispatch.urgent.extend([sender._closing(1 << number)] * (GOODBYES - 1))
+            for _ in range(GOODBYES - 1):
+                sender._dispatch.close(1 << number)
         self._evicted[receiver] = sender._numbers.pop(receiver)
         sender._dispatch.idle = False
         return True

@@ -35,8 +35,9 @@ FEC_SMALL_BLOCK = 129
 """Small Block Systematic (RFC 5445 section 5); instance 0 is Reed-Solomon, RFC 5510 section 7."""
 
 EXT_FTI = 64
+EXT_REJECTION = 98
 EXT_POLL = 99
-"""Ours, in the range of the protocol instantiation; others skip it.  docs/reference/delivery.md"""
+"""Ours, in the protocol instantiation's range; others skip them.  docs/reference/delivery.md"""
 EXT_FDT = 192
 FLUTE_VERSION = 2
 """RFC 6726 section 3.4.1."""
@@ -117,9 +118,25 @@ class Poll:
     poll_id: int
     first: int
     count: int
+    version: int = 1
+    """Of the control messages that are expected in answer."""
 
     def extension(self) -> Extension:
-        return Extension(EXT_POLL, _POLL.pack(0, self.poll_id, self.first, self.count))
+        version = 0 if self.version == 1 else self.version
+        return Extension(EXT_POLL, _POLL.pack(version, self.poll_id, self.first, self.count))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """The sender cannot serve the receiver of this name."""
+
+    name: str
+    reason: str
+
+    def extension(self) -> Extension:
+        name, reason = self.name.encode(), self.reason.encode()[:400]
+        content = bytes([len(name)]) + name + reason
+        return Extension(EXT_REJECTION, content + bytes(-(len(content) + 2) % 4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +220,21 @@ class Header:
             return None
         if len(found.content) != _POLL.size:
             raise WireError(f"EXT_POLL: {len(found.content)} bytes of content, 14 expected")
-        _, poll_id, first, count = _POLL.unpack(found.content)
-        return Poll(poll_id=poll_id, first=first, count=count)
+        version, poll_id, first, count = _POLL.unpack(found.content)
+        return Poll(poll_id=poll_id, first=first, count=count, version=version or 1)
+
+    def rejection(self) -> Rejection | None:
+        found = self.extension(EXT_REJECTION)
+        if found is None:
+            return None
+        length = found.content[0]
+        if length >= len(found.content):
+            raise WireError("EXT_REJECTION: the name does not fit it")
+        text = [found.content[1 : 1 + length], found.content[1 + length :].rstrip(b"\0")]
+        name, reason = (
+            "".join(c for c in t.decode(errors="replace") if c.isprintable()) for t in text
+        )
+        return Rejection(name=name, reason=reason)
 
 
 def fdt_extension(instance: int) -> Extension:

@@ -11,19 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from toolkit.bier import wire
-from toolkit.bier.bitstring import BitString, Bsl
-from toolkit.bier.entropy import entropy_of
 from toolkit.delivery.events import Failed, Feedback, ReceiverOutput
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
-from toolkit.inventory.model import Encapsulation, Imposition, Transport
+from toolkit.inventory.model import Imposition, Transport
 from toolkit.lab.links import header, mac
 from toolkit.lab.wires import Emission
 from toolkit.pim.igmp import link_local
 from toolkit.pim.listener import Listener
+from toolkit.plan.imposition import imposed
 from toolkit.plan.model import FlowPlan, HostPlan, Plan
 
 BATCH = 16
@@ -81,7 +79,7 @@ class Repository:
         self._template = udp.Template(flow.source_address, flow.port, flow.group, flow.port)
         self._headers: dict[int, tuple[bytes, ...]] = {}
         self._host_imposes = flow.imposition is Imposition.HOST
-        self._router = plan.routers[flow.bfir]
+        self._plan = plan
 
     @property
     def deadline(self) -> float | None:
@@ -135,38 +133,8 @@ class Repository:
                 group, mac(self._uplink.host.name, self._uplink.host.port), kind
             ).encode()
             return
-        part = next(
-            s for s in self._router.sub_domains
-            if s.sub_domain_id == flow.sub_domain_id and s.bsl == flow.bsl
-        )  # fmt: skip
-        mpls = part.encapsulation is Encapsulation.MPLS
-        proto = wire.Proto.IPV4 if flow.group.version == 4 else wire.Proto.IPV6
-        clouds = frozenset(c for i, c in enumerate(flow.clouds) if mask >> i & 1)
-        for si, bits in flow.bit_strings(clouds).items():
-            yield self._uplink.header(
-                ethernet.EtherType.MPLS if mpls else ethernet.EtherType.BIER
-            ) + bier_header(
-                part.bift_id_base + si, flow.bsl, bits, proto, part.bfr_id or 0,
-                wire.Encapsulation.MPLS if mpls else wire.Encapsulation.NON_MPLS,
-                entropy_of(flow.source_address, flow.group),
-            )  # fmt: skip
-
-
-def bier_header(
-    bift_id: int,
-    bsl: int,
-    bits: int,
-    proto: int,
-    bfir_id: int,
-    encapsulation: wire.Encapsulation,
-    entropy: int = 0,
-) -> bytes:
-    """Return the BIER header that a host writes before an IP packet."""
-    return wire.Header(
-        encapsulation=encapsulation, bift_id=bift_id, ttl=ip.DEFAULT_TTL,
-        proto=proto, bfir_id=bfir_id,
-        bits=BitString(Bsl.of_bits(bsl), bits), entropy=entropy,
-    ).encode()  # fmt: skip
+        for front in imposed(self._plan, flow, mask):
+            yield self._uplink.header(front.ethertype) + front.header
 
 
 class SilentHost:

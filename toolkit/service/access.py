@@ -185,7 +185,8 @@ def page_policy(script: str, style: str) -> str:
     hashed = [_sha256(text) for text in (script, style)]
     return (
         f"default-src 'none'; script-src '{hashed[0]}'; style-src '{hashed[1]}'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     )
 
 

@@ -7,14 +7,15 @@ sender does, before a byte of them leaves.  A path is looked up in the manifest 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from aiohttp import web
 
-from toolkit.delivery.fec import Partition
 from toolkit.delivery.model import FileEntry
 from toolkit.delivery.ports import Source
+from toolkit.delivery.sealing import Cut
 from toolkit.errors import DeliveryError
 from toolkit.service.access import Refusal
 from toolkit.service.hosted import HostedSession
@@ -29,7 +30,9 @@ STALL = 60.0
 class Downloads:
     """Sends files, few at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: Counter[str]) -> None:
+        """`refused`: where clients that did not read are counted."""
+        self._refused = refused
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="llmsync-https")
         self._running = 0
 
@@ -47,9 +50,11 @@ class Downloads:
             "Content-Disposition": "attachment",
         }  # fmt: skip
         if _lacks_match(request, tag):
-            raise Refusal(HTTPStatus.PRECONDITION_FAILED, "the file is another one now", headers)
+            raise Refusal(
+                HTTPStatus.PRECONDITION_FAILED, "the file is another one now", {"ETag": tag}
+            )
         if _has_match(request, tag):
-            return web.Response(status=304, headers=headers)
+            return web.Response(status=304, headers={"ETag": tag})
         span = _span(request, entry, tag)
         whole = Span(0, entry.size - 1)
         wanted = span or whole
@@ -79,8 +84,7 @@ class Downloads:
         number: int, span: Span, receiver: str,
     ) -> web.StreamResponse:  # fmt: skip
         manifest = hosted.offer.manifest
-        entry, coding = manifest.files[number], manifest.coding
-        part = Partition(entry.size, coding.symbol, coding.block)
+        part = manifest.cut(manifest.files[number].size)
         loop = asyncio.get_running_loop()
         at = span.first
         block = _block_of(part, at)
@@ -101,6 +105,7 @@ class Downloads:
                 async with asyncio.timeout(STALL):
                     await response.write(piece)
             except TimeoutError:
+                self._refused["stalled"] += 1
                 raise _cut(request) from None
             hosted.https_bytes[receiver] += len(piece)
             at += len(piece)
@@ -130,7 +135,7 @@ def find(hosted: HostedSession, path: str) -> tuple[int, FileEntry]:
     raise Refusal(HTTPStatus.NOT_FOUND, "the session has no such file (see its manifest)")
 
 
-def _block_of(part: Partition, offset: int) -> int:
+def _block_of(part: Cut, offset: int) -> int:
     low, high = 0, part.blocks - 1
     while low < high:
         middle = (low + high + 1) // 2

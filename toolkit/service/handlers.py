@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from toolkit import __version__
 from toolkit.delivery.receipts import receiver_receipt
 from toolkit.service import model, streams
-from toolkit.service.access import Access, Refusal, page_policy
+from toolkit.service.access import SUBPROTOCOL, Access, Refusal, page_policy
 from toolkit.service.files import Downloads, find
 from toolkit.service.hosted import Abort, Admit, Command, Evict, HostedSession
 from toolkit.service.metrics import CONTENT_TYPE, exposition
@@ -45,8 +45,11 @@ class Handlers:
     document: bytes
     """OpenAPI."""
     pulse: streams.Pulse = field(default_factory=streams.Pulse)
-    downloads: Downloads = field(default_factory=Downloads)
     watchers: Counter[str] = field(default_factory=Counter)
+    downloads: Downloads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.downloads = Downloads(self.access.refused)
 
     def of(self, route: Route) -> Callable[[web.Request], Any]:
         """Return the handler of `route`, which lets in those who may."""
@@ -237,7 +240,7 @@ async def _body(request: web.Request, kind: type[_Model]) -> _Model:
 
 
 def _upgrade(request: web.Request) -> web.Request:
-    if not web.WebSocketResponse().can_prepare(request).ok:
+    if not web.WebSocketResponse(protocols=(SUBPROTOCOL,)).can_prepare(request).ok:
         raise Refusal(HTTPStatus.BAD_REQUEST, "this is a WebSocket (send an Upgrade)")
     return request
 

@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from toolkit.delivery.events import Ignored, Joined, SenderOutput, Settled
@@ -201,13 +202,15 @@ class HostedSession:
 
     def turn(self, outputs: Iterable[SenderOutput], now: float) -> list[SenderOutput]:
         """Take what the service left and publish what is new; return what came of it."""
-        more = self._take_inbox(now) if self._inbox else []
-        if self._broken:
-            return more
-        try:
-            self._publish([*outputs, *more], now)
-        except Exception as error:  # noqa: BLE001 - watching must never end what is watched
-            self._broken = f"{type(error).__name__}: {error}"
+        answers: list[Callable[[], None]] = []
+        more = self._take_inbox(now, answers) if self._inbox else []
+        if not self._broken:
+            try:
+                self._publish([*outputs, *more], now)
+            except Exception as error:  # noqa: BLE001 - watching must never end what is watched
+                self._broken = f"{type(error).__name__}: {error}"
+        for answer in answers:
+            answer()  # After publishing: whoever asked sees what came of it.
         return more
 
     def close(self, now: float) -> None:
@@ -233,7 +236,7 @@ class HostedSession:
         if self._bell >= 0:
             os.eventfd_write(self._bell, 1)
 
-    def _take_inbox(self, now: float) -> list[SenderOutput]:
+    def _take_inbox(self, now: float, answers: list[Callable[[], None]]) -> list[SenderOutput]:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
         more: list[SenderOutput] = []
@@ -243,9 +246,11 @@ class HostedSession:
                 more += self._engine.receive(item[0], item[1], now)
             elif item.answer.set_running_or_notify_cancel():
                 try:
-                    item.answer.set_result(self._obey(item.command, now))
+                    done = self._obey(item.command, now)
                 except Exception as error:  # noqa: BLE001 - the one who asked must hear of it
-                    item.answer.set_exception(error)
+                    answers.append(partial(item.answer.set_exception, error))
+                else:
+                    answers.append(partial(item.answer.set_result, done))
                 self._due = 0.0
         return more
 

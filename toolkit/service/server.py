@@ -10,6 +10,7 @@ import asyncio
 import logging
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ START: Final = 15.0
 _LOG = logging.getLogger("toolkit.service")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
+logging.getLogger("aiohttp").addHandler(logging.NullHandler())
+# What clients do wrong is counted; it is not for the terminal of whoever sends.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,8 @@ class Service:
         self._started: threading.Event = threading.Event()
         self._problem: BaseException | None = None
         self._pulse = streams.Pulse()
+        self.watchers: Counter[str] = Counter()
+        """Clients of the event stream: `now`, and those that did not read and were `cut`."""
         self._thread = threading.Thread(target=self._run, name="llmsync-service", daemon=True)
         self._thread.start()
         self._started.wait(START)
@@ -134,17 +139,21 @@ class Service:
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - it must not end as a thread's traceback
             self._problem = error
         finally:
             self._started.set()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
 
     async def _serve(self) -> None:
         handlers = Handlers(
-            self.access, lambda: self._hosted, live_page(), _encoded(), pulse=self._pulse
+            self.access,
+            lambda: self._hosted,
+            live_page(),
+            _encoded(),
+            pulse=self._pulse,
+            watchers=self.watchers,
         )
         runner = web.AppRunner(
             application(self.access, handlers), access_log=None, logger=_LOG,

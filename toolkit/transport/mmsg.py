@@ -28,6 +28,14 @@ _MMSGHDR = np.dtype(
         ("length", "u4"), ("_c", "u4"),
     ]
 )  # fmt: skip
+_CONTROL = np.dtype(
+    [("length", "u8"), ("level", "u4"), ("type", "u4"), ("size", "u2"), ("_a", "u2"), ("_b", "u4")]
+)
+"""struct cmsghdr with 16 bits behind it, padded."""
+_SOL_UDP, _UDP_SEGMENT = 17, 103
+_MAX_SEGMENTED = 65000
+_NOT_SEGMENTED = {errno.EIO, errno.EINVAL, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
+"""What a kernel or a device says that cannot cut packets."""
 _NAME = 28
 """Bytes of a sockaddr_in6."""
 _TRUNCATED = 0x20
@@ -72,14 +80,27 @@ class _Batch:
 
 
 class Outbox(_Batch):
-    """Sends runs of packets whose payloads lie one after the other."""
+    """Sends runs of packets whose payloads lie one after the other.
 
-    def __init__(self, descriptor: int) -> None:
+    `segmented`: hand the kernel up to 64 KiB at once, which it cuts into packets as late as it can
+    (UDP_SEGMENT); given up by itself where the kernel or the device cannot.
+    """
+
+    def __init__(self, descriptor: int, *, segmented: bool = False) -> None:
         super().__init__()
+        self.segmented = segmented
         self._descriptor = descriptor
         self._counting = np.arange(MAX, dtype=np.uint64)
         self._name = np.zeros(_NAME, np.uint8)
         self.messages["name"] = self._name.ctypes.data
+        self._control = np.zeros(1, _CONTROL)
+        self._control["length"], self._control["level"] = _CONTROL.itemsize - 6, _SOL_UDP
+        self._control["type"] = _UDP_SEGMENT
+        self._runs = self.messages.copy()
+        """Messages of several packets each."""
+        self._runs["control"] = self._control.ctypes.data
+        self._runs["control_length"] = _CONTROL.itemsize
+        self._runs_address = self._runs.ctypes.data
 
     def send(
         self,
@@ -97,16 +118,37 @@ class Outbox(_Batch):
         count, size = headers.shape
         content = np.frombuffer(payload, np.uint8)
         base, numbers = content.ctypes.data if len(content) else 0, self._counting[:count]
-        head, body = self.iov["base"][:count].T
-        head[:] = np.uint64(headers.ctypes.data) + numbers * np.uint64(size)
-        body[:] = np.uint64(base) + numbers * np.uint64(symbol)
-        self.iov["length"][:count] = size, symbol
-        self.iov["length"][count - 1, 1] = len(content) - (count - 1) * symbol
+        iov = self.iov
+        iov["base"][:count, 0] = np.uint64(headers.ctypes.data) + numbers * np.uint64(size)
+        iov["base"][:count, 1] = np.uint64(base) + numbers * np.uint64(symbol)
+        iov["length"][:count] = size, symbol
+        iov["length"][count - 1, 1] = len(content) - (count - 1) * symbol
         self._name[: len(to)] = np.frombuffer(to, np.uint8)
+        each = min(_MAX_SEGMENTED // (size + symbol), count) if self.segmented else 1
+        if each > 1:
+            try:
+                return self._send_runs(count, each, size + symbol, len(to))
+            except OSError as error:
+                if error.errno not in _NOT_SEGMENTED:
+                    raise
+                self.segmented = False
         self.messages["name_length"][:count] = len(to)
+        return self._send(self.address, count)
+
+    def _send_runs(self, count: int, each: int, size: int, name: int) -> int:
+        """Send in messages of `each` packets of `size` bytes."""
+        runs = self._runs[: -(-count // each)]
+        runs["iov"] = self.messages["iov"][:count:each]
+        runs["iov_length"] = 2 * each
+        runs["iov_length"][-1] = 2 * (count - each * (len(runs) - 1))
+        runs["name_length"] = name
+        self._control["size"] = size
+        return min(self._send(self._runs_address, len(runs)) * each, count)
+
+    def _send(self, address: int, count: int) -> int:
         done = 0
         while done < count:
-            sent = _sendmmsg(self._descriptor, self.address + done * self.step, count - done, 0)
+            sent = _sendmmsg(self._descriptor, address + done * self.step, count - done, 0)
             if sent < 0:
                 number = ctypes.get_errno()
                 if number == errno.EINTR:

@@ -6,11 +6,12 @@ import errno
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from toolkit.delivery import control
-from toolkit.delivery.probe import Probing, Shot, Verdict
+from toolkit.delivery.probe import Probing, Shot
+from toolkit.delivery.reach import Verdict
 from toolkit.errors import WireError
 from toolkit.transport.address import Address
 
@@ -25,15 +26,16 @@ def run_probing(
     sock: socket.socket,
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
-    heard: dict[str, bytes] | None = None,
+    heard: dict[tuple[str, type], bytes] | None = None,
+    each: Callable[[], bool] = lambda: False,
 ) -> list[Verdict]:
     """Probe until the engine has finished; `addresses` learns where messages come from.
 
-    `heard` takes the latest message of each receiver that is no answer to a probe, so that what
-    it said meanwhile need not be said again.
+    `heard` takes the latest message of each kind of each receiver that is no answer to a probe,
+    so that what it said meanwhile need not be said again.  `each` is called in every turn; True: enough.
     """
     with _not_fragmented(sock), _usual_ttl(sock) as set_ttl:
-        while not probing.finished:
+        while not probing.finished and not each():
             for shot in probing.poll(time.monotonic()):
                 set_ttl(shot.ttl)
                 _fire(probing, sock, shot, addresses, group)
@@ -45,7 +47,9 @@ def run_probing(
                     probing.address(name)
                     probing.receive(message, time.monotonic())
                     if heard is not None and not isinstance(message.body, control.Probed):
-                        heard[name] = data
+                        kind = name, type(message.body)
+                        heard.pop(kind, None)  # The latest is the last.
+                        heard[kind] = data
             deadline = probing.deadline
             if deadline is not None:
                 wait = max(deadline - time.monotonic(), 0.0)

@@ -34,6 +34,8 @@ Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
 
 BATCH = 64
 """Packets that are sent, or received, before the other direction gets its turn."""
+COALESCED, COALESCE = 24, 0.0003
+"""A turn with fewer packets than this is followed by a rest of so many seconds."""
 MAX_DATAGRAM = 65536
 
 
@@ -56,11 +58,11 @@ class Wire(Protocol):
 
 
 class SocketWire:
-    """A Wire of a bound UDP socket."""
+    """A Wire of a bound UDP socket; `segmented`: as `mmsg.Outbox` says."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, segmented: bool = False) -> None:
         self._sock = sock
-        self._outbox = mmsg.Outbox(sock.fileno()) if mmsg.available else None
+        self._outbox = mmsg.Outbox(sock.fileno(), segmented=segmented) if mmsg.available else None
         self._inbox = mmsg.Inbox(sock.fileno(), HEADER) if mmsg.available else None
         self._names: dict[tuple[str, int], bytes] = {}
 
@@ -163,8 +165,10 @@ def run_receiver(
     ways: list[Wire | int] = [*wires, *([] if aside is None else [aside.fileno()])]
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
+        before = receiver.counters.packets
         for wire in wires:
             outputs += _take(receiver, wire)
+        taken = receiver.counters.packets - before
         now = time.monotonic()
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
@@ -177,7 +181,11 @@ def run_receiver(
             if isinstance(output, Feedback):
                 wires[0].send((output.message,), sender.sockaddr)
         watch(outputs)
-        _wait(ways, due)
+        if 0 < taken < COALESCED:
+            # It keeps up easily: let some more come, a turn for each would cost more than they do.
+            time.sleep(COALESCE)
+        else:
+            _wait(ways, due)
 
 
 def _take(receiver: Receiver, wire: Wire) -> list[ReceiverOutput]:
