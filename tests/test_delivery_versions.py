@@ -11,6 +11,7 @@ from net import KEY, TRUSTED, MemorySink, Net
 
 from toolkit.delivery import control, manifest, wire
 from toolkit.delivery.control import Join, Message
+from toolkit.delivery.dsse import pre_authentication
 from toolkit.delivery.events import Failed
 from toolkit.delivery.model import Standing
 from toolkit.delivery.receiver import Receiver
@@ -164,7 +165,7 @@ def test_a_signed_manifest_of_a_later_version_is_an_end_with_its_reason(
         envelope = json.loads(seal(found, KEY))
         payload = base64.b64decode(envelope["payload"]).replace(b'"version":1', b'"version":2')
         envelope["payload"] = base64.b64encode(payload).decode()
-        signature = KEY.sign(manifest._pre_authentication(payload))
+        signature = KEY.sign(pre_authentication(payload, envelope["payloadType"]))
         envelope["signatures"][0]["sig"] = base64.b64encode(signature).decode()
         return json.dumps(envelope).encode()
 

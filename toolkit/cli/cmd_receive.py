@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.delivery.sink_gpu import TensorSink
+    from toolkit.transport.drops import Drops
     from toolkit.transport.ranges import Ranges
 
 
@@ -90,7 +91,7 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.delivery.trust import admit_all
-    from toolkit.transport import address, loss, udp
+    from toolkit.transport import address, drops, loss, udp
 
     check_name("--name", args.name)
     check_fallback(args)
@@ -144,11 +145,13 @@ def _receive(args: argparse.Namespace) -> int:
         if fetching is not None:
             stack.callback(fetching.close)
         teller = _Teller(receiver, tensors, display, joined, fetching, checked=trusted is not None)
+        lost_here = drops.KernelDrops(sockets)
         try:
             if alone and fetching is not None:
                 fetching.alone(receiver, teller)
             else:
                 udp.run_receiver(receiver, wires, sender, teller, fetching)
+            teller.drops = lost_here.read()
         except KeyboardInterrupt:
             return _interrupted(folder, placed=teller.placed)
     return teller.finish(args, folder.target)
@@ -187,6 +190,8 @@ class _Teller:
         self._display = display
         self._joined = joined
         self._fetching = fetching
+        self.drops: Drops | None = None
+        """What this host lost; None: not known yet."""
         self._sink = tensors
         self._checked = checked
         self._begin = time.monotonic()
@@ -242,6 +247,8 @@ class _Teller:
 
     def finish(self, args: argparse.Namespace, target: Path) -> int:
         """Print the outcome and keep the receipt; raise what went wrong."""
+        for sentence in () if self.drops is None else self.drops.sentences():
+            say(f"llmsync: {sentence}")
         if self._error is not None:
             raise self._error
         receipt = self._receipt
@@ -258,6 +265,7 @@ class _Teller:
             "device": None if self._sink is None else self._sink.device,
             "first_tensor": _rounded(self._first_tensor),
             "last_tensor": _rounded(self._last_tensor),
+            "kernel_drops": None if self.drops is None else self.drops.document(),
             **summary(self._fetching, counters.bytes),
         }  # fmt: skip
         if args.format == "json":

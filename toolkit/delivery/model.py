@@ -79,9 +79,9 @@ class Session:
     targeted: bool = True
     """True: packets can be addressed to any subset.  False: every packet goes to everybody
     (imposition by the router); masks are then always all receivers."""
+    speaks: Speaks = SPOKEN
     breaker: Limits = field(default_factory=Limits)
     """When the session slows down, or ends, for the network's sake."""
-    speaks: Speaks = SPOKEN
 
     def __post_init__(self) -> None:
         if not 0 < self.tsi < 1 << 32:

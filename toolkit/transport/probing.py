@@ -32,7 +32,8 @@ def run_probing(
     """Probe until the engine has finished; `addresses` learns where messages come from.
 
     `heard` takes the latest message of each kind of each receiver that is no answer to a probe,
-    so that what it said meanwhile need not be said again.  `each` is called in every turn; True: enough.
+    so that what it said meanwhile need not be said again.  `each` is called in every turn; True:
+    enough.
     """
     with _not_fragmented(sock), _usual_ttl(sock) as set_ttl:
         while not probing.finished and not each():
