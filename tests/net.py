@@ -19,7 +19,7 @@ from toolkit.delivery.events import Feedback
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
 from toolkit.delivery.model import Coding, FileEntry, Session
-from toolkit.delivery.ports import Landed
+from toolkit.delivery.ports import Basis, Landed
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sealing import cut
 from toolkit.delivery.sender import Sender
@@ -146,6 +146,8 @@ class Net:
     window: int = 64 * 2**20
     limits: Limits = field(default_factory=Limits)
     """Of the circuit breaker."""
+    basis: Callable[[str], Basis | None] = lambda name: None
+    """Where each receiver looks for blocks that it has already."""
     absent: Sequence[str] = ()
     """Receivers that are not started by `run`."""
     seal_key: bytes | None = None
@@ -166,6 +168,8 @@ class Net:
         self.delivered = dict.fromkeys(self.names, 0)
         """Packets with a payload that reached each receiver."""
         self.sent = dict.fromkeys(self.names, 0)
+        self.payload: dict[int, int] = {}
+        """Bytes of payload that were sent, by TOI."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._starts = 0
@@ -180,6 +184,7 @@ class Net:
         self.receivers[name] = Receiver(
             name, self.sinks[name], trusted=TRUSTED, incarnation=self._starts,
             chance=self.random.random, timeout=self.timeout, seal_key=self.seal_key,
+            basis=self.basis(name),
         )  # fmt: skip
 
     def kill(self, name: str) -> None:
@@ -229,6 +234,8 @@ class Net:
     def _send(self) -> None:
         for packet in self.sender.poll(self.now, 64):
             datagram = packet.header + packet.payload
+            if packet.payload:
+                self.payload[packet.toi] = self.payload.get(packet.toi, 0) + len(packet.payload)
             for bit, name in enumerate(self.names):
                 if packet.mask >> bit & 1:
                     self.sent[name] += bool(packet.payload)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
@@ -71,6 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_fallback(parser)
     add_watching(parser)
     add_receipts(parser)
+    delivery_security.add_receive(parser)
     add_loss(parser)
     add_output(parser)
     parser.epilog = (
@@ -87,10 +89,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _receive(args: argparse.Namespace) -> int:
     from toolkit.cli import joining
+    from toolkit.delivery.basis import FolderBasis, Version
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
-    from toolkit.delivery.trust import admit_all
     from toolkit.transport import address, drops, loss, udp
 
     check_name("--name", args.name)
@@ -101,7 +103,11 @@ def _receive(args: argparse.Namespace) -> int:
     lost, dscp = parse_share(args.loss), parse_dscp_option(args.dscp)
     announce_arithmetic()
     trusted = trusted_key(args.trust) if args.trust else None
-    folder = FolderSink(args.output)
+    seal_key = delivery_security.seal_key(args.seal_key, make=False)
+    pinned = delivery_security.Pinned(args.pin)
+    speaker = delivery_security.speaker(args)
+    check = delivery_security.check_model(delivery_security.provenance(args))
+    folder = FolderSink(args.output, check=check)
     tensors = _tensor_sink(folder, args.gpu)
     with ExitStack() as stack:
         stack.callback(folder.close)
@@ -125,7 +131,8 @@ def _receive(args: argparse.Namespace) -> int:
             if not group.multicast:
                 raise UsageError(f"--group {args.group}: not a multicast address")
             sockets.append(stack.enter_context(address.join(group, args.interface, source)))
-        wires: list[udp.Wire] = [udp.SocketWire(s) for s in sockets]
+        sources = delivery_security.sources(args, sender, source)
+        wires: list[udp.Wire] = [udp.SocketWire(s, sources) for s in sockets]
         if lost:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
         if joined is not None and args.feedback == "websocket":
@@ -136,24 +143,27 @@ def _receive(args: argparse.Namespace) -> int:
             tsi=None if joined is None else joined.tsi,
             timeout=2 * args.timeout + 60 if alone else args.timeout,
             socket_room=min(map(address.socket_room, sockets)),
-            seal_key=None if joined is None else joined.seal_key,
-            admit=admit_all if joined is None else joined.admit,
+            seal_key=seal_key if joined is None else joined.seal_key or seal_key,
+            admit=pinned.admit if joined is None else pinned.also(joined.admit),
+            basis=FolderBasis([Version(folder.target)]),
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
         fetching = ranges(args, joined)
         if fetching is not None:
             stack.callback(fetching.close)
-        teller = _Teller(receiver, tensors, display, joined, fetching, checked=trusted is not None)
+        checked = trusted is not None or pinned.given
+        teller = _Teller(receiver, tensors, display, joined, pinned, fetching, checked=checked)
         lost_here = drops.KernelDrops(sockets)
         try:
             if alone and fetching is not None:
                 fetching.alone(receiver, teller)
             else:
-                udp.run_receiver(receiver, wires, sender, teller, fetching)
+                udp.run_receiver(receiver, wires, sender, teller, speaker, fetching)
             teller.drops = lost_here.read()
         except KeyboardInterrupt:
             return _interrupted(folder, placed=teller.placed)
+    delivery_security.tell_foreign(receiver.counters, sources)
     return teller.finish(args, folder.target)
 
 
@@ -184,7 +194,8 @@ class _Teller:
 
     def __init__(
         self, receiver: Receiver, tensors: TensorSink | None, display: Display,
-        joined: Joined | None, fetching: Ranges | None, *, checked: bool,
+        joined: Joined | None, pinned: delivery_security.Pinned, fetching: Ranges | None,
+        *, checked: bool,
     ) -> None:  # fmt: skip
         self._receiver = receiver
         self._display = display
@@ -193,6 +204,7 @@ class _Teller:
         self.drops: Drops | None = None
         """What this host lost; None: not known yet."""
         self._sink = tensors
+        self._pinned = pinned
         self._checked = checked
         self._begin = time.monotonic()
         self._began = datetime.now(UTC)
@@ -212,7 +224,9 @@ class _Teller:
             match output:
                 case events.ManifestVerified(opened=opened):
                     self._opened = opened
-                    proof = "is trusted" if self._checked else "is not checked, see --trust"
+                    proof = (
+                        "is trusted" if self._checked else "is not checked, see --trust and --pin"
+                    )
                     self._display.say(
                         f"{opened.manifest.name}: {len(opened.manifest.files)} files, "
                         f"{opened.manifest.size} bytes; signed by "
@@ -229,6 +243,7 @@ class _Teller:
                 case events.Completed(receipt=receipt):
                     self._receipt = receipt
                     self._placed = time.monotonic() - self._begin
+                    self._pinned.placed(self._opened)
                 case events.Failed(error=error):
                     self._error = error
                 case _:
@@ -259,8 +274,9 @@ class _Teller:
             "placed": str(target), "files": receipt.files, "bytes": receipt.bytes,
             "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
             "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
-            "packets": counters.packets, "repaired": counters.repaired,
+            "packets": counters.packets, "repaired": counters.repaired, "found": counters.found,
             "duplicates": counters.duplicates, "polluted": counters.polluted,
+            "refused": dict(counters.refused),
             "tensors": self._tensors,
             "device": None if self._sink is None else self._sink.device,
             "first_tensor": _rounded(self._first_tensor),
@@ -271,6 +287,7 @@ class _Teller:
         if args.format == "json":
             print_data(document, "json")
         else:
+            document["refused"] = sum(counters.refused.values())
             shown = [(k, v) for k, v in document.items() if v is not None]
             print(table(("figure", "value"), shown))
         if self._opened is not None:

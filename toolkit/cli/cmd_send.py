@@ -6,9 +6,11 @@ import argparse
 import os
 import re
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
@@ -19,6 +21,7 @@ from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.cli.reaching import Reached
+    from toolkit.delivery.events import SenderOutput
     from toolkit.delivery.sender import Sender
 
 CONTROL_PORT = 4400
@@ -74,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "signed manifest, digests, and links to the files",
     )  # fmt: skip
     add_dscp(parser)
+    delivery_security.add_send(parser)
     add_service(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -128,7 +132,9 @@ def _send(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(f"--payload {args.payload}: {error}") from None
     say(f"{args.path}: reading and digesting")
-    source = open_source(args.path, coding)
+    delivery_security.check_model(delivery_security.provenance(args))(args.path)
+    seal_key = delivery_security.seal_key(args.seal_key, make=True)
+    source = open_source(args.path, coding, sealed=seal_key is not None)
     key, made = sending_key(args.key)
     if made:
         say(
@@ -138,13 +144,15 @@ def _send(args: argparse.Namespace) -> int:
     session = Session(
         name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
         timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
+        seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
     if args.publish is not None:
         publish(args.publish, source, session, args.path)
         say(f"{args.publish}: ready to be served for `llmsync receive --fallback URL`")
     names = list(addresses)
     sender = Sender(session, source, names)
-    with address.bind(address.resolve(args.control, port=CONTROL_PORT)) as sock:
+    with ExitStack() as stack:
+        sock = stack.enter_context(address.bind(address.resolve(args.control, port=CONTROL_PORT)))
         address.mark(sock, dscp)
         if group is not None:
             address.send_from(sock, group, args.interface)
@@ -156,23 +164,30 @@ def _send(args: argparse.Namespace) -> int:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
         begin = time.monotonic()
-        with Watch(args, sender, source, known, names, group, sock) as watch:
-            sender.started = begin  # Absent receivers are waited for from here on.
+        audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
+        door = delivery_security.doorkeeper(args, names, known, session.tsi)
+        watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
+        sender.started = begin  # Absent receivers are waited for from here on.
+        reached = reaching.first(args, sock, names, known, group, rate, door, watch, sender)
 
-            def each() -> bool:
-                watch([])
-                return sender.failure is not None
+        def turn(outputs: list[SenderOutput]) -> None:
+            watch(outputs)
+            audit.turn(door.records, outputs, session.tsi)
 
-            reached = reaching.first(args, sock, names, known, group, rate, each)
-            for name, message in reached.said:
-                watch(sender.receive(name, message, time.monotonic()))
-            udp.run_sender(sender, names, wire, known, group, watch, watch.bells, reached.apart)
-            watch.ended()
+        udp.run_sender(
+            sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
+            door=door,
+        )  # fmt: skip
+        audit.ended(sender)
+        watch.ended()
     keep_receipts(args, sender, watch.began)
-    return _finish(sender, time.monotonic() - begin, args.format, reached)
+    seconds = time.monotonic() - begin
+    return _finish(sender, seconds, args.format, reached, dict(door.refused))
 
 
-def _finish(sender: Sender, seconds: float, form: str, reached: Reached) -> int:
+def _finish(
+    sender: Sender, seconds: float, form: str, reached: Reached, refused: dict[str, int]
+) -> int:
     results, pace = sender.results(), sender.pace
     document: dict[str, Any] = {
         "delivery": sender.session.name,
@@ -188,6 +203,7 @@ def _finish(sender: Sender, seconds: float, form: str, reached: Reached) -> int:
             "busy": round(pace.busy, 3), "behind": round(pace.behind, 6),
         },
         "breaker_trips": sender.trips,
+        "refused": refused,
         "notes": list(sender.notes),
         "receivers": [
             {
@@ -202,6 +218,8 @@ def _finish(sender: Sender, seconds: float, form: str, reached: Reached) -> int:
             for r in results
         ],
     }  # fmt: skip
+    if refused:
+        say("refused: " + ", ".join(f"{n} {kind}" for kind, n in sorted(refused.items())))
     if form == "json":
         print_data(document, "json")
     else:

@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "send": "Send a model over UDP",
     "receive": "Receive a model over UDP",
     "doctor": "What this host lacks for a delivery, and which receivers are reached, and how",
+    "sync": "Keep models the same in many clouds: versions, deltas, switches, rollbacks",
     "sessions": "See and steer the deliveries of a sender that runs with --service",
     "receipt": "Show who holds what, and prove who says so",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,11 @@ from toolkit.errors import EnvironmentProblem
 if TYPE_CHECKING:
     import socket
 
+    from toolkit.delivery.control import Message
+    from toolkit.delivery.doorkeeper import Doorkeeper
+    from toolkit.delivery.events import SenderOutput
     from toolkit.delivery.reach import Verdict
+    from toolkit.delivery.sender import Sender
     from toolkit.transport.address import Address
 
 ANSWERING = 1.0
@@ -31,12 +36,13 @@ def probe(
     *,
     patience: float,
     nobody: float,
+    take: Callable[[bytes, tuple[str, int], float], Message | None] | None = None,
     each: Callable[[], bool] = lambda: False,
-) -> tuple[list[Verdict], list[tuple[str, bytes]]]:
+) -> tuple[list[Verdict], list[Message]]:
     """Return a verdict on each receiver, and what each has said meanwhile.
 
     It takes a few round trips where all is well, and `patience` seconds at most once somebody is
-    heard; anybody is waited for `nobody` seconds.  `each`: as of `run_probing`.
+    heard; anybody is waited for `nobody` seconds.  `take`, `each`: as of `run_probing`.
     """
     from toolkit.delivery.probe import Probing
     from toolkit.transport.probing import run_probing
@@ -47,9 +53,9 @@ def probe(
         patience=patience + ANSWERING, absent=patience, nobody=nobody,
         addressed=set(addresses),
     )  # fmt: skip
-    heard: dict[tuple[str, type], bytes] = {}
-    verdicts = run_probing(probing, sock, addresses, group, heard, each)
-    return verdicts, [(name, message) for (name, _), message in heard.items()]
+    heard: dict[tuple[str, type], Message] = {}
+    verdicts = run_probing(probing, sock, addresses, group, take, heard, each)
+    return verdicts, list(heard.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,6 @@ class Reached:
     """How each receiver is reached, as its probes said."""
 
     verdicts: Sequence[Verdict]
-    said: list[tuple[str, bytes]]
-    """What each has said meanwhile."""
     grouped: bool
 
     @property
@@ -82,17 +86,27 @@ def first(
     known: dict[str, tuple[str, int]],
     group: Address | None,
     rate: int,
-    each: Callable[[], bool],
+    door: Doorkeeper,
+    watch: Callable[[list[SenderOutput]], None],
+    sender: Sender,
 ) -> Reached:
     """Before `send` sends: see how each receiver is reached, and say what is amiss."""
     from toolkit.delivery.reach import Reach
 
     grouped = group is not None
+
+    def take(data: bytes, source: tuple[str, int], now: float) -> Message | None:
+        return door.admit(data, source, now, 0)
+
+    def each() -> bool:
+        watch([])
+        return sender.failure is not None
+
     if args.no_probe:
-        return Reached((), [], grouped)
+        return Reached((), grouped)
     verdicts, said = probe(
         sock, names, known, group, args.payload, rate, patience=min(args.gather, 5.0),
-        nobody=args.timeout, each=each,
+        nobody=args.timeout, take=take, each=each,
     )  # fmt: skip
     there = [v for v in verdicts if v.reach is not Reach.NONE]  # Others may be started later.
     tell(there, group=grouped)
@@ -102,7 +116,9 @@ def first(
             f"packets of {args.payload} bytes of payload reach nobody (give --payload {longest}, "
             "or raise the MTU on the path; llmsync doctor --to ... shows more)"
         )
-    return Reached(verdicts, said, grouped)
+    for message in said:
+        watch(sender.hear(message, time.monotonic()))
+    return Reached(verdicts, grouped)
 
 
 def well(verdict: Verdict, *, group: bool) -> bool:

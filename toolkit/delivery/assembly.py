@@ -14,8 +14,10 @@ from enum import IntEnum
 import numpy as np
 
 from toolkit.delivery.control import LACKS_ALL
-from toolkit.delivery.fec import Partition, decode
+from toolkit.delivery.fec import MAX_ENCODING_SYMBOLS, Partition, decode
+from toolkit.delivery.gf256 import Bytes
 from toolkit.delivery.memory import Buffer, Slabs
+from toolkit.delivery.suspicion import NEEDED, forged
 
 
 class Verdict(IntEnum):
@@ -28,23 +30,38 @@ class Verdict(IntEnum):
     """It was there already, or its block is whole."""
     MISFIT = 3
     """Its block, number or length does not exist in this object."""
+    RIVAL = 4
+    """Another symbol is in its place: one of the two is forged."""
 
 
 class OpenBlock:
     """A block that lacks symbols, or waits to be verified."""
 
-    __slots__ = ("buffer", "got", "have", "k", "parity", "view")
+    __slots__ = (
+        "barred", "buffer", "doubted", "failed", "got", "have", "k", "need", "parity", "suspects",
+        "view",
+    )  # fmt: skip
 
     def __init__(self, buffer: Buffer, k: int) -> None:
         self.buffer = buffer
         self.view = buffer.view
         self.k = k
+        self.need = k
+        """Symbols that make it whole: more where a forged one among them is to be found."""
         self.have = bytearray(k)
         """1 per source symbol that is there."""
         self.got = 0
         """Symbols that are there, parity included."""
         self.parity: dict[int, bytes] = {}
         """Parity number -> symbol."""
+        self.suspects: set[int] = set()
+        """ESIs of which two different symbols came."""
+        self.barred: set[int] = set()
+        """ESIs of which the next symbol is not believed either; parity stands in."""
+        self.failed = False
+        """It has been whole and wrong."""
+        self.doubted = False
+        """It is wrong, and which symbol is forged cannot be found out."""
 
 
 class Buffers:
@@ -83,8 +100,8 @@ class Assembly:
     """One object: which blocks are done, and the open ones."""
 
     __slots__ = (
-        "_buffers", "_larger", "_small", "_symbol", "blocks", "done", "partition", "remaining",
-        "toi",
+        "_buffers", "_larger", "_small", "_symbol", "bars", "blocks", "done", "partition",
+        "remaining", "toi",
     )  # fmt: skip
 
     def __init__(self, toi: int, partition: Partition, buffers: Buffers) -> None:
@@ -97,6 +114,8 @@ class Assembly:
         self._symbol = partition.symbol
         self._small, self._larger = divmod(partition.symbols, partition.blocks or 1)
         self._buffers = buffers
+        self.bars = False
+        """There is parity that can stand in for a symbol that was forged."""
 
     def k(self, sbn: int) -> int:
         """Source symbols of block `sbn`."""
@@ -122,13 +141,13 @@ class Assembly:
         length = len(datagram) - at
         if esi < k:
             if block.have[esi]:
-                return Verdict.DUPLICATE
+                return self._again(block, esi, datagram, at)
             if length != size:
                 # The last symbol of an object ends with the object; padding may follow it.
                 wanted = self.partition.size(sbn) - esi * size
                 if wanted >= size or length != wanted:
                     return Verdict.MISFIT
-            if block.got >= k:
+            if block.got >= block.need or (block.barred and self._unbar(block, esi)):
                 return Verdict.DUPLICATE
             block.have[esi] = 1
             start = esi * size
@@ -136,11 +155,13 @@ class Assembly:
         else:
             if length != size or esi > 254:
                 return Verdict.MISFIT
-            if block.got >= k or esi - k in block.parity:
+            if esi - k in block.parity:
+                return self._again(block, esi, datagram, at)
+            if block.got >= block.need or (block.barred and self._unbar(block, esi)):
                 return Verdict.DUPLICATE
             block.parity[esi - k] = bytes(datagram[at:])
         block.got += 1
-        return Verdict.WHOLE if block.got == k else Verdict.TAKEN
+        return Verdict.WHOLE if block.got == block.need else Verdict.TAKEN
 
     def land(self, sbn: int, esi: int, count: int) -> tuple[Verdict, int]:
         """Source symbols esi .. esi + count - 1 were put where they belong (see `landing`).
@@ -150,12 +171,12 @@ class Assembly:
         if self.done[sbn]:
             return Verdict.DUPLICATE, count
         block = self.blocks.get(sbn) or self._open(sbn)
-        fresh = min(count, block.k - block.got)
+        fresh = min(count, block.need - block.got)
         if not fresh:
             return Verdict.DUPLICATE, count
         block.have[esi : esi + fresh] = b"\1" * fresh
         block.got += fresh
-        return Verdict.WHOLE if block.got == block.k else Verdict.TAKEN, count - fresh
+        return Verdict.WHOLE if block.got == block.need else Verdict.TAKEN, count - fresh
 
     def solve(self, sbn: int) -> memoryview:
         """Return the source block's bytes, lost symbols decoded; valid until `finish` or `drop`."""
@@ -177,12 +198,59 @@ class Assembly:
         self.remaining -= 1
         return used
 
-    def place(self, sbn: int) -> None:
-        """A block has come whole by another way."""
+    def supply(self, sbn: int) -> None:
+        """The block was found elsewhere; symbols of it are forgotten."""
         if sbn in self.blocks:
             self._close(sbn)
         self.done[sbn] = 1
         self.remaining -= 1
+
+    def doubt(self, sbn: int) -> bool:
+        """The block is whole and not what it should be; True: it is worth another try.
+
+        Symbols that had rivals go; parity stands in for them.  Without any, two symbols more tell
+        which one is forged.  So a forged symbol costs one or two others.  Where that fails the
+        block is sent again, and one symbol that is another then is taken; where that fails too,
+        all of it goes.
+        """
+        block = self.blocks[sbn]
+        if block.doubted:
+            self.drop(sbn)
+            return False
+        block.failed = True
+        if not block.suspects and block.need > block.k:
+            found = forged(block.k, self._symbols(block, sbn))
+            if found is not None:
+                block.suspects.add(found)
+        if block.suspects:
+            for esi in block.suspects:
+                self._distrust(block, esi)
+            block.suspects.clear()
+            block.need = block.k
+            block.got = block.have.count(1) + len(block.parity)
+            return block.got >= block.k
+        more = NEEDED < block.k < MAX_ENCODING_SYMBOLS - NEEDED
+        if self.bars and more and block.need == block.k:
+            block.need += NEEDED
+            return False
+        block.doubted, block.need = True, block.k
+        return False
+
+    def _distrust(self, block: OpenBlock, esi: int) -> None:
+        if esi < block.k:
+            block.have[esi] = 0
+        else:
+            block.parity.pop(esi - block.k, None)
+        if self.bars:
+            block.barred.add(esi)
+
+    def _symbols(self, block: OpenBlock, sbn: int) -> dict[int, Bytes]:
+        """All symbols that are there, by ESI."""
+        size = self.partition.size(sbn)
+        block.view[size:] = bytes(len(block.view) - size)
+        rows = block.buffer.array.reshape(block.k, self._symbol)
+        found: dict[int, Bytes] = {i: rows[i] for i, there in enumerate(block.have) if there}
+        return found | {block.k + j: np.frombuffer(p, np.uint8) for j, p in block.parity.items()}
 
     def drop(self, sbn: int) -> None:
         """Forget a block's symbols."""
@@ -201,8 +269,40 @@ class Assembly:
             if sbn >= len(self.done) or self.done[sbn]:
                 continue
             block = self.blocks.get(sbn)
-            found[i] = LACKS_ALL if block is None or not block.got else block.k - block.got
+            if block is None or not block.got or block.doubted:
+                found[i] = LACKS_ALL
+            else:
+                found[i] = block.need - block.got
         return bytes(found)
+
+    def _unbar(self, block: OpenBlock, esi: int) -> bool:
+        """Whether a symbol is not believed; the one after it will be, should parity run out."""
+        barred = esi in block.barred
+        block.barred.discard(esi)
+        return barred
+
+    def _again(self, block: OpenBlock, esi: int, datagram: bytes | memoryview, at: int) -> Verdict:
+        """A symbol is there already; it should be the same."""
+        fresh = bytes(datagram[at:])
+        size, k = self._symbol, block.k
+        start = esi * size
+        held = block.parity[esi - k] if esi >= k else bytes(block.view[start : start + len(fresh)])
+        if held == fresh or len(fresh) > size:
+            if block.need > k and block.got >= k:
+                # Parity has run out, and the block is sent again whole.
+                block.doubted, block.need = True, k
+            return Verdict.DUPLICATE
+        if not block.doubted:
+            if block.failed and block.got < block.need:
+                self._distrust(block, esi)  # It would only fail again.
+                block.got -= 1
+            else:
+                block.suspects.add(esi)
+            return Verdict.RIVAL
+        # Nothing else is wrong with the block: this is what was missing, or the next try fails.
+        if esi < k:
+            block.view[start : start + len(fresh)] = fresh
+        return Verdict.WHOLE
 
     def _open(self, sbn: int) -> OpenBlock:
         k = self.k(sbn)

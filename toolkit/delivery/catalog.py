@@ -12,7 +12,7 @@ from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART, Have
 from toolkit.delivery.events import FileVerified, TensorReady
 from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, digest
 from toolkit.delivery.model import Counters
-from toolkit.delivery.ports import Landed, Sink
+from toolkit.delivery.ports import Basis, Landed, Sink
 from toolkit.delivery.sealing import Cut, Opener
 from toolkit.delivery.tensors import TensorTracker
 from toolkit.errors import WireError
@@ -32,6 +32,7 @@ class Catalog:
         counters: Counters,
         memory: int,
         opener: Opener,
+        basis: Basis | None = None,
     ) -> None:
         self.opened = opened
         self.assemblies: dict[int, Assembly] = {}
@@ -42,6 +43,9 @@ class Catalog:
         self._cuts: dict[int, Cut] = {}
         """By TOI."""
         self._sink = sink
+        self._basis = basis
+        self._looked: dict[int, bytearray] = {}
+        """TOI -> 1 per block that was looked for in the basis."""
         self._counters = counters
         self.buffers = Buffers(memory)
         """The memory of all open blocks."""
@@ -53,6 +57,7 @@ class Catalog:
         self._landed = landed
         for item in opened.manifest.objects():
             assembly = Assembly(item.toi, item.partition, self.buffers)
+            assembly.bars = opened.manifest.coding.parity > 0
             there = landed[item.file]
             if item.is_data:
                 assembly.done[:] = there.blocks
@@ -63,6 +68,11 @@ class Catalog:
             self.assemblies[item.toi] = assembly
             self._cuts[item.toi] = item.cut
         self._remaining = sum(a.remaining > 0 for a in self.assemblies.values())
+        if basis is not None:
+            basis.open(opened.manifest)
+            for item in opened.manifest.objects():
+                if item.is_data and basis.may_hold(item.file):
+                    self._looked[item.toi] = bytearray(item.partition.blocks)
 
     @property
     def complete(self) -> bool:
@@ -92,9 +102,9 @@ class Catalog:
             HAVE_ALL
             if assembly.remaining == 0
             else HAVE_PART
-            if assembly.blocks or assembly.remaining < len(assembly.done)
+            if assembly.blocks or assembly.remaining < len(assembly.done) or toi in self._looked
             else HAVE_NOTHING
-            for assembly in self.assemblies.values()
+            for toi, assembly in self.assemblies.items()
         )
         return [
             Have(
@@ -115,6 +125,30 @@ class Catalog:
             self._waiting.setdefault(file, []).append(sbn)
             return []
         return self._whole_data(assembly, file, sbn)
+
+    def look(self, toi: int, first: int, count: int) -> list[FileVerified | TensorReady]:
+        """Take those of the blocks that the basis has; each is looked for once, when its digest
+        is known.  Raises DeliveryError from the sink."""
+        looked = self._looked.get(toi)
+        file = (toi - FIRST_TOI) // 2
+        digests = self._digests.get(file)
+        out: list[FileVerified | TensorReady] = []
+        if looked is None or digests is None or self._basis is None:
+            return out
+        assembly = self.assemblies[toi]
+        part = self._cuts[toi]
+        for sbn in range(first, min(first + count, len(looked))):
+            if looked[sbn] or assembly.done[sbn]:
+                continue
+            looked[sbn] = 1
+            offset, wanted = part.offset(sbn), digests[sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
+            data = self._basis.find(file, offset, part.size(sbn), wanted)
+            if data is not None:
+                self._counters.found += len(data)
+                self._sink.write(file, sbn, offset, memoryview(data))
+                assembly.supply(sbn)
+                out += self._verified(assembly, file, sbn)
+        return out
 
     # ----- blocks that come whole, by another way than packets
 
@@ -145,8 +179,8 @@ class Catalog:
             self._counters.polluted += 1
             raise WireError(f"block {block} has another digest")
         self._sink.write(file, block, self.cut(file).offset(block), data)
-        assembly.place(block)
-        return self._written(assembly, file, block)
+        assembly.supply(block)
+        return self._verified(assembly, file, block)
 
     def hand_digests(self, file: int, digests: bytes) -> list[FileVerified | TensorReady]:
         """Take the digests of a file's blocks.  Raises WireError where they are others."""
@@ -178,19 +212,21 @@ class Catalog:
     def _whole_data(
         self, assembly: Assembly, file: int, sbn: int
     ) -> list[FileVerified | TensorReady]:
+        wanted = self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
         data = self._solve(assembly, sbn)
-        if (
-            data is None
-            or digest(data) != self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
-        ):
-            assembly.drop(sbn)
+        while data is None or digest(data) != wanted:
             self._counters.polluted += 1
-            return []
+            if not assembly.doubt(sbn):
+                return []
+            data = self._solve(assembly, sbn)
         self._sink.write(file, sbn, self._cuts[assembly.toi].offset(sbn), data)
         self._counters.repaired += assembly.finish(sbn)
-        return self._written(assembly, file, sbn)
+        return self._verified(assembly, file, sbn)
 
-    def _written(self, assembly: Assembly, file: int, sbn: int) -> list[FileVerified | TensorReady]:
+    def _verified(
+        self, assembly: Assembly, file: int, sbn: int
+    ) -> list[FileVerified | TensorReady]:
+        """A block of data is written."""
         out = self._tensors(file, assembly, sbn)
         if assembly.remaining == 0:
             self._remaining -= 1
@@ -204,10 +240,11 @@ class Catalog:
         collected = self._lists.setdefault(file, bytearray(part.length))
         start = part.offset(sbn)
         listed = self._solve(assembly, sbn)
-        if listed is None:
-            assembly.drop(sbn)
+        while listed is None:
             self._counters.polluted += 1
-            return []
+            if not assembly.doubt(sbn):
+                return []
+            listed = self._solve(assembly, sbn)
         collected[start : start + part.size(sbn)] = listed
         self._counters.repaired += assembly.finish(sbn)
         if assembly.remaining:
@@ -234,7 +271,7 @@ class Catalog:
         for waiting in self._waiting.pop(file, ()):
             # Since it became whole it may have been dropped to stay within the memory bound.
             block = data.blocks.get(waiting)
-            if block is not None and block.got == block.k:
+            if block is not None and block.got == block.need:
                 out += self._whole_data(data, file, waiting)
             else:
                 self.asks_again = True

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from toolkit.delivery.asking import PATIENCE, Asking
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
 from toolkit.delivery.flow import Flow
@@ -64,6 +65,7 @@ class Dispatch:
         self._rest: Burst | None = None
         """What is left of the burst under way; its mask is of those it serves."""
         self._repairs: deque[Segment] = deque()
+        self._asking = Asking(self.polls)
         self._cursor = 0
         self._next_poll = 1
 
@@ -130,6 +132,8 @@ class Dispatch:
         poll.awaited &= ~(1 << member.bit)
         member.outstanding -= poll.missing[member.bit]
         member.polls -= 1
+        if not poll.served:
+            self._asking.end(member.bit)
         if not poll.awaited:
             del self.polls[poll.poll_id]
 
@@ -149,6 +153,7 @@ class Dispatch:
                 poll.segment.flight &= ~(1 << member.bit)
                 self.repair(poll)
         member.outstanding = member.polls = 0
+        self._asking.forget(member.bit)
         self.flow.let_go(member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
@@ -158,10 +163,10 @@ class Dispatch:
         poll.due = now + min(wait * 2 ** min(poll.tries - 1, 8), MAX_RTO)
         self._ask_again(poll, poll.awaited)
         segment = poll.segment
+        self.idle = False
         if segment.pending:
             # Those that have answered do not wait for those that have not.
             self._repairs.append(segment)
-            self.idle = False
 
     def remind(self, member: Member) -> bool:
         """Ask a member again all that it is being asked; False: nothing, or all would be asked."""
@@ -228,6 +233,8 @@ class Dispatch:
         segment, targets = chosen
         self._round = turn = Round(segment, targets)
         self._ledger.launch(segment, targets)
+        if not turn.served:
+            self._asking.begin(targets)
         for bit, missing in turn.missing.items():
             self._members[bit].outstanding += missing
             self._members[bit].polls += 1
@@ -264,19 +271,29 @@ class Dispatch:
             self._cursor = (self._cursor + 1) % len(segments)
         return None
 
-    def _digests_first(self, segment: Segment, targets: int, ready: int) -> tuple[Segment, int]:
-        """Data that goes to somebody without its digests could not be verified there."""
-        toi = segment.item.toi
+    def _digests_first(
+        self, segment: Segment, targets: int, ready: int
+    ) -> tuple[Segment, int] | None:
+        """Data that goes to somebody without its digests could not be verified there.
+
+        Who may hold some of it from elsewhere finds that by the digests: it is asked once it has
+        them, and before the data goes to anybody, so that all get it at once.  None: not yet.
+        """
+        toi, asked = segment.item.toi, targets & segment.unknown
         if toi % 2:
-            for digests in self._ledger.by_toi[toi - 1]:
+            listed = self._ledger.by_toi[toi - 1]
+            for digests in listed:
                 if digests.pending & targets:
                     return digests, digests.pending & ready
-        return segment, targets
+            if asked:
+                targets = self._asking.choose(asked, listed)
+        return (segment, targets) if targets else None
 
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
         wait = max(self._members[bit].timeout for bit in bits(done.targets))
+        wait += 0.0 if done.served else PATIENCE
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
             missing=done.missing, sent=now, position=self.flow.sent, due=now + wait,

@@ -70,6 +70,8 @@ class PinFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise UsageError(f"{path}: cannot be written (name a file for pins that can)")
         try:
             self.pins = parse_pins(path.read_text() if path.exists() else "")
         except OSError as error:

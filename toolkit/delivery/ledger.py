@@ -127,9 +127,9 @@ class Ledger:
 
     def launch(self, segment: Segment, targets: int) -> None:
         """What `targets` lack is on its way."""
+        segment.sent = segment.sent or bool(targets & ~segment.unknown)
         self.withdraw(segment, targets)
         segment.flight |= targets
-        segment.sent = True
 
     def withdraw(self, segment: Segment, mask: int) -> None:
         """Nothing of the segment is pending for `mask` any more."""

@@ -181,6 +181,8 @@ class Counters:
     duplicates: int = 0
     repaired: int = 0
     polluted: int = 0
+    found: int = 0
+    """Bytes of blocks that were on this host already (`toolkit.delivery.basis`)."""
     evicted: int = 0
     """Unfinished blocks dropped to stay within the memory bound."""
     ignored: dict[str, int] = field(default_factory=dict)

@@ -41,6 +41,24 @@ class Landed:
     """One byte per block: 1 when it is there and its digest has been checked again."""
 
 
+class Basis(Protocol):
+    """Where a receiver looks for blocks before it asks for them: other versions of a model, say.
+    For folders: `toolkit.delivery.basis`."""
+
+    def open(self, manifest: Manifest) -> None:
+        """Blocks of this manifest will be looked for."""
+        ...
+
+    def may_hold(self, file: int) -> bool:
+        """Whether looking for blocks of this file is worth a question and an answer."""
+        ...
+
+    def find(self, file: int, offset: int, size: int, wanted: bytes) -> bytes | None:
+        """Return the block of `size` bytes whose digest is `wanted`, which has just been checked;
+        None: it is not here.  `offset`: where the block is in the file."""
+        ...
+
+
 class Sink(Protocol):
     """Where a receiver puts what it has verified.  For files: `toolkit.delivery.sink`."""
 

@@ -28,7 +28,7 @@ from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.landing import Landing
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest
 from toolkit.delivery.model import Counters, Receipt
-from toolkit.delivery.ports import Sink
+from toolkit.delivery.ports import Basis, Sink
 from toolkit.delivery.probe import ProbeAnswers
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.reporting import MAX_POLL, Reporting
@@ -68,6 +68,7 @@ class Receiver:
     `seal_key`: secret of a sealed session (16 bytes); None: what is sealed is refused.
     `admit`: a last word on a manifest that is signed right (pins, replays).
     `speaks`: versions of control messages and of manifests.
+    `basis`: where blocks are looked for before they are asked for.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Receiver:
         seal_key: bytes | None = None,
         admit: Admit = admit_all,
         speaks: Speaks = SPOKEN,
+        basis: Basis | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -96,6 +98,7 @@ class Receiver:
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
+        self._basis = basis
         self._socket_room = max(memory if socket_room is None else socket_room, 1024)
         self._trust = Trust(trusted, Opener(seal_key, lambda: self._tsi or 0), admit)
         self._bootstrap = Bootstrap(self._trust, self.counters)
@@ -241,7 +244,9 @@ class Receiver:
         """The manifest is proven: see what is there, and say so."""
         landed = self._sink.open(envelope, opened)
         opener = self._trust.opener
-        catalog = Catalog(opened, landed, self._sink, self.counters, self._memory, opener)
+        catalog = Catalog(
+            opened, landed, self._sink, self.counters, self._memory, opener, self._basis
+        )
         self._catalog, self.state, self._landing = catalog, State.RECEIVING, None
         self._answered = False
         self._retry.reset()
@@ -315,7 +320,7 @@ class Receiver:
 
     def _bootstrapped(self, verdict: Verdict, now: float) -> list[Output]:
         bootstrap = self._bootstrap
-        if verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
+        if verdict not in (Verdict.TAKEN, Verdict.WHOLE):
             return self._count(verdict)
         self._answered = True
         if bootstrap.hopeless and self._catalog is None:
@@ -337,7 +342,7 @@ class Receiver:
     def _taken(self, toi: int, sbn: int, verdict: Verdict, now: float) -> list[Output]:
         """A symbol of a file, or of its digests, was looked at."""
         catalog = self._catalog
-        if catalog is None or verdict in (Verdict.DUPLICATE, Verdict.MISFIT):
+        if catalog is None or verdict not in (Verdict.TAKEN, Verdict.WHOLE):
             return self._count(verdict)
         out: list[Output] = []
         self._answered = True
@@ -361,6 +366,8 @@ class Receiver:
         if verdict is Verdict.DUPLICATE:
             self.counters.duplicates += 1
             return []
+        if verdict is Verdict.RIVAL:
+            return self._ignore("another symbol came for the same place", Refusal.RIVAL)
         return self._ignore("a symbol that does not fit its object", Refusal.MISFIT)
 
     def _ignore(self, reason: str, kind: Refusal = Refusal.MALFORMED) -> list[Output]:
@@ -429,7 +436,15 @@ class Receiver:
             return self._introduce(now) if poll.count else []
         if toi >= FIRST_TOI:
             self._answered = True
-        return [self._message(report) for report in self._reporting.asked(toi, poll, now)]
+        out: list[Output] = []
+        if (catalog := self._catalog) is not None:
+            try:
+                out += catalog.look(toi, poll.first, poll.count)
+            except DeliveryError as error:
+                return self._fail(error, now)
+            if catalog.complete:
+                return out + self._complete(catalog, now)
+        return out + [self._message(report) for report in self._reporting.asked(toi, poll, now)]
 
     def _room(self) -> int:
         """KiB that can be taken at once."""

@@ -18,6 +18,8 @@ class Refusal(StrEnum):
     """It asks for more than anything legitimate needs."""
     MISFIT = "misfit"
     """A symbol that does not fit its object."""
+    RIVAL = "rival"
+    """Another symbol came for the same place: one of the two is forged."""
     UNKNOWN_OBJECT = "unknown-object"
     OTHER_SESSION = "other-session"
     """Another TSI: a neighbour's session, or one that is played again."""

@@ -154,19 +154,26 @@ class Sender:
             parsed = control.parse(message)
         except WireError as error:
             return [Ignored(str(error))]
-        if parsed.name != receiver or receiver not in self._numbers:
-            return [Ignored(f"{parsed.name!r} is not a receiver of this session", Refusal.STRANGER)]
-        if parsed.tsi not in (0, self.session.tsi) or self.failure is not None:
-            reason = f"TSI {parsed.tsi} is not that of this session, or it is over"
+        if parsed.name != receiver:
+            return [Ignored(f"{parsed.name!r} speaks for {receiver!r}", Refusal.STRANGER)]
+        return self.hear(parsed, now)
+
+    def hear(self, message: Message, now: float) -> list[Output]:
+        """Take a control message, of whose origin somebody has made sure (`doorkeeper`)."""
+        name = message.name
+        if name not in self._numbers:
+            return [Ignored(f"{name!r} is not a receiver of this session", Refusal.STRANGER)]
+        if message.tsi not in (0, self.session.tsi) or self.failure is not None:
+            reason = f"TSI {message.tsi} is not that of this session, or it is over"
             return [Ignored(reason, Refusal.OTHER_SESSION)]
         if self.started is None:
             self.started = now
-        member = self._members[self._numbers[receiver]]
-        if member.joined is not None and newer(member.incarnation, parsed.incarnation):
-            return [Ignored(f"{receiver} said that before it was started again", Refusal.STALE)]
+        member = self._members[self._numbers[name]]
+        if member.joined is not None and newer(member.incarnation, message.incarnation):
+            return [Ignored(f"{name} said that before it was started again", Refusal.STALE)]
         self._dispatch.idle = False
         self._breaker.heard(now)
-        return self._handle(member, parsed, now)
+        return self._handle(member, message, now)
 
     def results(self) -> list[ReceiverResult]:
         """What is known of each receiver, in their order."""
@@ -311,7 +318,7 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        if not poll.again >> bit & 1:
+        if poll.served and not poll.again >> bit & 1:
             member.sample(now - poll.sent)
         self._dispatch.answered(poll, member)
         self._dispatch.confirmed(bit, poll, report.room * 1024)

@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from toolkit.delivery.basis import keep_digests
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, OpenedManifest, digest, open_manifest
 from toolkit.delivery.ports import Landed
 from toolkit.delivery.sealing import Cut
@@ -48,14 +49,27 @@ class FolderSink:
     """A `Sink` of `toolkit.delivery.ports` that fills the folder `target`.
 
     `durable`: fsync before files appear; a laboratory may do without.  `write`: for tests.
+    `check`: is given the folder of all files, verified and not yet placed; raises DeliveryError
+    where they must not be.
+    `keep`: folder in which manifest and digests stay, for `toolkit.delivery.basis`.
     """
 
-    def __init__(self, target: Path, *, durable: bool = True, write: Write = os.pwrite) -> None:
+    def __init__(
+        self,
+        target: Path,
+        *,
+        durable: bool = True,
+        write: Write = os.pwrite,
+        check: Callable[[Path], None] | None = None,
+        keep: Path | None = None,
+    ) -> None:
+        self._keep = keep
         self.target = target.resolve()
         self._staging = Staging(self.target)
         self.staging = self._staging.path
         self._durable = durable
         self._write = write
+        self._check = check
         self._manifest: Manifest | None = None
         self._parts: list[Cut] = []
         self._opened: dict[int, tuple[int, int]] = {}
@@ -144,6 +158,10 @@ class FolderSink:
                 for folder, _, _ in os.walk(self.staging / "files"):
                     _sync(Path(folder))
             self._close_files()
+            if self._check is not None:
+                self._check_whole(manifest, self._check)
+            if self._keep is not None:
+                keep_digests(self.staging, self._keep)
             if not self._placed and _absent_or_empty(self.target):
                 (self.staging / "files").rename(self.target)
             else:
@@ -156,6 +174,18 @@ class FolderSink:
     def close(self) -> None:
         self._close_files()
         self._staging.release()
+
+    def _check_whole(self, manifest: Manifest, check: Callable[[Path], None]) -> None:
+        """Have the whole looked at; files that a run before had placed are lent to it."""
+        lent = [(self._staged(n), self.target / manifest.files[n].path) for n in self._placed]
+        for staged, placed in lent:
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            os.link(placed, staged)
+        try:
+            check(self.staging / "files")
+        finally:
+            for staged, _ in lent:
+                staged.unlink()
 
     # ----- what is already there
 

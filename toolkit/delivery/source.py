@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
 
 WEIGHTS_FROM = 16 * 2**20
 """A file of at least this many bytes counts as weights and follows the small ones."""
+
+
+DigestBlocks = Callable[[Path, Cut], bytes]
+"""A file and how it is cut -> the digests of its blocks, concatenated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,20 @@ class FileSource:
             raise _changed(self.paths[file], f"block {block} differs from what was scanned")
 
 
-def open_source(path: Path, coding: Coding, name: str = "", *, sealed: bool = False) -> FileSource:
+def open_source(
+    path: Path,
+    coding: Coding,
+    name: str = "",
+    *,
+    sealed: bool = False,
+    digest_blocks: DigestBlocks | None = None,
+) -> FileSource:
     """Scan a file, or a folder with everything below it.
 
     Raises ProblemsError naming every file that cannot be sent.  `name` (default: the path's last
     part) is the delivery's name in the manifest.  `sealed`: for a session with a seal key.
+    `digest_blocks`: from somebody who has them already; they are compared with the blocks when
+    those are sent.
     """
     problems: list[Problem] = []
     found = dict(_find(path, problems))
@@ -75,7 +88,7 @@ def open_source(path: Path, coding: Coding, name: str = "", *, sealed: bool = Fa
     entries, digests = [], []
     for relative in order:
         part = cut(sizes[relative], coding.symbol, coding.block, sealed=sealed)
-        blocks = _digest_blocks(found[relative], part)
+        blocks = (digest_blocks or _digest_blocks)(found[relative], part)
         digests.append(blocks)
         entries.append(FileEntry(path=relative, size=sizes[relative], root=digest(blocks)))
     manifest = Manifest(

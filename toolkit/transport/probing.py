@@ -26,31 +26,44 @@ def run_probing(
     sock: socket.socket,
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
-    heard: dict[tuple[str, type], bytes] | None = None,
+    take: Callable[[bytes, tuple[str, int], float], control.Message | None] | None = None,
+    heard: dict[tuple[str, type], control.Message] | None = None,
     each: Callable[[], bool] = lambda: False,
 ) -> list[Verdict]:
     """Probe until the engine has finished; `addresses` learns where messages come from.
 
-    `heard` takes the latest message of each kind of each receiver that is no answer to a probe,
-    so that what it said meanwhile need not be said again.  `each` is called in every turn; True:
-    enough.
+    `take`: whose messages are believed, and where they may come from; None: everybody's.  `heard`
+    takes the latest message of each kind of each receiver that is no answer to a probe, so that
+    what it said meanwhile need not be said again.  `each` is called in every turn; True: enough.
     """
+
+    def parse(data: bytes, source: tuple[str, int], _: float) -> control.Message | None:
+        try:
+            message = control.parse(data)
+        except WireError:
+            return None
+        if message.name in probing.names:
+            addresses.setdefault(message.name, source)
+        return message
+
+    admit = take or parse
     with _not_fragmented(sock), _usual_ttl(sock) as set_ttl:
         while not probing.finished and not each():
             for shot in probing.poll(time.monotonic()):
                 set_ttl(shot.ttl)
                 _fire(probing, sock, shot, addresses, group)
             set_ttl(None)
-            for data, source, message in _messages(sock):
-                name = message.name
-                if name in probing.names:
-                    addresses.setdefault(name, source)
-                    probing.address(name)
-                    probing.receive(message, time.monotonic())
-                    if heard is not None and not isinstance(message.body, control.Probed):
-                        kind = name, type(message.body)
-                        heard.pop(kind, None)  # The latest is the last.
-                        heard[kind] = data
+            for data, source in _datagrams(sock):
+                now = time.monotonic()
+                message = admit(data, source, now)
+                if message is None or message.name not in probing.names:
+                    continue
+                probing.address(message.name)
+                probing.receive(message, now)
+                if heard is not None and not isinstance(message.body, control.Probed):
+                    kind = message.name, type(message.body)
+                    heard.pop(kind, None)  # The latest is the last.
+                    heard[kind] = message
             deadline = probing.deadline
             if deadline is not None:
                 wait = max(deadline - time.monotonic(), 0.0)
@@ -79,17 +92,13 @@ def _fire(
         # Anything else is a probe that did not arrive: what the verdict is about.
 
 
-def _messages(sock: socket.socket) -> Iterator[tuple[bytes, tuple[str, int], control.Message]]:
+def _datagrams(sock: socket.socket) -> Iterator[tuple[bytes, tuple[str, int]]]:
     for _ in range(256):
         try:
             data, source = sock.recvfrom(_MAX_DATAGRAM, socket.MSG_DONTWAIT)
         except OSError:
             return  # Nothing there; or somebody's port is closed, which his silence says, too.
-        try:
-            message = control.parse(data)
-        except WireError:
-            continue
-        yield data, (source[0], source[1]), message
+        yield data, (source[0], source[1])
 
 
 @contextmanager

@@ -17,16 +17,18 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.delivery import control
+from toolkit.delivery.authentic import Speaker
 from toolkit.delivery.burst import Burst
-from toolkit.delivery.events import Feedback, ReceiverOutput, SenderOutput
+from toolkit.delivery.doorkeeper import Doorkeeper
+from toolkit.delivery.events import Feedback, Ignored, ReceiverOutput, SenderOutput
 from toolkit.delivery.landing import HEADER, Landing
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
-from toolkit.errors import EnvironmentProblem, UnreachableError, WireError
+from toolkit.errors import EnvironmentProblem, UnreachableError
 from toolkit.transport import mmsg
 from toolkit.transport.address import Address
 from toolkit.transport.ranges import Ranges
+from toolkit.transport.sources import Sources
 from toolkit.transport.ways import Ways
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
@@ -60,8 +62,12 @@ class Wire(Protocol):
 class SocketWire:
     """A Wire of a bound UDP socket; `segmented`: as `mmsg.Outbox` says."""
 
-    def __init__(self, sock: socket.socket, *, segmented: bool = False) -> None:
+    def __init__(
+        self, sock: socket.socket, sources: Sources | None = None, *, segmented: bool = False
+    ) -> None:
+        """`sources`: who is listened to; None: everybody."""
         self._sock = sock
+        self._sources = sources
         self._outbox = mmsg.Outbox(sock.fileno(), segmented=segmented) if mmsg.available else None
         self._inbox = mmsg.Inbox(sock.fileno(), HEADER) if mmsg.available else None
         self._names: dict[tuple[str, int], bytes] = {}
@@ -101,16 +107,23 @@ class SocketWire:
         if self._inbox is None:
             return None
         sizes = self._inbox.receive(landing.spots(BATCH), landing.symbol)
+        if self._sources is not None and len(sizes):
+            foreign = self._sources.foreign(self._inbox.names[: len(sizes)], self._sock.family)
+            if foreign is not None:
+                sizes[foreign] = 0
         return self._inbox.headers[: len(sizes)], sizes
 
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
-        try:
-            data, source = self._sock.recvfrom(MAX_DATAGRAM, socket.MSG_DONTWAIT)
-        except OSError as error:
-            if error.errno in _PASSING:
-                return None
-            raise
-        return data, (source[0], source[1])
+        for _ in range(BATCH):
+            try:
+                data, source = self._sock.recvfrom(MAX_DATAGRAM, socket.MSG_DONTWAIT)
+            except OSError as error:
+                if error.errno in _PASSING:
+                    return None
+                raise
+            if self._sources is None or self._sources.allow(source):
+                return data, (source[0], source[1])
+        return None
 
 
 _PASSING = {errno.EAGAIN, errno.ECONNREFUSED, errno.ENOBUFS, errno.EINTR}
@@ -126,27 +139,31 @@ def run_sender(
     watch: Callable[[list[SenderOutput]], None],
     also: Sequence[int] = (),
     apart: Collection[str] = (),
+    door: Doorkeeper | None = None,
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
     where its messages come from.  `watch` is called in every turn, and at once when one of the
-    file descriptors `also` can be read.  `apart`: receivers that `group` does not reach.
+    file descriptors `also` can be read.  `apart`: receivers that `group` does not reach.  `door`
+    says whose messages are taken, and counts the others.
     """
     ways = Ways(names, addresses, None if group is None else group.sockaddr, apart)
+    door = door or Doorkeeper(names, addresses)
     while not sender.finished:
         now = time.monotonic()
         for burst in sender.bursts(now, BATCH):
             for to in ways.of(burst.mask, sender.active):
                 wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []
-        for message, source in _arrivals(wire):
-            try:
-                name = control.parse(message).name
-            except WireError:
-                continue
-            addresses.setdefault(name, source)
-            outputs += sender.receive(name, message, time.monotonic())
+        for data, source in _arrivals(wire):
+            now = time.monotonic()
+            message = door.admit(data, source, now, sender.active.bit_count())
+            if message is not None:
+                for output in sender.hear(message, now):
+                    outputs.append(output)
+                    if isinstance(output, Ignored):
+                        door.refuse(output.kind, message.name, source, output.reason, now)
         watch(outputs)
         _wait([wire, *also], sender.deadline)
 
@@ -156,11 +173,13 @@ def run_receiver(
     wires: Sequence[Wire],
     sender: Address,
     watch: Callable[[list[ReceiverOutput]], None],
+    speaker: Speaker | None = None,
     aside: Ranges | None = None,
 ) -> None:
     """Drive `receiver` until it has finished; it talks to `sender` through the first wire.
 
-    `aside`: another way by which blocks come.
+    `speaker`: puts an authentication code around what it says.  `aside`: another way by which
+    blocks come.
     """
     ways: list[Wire | int] = [*wires, *([] if aside is None else [aside.fileno()])]
     while not receiver.finished:
@@ -179,7 +198,8 @@ def run_receiver(
             due = None if due is None else min(due, aside.deadline)
         for output in outputs:
             if isinstance(output, Feedback):
-                wires[0].send((output.message,), sender.sockaddr)
+                said = output.message if speaker is None else speaker.wrap(output.message)
+                wires[0].send((said,), sender.sockaddr)
         watch(outputs)
         if 0 < taken < COALESCED:
             # It keeps up easily: let some more come, a turn for each would cost more than they do.
