@@ -37,7 +37,10 @@ class Member:
     receipt: Receipt | None = None
     lost: int = 0
     reported: int = 0
-    """Symbols sent to it of which it has said what arrived."""
+    """Symbols sent to it of blocks of which it has said that something arrived."""
+    missed: int = 0
+    """Those of them that did not: what a network does that is congested.  Blocks of which nothing
+    is there are not counted: somebody forges packets, or they are too long for the path."""
     fetching: bool = False
     """It fetches by HTTP, for packets do not reach it: it is sent no files."""
     fetched: int = 0
@@ -72,6 +75,16 @@ class Member:
         if self.rtt is None:
             return FIRST_RTO
         return min(max(self.rtt + 4 * self.deviation, MIN_RTO), MAX_RTO)
+
+    def weigh(self, segment: Segment, lacks: bytes, sent: int) -> None:
+        """It reports what it lacks of a segment, of which it had been sent `sent` bytes."""
+        part = segment.item.partition
+        whole = sum(
+            part.k(segment.first + i) for i, lack in enumerate(lacks)
+            if lack and lack >= part.k(segment.first + i)
+        )  # fmt: skip
+        self.reported += max(sent // part.symbol - whole, 0)
+        self.missed += segment.symbols(lacks) - whole
 
     def sample(self, rtt: float) -> None:
         """A report came `rtt` seconds after its poll (RFC 6298 section 2)."""

@@ -323,7 +323,7 @@ class Sender:
         self._dispatch.answered(poll, member)
         self._dispatch.confirmed(bit, poll, report.room * 1024)
         if poll.served >> bit & 1:
-            member.reported += poll.missing[bit] // segment.item.partition.symbol
+            member.weigh(segment, report.lacks, poll.missing[bit])
         if any(report.lacks):
             if poll.served >> bit & 1:
                 member.lost += segment.symbols(report.lacks)

@@ -22,7 +22,7 @@ def spare(
     ready = [m for m in members if m.standing is Standing.READY and not m.fetching]
     reaction = breaker.judge(
         now,
-        [Reading(m.name, m.reported, m.lost) for m in ready],
+        [Reading(m.name, m.reported, m.missed) for m in ready],
         well=sum(m.standing is Standing.COMPLETE for m in members),
         sending=any(m.outstanding for m in ready),
     )
