@@ -1,11 +1,14 @@
 """Where the tools of bench/delivery.py meet: a switch, one sender, receivers, all on one machine.
 
 A Linux bridge that floods (no IGMP snooping, so that no tool waits for a querier), and a network
-namespace for each host, joined by veth.  Nothing segments for anybody: TSO, GSO and GRO are off,
-and a program at every receiver's interface (delivery_observer.bpf.c, at tcx ingress) counts
-packets that are longer than the wire allows.  The same program loses packets by chance and notes
-when the first frame with data came.  It is at tcx and not in generic XDP, which would copy every
-packet once more, for the fastest tool as for the slowest.
+namespace for each host, joined by veth.  Wires carry what wires carry: TSO and GSO are off at every
+interface, so that whoever leaves segmentation to the kernel has it done before the wire, and a
+program at every port of the switch that leads to a receiver (delivery_observer.bpf.c, tcx egress)
+counts packets that are longer than the MTU allows: one is enough, and the run has no figure.  The
+same program loses packets by chance and notes when the first frame with data passed.  GRO, which
+hosts do behind the wire, is on for the tools that gain by it (`gro`): the others pay for it.  tcx
+and not generic XDP, which would copy every packet once more, for the fastest tool as for the
+slowest.
 
 Namespaces are named by this process's number; those of a process that is gone are removed when
 the next arena is made.  X: makes and removes network namespaces.
@@ -14,6 +17,7 @@ the next arena is made.  X: makes and removes network namespaces.
 from __future__ import annotations
 
 import array
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -36,10 +40,13 @@ PREFIX = "lsbench"
 FILES = Path("/dev/shm")
 SENDER = "10.77.0.1"
 _SEEN = Struct("=11Q")
+PRIORITY = -15
+"""Of every process of every tool: what else this machine does disturbs them less."""
 _KEY = bytes(4)
 _SIOCETHTOOL = 0x8946
-_OFFLOADS = (0x1F, 0x24, 0x2C)
-"""ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO."""
+_STSO, _SGSO, _SGRO = 0x1F, 0x24, 0x2C
+"""ETHTOOL_STSO and so on (linux/ethtool.h)."""
+_TCX_EGRESS = 47
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +129,7 @@ class Arena:
         self._plug("s", SENDER)
         for i in range(self.receivers):
             self._plug(f"r{i}", host(i))
-            self._observe(f"r{i}")
+            self._observe(f"to-r{i}")
 
     def space(self, name: str) -> str:
         """Return the full name of a namespace: `s`, `sw`, `r0`, ..."""
@@ -141,19 +148,25 @@ class Arena:
             "netns", self.space(name))  # fmt: skip
         for where, device in (("sw", f"to-{name}"), (name, "eth")):
             with self.entered(where):
-                _no_offloads(device)
+                _offloads(device, gro=False)
         self.ip("sw", "link", "set", f"to-{name}", "master", "br0", "up")
         self.ip(name, "addr", "add", f"{address}/24", "brd", "+", "dev", "eth")
-        self.ip(name, "link", "set", "eth", "up")
+        self.ip(name, "link", "set", "eth", "gso_max_segs", "1", "up")  # UDP_SEGMENT heeds this
         self.ip(name, "route", "add", "224.0.0.0/4", "dev", "eth")
 
-    def _observe(self, name: str) -> None:
+    def _observe(self, port: str) -> None:
         program = Object(self._library, compiled(OBSERVER))
         self._objects.append(program)
         program.load()
-        with self.entered(name):
-            index = socket.if_nametoindex("eth")
-            self._links.append(Link(self._library, program.program("observe"), index))
+        with self.entered("sw"):
+            index, number = socket.if_nametoindex(port), program.program("observe")
+            self._links.append(Link(self._library, number, index, _TCX_EGRESS))
+
+    def gro(self, *, on: bool) -> None:
+        """Have receivers' interfaces bunch packets (GRO), or not."""
+        for i in range(self.receivers):
+            with self.entered(f"r{i}"):
+                _offloads("eth", gro=on)
 
     def arm(self, loss: float, seed: int) -> None:
         """Forget what was seen; from now on each receiver loses this share of its packets."""
@@ -214,16 +227,22 @@ class _Entered:
         self._file.close()
 
 
-def _no_offloads(device: str) -> None:
-    """Turn TSO, GSO and GRO off (ethtool -K)."""
+def _offloads(device: str, *, gro: bool) -> None:
+    """Turn TSO and GSO off, and GRO as told (ethtool -K)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for command in _OFFLOADS:
-            value = array.array("I", [command, 0])
+        for command, on in ((_STSO, 0), (_SGSO, 0), (_SGRO, int(gro))):
+            value = array.array("I", [command, on])
             where, _ = value.buffer_info()
             request = pack("16sP", device.encode(), where) + bytes(16)
             fcntl.ioctl(sock, _SIOCETHTOOL, request)
 
 
-def dies_with_us() -> None:
-    """For a child before it executes: be killed when the bench is (PR_SET_PDEATHSIG)."""
+def before_a_tool() -> None:
+    """For a child before it executes: be killed when the bench is, go before the machine's rest.
+
+    PR_SET_PDEATHSIG; the priority of the session too, where the scheduler groups by sessions.
+    """
     ctypes.CDLL(None).prctl(1, 9)
+    os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(PRIORITY))

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from arena import FILES, PREFIX, Arena, Seen, dies_with_us
+from arena import FILES, PREFIX, Arena, Seen, before_a_tool
 from arrivals import Arrivals
 from blake3 import blake3
 
@@ -36,6 +36,8 @@ class Commands:
     """Receivers end by themselves; else they are ended when the sender has."""
     serves: bool = False
     """The sender starts first, and is ended when the receivers have."""
+    gro: bool = False
+    """Receivers' interfaces bunch packets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class Ring:
         touch(folders, self._size)
         place = Place(source=self.source, folders=folders, mtu=arena.mtu, scratch=base)
         made: Commands = commands(place)
+        arena.gro(on=made.gro)
         arena.arm(loss, seed)
         sent = arena.sent()
         with ExitStack() as stack:
@@ -192,7 +195,7 @@ class _Processes:
         with (self._folder / f"{name}.log").open("wb") as log:
             self._running[name] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                cwd=self._folder, start_new_session=True, preexec_fn=dies_with_us,
+                cwd=self._folder, start_new_session=True, preexec_fn=before_a_tool,
             )  # fmt: skip
 
     def listening(self, seconds: float) -> None:
@@ -207,8 +210,16 @@ class _Processes:
         time.sleep(0.2)
 
     def alive(self) -> list[str]:
+        """Return who still runs; of those who do not, the counts are final."""
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT  # not reaped: /proc still has its counts
+        ended = {
+            n for n, p in self._running.items()
+            if p.returncode is not None or os.waitid(os.P_PID, p.pid, flags) is not None
+        }  # fmt: skip
         self._look()
-        return [n for n, p in self._running.items() if p.poll() is None]
+        for name in ended:
+            self._running[name].poll()
+        return [n for n in self._running if n not in ended]
 
     def quiet(self, seconds: float) -> bool:
         """Say whether the sender ended that long ago."""

@@ -7,7 +7,9 @@ One sender and N receivers on a bridge (arena.py), files in tmpfs that was touch
 file compared by BLAKE3, time from the first frame with data to the last file in place, seen from
 outside (contest.py).  Each tool runs with what serves it best (peers_multicast.py): several
 settings, the best counts; a tool that does not deliver says why and has no figure.  `limit_gbps`:
-packets to files without reliability and digests (raw_path.py).  `--quick`, the default: 256 MB,
+packets to files without reliability and digests (raw_path.py).  `bytes_read_over_size`: by the
+sender's own count, while it sends; `..._digesting_too`: what the kernel counted for the process
+(/proc/PID/io), which digests the files before it sends.  `--quick`, the default: 256 MB,
 {2, 4} receivers, MTU 9000, losses {0, 1 %}, without NORM; udpcast takes part at MTU 1500 only.
 `--full`: 1 GB and every cell.  The last line is JSON.  Root is needed.
 """
@@ -30,7 +32,8 @@ import peers_multicast
 import unicast
 from contest import Outcome, Ring, digest, last_json
 
-from toolkit.delivery.model import symbol_size
+from toolkit.delivery.manifest import DIGEST_SIZE
+from toolkit.delivery.model import DEFAULT_BLOCK, symbol_size
 
 PEERS = ("uftp", "udpcast", "norm")
 SCOUT = 256
@@ -110,18 +113,19 @@ def costs(outcome: Outcome, size: int, mtu: int) -> dict[str, object]:
     source = -(-size // symbol)
     report = outcome.report
     sent = sum(int(report.get(k, 0)) for k in ("packets", "repairs", "late"))
-    needed = source + 4  # FDT, manifest and digests are longer than an acknowledgement, too
-    surplus = max((s.data / needed - 1 for s in outcome.seen), default=0.0)
-    lost = max((s.data_lost / s.data for s in outcome.seen if s.data), default=0.0)
-    floor = lost / (1 - lost)
+    blocks = -(-source // DEFAULT_BLOCK)
+    needed = source + -(-blocks * DIGEST_SIZE // symbol)  # FDT and manifest are short here
+    surplus = [s.data / needed - 1 for s in outcome.seen]
+    floors = [s.data_lost / (s.data - s.data_lost) for s in outcome.seen]
+    over = [s / floor for s, floor in zip(surplus, floors, strict=True) if floor]
     return {
         "symbols_over_source": round(sent / source, 4),
         "frames_over_source": round(outcome.frames_sent / source, 4),
-        "surplus": round(surplus, 5),
-        "surplus_floor": round(floor, 5),
+        "surplus": round(max(surplus), 5),
+        "surplus_over_floor": round(max(over), 3) if over else None,
         "duplicates": sum(int(last_json(s).get("duplicates", 0)) for s in outcome.receivers_said),
-        "bytes_read_over_size": round(int(report.get("bytes_read") or outcome.read or 0) / size, 3),
-        "bytes_read_by": "the sender's count" if report.get("bytes_read") else "/proc/PID/io",
+        "bytes_read_over_size": round(int(report.get("bytes_read", 0)) / size, 3),
+        "bytes_read_digesting_too": round(int(outcome.read or 0) / size, 3),
     }  # fmt: skip
 
 
@@ -136,14 +140,14 @@ def cell(
         if outcome is None:
             continue
         row[f"{tool}_gbps"] = outcome.gbps and round(outcome.gbps, 3)
-        row[f"{tool}_setting"] = outcome.setting
+        row[f"{tool}_setting"], row[f"{tool}_cpu_s"] = outcome.setting, round(outcome.cpu, 2)
         if outcome.gbps is None:
             row[f"{tool}_reason"] = outcome.reason
         elif tool == "llmsync":
             row |= costs(outcome, ring.source.stat().st_size, place.mtu)
     if not loss:
         rates = ["10G", "6G", "3G"] if place.mtu > 1500 else ["3G", "2G", "1G"]
-        row["limit_gbps"] = limit(scout, rates if full else rates[:2])
+        row["limit_gbps"] = limit(scout, rates if full else rates[:1])
     peers = [row[k] for p in PEERS if (k := f"{p}_gbps") in row and row[k]]
     if "llmsync_gbps" in row and peers:
         row["ratio"] = round((row["llmsync_gbps"] or 0.0) / max(peers), 3)
@@ -163,7 +167,6 @@ def summary(rows: list[dict]) -> dict[str, object]:
     def highest(key: str, wanted) -> float | None:
         return max((r[key] for r in rows if key in r and wanted(r)), default=None)
 
-    over = [r["surplus"] / r["surplus_floor"] for r in rows if r["loss"] and r.get("surplus_floor")]
     return {
         "ratio_lossy": lowest("ratio", lambda r: r["loss"]),
         "ratio_lossless_2": lowest("ratio", lambda r: not r["loss"] and r["receivers"] == 2),
@@ -171,7 +174,7 @@ def summary(rows: list[dict]) -> dict[str, object]:
         "ratio_to_limit": lowest("ratio_to_limit", lambda _r: True),
         "symbols_over_source_0.1%": highest("symbols_over_source", lambda r: r["loss"] == 0.001),
         "symbols_over_source_1%": highest("symbols_over_source", lambda r: r["loss"] == 0.01),
-        "surplus_over_floor": round(max(over), 3) if over else None,
+        "surplus_over_floor": highest("surplus_over_floor", lambda r: r["surplus_over_floor"]),
         "bytes_read_over_size": highest("bytes_read_over_size", lambda _r: True),
     }
 
@@ -185,6 +188,23 @@ def met(figures: dict[str, object]) -> dict[str, object]:
                 "met" if (got >= goal if way == ">=" else got <= goal) else "NOT met"
             )
     return goals
+
+
+def table(rows: list[dict]) -> str:
+    """Return the cells as docs/performance.md shows them."""
+    columns = ("llmsync", *PEERS, "limit")
+    lines = [
+        "| receivers | MTU | loss | " + " | ".join(columns) + " | ours to the best peer |",
+        "|---" * (len(columns) + 4) + "|",
+    ]
+    for row in rows:
+        speeds = []
+        for name in columns:
+            value = row.get(f"{name}_gbps", "")
+            speeds.append(f"{value:.2f}" if value else "failed" if value is None else "")
+        head = f"| {row['receivers']} | {row['mtu']} | {row['loss']:.1%} | "
+        lines.append(head + " | ".join(speeds) + f" | {row.get('ratio', '')} |")
+    return "\n".join(lines)
 
 
 def arguments() -> argparse.Namespace:
@@ -235,6 +255,7 @@ def main() -> int:
                 uplink.append(unicast.measure(ring, told))
     finally:
         files.close()
+    print(table(rows))
     figures = summary(rows)
     ratios = [u["time_unicast_over_ours"] or 0.0 for u in uplink]
     figures["time_unicast_over_ours"] = min(ratios, default=None)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* At every receiver's interface, the same for every tool of bench/delivery.py: loses packets by
- * chance, counts, and notes when the first frame with data arrived and how long the longest was. */
+/* On the wire to every receiver, the same for every tool of bench/delivery.py: loses packets by
+ * chance, counts, and notes when the first frame with data passed and how long the longest was. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>

@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
 # ----- ours
 
 
-def ours(rate: str, *extra: str) -> Plan:
+def ours(rate: str, *extra: str, gro: bool = False) -> Plan:
     """`llmsync send` and `llmsync receive`, as users run them."""
 
     def plan(place: Place) -> Commands:
@@ -54,7 +54,7 @@ def ours(rate: str, *extra: str) -> Plan:
                 "--sender", SENDER, *group, host(i), "--output", str(place.folders[i]),
                 "--timeout", "20", "-o", "json",
             ])  # fmt: skip
-        return Commands(receivers=receivers, sender=sender)
+        return Commands(receivers=receivers, sender=sender, gro=gro)
 
     return plan
 
@@ -156,14 +156,18 @@ def settings(tool: str, mtu: int, loss: float, *, full: bool) -> Iterator[tuple[
             for rate in OURS[mtu] if full else OURS[mtu][:1]:
                 yield f"--rate {rate}", ours(rate)
         case "uftp":
-            rates = [-1, 2_000_000, 1_000_000, 500_000] if loss and full else [-1, 1_000_000]
-            for rate in rates if loss else [-1]:
+            for rate in (UFTP[mtu] if full else UFTP[mtu][:2]) if loss or full else [-1]:
                 yield f"-R {rate}", uftp(rate)
         case "udpcast" if mtu == 1500:
             yield "--full-duplex", udpcast()
+            if full:
+                yield "--full-duplex --max-bitrate 900m", udpcast("900m")
         case "norm":
-            for rate in ["3G", "1G", "600M"] if full else ["1G"]:
+            for rate in NORM[mtu]:
                 yield f"rate {rate}", norm(rate)
 
 
-OURS = {1500: ["3G", "2G"], 9000: ["8G", "4G"]}
+# The first ones have been the best wherever the machine had nothing else to do.
+OURS = {1500: ["3G", "2G"], 9000: ["8G", "5G"]}
+UFTP = {1500: [-1, 1_000_000, 500_000], 9000: [-1, 2_500_000, 1_000_000]}
+NORM = {1500: ["1G", "600M"], 9000: ["3G", "1G"]}

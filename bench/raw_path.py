@@ -20,39 +20,40 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 GROUP, PORT = "232.7.7.9", 7007
 BATCH = 64
 HEADER = 8
 _UNITS = {"k": 1e3, "M": 1e6, "G": 1e9}
 _LIBC = c.CDLL(None, use_errno=True)
-_ADD_SOURCE_MEMBERSHIP = 39
+_ADD_SOURCE_MEMBERSHIP, _WAIT_FOR_ONE = 39, 0x10000
+_MESSAGE = np.dtype([
+    ("name", "u8"), ("name_length", "u8"), ("iovecs", "u8"), ("iovec_count", "u8"),
+    ("control", "u8"), ("control_length", "u8"), ("flags", "u8"), ("length", "u4"), ("_", "u4"),
+])  # fmt: skip
+"""struct mmsghdr."""
 
 
-class Iovec(c.Structure):
-    """struct iovec."""
+class Messages:
+    """BATCH messages of a header (a number) and a payload each."""
 
-    _fields_ = [("base", c.c_void_p), ("length", c.c_size_t)]
+    def __init__(self, name: bytes = b"") -> None:
+        self.headers = np.zeros(BATCH, np.uint64)
+        self.pieces = np.zeros((BATCH, 2, 2), np.uint64)
+        """Address and length (struct iovec), of the header and of the payload."""
+        self.messages = np.zeros(BATCH, _MESSAGE)
+        self._name = np.frombuffer(name.ljust(16, b"\0"), np.uint8)
+        rows = np.arange(BATCH, dtype=np.uint64)
+        self.pieces[:, 0, 0] = self.headers.ctypes.data + rows * HEADER
+        self.pieces[:, 0, 1] = HEADER
+        self.messages["iovecs"] = self.pieces.ctypes.data + rows * 32
+        self.messages["iovec_count"] = 2
+        if name:
+            self.messages["name"], self.messages["name_length"] = self._name.ctypes.data, len(name)
 
-
-class Message(c.Structure):
-    """struct mmsghdr."""
-
-    _fields_ = [
-        ("name", c.c_void_p), ("name_length", c.c_uint32), ("iovecs", c.POINTER(Iovec)),
-        ("iovec_count", c.c_size_t), ("control", c.c_void_p), ("control_length", c.c_size_t),
-        ("flags", c.c_int), ("_", c.c_int), ("length", c.c_uint),
-    ]  # fmt: skip
-
-
-def _messages(name: c.Array | None) -> tuple[c.Array, c.Array]:
-    """Return messages of two pieces each, and the pieces."""
-    pieces, messages = (Iovec * (2 * BATCH))(), (Message * BATCH)()
-    for i, message in enumerate(messages):
-        message.iovecs = c.cast(c.byref(pieces, 2 * i * c.sizeof(Iovec)), c.POINTER(Iovec))
-        message.iovec_count = 2
-        if name is not None:
-            message.name, message.name_length = c.addressof(name), len(name)
-    return messages, pieces
+    def at(self, number: int) -> c.c_void_p:
+        return c.c_void_p(self.messages.ctypes.data + number * _MESSAGE.itemsize)
 
 
 def send(address: str, file: str, rate: str, payload: str) -> None:
@@ -61,35 +62,29 @@ def send(address: str, file: str, rate: str, payload: str) -> None:
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
     name = struct.pack("=H", socket.AF_INET) + struct.pack("!H", PORT) + socket.inet_aton(GROUP)
-    to = (c.c_char * 16).from_buffer_copy(name + bytes(8))
-    messages, pieces = _messages(to)
-    headers = (c.c_uint64 * BATCH)()
+    out = Messages(name + bytes(8))
     with Path(file).open("rb") as source:
         size = os.fstat(source.fileno()).st_size
-        mapped = mmap.mmap(source.fileno(), size, prot=mmap.PROT_READ | mmap.PROT_WRITE,
-                           flags=mmap.MAP_PRIVATE)  # fmt: skip
-    base = c.addressof(c.c_char.from_buffer(mapped))
+        mapped = mmap.mmap(source.fileno(), size, prot=mmap.PROT_READ)
+    base = np.frombuffer(mapped, np.uint8).ctypes.data
     packets = -(-size // step)
-    for i in range(BATCH):
-        pieces[2 * i].base, pieces[2 * i].length = c.addressof(headers) + 8 * i, HEADER
-        pieces[2 * i + 1].length = step
+    rows = np.arange(BATCH, dtype=np.uint64)
+    out.pieces[:, 1, 1] = step
     spacing = step * 8 / (float(rate[:-1]) * _UNITS[rate[-1]])
     due = time.monotonic()
     for first in range(0, packets, BATCH):
         count = min(BATCH, packets - first)
-        for i in range(count):
-            headers[i] = first + i
-            pieces[2 * i + 1].base = base + (first + i) * step
+        out.headers[:] = first + rows
+        out.pieces[:, 1, 0] = base + (first + rows) * step
         if first + count == packets:
-            pieces[2 * count - 1].length = size - (packets - 1) * step
+            out.pieces[count - 1, 1, 1] = size - (packets - 1) * step
         wait = due - time.monotonic()
         if wait > 0:
             time.sleep(wait)
         due = max(due, time.monotonic() - 0.01) + count * spacing
         at = 0
         while at < count:
-            done = _LIBC.sendmmsg(sock.fileno(), c.byref(messages, at * c.sizeof(Message)),
-                                  count - at, 0)  # fmt: skip
+            done = _LIBC.sendmmsg(sock.fileno(), out.at(at), count - at, 0)
             if done < 0 and c.get_errno() not in (errno.EAGAIN, errno.EINTR, errno.ENOBUFS):
                 sys.exit(f"raw: sendmmsg: {os.strerror(c.get_errno())}")
             at += max(done, 0)
@@ -102,16 +97,11 @@ def receive(address: str, file: str, payload: str) -> None:
     sock.bind((GROUP, PORT))
     request = socket.inet_aton(GROUP) + socket.inet_aton(address) + socket.inet_aton("10.77.0.1")
     sock.setsockopt(socket.IPPROTO_IP, _ADD_SOURCE_MEMBERSHIP, request)
-    messages, pieces = _messages(None)
-    headers, data = (c.c_uint64 * BATCH)(), bytearray(BATCH * step)
-    base = c.addressof(c.c_char.from_buffer(data))
-    for i in range(BATCH):
-        pieces[2 * i].base, pieces[2 * i].length = c.addressof(headers) + 8 * i, HEADER
-        pieces[2 * i + 1].base, pieces[2 * i + 1].length = base + i * step, step
+    into, data = Messages(), np.empty(BATCH * step, np.uint8)
+    into.pieces[:, 1, 0] = data.ctypes.data + np.arange(BATCH, dtype=np.uint64) * step
+    into.pieces[:, 1, 1] = step
     view, written, last = memoryview(data), 0, 0
     target = os.open(file, os.O_CREAT | os.O_WRONLY, 0o644)
-    sock.settimeout(None)
-    wait_for_one, descriptor = 0x10000, sock.fileno()
     while True:
         if written:
             sock.settimeout(0.3)
@@ -120,17 +110,18 @@ def receive(address: str, file: str, payload: str) -> None:
             except TimeoutError:
                 break
             sock.settimeout(None)
-        count = _LIBC.recvmmsg(descriptor, messages, BATCH, wait_for_one, None)
-        i = 0
-        while i < count:
-            begin, number = i, headers[i]
-            size = messages[i].length - HEADER
-            i += 1
-            while i < count and headers[i] == number + i - begin and size == (i - begin) * step:
-                size += messages[i].length - HEADER
-                i += 1
-            at = begin * step
-            written += os.pwrite(target, view[at : at + size], number * step)
+        count = _LIBC.recvmmsg(sock.fileno(), into.at(0), BATCH, _WAIT_FOR_ONE, None)
+        if count <= 0:
+            continue
+        sizes = into.messages["length"][:count].astype(np.int64) - HEADER
+        numbers = into.headers[:count].astype(np.int64)
+        whole = (np.diff(numbers) == 1) & (sizes[:-1] == step)
+        ends = [*(np.flatnonzero(~whole) + 1).tolist(), count]
+        begin = 0
+        for end in ends:
+            at, length = begin * step, int(sizes[begin:end].sum())
+            written += os.pwrite(target, view[at : at + length], int(numbers[begin]) * step)
+            begin = end
         last = time.monotonic_ns()
     print(json.dumps({"written": written, "last": last}))
 

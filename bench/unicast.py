@@ -40,6 +40,7 @@ def nginx(place: Place) -> Commands:
         ],
         sender=["nginx", "-p", str(home), "-c", str(home / "nginx.conf")],
         serves=True,
+        gro=True,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from toolkit.delivery.ports import Basis, Landed
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sealing import cut
 from toolkit.delivery.sender import Sender
+from toolkit.delivery.trust import Admit, admit_all
 from toolkit.errors import DeliveryError
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -151,6 +152,7 @@ class Net:
     absent: Sequence[str] = ()
     """Receivers that are not started by `run`."""
     seal_key: bytes | None = None
+    admit: Admit = admit_all
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -184,6 +186,7 @@ class Net:
         self.receivers[name] = Receiver(
             name, self.sinks[name], trusted=TRUSTED, incarnation=self._starts,
             chance=self.random.random, timeout=self.timeout, seal_key=self.seal_key,
+            admit=self.admit,
             basis=self.basis(name),
         )  # fmt: skip
 

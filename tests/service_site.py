@@ -96,6 +96,7 @@ class Running:
 def make_running(
     names: tuple[str, ...] = ("fra", "lon"), *, tsi: int = 0xBADCAFE, name: str = "model",
     admits: bool = False, regions: dict[str, str] | None = None, seal_key: bytes | None = None,
+    control_token: bytes | None = None,
     files: dict[str, bytes] | None = None, timeout: float = 60.0, coding: Coding = CODING,
 ) -> Running:  # fmt: skip
     source = MemorySource(files or FILES, coding, name)
@@ -106,6 +107,7 @@ def make_running(
         envelope=seal(source.manifest, KEY), signing_key=KEY.public_key().public_bytes_raw(),
         control=("0.0.0.0", 4400), group=("239.1.2.3", 4401), admits=admits,
         regions=regions or {}, seal_key=seal_key,
+        control_token=control_token,
     )  # fmt: skip
     addresses: dict[str, tuple[str, int]] = {}
     listed = list(names)

@@ -151,6 +151,25 @@ def test_join_learns_everything_and_receipts_prove_it(
     assert "it was changed afterwards" in capsys.readouterr().err
 
 
+def test_a_sealed_and_authentic_session_is_joined_without_any_key(site: Site) -> None:
+    Path(site.at("secret")).write_text("5a" * 32 + "\n")
+    Path(site.at("secret")).chmod(0o600)
+    more = ["--seal-key", site.at("seal.key"), "--control-token", site.at("secret")]
+    with site.sending("--to", "fra", "--to", "lon", *more, "--audit-log", site.at("audit")) as sent:
+        with site.beside(site.receive("fra"), site.receive("lon", "--feedback", "websocket")):
+            _, err = sent.communicate(timeout=60)
+        assert sent.returncode == 0, err
+    assert site.codes == {"fra": 0, "lon": 0}
+    for name in ("fra", "lon"):
+        got = site.folder / f"{name}-files" / "w.bin"
+        assert got.read_bytes() == (site.model / "w.bin").read_bytes()
+    lines = [json.loads(line) for line in Path(site.at("audit")).read_text().splitlines()]
+    told = {(r["event"], r["who"]) for r in lines}
+    assert {(event, who) for event in ("join", "complete") for who in ("fra", "lon")} <= told
+    secrets = [Path(site.at(n)).read_text().strip() for n in ("fra.token", "secret")]
+    assert not any(s in Path(site.at("audit")).read_text() + err for s in secrets)
+
+
 def test_sessions_are_listed_shown_evicted_from_and_aborted(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,8 +217,19 @@ def test_a_receiver_that_may_not_join_is_told_why(
         no_ca = [w for w in site.receive("fra") if w not in ("--ca", str(site.authority.file))]
         assert main(no_ca) == ExitCode.UNREACHABLE
         assert "--ca" in capsys.readouterr().err
-    assert main(site.receive("fra")) == ExitCode.UNREACHABLE
+    assert main(site.receive("fra", "--timeout", "0.1")) == ExitCode.UNREACHABLE
     assert "--service there?" in capsys.readouterr().err
+
+
+def test_a_receiver_may_be_there_first(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    with site.beside(site.receive("fra")):
+        said = ""
+        while "waiting: " not in said:
+            said += capsys.readouterr().err
+        with site.sending("--to", "fra") as process:
+            _, err = process.communicate(timeout=60)
+            assert process.returncode == 0, err
+    assert site.codes == {"fra": 0}
 
 
 @pytest.mark.parametrize(

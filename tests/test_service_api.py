@@ -10,6 +10,8 @@ import pytest
 from openapi_spec_validator import validate as validate_openapi
 from service_site import PEOPLE, Api, Badge, badge, joined, make_running, serving, wait_until
 
+from toolkit.delivery.admission import Quota
+from toolkit.delivery.authentic import key_of
 from toolkit.delivery.manifest import open_manifest
 from toolkit.delivery.model import Standing
 from toolkit.service.access import MAX_BODY, Access
@@ -17,6 +19,7 @@ from toolkit.service.handlers import Handlers
 from toolkit.service.openapi import document
 from toolkit.service.page import live_page
 from toolkit.service.server import Service, Settings, application
+from toolkit.service.streams import Newsroom, Pulse
 from toolkit.service.throttle import MAX_FAILURES, Throttle
 from toolkit.service.tokens import Tokens
 
@@ -55,7 +58,7 @@ def test_the_document_is_valid_openapi_3_1() -> None:
 
 def test_every_route_of_the_application_is_in_the_document_and_the_other_way_round() -> None:
     access = Access()
-    handlers = Handlers(access, dict, live_page(), b"")
+    handlers = Handlers(access, dict, live_page(), b"", Newsroom(list, Pulse()))
     app = application(access, handlers)
     served = {(r.method, r.resource.canonical) for r in app.router.routes() if r.resource}
     told = {(method.upper(), path) for path, ways in document()["paths"].items() for method in ways}
@@ -251,6 +254,53 @@ def test_an_engine_that_does_not_turn_is_said(
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
         running.hosted.turn([], 0.0)
         assert running.sender.failure is None, "a command that was given up is not obeyed later"
+
+
+def test_a_receiver_gets_the_key_of_its_own_messages(people: Badge) -> None:
+    token = b"a shared secret that receivers do not learn"
+    running = make_running(control_token=token)
+    with serving(running, settings=guarded(people.tokens)) as service:
+        api = Api(service, people.secret)
+        keys = {}
+        for name in ("fra", "lon"):
+            told = api("POST", f"{running.path}/receivers", name, body={"receiver": name}).json()
+            keys[name] = bytes.fromhex(told["control_key"])
+        assert keys == {name: key_of(token, name) for name in keys}
+        assert keys["fra"] != keys["lon"]
+    assert repr(token) not in repr(running.hosted.offer)
+
+
+def test_joining_over_and_over_is_refused(people: Badge) -> None:
+    running = make_running()
+    with serving(running, settings=guarded(people.tokens)) as service:
+        api = Api(service, people.secret)
+        body = {"receiver": "fra"}
+        limit = Quota().receiver
+        told = [api("POST", f"{running.path}/receivers", "fra", body=body) for _ in range(limit)]
+        assert {t.status for t in told} == {201}
+        over = api("POST", f"{running.path}/receivers", "fra", body=body)
+        assert (over.status, over.headers["Retry-After"]) == (429, "60")
+        assert (
+            api("POST", f"{running.path}/receivers", "lon", body={"receiver": "lon"}).status == 201
+        )
+        assert service.access.refused["quota"] == 1
+
+
+def test_what_was_asked_is_left_for_the_audit_log(api: Api) -> None:
+    running = api.running  # type: ignore[attr-defined]
+    api("POST", path(api, "/receivers"), "fra", body={"receiver": "fra"})
+    api("POST", path(api, "/receivers"), "fra", body={"receiver": "lon"})
+    api("POST", path(api, "/receivers"), "eve", body={"receiver": "eve"})
+    api("DELETE", path(api, "/receivers/fra"), "ops")
+    api("POST", path(api, "/abort"), "ops", body={})
+    records = running.hosted.records()
+    assert [(r.event, r.who) for r in records] == [
+        ("join", "fra"), ("refused", "lon"), ("refused", "eve"), ("evict", "fra"), ("abort", ""),
+    ]  # fmt: skip
+    assert {r.source for r in records} == {"127.0.0.1"}
+    assert records[1].outcome == "join: fra may not speak for lon"
+    assert records[3].outcome == "ok (by ops)"
+    assert running.hosted.records() == []
 
 
 # ----- what is refused

@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import aiohttp
 import pytest
@@ -266,9 +266,47 @@ def test_a_client_that_does_not_read_costs_no_memory_and_is_cut(
                 running.hosted._last.pop(name, None)
             running.hosted._due = 0.0
             running.hosted.turn([], time.monotonic())
-            watchers = max(watchers, service.watchers["now"])
-            return service.watchers["cut"] == 1
+            watchers = max(watchers, service.newsroom.watchers["now"])
+            return service.newsroom.watchers["cut"] == 1
 
         wait_until(news, 60)
         assert watchers == 1
-        wait_until(lambda: service.watchers["now"] == 0)
+        wait_until(lambda: service.newsroom.watchers["now"] == 0)
+
+
+def test_watchers_are_bounded_and_share_what_is_made_for_them(
+    people: Badge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.service.streams.MAX_WATCHERS", 3)
+    running = make_running()
+
+    async def work(session: aiohttp.ClientSession) -> list[str]:
+        url, headers = f"{service.url}/v1/events", bearer(people, "eye")
+        async with AsyncExitStack() as stack:
+            got = []
+            for _ in range(3):
+                ws = await stack.enter_async_context(session.ws_connect(url, headers=headers))
+                got.append(await ws.receive_str())
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(url, headers=headers)
+            assert refused.value.status == 503
+        return got
+
+    with serving(running, settings=guarded(people), engines=False) as service:
+        got = browse(service, work)
+        assert got[0] == got[1] == got[2]
+        assert len(service.newsroom._made) == 1
+        wait_until(lambda: service.newsroom.watchers["now"] == 0)
+
+
+def test_connections_are_bounded_so_that_the_sender_keeps_its_descriptors(
+    people: Badge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolkit.service.server.MAX_CONNECTIONS", 5)
+    running = make_running()
+    with ExitStack() as stack:
+        service = stack.enter_context(serving(running, settings=guarded(people)))
+        for _ in range(12):
+            sock = stack.enter_context(socket.socket())
+            sock.connect(("127.0.0.1", service.port))
+        wait_until(lambda: service.access.refused["connections"] == 7)

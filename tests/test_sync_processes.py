@@ -187,14 +187,14 @@ V2 = second()
 CHANGED = 2 * BLOCK + len(V2["config.json"])
 
 
-@pytest.mark.parametrize("multicast", [False, True])
+@pytest.mark.parametrize(("multicast", "sealed"), [(False, True), (True, False)])
 def test_a_new_version_travels_as_what_changed_and_is_switched_everywhere(
-    site: Site, multicast: bool
+    site: Site, multicast: bool, sealed: bool
 ) -> None:
     site.put("v1", V1)
     port = free_port()
     group = {"group": f"239.255.80.1:{port}", "interface": "127.0.0.1"} if multicast else {}
-    site.configure(**group)
+    site.configure(**group, sealed=sealed)
     serve = site.serve()
     for name in ("fra", "lon", "hel"):
         site.agent(name, "--interface", "127.0.0.1")
@@ -279,6 +279,34 @@ def test_an_agent_that_is_killed_goes_on_where_it_was(site: Site) -> None:
     assert site.files("fra") == site.files("lon") == BIG
     [received] = re.findall(r"v1 is here; (\d+) bytes came", agents["fra"].said())
     assert int(received) <= 12_000_000 - before * BLOCK + 20 * BLOCK
+
+
+def test_killed_again_and_again_current_is_always_a_whole_version(site: Site) -> None:
+    chance = random.Random(7)
+    versions = {f"v{n}": {"model.bin": noise(n, 30 * BLOCK), "same.bin": noise(0, 10 * BLOCK)}
+                for n in range(1, 4)}  # fmt: skip
+    site.configure(
+        models={"llama": {"rate": "100M"}}, clouds={"fra": {"models": "all"}}, window="0s"
+    )
+    site.models.mkdir()
+    site.serve()
+    seen = set()
+    for version, files in versions.items():
+        site.put(version, files)
+        agent = site.agent("fra")
+        for _ in range(4):
+            time.sleep(chance.uniform(1.0, 2.5))
+            agent.kill()
+            current = site.current("fra")
+            if current is not None:
+                assert site.files("fra") == versions[current]
+                seen.add(current)
+            agent = site.agent("fra")
+        wait_for(lambda: site.current("fra") == version)  # noqa: B023 - called at once
+        assert site.files("fra") == files
+        agent.kill()
+    verified = site.call("versions", "--store", str(site.folder / "fra"), "--verify")
+    assert verified.returncode == 0, verified.stderr
 
 
 def test_a_repository_that_is_killed_goes_on_where_it_was(site: Site) -> None:

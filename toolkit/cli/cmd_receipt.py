@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     below = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     line = "Prove that a receipt is what its author has signed, and that all hold everything"
     verify = below.add_parser(
-        "verify", help=line, description=line + ".",
+        "verify", help=line, description=line + ".", epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     verify.add_argument(

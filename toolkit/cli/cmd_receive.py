@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
@@ -18,6 +18,7 @@ from toolkit.cli.falling_back import add_fallback, check_fallback, ranges, summa
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
 from toolkit.cli.marking import add_dscp, parse_dscp_option
+from toolkit.cli.planned import add_delivery, chosen, fill_receive
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
@@ -68,6 +69,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
     add_dscp(parser)
+    parser.add_argument("--inventory", type=Path, metavar="PATH", help="where --delivery is")
+    add_delivery(parser)
     add_join(parser)
     add_fallback(parser)
     add_watching(parser)
@@ -96,6 +99,9 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.transport import address, drops, loss, udp
 
     check_name("--name", args.name)
+    plan = chosen(args)
+    if plan is not None:
+        fill_receive(args, *plan)
     check_fallback(args)
     check_join(args)
     if not 0 < args.timeout < 1e9:
@@ -112,6 +118,7 @@ def _receive(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stack.callback(folder.close)
         folder.prepare()
+        interruption = stack.enter_context(_Interruption(folder))
         alone = args.fallback_only and args.sender is None and not args.join
         listen = "127.0.0.1:0" if alone else args.listen or joining.default_listen(args)
         sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
@@ -120,6 +127,7 @@ def _receive(args: argparse.Namespace) -> int:
         if args.join:
             joined = joining.join(args, sockets[0].getsockname()[1], trusted)
             trusted, sender = joined.key, joined.sender
+            speaker = speaker or joined.speaker
             group, source = joined.group, joined.source
         elif alone:
             sender = source = address.resolve(listen)
@@ -154,28 +162,45 @@ def _receive(args: argparse.Namespace) -> int:
             stack.callback(fetching.close)
         checked = trusted is not None or pinned.given
         teller = _Teller(receiver, tensors, display, joined, pinned, fetching, checked=checked)
+        interruption.teller = teller
         lost_here = drops.KernelDrops(sockets)
-        try:
-            if alone and fetching is not None:
-                fetching.alone(receiver, teller)
-            else:
-                udp.run_receiver(receiver, wires, sender, teller, speaker, fetching)
-            teller.drops = lost_here.read()
-        except KeyboardInterrupt:
-            return _interrupted(folder, placed=teller.placed)
+        if alone and fetching is not None:
+            fetching.alone(receiver, teller)
+        else:
+            udp.run_receiver(receiver, wires, sender, teller, speaker, fetching)
+        teller.drops = lost_here.read()
+    if interruption.happened:
+        return ExitCode.INTERRUPTED
     delivery_security.tell_foreign(receiver.counters, sources)
     return teller.finish(args, folder.target)
 
 
-def _interrupted(folder: FolderSink, *, placed: bool) -> int:
-    if placed:
-        kept = f"everything is in {folder.target}, and the sender may not know it"
-    elif folder.kept:
-        kept = f"what was received is kept in {folder.staging} (start the receiver again to go on)"
-    else:
-        kept = "nothing had been received"
-    say(f"llmsync: interrupted; {kept}")
-    return ExitCode.INTERRUPTED
+class _Interruption:
+    """A context that an interruption ends by saying what is kept."""
+
+    def __init__(self, folder: FolderSink) -> None:
+        self.happened = False
+        self.teller: _Teller | None = None
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        if kind is not KeyboardInterrupt:
+            return False
+        self.happened = True
+        folder = self._folder
+        if self.teller is not None and self.teller.placed:
+            kept = f"everything is in {folder.target}, and the sender may not know it"
+        elif folder.kept:
+            kept = (
+                f"what was received is kept in {folder.staging} (start the receiver again to go on)"
+            )
+        else:
+            kept = "nothing had been received"
+        say(f"llmsync: interrupted; {kept}")
+        return True
 
 
 def _tensor_sink(folder: Any, gpu: str | None) -> TensorSink | None:  # noqa: ANN401

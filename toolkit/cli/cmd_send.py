@@ -15,6 +15,8 @@ from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.marking import add_dscp, parse_dscp_option
+from toolkit.cli.planned import add_delivery, chosen, fill_send
+from toolkit.cli.planned import carrier as carrying
 from toolkit.cli.receipt_files import add_receipts, keep_receipts
 from toolkit.cli.serving import add_service, add_watching
 from toolkit.errors import ExitCode, UnreachableError, UsageError
@@ -31,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments."""
     parser.add_argument("path", type=Path, metavar="PATH", help="a file, or a whole folder")
     parser.add_argument(
-        "--to", action="append", required=True, metavar="NAME[=HOST:PORT]",
+        "--to", action="append", metavar="NAME[=HOST:PORT]",
         help="a receiver; its address may be left out with --group, it is learnt when it joins",
     )  # fmt: skip
     parser.add_argument(
@@ -43,15 +45,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="send multicast there: our IPv4 address, or an interface's name for IPv6",
     )  # fmt: skip
     parser.add_argument(
-        "--control", default=f"0.0.0.0:{CONTROL_PORT}", metavar="HOST:PORT",
-        help="where receivers reach us (default: %(default)s)",
+        "--control", metavar="HOST:PORT",
+        help=f"where receivers reach us (default: 0.0.0.0:{CONTROL_PORT})",
     )  # fmt: skip
+    parser.add_argument("--rate", help="bit/s of UDP payload: 200M, 1G (default: 1G)")
     parser.add_argument(
-        "--rate", default="1G", help="bit/s of UDP payload: 200M, 1G (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--payload", type=int, default=1400, metavar="BYTES",
-        help="UDP payload of a packet; 8800 where the MTU is 9000 (default: %(default)s)",
+        "--payload", type=int, metavar="BYTES",
+        help="UDP payload of a packet; 8800 where the MTU is 9000 (default: 1400)",
     )  # fmt: skip
     parser.add_argument(
         "--key", type=Path, default=Path("llmsync.key"), metavar="FILE",
@@ -64,8 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--gather", type=float, default=2.0, metavar="SECONDS",
-        help="so long the first receivers wait for the others (default: %(default)s)",
+        "--quorum", default="1", metavar="N|N%",
+        help="begin once so many receivers are ready; they wait for more no longer than --gather",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gather", type=float, metavar="SECONDS",
+        help="so long those that are ready wait for the others (default: 2, with --quorum 0)",
     )  # fmt: skip
     parser.add_argument(
         "--no-probe", action="store_true",
@@ -78,6 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_dscp(parser)
     delivery_security.add_send(parser)
+    add_delivery(parser)
     add_service(parser)
     add_watching(parser)
     add_receipts(parser)
@@ -109,13 +114,20 @@ def run(args: argparse.Namespace) -> int:
 def _send(args: argparse.Namespace) -> int:
     from toolkit.cli import reaching
     from toolkit.cli.serving import Watch
-    from toolkit.delivery.keys import public_path, sending_key
+    from toolkit.delivery.keys import fingerprint, public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
     from toolkit.delivery.publishing import publish
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
     from toolkit.transport import address, loss, segmentation, udp
 
+    plan = chosen(args)
+    if plan is not None:
+        fill_send(args, plan[1])
+    if not args.to:
+        raise UsageError("--to: name the receivers (--to NAME=HOST:PORT), or let --delivery do it")
+    args.control = args.control or f"0.0.0.0:{CONTROL_PORT}"
+    args.payload = args.payload or 1400
     addresses = parse_receivers(args.to)
     for name, found in addresses.items():
         if found is None and not args.group and not args.service:
@@ -124,8 +136,9 @@ def _send(args: argparse.Namespace) -> int:
     group = address.resolve(args.group) if args.group else None
     if group is not None and not group.multicast:
         raise UsageError(f"--group {args.group}: not a multicast address")
-    lost, rate = parse_share(args.loss), parse_rate(args.rate)
+    lost, rate = parse_share(args.loss), parse_rate(args.rate or "1G")
     dscp = parse_dscp_option(args.dscp)
+    quorum = parse_quorum(args.quorum, len(addresses))
     announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
@@ -142,10 +155,13 @@ def _send(args: argparse.Namespace) -> int:
             "for their --trust"
         )
     session = Session(
-        name=source.manifest.name, tsi=int.from_bytes(os.urandom(4)) or 1, key=key, rate=rate,
-        timeout=_positive("--timeout", args.timeout), gather=max(args.gather, 0.0),
+        name=source.manifest.name, key=key, rate=rate,
+        tsi=plan[1].tsi if plan is not None else int.from_bytes(os.urandom(4)) or 1,
+        timeout=_positive("--timeout", args.timeout), quorum=quorum,
+        gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
+    say(f"signed by {fingerprint(key.public_key().public_bytes_raw())}, which receivers can pin")
     if args.publish is not None:
         publish(args.publish, source, session, args.path)
         say(f"{args.publish}: ready to be served for `llmsync receive --fallback URL`")
@@ -163,6 +179,9 @@ def _send(args: argparse.Namespace) -> int:
         if lost:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
+        carrier = stack.enter_context(carrying(args, *plan, dscp)) if plan is not None else None
+        if carrier is not None:
+            args.no_probe = True  # What is probed is IP multicast; here BIER leaves.
         begin = time.monotonic()
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
@@ -172,12 +191,14 @@ def _send(args: argparse.Namespace) -> int:
 
         def turn(outputs: list[SenderOutput]) -> None:
             watch(outputs)
+            door.records += watch.records()
             audit.turn(door.records, outputs, session.tsi)
 
         udp.run_sender(
             sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
-            door=door,
+            door=door, carry=None if carrier is None else carrier.send,
         )  # fmt: skip
+        audit.write(watch.records())
         audit.ended(sender)
         watch.ended()
     keep_receipts(args, sender, watch.began)
@@ -314,6 +335,20 @@ def parse_share(text: str) -> float:
     if not 0 <= share < 1:
         raise UsageError(f"--loss {text}: not a share below 1 (1%, 0.01)")
     return share
+
+
+def parse_quorum(text: str, receivers: int) -> int:
+    """Return how many of `receivers` `3` or `80%` asks for."""
+    number = text.removesuffix("%")
+    count = int(number) if number.isascii() and number.isdigit() else 0
+    if text.endswith("%"):
+        count = -(-count * receivers // 100)
+    if not 1 <= count <= receivers:
+        raise UsageError(
+            f"--quorum {text}: not a number of receivers (1 to {receivers}) nor a share (1% to "
+            "100%)"
+        )
+    return count
 
 
 def _positive(flag: str, value: float) -> float:

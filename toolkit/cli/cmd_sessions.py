@@ -24,6 +24,16 @@ examples:
   llmsync sessions evict 0badcafe fra --reason maintenance --service https://192.0.2.1:4443 \\
       --token-file ops.token"""
 
+_REACHED = "--service https://192.0.2.1:4443 \\\n      --token-file ops.token --ca ca.pem"
+_EXAMPLES = {
+    "list": f"example:\n  llmsync sessions list {_REACHED}",
+    "show": f"example:\n  llmsync sessions show 0badcafe {_REACHED}",
+    "abort": f"example:\n  llmsync sessions abort 0badcafe --reason 'wrong model' {_REACHED}",
+    "evict": f"example:\n  llmsync sessions evict 0badcafe fra --reason maintenance {_REACHED}",
+    "token": "example:\n  llmsync sessions token ops --role operator --tokens tokens "
+    "--token-file ops.token",
+}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments of `llmsync sessions` and what is below it."""
@@ -60,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _add(below: Any, name: str, line: str) -> argparse.ArgumentParser:  # noqa: ANN401
     parser: argparse.ArgumentParser = below.add_parser(
-        name, help=line, description=line + ".",
+        name, help=line, description=line + ".", epilog=_EXAMPLES[name],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     return parser

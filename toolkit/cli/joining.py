@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.cli.console import say
 from toolkit.errors import DeliveryError, UsageError
 
 if TYPE_CHECKING:
+    from toolkit.delivery.authentic import Speaker
     from toolkit.delivery.manifest import OpenedManifest
     from toolkit.service.client import Client
     from toolkit.transport.address import Address
     from toolkit.transport.udp import Wire
+
+POLL = 0.25
+"""Seconds between two tries to reach a service that is not there yet."""
 
 
 def add_join(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +78,14 @@ class Joined:
     manifest: bytes
     feedback: str
     seal_key: bytes | None
+    control_key: bytes | None
+
+    @property
+    def speaker(self) -> Speaker | None:
+        """What puts authentication codes around our messages."""
+        from toolkit.delivery.authentic import Speaker
+
+        return None if self.control_key is None else Speaker(self.control_key)
 
     def admit(self, opened: OpenedManifest) -> None:
         """Refuse another manifest than that of the session we joined."""
@@ -98,6 +112,23 @@ def default_listen(args: argparse.Namespace) -> str:
     return "[::]:0" if "//[" in args.join else "0.0.0.0:0"
 
 
+def _patiently(ask: Callable[[], str], seconds: float) -> str:
+    """Ask until somebody is there, as a receiver without a service repeats its JOIN."""
+    from toolkit.service.client import NotYetError
+
+    end, told = time.monotonic() + seconds, False
+    while True:
+        try:
+            return ask()
+        except NotYetError as error:
+            if time.monotonic() >= end:
+                raise
+            if not told:
+                say(f"waiting: {error}")
+                told = True
+            time.sleep(POLL)
+
+
 def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
     """Join a session of the service; `port`: where we listen for UDP."""
     from toolkit.cli.calling import client
@@ -105,9 +136,10 @@ def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
     from toolkit.transport import address
 
     caller = client(args, args.join)
-    session = args.session or caller.only_session()
+    session = args.session or _patiently(caller.only_session, args.timeout)
     answer: dict[str, Any] = caller.post(
-        f"/v1/sessions/{segment(session)}/receivers", {"receiver": args.name, "port": port}
+        f"/v1/sessions/{segment(session)}/receivers",
+        {"receiver": args.name, "port": port if args.feedback == "websocket" else None},
     )
     key = bytes.fromhex(answer["signing_key"])
     if trusted is not None and trusted != key:
@@ -115,7 +147,7 @@ def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
             f"{args.join}: the session is signed by {key.hex()}, and that is not the key in "
             f"{args.trust}; nothing was received"
         )
-    sealed = answer["seal_key"]
+    sealed, coded = answer["seal_key"], answer["control_key"]
 
     def place(host: str, number: int) -> Address:
         return address.resolve(f"[{host}]:{number}" if ":" in host else f"{host}:{number}")
@@ -129,4 +161,6 @@ def join(args: argparse.Namespace, port: int, trusted: bytes | None) -> Joined:
         source=place(answer["source"], 0) if answer["source"] else None,
         key=key, manifest=bytes.fromhex(answer["manifest"]), feedback=answer["feedback"],
         seal_key=None if sealed is None else bytes.fromhex(sealed),
+        control_key=None if coded is None or args.feedback == "websocket"
+        else bytes.fromhex(coded),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from toolkit.errors import UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from toolkit.delivery.admission import AuditRecord
     from toolkit.delivery.events import SenderOutput
     from toolkit.delivery.ports import Source
     from toolkit.delivery.sender import Sender
@@ -60,7 +61,7 @@ def add_service(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--inventory", type=Path, metavar="PATH",
-        help="take the regions of its GPU clouds; --region goes before",
+        help="take the regions of its GPU clouds (--region goes before), and --delivery",
     )  # fmt: skip
     group.add_argument(
         "--linger", type=float, default=0.0, metavar="SECONDS",
@@ -121,6 +122,10 @@ class Watch:
             progress = self._engine.progress(now)
             self._display.show(now, session_line(progress), lambda: session_block(progress))
 
+    def records(self) -> list[AuditRecord]:
+        """What the service has done for whom since the last call, for an audit log."""
+        return [] if self._hosted is None else self._hosted.records()
+
     def ended(self) -> None:
         """The sender has finished: show that, and stay if asked to."""
         self._display.end()
@@ -147,6 +152,7 @@ class Watch:
         self, source: Source, addresses: dict[str, tuple[str, int]], names: list[str],
         group: Address | None, control: socket.socket,
     ) -> None:  # fmt: skip
+        from toolkit.delivery.key_files import token
         from toolkit.delivery.manifest import digest, seal
         from toolkit.service.hosted import HostedSession
         from toolkit.service.offer import Offer
@@ -168,7 +174,9 @@ class Watch:
             digest=digest(manifest.encode()), envelope=seal(manifest, session.key, session.serial),
             signing_key=session.key.public_key().public_bytes_raw(), control=(bound[0], bound[1]),
             group=None if group is None else group.sockaddr, source=_source(args.interface),
-            seal_key=session.seal_key, regions=_regions(args), admits=args.admit,
+            seal_key=session.seal_key,
+            control_token=None if args.control_token is None else token(args.control_token),
+            regions=_regions(args), admits=args.admit,
         )  # fmt: skip
         hosted = HostedSession(self._engine, source, offer, addresses, names)
         self._stack.callback(hosted.release)

@@ -102,8 +102,9 @@ def run(args: argparse.Namespace) -> int:
         say(f"{said} {path} ({shown}); agents --trust {public_path(path)}")
         announce_arithmetic()
         repository = Repository(
-            config.repository, config.models, config.state, config.coding, config.settle
-        )
+            config.repository, config.models, config.state, config.coding, config.settle,
+            sealed=config.sealed,
+        )  # fmt: skip
         with Journal(config.state / "journal") as journal:
             from toolkit.sync.daemon import Daemon
 

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from toolkit.delivery.control import LACKS_ALL
+from toolkit.delivery.control import DROPPED, LACKS_ALL
 from toolkit.delivery.fec import MAX_ENCODING_SYMBOLS, Partition, decode
 from toolkit.delivery.gf256 import Bytes
 from toolkit.delivery.memory import Buffer, Slabs
@@ -100,8 +100,8 @@ class Assembly:
     """One object: which blocks are done, and the open ones."""
 
     __slots__ = (
-        "_buffers", "_larger", "_small", "_symbol", "bars", "blocks", "done", "partition",
-        "remaining", "toi",
+        "_buffers", "_dropped", "_larger", "_small", "_symbol", "bars", "blocks", "done",
+        "partition", "remaining", "toi",
     )  # fmt: skip
 
     def __init__(self, toi: int, partition: Partition, buffers: Buffers) -> None:
@@ -111,6 +111,8 @@ class Assembly:
         """1 per block that is verified (or, in an object that is verified as a whole, solved)."""
         self.remaining = partition.blocks
         self.blocks: dict[int, OpenBlock] = {}
+        self._dropped: set[int] = set()
+        """Blocks whose symbols were thrown away, and of which none has come again."""
         self._symbol = partition.symbol
         self._small, self._larger = divmod(partition.symbols, partition.blocks or 1)
         self._buffers = buffers
@@ -233,8 +235,14 @@ class Assembly:
         if self.bars and more and block.need == block.k:
             block.need += NEEDED
             return False
-        block.doubted, block.need = True, block.k
+        self._doubt_all(block)
         return False
+
+    def _doubt_all(self, block: OpenBlock) -> None:
+        """Only source symbols count from now on: they are sent again, and compared."""
+        block.doubted, block.need = True, block.k
+        block.parity.clear()
+        block.got = block.have.count(1)
 
     def _distrust(self, block: OpenBlock, esi: int) -> None:
         if esi < block.k:
@@ -255,6 +263,13 @@ class Assembly:
     def drop(self, sbn: int) -> None:
         """Forget a block's symbols."""
         self._close(sbn)
+        self._dropped.add(sbn)
+
+    def drop_all(self) -> None:
+        """Nothing that was done holds: all of it is needed again."""
+        self._dropped.update(range(len(self.done)))
+        self.done[:] = bytes(len(self.done))
+        self.remaining = len(self.done)
 
     def close(self) -> None:
         """Forget all that is open."""
@@ -269,8 +284,10 @@ class Assembly:
             if sbn >= len(self.done) or self.done[sbn]:
                 continue
             block = self.blocks.get(sbn)
-            if block is None or not block.got or block.doubted:
-                found[i] = LACKS_ALL
+            if block is None or not block.got:
+                found[i] = DROPPED if sbn in self._dropped else LACKS_ALL
+            elif block.doubted:
+                found[i] = DROPPED
             else:
                 found[i] = block.need - block.got
         return bytes(found)
@@ -290,7 +307,7 @@ class Assembly:
         if held == fresh or len(fresh) > size:
             if block.need > k and block.got >= k:
                 # Parity has run out, and the block is sent again whole.
-                block.doubted, block.need = True, k
+                self._doubt_all(block)
             return Verdict.DUPLICATE
         if not block.doubted:
             if block.failed and block.got < block.need:
@@ -302,12 +319,13 @@ class Assembly:
         # Nothing else is wrong with the block: this is what was missing, or the next try fails.
         if esi < k:
             block.view[start : start + len(fresh)] = fresh
-        return Verdict.WHOLE
+        return Verdict.WHOLE if block.got == block.need else Verdict.TAKEN
 
     def _open(self, sbn: int) -> OpenBlock:
         k = self.k(sbn)
         buffer = self._buffers.take(self.toi, sbn, k * self._symbol, self.drop)
         block = self.blocks[sbn] = OpenBlock(buffer, k)
+        self._dropped.discard(sbn)
         return block
 
     def _close(self, sbn: int) -> None:

@@ -103,6 +103,12 @@ class Bootstrap:
         assembly = self._assemblies.get(toi)
         return None if assembly is None else assembly.lacks(first, count)
 
+    def forget(self) -> None:
+        """Begin anew, for another session."""
+        self._instance = None
+        for toi in (FDT_TOI, MANIFEST_TOI):
+            self._forget(toi)
+
     def _complete(self, toi: int, content: bytes) -> None:
         try:
             if toi == FDT_TOI:

@@ -252,8 +252,7 @@ class Catalog:
         found = bytes(self._lists.pop(file))
         if digest(found) != self.opened.manifest.files[file].root:
             self._counters.polluted += 1
-            assembly.done[:] = bytes(len(assembly.done))
-            assembly.remaining = len(assembly.done)
+            assembly.drop_all()
             self.asks_again = True
             return []
         return self._listed(assembly, file, found)

@@ -41,6 +41,8 @@ HAVE_NOTHING, HAVE_ALL, HAVE_PART = range(3)
 """What a receiver holds of an object, one byte each in Have.states."""
 LACKS_ALL = 255
 """In Report.lacks: nothing of the block is there; smaller numbers count symbols (k <= 200)."""
+DROPPED = 254
+"""The same, and it was not the network: the receiver dropped what it had (a wrong digest)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

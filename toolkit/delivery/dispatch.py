@@ -11,6 +11,8 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 
 from toolkit.delivery.asking import PATIENCE, Asking
 from toolkit.delivery.blocks import Blocks
@@ -155,6 +157,10 @@ class Dispatch:
         member.outstanding = member.polls = 0
         self._asking.forget(member.bit)
         self.flow.let_go(member.bit)
+        if self.everybody is None:
+            kept = [b._replace(mask=b.mask & ~(1 << member.bit)) for b in self.urgent]
+            self.urgent.clear()
+            self.urgent.extend(b for b in kept if b.mask)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
@@ -259,8 +265,9 @@ class Dispatch:
             return None
         while self._repairs:
             segment = self._repairs.popleft()
-            if segment.pending & ready:
-                return segment, segment.pending & ready
+            targets = segment.pending & ready & ~self._too_early(segment)
+            if targets:
+                return segment, targets
         segments = self._ledger.segments
         for _ in range(len(segments)):
             segment = segments[self._cursor]
@@ -270,6 +277,13 @@ class Dispatch:
                 return self._digests_first(segment, targets, ready)
             self._cursor = (self._cursor + 1) % len(segments)
         return None
+
+    def _too_early(self, segment: Segment) -> int:
+        """Who cannot say yet what it holds of a segment: its digests are not there."""
+        if segment.item.toi % 2 == 0 or not segment.unknown:
+            return 0
+        listed = self._ledger.by_toi[segment.item.toi - 1]
+        return segment.unknown & reduce(or_, (d.flight | d.pending for d in listed), 0)
 
     def _digests_first(
         self, segment: Segment, targets: int, ready: int

@@ -51,6 +51,8 @@ class Member:
     """Polls that wait for its answer."""
     given_up: bool = False
     """It was waited for as long as the session says; it may still join."""
+    evicted: bool = False
+    """An operator wants it served no longer."""
     told: bytearray = field(default_factory=bytearray)
     """One byte per object: 1 when it has said what it holds of it."""
     rtt: float | None = None
@@ -63,10 +65,15 @@ class Member:
     @property
     def settled(self) -> bool:
         """Nothing more will come of it, unless it joins anew."""
-        return self.given_up or self.standing in (
-            Standing.COMPLETE,
-            Standing.FAILED,
-            Standing.LOST,
+        return (
+            self.given_up
+            or self.evicted
+            or self.standing
+            in (
+                Standing.COMPLETE,
+                Standing.FAILED,
+                Standing.LOST,
+            )
         )
 
     @property

@@ -64,8 +64,10 @@ class Session:
     key: Ed25519PrivateKey
     """Signs the manifest."""
     rate: int = 1_000_000_000
+    quorum: int = 1
+    """Receivers that must be ready before any file is sent; without them the session fails."""
     gather: float = 1.0
-    """Seconds that the first receiver which is ready waits for the others; the rest join late."""
+    """Seconds that those wait for the others; the rest join late."""
     timeout: float = 30.0
     """Seconds of silence after which a receiver is given up; also the time to join."""
     window: int = 64 * 2**20
@@ -88,6 +90,8 @@ class Session:
             raise ValueError(f"TSI {self.tsi} does not fit 32 bits, or is 0")
         if self.rate <= 0 or self.window <= 0 or self.timeout <= 0 or self.gather < 0:
             raise ValueError("rate, window and timeout are positive, gather is not negative")
+        if self.quorum < 1:
+            raise ValueError("a quorum is at least one receiver")
         if self.seal_key is not None and len(self.seal_key) != 16:
             raise ValueError(f"a seal key has 16 bytes, not {len(self.seal_key)}")
         if not 0 <= self.serial < 1 << 63:

@@ -57,9 +57,9 @@ def verify(folder: Path, bundle: Path, key: Path) -> None:
     """Raise DeliveryError unless `key` signed exactly the files in `folder`, beside the bundle."""
     try:
         from model_signing import verifying
-    except ImportError:
+    except ImportError as error:
         raise EnvironmentProblem(
-            "--model-key needs the library model-signing (pip install 'llmsync[signing]')"
+            f"--model-key needs the library model-signing: {error} (pip install 'llmsync[signing]')"
         ) from None
     certificate = _is_certificate(key)
     document = _read(bundle)
@@ -135,7 +135,9 @@ def _hashing(document: dict[str, Any], folder: Path, bundle: Path) -> Any:  # no
     config: Any = hashing.Config()  # type: ignore[no-untyped-call]
     if how["method"] == "shards":
         config = config.use_shard_serialization(
-            hashing_algorithm=how["hash_type"], shard_size=how["shard_size"], allow_symlinks=True
+            hashing_algorithm=how["hash_type"],
+            shard_size=int(how["shard_size"]),
+            allow_symlinks=True,
         )
     else:
         config = config.use_file_serialization(

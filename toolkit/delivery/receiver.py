@@ -42,6 +42,8 @@ JOIN_INTERVAL = 0.1, 2.0
 """Seconds between the first two JOINs, and at most."""
 LAST_INTERVAL = 0.125, 1.0
 """The same for the last words."""
+FALLEN_SILENT = 1.0
+"""Seconds without a word of a session that has not proven itself, before another is listened to."""
 CLOSE_GRACE = 1.0
 """Seconds after the end of the session was said; less than half of them silent: it was no end."""
 LAST_WORDS = 12
@@ -116,7 +118,9 @@ class Receiver:
         self._probes = ProbeAnswers(chance)
         self._last_words: Body | None = None
         self._said = 0
-        self._closed_at = math.inf
+        self._closed_at = self._asks_at = math.inf
+        self._boot_at = 0.0
+        """When FDT or manifest of a session without proof last came."""
         self._speaks = speaks
         self._rejected = ""
         """Why the sender says that it does not serve us."""
@@ -134,7 +138,9 @@ class Receiver:
             return 0.0
         if self.state is State.ENDED:
             return None
-        due = min(self._retry.due, self._closed_at, self._reporting.due, self._probes.due)
+        due = min(
+            self._retry.due, self._closed_at, self._asks_at, self._reporting.due, self._probes.due
+        )
         if self.state is not State.CLOSING:
             due = min(due, self._heard + self._timeout)
         return due
@@ -205,6 +211,9 @@ class Receiver:
             return []
         if self.state is State.CLOSING:
             return out + (self._say_last(now) if now >= self._retry.due else [])
+        if now >= self._asks_at:
+            self._asks_at = math.inf
+            out += self._introduce(now)
         if now >= self._closed_at:
             rejected = self._rejected and self._first_byte is None
             if rejected or self._heard < self._closed_at - CLOSE_GRACE / 2:
@@ -278,8 +287,17 @@ class Receiver:
                 symbol, at = wire.parse_payload_id(header.codepoint, datagram, at)
         except WireError as error:
             return self._ignore(str(error))
+        if header.tsi >> 32:
+            return self._ignore("a TSI of more than 32 bits", Refusal.OTHER_SESSION)
         if self._tsi is None and (self._catalog is not None or header.toi < FIRST_TOI):
             self._tsi = header.tsi
+        elif self._catalog is None and self._given_tsi is None and header.toi < FIRST_TOI:
+            if header.tsi == self._tsi:
+                self._boot_at = now
+            elif now >= self._boot_at + FALLEN_SILENT:
+                # Nothing proves that the session we had found is the one we wait for.
+                self._tsi, self._boot_at = header.tsi, now
+                self._bootstrap.forget()
         if header.tsi != self._tsi:
             reason = f"TSI {header.tsi} is not that of our session"
             return self._ignore(reason, Refusal.OTHER_SESSION)
@@ -297,8 +315,8 @@ class Receiver:
             # Not proof of anything, it could be forged: ask, and wait whether more comes.
             if self._closed_at < math.inf:
                 return []
-            self._closed_at = now + CLOSE_GRACE
-            return self._introduce(now)
+            self._closed_at, self._asks_at = now + CLOSE_GRACE, now + CLOSE_GRACE * 0.55
+            return []
         self._heard = now
         if poll is not None:
             return self._on_poll(header.toi, poll, now)
@@ -489,7 +507,7 @@ class Receiver:
     def _close(self, last_words: Body, now: float) -> list[Output]:
         self.state = State.CLOSING
         self._reporting.clear()
-        self._closed_at = math.inf
+        self._closed_at = self._asks_at = math.inf
         self._last_words, self._retry = last_words, Backoff(*LAST_INTERVAL, self._chance)
         return self._say_last(now)
 

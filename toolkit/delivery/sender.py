@@ -22,6 +22,7 @@ from toolkit.delivery.control import Done, Fail, Fetch, Have, Join, Message, Rep
 from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
 from toolkit.delivery.events import SenderOutput as Output
+from toolkit.delivery.gathering import Gathering
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
 from toolkit.delivery.members import Member, newer
@@ -48,6 +49,8 @@ STILL_HERE = Poll(poll_id=0, first=0, count=0)
 INTRODUCE_YOURSELF = Poll(poll_id=0, first=0, count=1)
 """Wants a JOIN or a HAVE."""
 
+_DROPPED = bytes([control.DROPPED])
+
 
 class Sender:
     """One session: `source` to `receivers`; bit i of every mask is `receivers[i]`."""
@@ -69,8 +72,7 @@ class Sender:
         self._pacer = Pacer(session.rate)
         self._breaker = Breaker(session.breaker, session.timeout)
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
-        self._hold: float | None = None
-        """Until then the receivers that are ready wait for the others."""
+        self._gathering = Gathering(session, self._members)
         self.tally = Tally()
         self._monitor = Monitor(session, self.manifest, self._ledger, self._dispatch, self.tally)
 
@@ -102,8 +104,7 @@ class Sender:
         dues = [dispatch.stalled]
         dues += [p.due for p in dispatch.polls.values()]
         dues += [self._gives_up(m) for m in self._members if not m.settled]
-        if self._hold is not None:
-            dues.append(self._hold)
+        dues.append(self._gathering.until)
         return max(min(dues), self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
@@ -171,9 +172,29 @@ class Sender:
         member = self._members[self._numbers[name]]
         if member.joined is not None and newer(member.incarnation, message.incarnation):
             return [Ignored(f"{name} said that before it was started again", Refusal.STALE)]
+        if member.evicted:
+            # It has not heard it yet.  Where packets cannot be addressed it will find out alone.
+            if self._dispatch.everybody is None:
+                self._acknowledge(member)
+            return [Ignored(f"{name} was evicted")]
         self._dispatch.idle = False
         self._breaker.heard(now)
         return self._handle(member, message, now)
+
+    def evict(self, receiver: str, reason: str) -> bool:
+        """Serve a receiver no longer; False: it is not one of this session, or has ended."""
+        number = self._numbers.get(receiver)
+        if number is None or self._members[number].settled or self.failure is not None:
+            return False
+        member = self._members[number]
+        self._settle(member, Standing.FAILED, reason)
+        member.evicted = True
+        return True
+
+    def abort(self, reason: str) -> None:
+        """End the session for all; nothing is placed anywhere that is not complete."""
+        if self.failure is None and not self.finished:
+            self._break_off(DeliveryError(reason))
 
     def results(self) -> list[ReceiverResult]:
         """What is known of each receiver, in their order."""
@@ -326,7 +347,7 @@ class Sender:
             member.weigh(segment, report.lacks, poll.missing[bit])
         if any(report.lacks):
             if poll.served >> bit & 1:
-                member.lost += segment.symbols(report.lacks)
+                member.lost += segment.symbols(report.lacks.replace(_DROPPED, b"\0"))
             self._ledger.want(segment, bit, report.lacks)
         else:
             self._ledger.settle(segment, bit)
@@ -347,8 +368,7 @@ class Sender:
             return []
         self._dispatch.release(member)
         member.standing, member.reason = standing, reason
-        if self._hold is not None:
-            self._gather(self._hold)
+        self._dispatch.idle = False
         self._acknowledge(member)
         return [Settled(self._result(member))]
 
@@ -360,16 +380,15 @@ class Sender:
         return since + self.session.timeout
 
     def _gather(self, now: float) -> None:
-        """Let the first that are ready wait a little for the others."""
-        if all(m.settled or m.standing is Standing.READY for m in self._members):
-            self._hold = None
-        elif self._hold is None and not self._dispatch.begun():
-            self._hold = now + self.session.gather
-        self._dispatch.held = self._hold is not None
+        """See whether those that are ready still wait for others."""
+        gathering, dispatch = self._gathering, self._dispatch
+        held = gathering.look(now, begun=dispatch.begun())
+        if held != dispatch.held:
+            dispatch.held, dispatch.idle = held, False
+        if gathering.failure is not None and self.failure is None:
+            self._break_off(gathering.failure)
 
     def _expire(self, now: float) -> None:
-        if self._hold is not None and now >= self._hold:
-            self._hold, self._dispatch.held, self._dispatch.idle = None, False, False
         for member in self._members:
             if not member.settled and now >= self._gives_up(member):
                 self._dispatch.release(member)
@@ -378,8 +397,7 @@ class Sender:
                     member.standing = Standing.LOST
                     member.reason = f"it was silent for {self.session.timeout:g} s"
                 self._dispatch.idle = False
-                if self._hold is not None:
-                    self._gather(self._hold)
+        self._gather(now)
         for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
             self._dispatch.repeat(poll, now)
         self._ask_the_silent(now)

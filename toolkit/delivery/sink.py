@@ -116,7 +116,8 @@ class FolderSink:
             self._check_target(manifest)
             self._close_files()
             self._placed.clear()
-            if self._stored_digest() != opened.digest:
+            linked = any(path.is_symlink() for path in self.staging.rglob("*"))
+            if linked or self._stored_digest() != opened.digest:
                 for name in ("manifest.json", "files", "digests", "blocks"):
                     _remove(self.staging / name)
             for name in ("files", "digests", "blocks"):
@@ -357,7 +358,7 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from toolkit.delivery.events import SenderOutput
 from toolkit.delivery.members import Member
-from toolkit.delivery.model import ReceiverResult, Standing
+from toolkit.delivery.model import ReceiverResult
 from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.sender import Sender
-from toolkit.errors import DeliveryError
 
-GOODBYES = 3
-"""Closing packets for one that is let go: it is not answered any more."""
 MAX_RECEIVERS = 4096
 """A bound for those that are let in while the session runs."""
 
@@ -23,8 +20,6 @@ class Steering:
 
     def __init__(self, sender: Sender) -> None:
         self.sender = sender
-        self._evicted: dict[str, int] = {}
-        """Name -> number of the member."""
 
     @property
     def finished(self) -> bool:
@@ -41,31 +36,19 @@ class Steering:
 
     def abort(self, reason: str) -> None:
         """End the session for all; nothing is placed anywhere that is not complete."""
-        if self.sender.failure is None:
-            self.sender._break_off(DeliveryError(reason))
+        self.sender.abort(reason)
 
     def evict(self, receiver: str, reason: str) -> bool:
         """End the session for one receiver; False: it is not in it, or has ended."""
-        sender = self.sender
-        number = sender._numbers.get(receiver)
-        if number is None or sender._members[number].settled:
-            return False
-        sender._settle(sender._members[number], Standing.FAILED, reason)
-        if sender._dispatch.everybody is None:
-            for _ in range(GOODBYES - 1):
-                sender._dispatch.close(1 << number)
-        self._evicted[receiver] = sender._numbers.pop(receiver)
-        sender._dispatch.idle = False
-        return True
+        return self.sender.evict(receiver, reason)
 
     def admit(self, receiver: str, now: float) -> bool:
         """Set the bit of a receiver, a new one where it had none; False: there is no room."""
         sender = self.sender
         if sender.failure is not None or sender.finished:
             return False
-        if receiver in self._evicted:
-            sender._numbers[receiver] = self._evicted.pop(receiver)
         if receiver in sender._numbers:
+            sender._members[sender._numbers[receiver]].evicted = False
             return True
         bit = len(sender._members)
         if not sender.session.targeted or bit >= MAX_RECEIVERS:

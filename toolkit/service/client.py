@@ -28,6 +28,10 @@ class RefusedError(ToolkitError):
         super().__init__(f"{url}: {detail}")
 
 
+class NotYetError(UnreachableError):
+    """Nobody is there, or there is no session: that may change."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
     """How a client proves who it is, and whom it believes."""
@@ -96,7 +100,7 @@ class Client:
         if len(going_on) == 1:
             return str(going_on[0]["id"])
         if not going_on:
-            raise UnreachableError(self.url, "it has no session now", "try again later")
+            raise NotYetError(self.url, "it has no session now", "try again later")
         listed = ", ".join(f"{s['id']} ({s['delivery']})" for s in going_on)
         raise UsageError(f"{self.url}: several sessions go on there (--session, one of {listed})")
 
@@ -125,7 +129,7 @@ class Client:
             ) from None  # fmt: skip
         except (OSError, http.client.HTTPException) as error:
             said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise UnreachableError(self.url, said, "is a sender with --service there?") from None
+            raise NotYetError(self.url, said, "is a sender with --service there?") from None
         finally:
             connection.close()
         return self._understood(response.status, answer)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -18,6 +18,9 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from toolkit import __version__
+from toolkit.delivery.admission import Admission, AuditRecord, Quota
+from toolkit.delivery.authentic import key_of
+from toolkit.delivery.model import Standing
 from toolkit.delivery.receipts import receiver_receipt
 from toolkit.service import model, streams
 from toolkit.service.access import SUBPROTOCOL, Access, Refusal, page_policy
@@ -44,8 +47,8 @@ class Handlers:
     page_: Page
     document: bytes
     """OpenAPI."""
-    pulse: streams.Pulse = field(default_factory=streams.Pulse)
-    watchers: Counter[str] = field(default_factory=Counter)
+    newsroom: streams.Newsroom
+    admission: Admission = field(default_factory=lambda: Admission(Quota()))
     downloads: Downloads = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +78,9 @@ class Handlers:
         return web.Response(body=self.document, content_type="application/json")
 
     async def metrics(self, _request: web.Request, _who: Principal | None) -> web.Response:
-        text = exposition(self.hosted().values(), self.access.refused, self.watchers, __version__)
+        text = exposition(
+            self.hosted().values(), self.access.refused, self.newsroom.watchers, __version__
+        )
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
     # ----- sessions
@@ -91,7 +96,8 @@ class Handlers:
     async def abort_session(self, request: web.Request, who: Principal) -> web.Response:
         hosted = self._session(request)
         asked = await _body(request, model.AbortRequest)
-        await self._obeyed(hosted, Abort(by=who.name, reason=asked.reason))
+        with _audited(hosted, "abort", "", request, by=who.name):
+            await self._obeyed(hosted, Abort(by=who.name, reason=asked.reason))
         return _json(model.Done(session=hosted.offer.session_id))
 
     async def list_events(self, request: web.Request, _who: Principal | None) -> web.Response:
@@ -126,12 +132,28 @@ class Handlers:
     async def join(self, request: web.Request, who: Principal) -> web.Response:
         hosted = self._session(request)
         asked = await _body(request, model.JoinRequest)
+        with _audited(hosted, "join", asked.receiver, request):
+            return await self._join(request, who, hosted, asked)
+
+    async def _join(
+        self, request: web.Request, who: Principal, hosted: HostedSession, asked: model.JoinRequest
+    ) -> web.Response:
         self._only_itself(who, asked.receiver)
         if not hosted.listed(asked.receiver) and not hosted.offer.admits:
             raise Refusal(
                 HTTPStatus.CONFLICT, f"{asked.receiver} is not a receiver of this session "
                 "(the sender lists it with --to, or lets others in with --admit)",
             )  # fmt: skip
+        _secrets_in_private(request, hosted)
+        active = sum(
+            row.standing in (Standing.JOINED, Standing.READY) and row.receiver != asked.receiver
+            for row in hosted.snapshot.progress.receivers
+        )
+        now = asyncio.get_running_loop().time()
+        over = self.admission.join(asked.receiver, request.remote or "", now, active=active)
+        if over:
+            self.access.refused["quota"] += 1
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, over, {"Retry-After": "60"})
         address = None
         if asked.port is not None and request.remote:
             # Its own address and no other: nobody can have a stream sent to somebody else.
@@ -148,7 +170,8 @@ class Handlers:
         verb = "evicted" if who.may({Role.OPERATOR}) else "left"
         said = "".join(c for c in request.query.get("reason", "") if c.isprintable())[:200]
         reason = f"{verb}: {said}" if said else verb
-        await self._obeyed(hosted, Evict(receiver=name, by=who.name, reason=reason))
+        with _audited(hosted, "evict", name, request, by=who.name):
+            await self._obeyed(hosted, Evict(receiver=name, by=who.name, reason=reason))
         return _json(model.Done(session=hosted.offer.session_id))
 
     # ----- content
@@ -178,10 +201,13 @@ class Handlers:
         return await streams.feedback(_upgrade(request), self._session(request), who)
 
     async def events(self, request: web.Request, _who: Principal | None) -> web.StreamResponse:
-        def sessions() -> Iterable[HostedSession]:
-            return list(self.hosted().values())
-
-        return await streams.events(_upgrade(request), sessions, self.pulse, self.watchers)
+        if self.newsroom.watchers["now"] >= streams.MAX_WATCHERS:
+            self.newsroom.watchers["full"] += 1
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many watch already (try again)",
+                {"Retry-After": "10"},
+            )  # fmt: skip
+        return await self.newsroom.tell(_upgrade(request))
 
     # ----- what they share
 
@@ -197,8 +223,7 @@ class Handlers:
         if not who.may({Role.OPERATOR}) and not who.any_receiver and not hosted.listed(who.name):
             self.access.refused["role"] += 1
             raise Refusal(HTTPStatus.FORBIDDEN, f"{who.name} is not a receiver of this session")
-        if hosted.offer.seal_key is not None and not request.secure:
-            raise Refusal(HTTPStatus.FORBIDDEN, "a sealed session has its files over HTTPS only")
+        _secrets_in_private(request, hosted)
         return hosted
 
     def _only_itself(self, who: Principal, receiver: str) -> None:
@@ -217,6 +242,35 @@ class Handlers:
             ) from None  # fmt: skip
         if not done:
             raise Refusal(HTTPStatus.CONFLICT, "that made no difference: it is over, or full")
+
+
+@contextmanager
+def _audited(
+    hosted: HostedSession, event: str, receiver: str, request: web.Request, *, by: str = ""
+) -> Iterator[None]:
+    """Note for the audit log what was asked, and whether it was done."""
+    outcome = "ok"
+    try:
+        yield
+    except Refusal as refusal:
+        event, outcome = "refused", f"{event}: {refusal.detail}"
+        raise
+    finally:
+        hosted.note(
+            AuditRecord(
+                event=event, who=receiver, source=request.remote or "",
+                session=str(hosted.offer.tsi), outcome=f"{outcome} (by {by})" if by else outcome,
+            )
+        )  # fmt: skip
+
+
+def _secrets_in_private(request: web.Request, hosted: HostedSession) -> None:
+    """Refuse to say keys, and what they keep secret, where others can listen."""
+    offer = hosted.offer
+    if offer.seal_key is None and offer.control_token is None:
+        return
+    if not request.secure and not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:
+        raise Refusal(HTTPStatus.FORBIDDEN, "a session with keys is joined over HTTPS only")
 
 
 def _json(answer: BaseModel, status: int = 200) -> web.Response:
@@ -265,5 +319,7 @@ def _join_answer(hosted: HostedSession, receiver: str, ours: str) -> model.JoinA
         manifest=offer.digest.hex(), size=offer.manifest.size, files=len(offer.manifest.files),
         rate=hosted.snapshot.progress.rate,
         seal_key=None if offer.seal_key is None else offer.seal_key.hex(),
+        control_key=None if offer.control_token is None
+        else key_of(offer.control_token, receiver).hex(),
         feedback=f"/v1/sessions/{offer.session_id}/feedback",
     )  # fmt: skip

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from toolkit.delivery.admission import AuditRecord
 from toolkit.delivery.events import Ignored, Joined, SenderOutput, Settled
 from toolkit.delivery.model import ReceiverResult, Standing
 from toolkit.delivery.ports import Source
@@ -131,6 +132,7 @@ class HostedSession:
         self._names = names
         self._inbox: deque[_Asked | tuple[str, bytes]] = deque()
         self._events: deque[Event] = deque(maxlen=HISTORY)
+        self._records: deque[AuditRecord] = deque(maxlen=HISTORY)
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._last: dict[str, ReceiverProgress] = {}
         self._changed: dict[str, int] = {}
@@ -194,7 +196,15 @@ class HostedSession:
         self._ring()
         return True
 
+    def note(self, record: AuditRecord) -> None:
+        """Leave something for the audit log."""
+        self._records.append(record)
+
     # ----- the engine's thread
+
+    def records(self) -> list[AuditRecord]:
+        """Take what was left for the audit log since the last call."""
+        return [self._records.popleft() for _ in range(len(self._records))]
 
     def fileno(self) -> int:
         """Becomes readable when there is something for `turn`."""

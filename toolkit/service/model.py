@@ -130,7 +130,8 @@ class JoinRequest(Model):
 
     receiver: Annotated[str, Field(min_length=1, max_length=64)]
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """UDP port at which it takes unicast packets, at the address that it speaks to us from."""
+    """UDP port at which it takes unicast packets, at the address that it speaks to us from; left
+    out where its control messages go by UDP, for then it is learnt from them."""
 
 
 class Endpoint(Model):
@@ -161,6 +162,9 @@ class JoinAnswer(Model):
     rate: Count
     seal_key: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")] | None
     """Opens the blocks, where the session is sealed."""
+    control_key: Hex32 | None
+    """Makes the authentication codes of this receiver's control messages, where they are asked
+    for; not needed on the WebSocket."""
     feedback: str
     """Path of the WebSocket that takes control messages where UDP is not let through."""
 

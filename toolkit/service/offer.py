@@ -33,6 +33,8 @@ class Offer:
     """Address that packets to the group come from (RFC 4607); empty: that of `control`."""
     seal_key: bytes | None = field(default=None, repr=False)
     """Opens the blocks of a sealed session."""
+    control_token: bytes | None = field(default=None, repr=False)
+    """Secret from which the keys of control messages are made (`toolkit.delivery.authentic`)."""
     regions: Mapping[str, str] = field(default_factory=dict)
     """Receiver -> region."""
     admits: bool = False

@@ -173,6 +173,6 @@ ROUTES: tuple[Route, ...] = (
         method="GET", path="/v1/events", name="events", tag=Tag.OBSERVATION, roles=LOOK,
         summary="WebSocket: EventsMessage as JSON whenever there is news", stream=True,
         answers={101: Media("", "Switching to WebSocket; then EventsMessage in text frames")},
-        refuses=(400,),
+        refuses=(400, 503),
     ),
 )  # fmt: skip

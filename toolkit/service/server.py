@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
+import socket
 import ssl
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from toolkit.service.routes import ROUTES
 from toolkit.service.tokens import Tokens
 
 BACKLOG: Final = 128
+MAX_CONNECTIONS: Final = 1024
+HANDSHAKE: Final = 10.0
+"""Seconds for TLS to be agreed on."""
 IDLE: Final = 20.0
 """Seconds that a connection may say nothing, before its first request too."""
 START: Final = 15.0
@@ -81,14 +85,14 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         """Listen; raises EnvironmentProblem or UsageError when that is not possible."""
-        context = _tls(settings)
+        context = tls_context(settings)
         self._settings = settings
         self._context = context
         self._hosted: dict[str, HostedSession] = {}
         self.access = Access(
             tokens=settings.tokens,
             certificates=settings.client_authority is not None,
-            hosts=_names(settings),
+            hosts=host_names(settings),
             open_to_read=settings.loopback and settings.tokens is None
             and settings.client_authority is None,
             secure=context is not None,
@@ -99,8 +103,7 @@ class Service:
         self._started: threading.Event = threading.Event()
         self._problem: BaseException | None = None
         self._pulse = streams.Pulse()
-        self.watchers: Counter[str] = Counter()
-        """Clients of the event stream: `now`, and those that did not read and were `cut`."""
+        self.newsroom = streams.Newsroom(lambda: self._hosted.values(), self._pulse)
         self._thread = threading.Thread(target=self._run, name="llmsync-service", daemon=True)
         self._thread.start()
         self._started.wait(START)
@@ -148,12 +151,7 @@ class Service:
 
     async def _serve(self) -> None:
         handlers = Handlers(
-            self.access,
-            lambda: self._hosted,
-            live_page(),
-            _encoded(),
-            pulse=self._pulse,
-            watchers=self.watchers,
+            self.access, lambda: self._hosted, live_page(), _encoded(), self.newsroom
         )
         runner = web.AppRunner(
             application(self.access, handlers), access_log=None, logger=_LOG,
@@ -161,17 +159,45 @@ class Service:
         )  # fmt: skip
         await runner.setup()
         try:
-            site = web.TCPSite(
-                runner, self._settings.host, self._settings.port, ssl_context=self._context,
-                backlog=BACKLOG, reuse_address=True,
-            )  # fmt: skip
-            await site.start()
-            self.port = runner.addresses[0][1]
-            self._started.set()
-            await self._stop.wait()
+            server = runner.server
+            assert server is not None
+            with _listening(self._settings.host, self._settings.port) as sock:
+                self.port = sock.getsockname()[1]
+                accepting = asyncio.create_task(self._accept(sock, server))
+                self._started.set()
+                await self._stop.wait()
+                accepting.cancel()
         finally:
             handlers.downloads.close()
             await runner.cleanup()
+
+    async def _accept(self, sock: socket.socket, server: web.Server) -> None:
+        """Take connections, but never so many that the sender lacks descriptors for its files."""
+        most = min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        opening: set[asyncio.Task[None]] = set()
+        while True:
+            try:
+                connection, _ = await self._loop.sock_accept(sock)
+            except OSError:
+                await asyncio.sleep(1.0)
+                continue
+            if len(server.connections) + len(opening) >= most:
+                self.access.refused["connections"] += 1
+                connection.close()
+                continue
+            task = asyncio.create_task(self._open(connection, server))
+            opening.add(task)
+            task.add_done_callback(opening.discard)
+
+    async def _open(self, connection: socket.socket, server: web.Server) -> None:
+        patience = None if self._context is None else HANDSHAKE
+        try:
+            await self._loop.connect_accepted_socket(
+                server, connection, ssl=self._context, ssl_handshake_timeout=patience
+            )
+        except (OSError, TimeoutError):
+            self.access.refused["handshake"] += 1
+            connection.close()
 
     def _beat(self) -> None:
         """Any thread: there is news."""
@@ -185,6 +211,14 @@ class Service:
                 f"{error.strerror or error} (choose an address of this host and a free port)"
             )
         return error
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=BACKLOG) as sock:
+        sock.setblocking(False)
+        yield sock
 
 
 def application(access: Access, handlers: Handlers) -> web.Application:
@@ -206,7 +240,7 @@ def _encoded() -> bytes:
     return json.dumps(document(), indent=1).encode()
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
     if settings.certificate is None or settings.key is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -238,7 +272,7 @@ def _said(error: Exception) -> str:
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
 
 
-def _names(settings: Settings) -> frozenset[str]:
+def host_names(settings: Settings) -> frozenset[str]:
     found: list[str] = [*settings.names, settings.host]
     if settings.loopback or settings.host in ("0.0.0.0", "::"):
         found.append("localhost")

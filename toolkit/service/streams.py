@@ -7,7 +7,7 @@ for more, so one that does not read costs one message and is cut off after `STAL
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -16,7 +16,7 @@ from aiohttp import WSMsgType, web
 from toolkit.delivery import control
 from toolkit.errors import WireError
 from toolkit.service.access import SUBPROTOCOL
-from toolkit.service.hosted import HostedSession
+from toolkit.service.hosted import HostedSession, Snapshot
 from toolkit.service.model import EventsMessage
 from toolkit.service.tokens import Principal
 from toolkit.service.views import event_view, receiver_views, session_view
@@ -28,6 +28,9 @@ BEAT: Final = 15.0
 STALL: Final = 30.0
 FIRST_EVENTS: Final = 200
 """Past events that a new client is sent."""
+MAX_WATCHERS: Final = 64
+REMEMBERED: Final = 8
+"""Messages that are kept for the next who asks for the same."""
 RATE: Final = 2000
 """Control messages in a second from one receiver; more are dropped, as a full queue would."""
 
@@ -95,59 +98,74 @@ def _take(hosted: HostedSession, principal: Principal, data: bytes) -> None:
     hosted.upstream[name] += 1
 
 
-async def events(
-    request: web.Request,
-    sessions: Callable[[], Iterable[HostedSession]],
-    pulse: Pulse,
-    watchers: Counter[str],
-) -> web.WebSocketResponse:
-    """Send an EventsMessage for every session that has news, as long as the client reads."""
-    socket = web.WebSocketResponse(
-        protocols=(SUBPROTOCOL,), heartbeat=BEAT, max_msg_size=1024, compress=True
-    )
-    await socket.prepare(request)
-    watchers["now"] += 1
-    reader = asyncio.create_task(_drain(socket))
-    try:
-        await _tell_news(socket, sessions, pulse, reader)
-    except TimeoutError:
-        watchers["cut"] += 1
-        if request.transport is not None:
-            request.transport.abort()
-    except ConnectionError:
-        pass
-    finally:
-        reader.cancel()
-        watchers["now"] -= 1
-    await socket.close()
-    return socket
+class Newsroom:
+    """Tells all who watch; a message that several wait for is made once."""
 
+    def __init__(self, sessions: Callable[[], Iterable[HostedSession]], pulse: Pulse) -> None:
+        self.watchers: Counter[str] = Counter()
+        """`now`; `cut`: did not read; `full`: were not let in."""
+        self._sessions = sessions
+        self._pulse = pulse
+        self._made: OrderedDict[tuple[str, int, int, int], tuple[str, int]] = OrderedDict()
 
-async def _tell_news(
-    socket: web.WebSocketResponse,
-    sessions: Callable[[], Iterable[HostedSession]],
-    pulse: Pulse,
-    reader: asyncio.Task[None],
-) -> None:
-    told: dict[str, tuple[int, int]] = {}
-    while not reader.done():
-        for hosted in sessions():
-            key, snapshot = hosted.offer.session_id, hosted.snapshot
-            version, number = told.get(key, (0, 0))
-            if snapshot.version == version:
-                continue
+    async def tell(self, request: web.Request) -> web.WebSocketResponse:
+        """Send an EventsMessage for every session that has news, as long as the client reads."""
+        socket = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,), heartbeat=BEAT, max_msg_size=1024, compress=True
+        )
+        self.watchers["now"] += 1
+        try:
+            await socket.prepare(request)
+            reader = asyncio.create_task(_drain(socket))
+            try:
+                await self._tell_news(socket, reader)
+            except TimeoutError:
+                self.watchers["cut"] += 1
+                if request.transport is not None:
+                    request.transport.abort()
+            except ConnectionError:
+                pass
+            finally:
+                reader.cancel()
+            await socket.close()
+        finally:
+            self.watchers["now"] -= 1
+        return socket
+
+    async def _tell_news(self, socket: web.WebSocketResponse, reader: asyncio.Task[None]) -> None:
+        told: dict[str, tuple[int, int]] = {}
+        while not reader.done():
+            for hosted in list(self._sessions()):
+                key, snapshot = hosted.offer.session_id, hosted.snapshot
+                version, number = told.get(key, (0, 0))
+                if snapshot.version == version:
+                    continue
+                text, last = self._message(hosted, snapshot, version, number)
+                async with asyncio.timeout(STALL):
+                    await socket.send_str(text)
+                told[key] = snapshot.version, last
+            await self._pulse.wait(BEAT)
+
+    def _message(
+        self, hosted: HostedSession, snapshot: Snapshot, since: int, number: int
+    ) -> tuple[str, int]:
+        """Return what is new since a version and an event, and the number of the last event."""
+        key = hosted.offer.session_id, snapshot.version, since, number
+        found = self._made.get(key)
+        if found is None:
             news = hosted.events(number)
-            if not version:
+            if not since:
                 news = news[-FIRST_EVENTS:]
             message = EventsMessage(
                 session=session_view(hosted, snapshot),
-                receivers=receiver_views(hosted, snapshot, version),
+                receivers=receiver_views(hosted, snapshot, since),
                 events=[event_view(e) for e in news],
             )
-            async with asyncio.timeout(STALL):
-                await socket.send_str(message.model_dump_json())
-            told[key] = snapshot.version, news[-1].number if news else number
-        await pulse.wait(BEAT)
+            found = message.model_dump_json(), news[-1].number if news else number
+            self._made[key] = found
+            if len(self._made) > REMEMBERED:
+                self._made.popitem(last=False)
+        return found
 
 
 async def _drain(socket: web.WebSocketResponse) -> None:

@@ -61,6 +61,10 @@ class Upstream:
         self._loop.close()
 
     async def _keep(self) -> None:
+        await self._connect()
+        await asyncio.sleep(0.05)  # So that the loop hears of the connection's end.
+
+    async def _connect(self) -> None:
         pause = FIRST_PAUSE
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
         async with aiohttp.ClientSession(

@@ -20,7 +20,7 @@ from aiohttp import web
 from toolkit import __version__
 from toolkit.errors import EnvironmentProblem
 from toolkit.service.access import MAX_BODY, Access, Refusal, add_headers, middleware
-from toolkit.service.server import Settings, _names, _tls
+from toolkit.service.server import Settings, host_names, tls_context
 from toolkit.service.tokens import Role
 from toolkit.sync.daemon import Daemon
 from toolkit.sync.model import Holding, is_model
@@ -62,10 +62,10 @@ def application(access: Access, daemon: Daemon) -> web.Application:
 @asynccontextmanager
 async def serving(settings: Settings, daemon: Daemon) -> AsyncIterator[int]:
     """Serve the API meanwhile; yields the port.  Raises EnvironmentProblem or UsageError."""
-    context = _tls(settings)
+    context = tls_context(settings)
     access = Access(
         tokens=settings.tokens, certificates=settings.client_authority is not None,
-        hosts=_names(settings), secure=context is not None,
+        hosts=host_names(settings), secure=context is not None,
     )  # fmt: skip
     runner = web.AppRunner(application(access, daemon), access_log=None, shutdown_timeout=1.0)
     await runner.setup()

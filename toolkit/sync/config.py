@@ -44,6 +44,8 @@ class Config:
     repository: Path
     state: Path
     coding: Coding
+    sealed: bool
+    """Blocks and manifests travel encrypted."""
     rules: Rules
     address: str
     ports: tuple[int, int] | None
@@ -252,7 +254,7 @@ class _Reader:
         state = Path(body.state or f".{self._path.stem}-state").expanduser()
         return Config(
             repository=root, state=self._folder / state,
-            coding=Coding(symbol=symbol_size(body.payload)),
+            coding=Coding(symbol=symbol_size(body.payload)), sealed=body.sealed,
             rules=Rules(
                 window=body.window, sessions=body.sessions, uplink=body.uplink, first=retry.first,
                 most=max(retry.first, retry.most), tries=retry.tries, presence=body.presence,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.delivery.authentic import key_of
+from toolkit.delivery.sealing import SECRET_SIZE
 from toolkit.errors import ToolkitError
 from toolkit.sync.config import Config
 from toolkit.sync.engine import Engine
@@ -94,6 +95,7 @@ class Daemon:
                 self._news.clear()
         finally:
             self._ending = True
+            self._tell()
             watching.cancel()
             for process in self._processes.values():
                 process.stop()
@@ -120,7 +122,7 @@ class Daemon:
                 and not holdings.get(model, NOTHING).pinned
                 for model, wanted in answer["wanted"].items()
             )
-            if fresh or switch or left <= 0:
+            if fresh or switch or left <= 0 or self._ending:
                 return answer
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left)
@@ -206,6 +208,7 @@ class Daemon:
             "session": number, "tsi": process.job.tsi, "model": target.model,
             "version": target.version, "content": target.content,
             "address": self.config.address, "port": process.port, "group": process.job.group,
+            "seal_key": process.job.seal_key,
             "key": key_of(bytes.fromhex(process.job.token), cloud).hex(),
         }  # fmt: skip
 
@@ -281,6 +284,7 @@ class Daemon:
             path=str(path), name=str(target), content=target.content,
             digests=str(self.config.state / "digests"), key=str(self._key),
             tsi=int.from_bytes(os.urandom(4)) or 1, token=os.urandom(32).hex(), clouds=clouds,
+            seal_key=os.urandom(SECRET_SIZE).hex() if self.config.sealed else None,
             symbol=self.config.coding.symbol, rate=target.rate, gather=GATHER,
             timeout=self.config.timeout, host=_listening(self.config.address),
             ports=self.config.ports,

@@ -185,6 +185,11 @@ class SettingsBody(Body, title="Sync"):
     payload: Payload = Field(
         default=1400, description="UDP payload of a packet in bytes.", examples=[8800]
     )
+    sealed: field.Boolean = Field(
+        default=False,
+        description="Encrypt what travels; clouds get the keys with their orders.",
+        examples=[True],
+    )
     rate: field.Rate = Field(
         default=1_000_000_000,
         description="bit/s of a session.",

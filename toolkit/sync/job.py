@@ -26,6 +26,8 @@ class Job:
     key: str
     """File of the private key."""
     tsi: int
+    seal_key: str | None
+    """Hexadecimal; None: what travels is not encrypted."""
     token: str
     """Hexadecimal secret from which the keys of the clouds' control messages are derived."""
     clouds: tuple[str, ...]

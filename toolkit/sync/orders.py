@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from toolkit.delivery.sealing import SECRET_SIZE
 from toolkit.errors import WireError
 from toolkit.sync.model import is_model, is_version
 
@@ -32,6 +33,8 @@ class Offer:
     group: str | None
     key: bytes = field(repr=False)
     """Proves that our control messages are ours."""
+    seal_key: bytes | None = field(repr=False)
+    """Opens what travels; None: it is not encrypted."""
 
     @property
     def name(self) -> str:
@@ -76,8 +79,16 @@ def _offer(told: Any) -> Offer:  # noqa: ANN401 - JSON
         session=int(told["session"]), tsi=tsi, model=_model(told["model"]),
         version=_version(told["version"]), content=_content(told["content"]),
         address=str(told["address"]), port=port, group=None if group is None else str(group),
-        key=bytes.fromhex(told["key"]),
+        key=bytes.fromhex(told["key"]), seal_key=_seal_key(told["seal_key"]),
     )  # fmt: skip
+
+
+def _seal_key(value: object) -> bytes | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) != 2 * SECRET_SIZE:
+        raise ValueError("a seal key of another size")
+    return bytes.fromhex(value)
 
 
 def _model(value: object) -> str:

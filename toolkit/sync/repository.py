@@ -29,11 +29,18 @@ class Repository:
     """The folder `root`.  `state`: where digests and what was taken are kept."""
 
     def __init__(
-        self, root: Path, models: Collection[str], state: Path, coding: Coding, settle: float
+        self,
+        root: Path,
+        models: Collection[str],
+        state: Path,
+        coding: Coding,
+        settle: float,
+        *,
+        sealed: bool = False,
     ) -> None:
         self.root = root.resolve()
         self.models = frozenset(models)
-        self.coding = coding
+        self.coding, self.sealed = coding, sealed
         self.cache = DigestCache(state / "digests")
         self._memory = state / "versions.json"
         taken, resolved = _recall(self._memory)
@@ -83,7 +90,9 @@ class Repository:
     def _read(self, found: Found) -> None:
         key = found.model, found.version
         try:
-            source = open_version(found.path, self.coding, f"{key[0]}@{key[1]}", self.cache)
+            source = open_version(
+                found.path, self.coding, f"{key[0]}@{key[1]}", self.cache, sealed=self.sealed
+            )
             _check_shards(found.path)
             content = content_of(source, self.cache)
         except ProblemsError as error:
@@ -115,9 +124,11 @@ class Repository:
             ) from None
 
 
-def open_version(path: Path, coding: Coding, name: str, cache: DigestCache) -> FileSource:
+def open_version(
+    path: Path, coding: Coding, name: str, cache: DigestCache, *, sealed: bool = False
+) -> FileSource:
     """Return a version as a Source, read only as far as the cache does not know it."""
-    return open_source(path, coding, name, digest_blocks=cache.blocks)
+    return open_source(path, coding, name, sealed=sealed, digest_blocks=cache.blocks)
 
 
 def content_of(source: FileSource, cache: DigestCache) -> str:

@@ -62,13 +62,15 @@ def _tell(text: str) -> None:
 def _run(job: Job, stopped: threading.Event) -> None:
     coding = Coding(symbol=job.symbol)
     cache = DigestCache(Path(job.digests))
-    source = open_version(Path(job.path), coding, job.name, cache)
+    seal_key = None if job.seal_key is None else bytes.fromhex(job.seal_key)
+    source = open_version(Path(job.path), coding, job.name, cache, sealed=seal_key is not None)
     if content_of(source, cache) != job.content:
         raise DeliveryError(f"{job.path}: is not what it was when the session was decided on")
     key, _ = sending_key(Path(job.key))
     session = Session(
-        name=job.name, tsi=job.tsi, key=key, rate=job.rate, gather=job.gather, timeout=job.timeout
-    )
+        name=job.name, tsi=job.tsi, key=key, rate=job.rate, gather=job.gather,
+        timeout=job.timeout, seal_key=seal_key,
+    )  # fmt: skip
     sender = Sender(session, source, job.clouds)
     group = None if job.group is None else address.resolve(job.group)
     with _bind(job) as sock:

@@ -99,7 +99,7 @@ class Taking:
                 self._cloud, sink, trusted=self._trusted, tsi=offer.tsi,
                 incarnation=time.time_ns() // 1_000_000, chance=random.random,
                 timeout=self._timeout, socket_room=min(map(address.socket_room, sockets)),
-                basis=basis,
+                basis=basis, seal_key=offer.seal_key,
             )  # fmt: skip
             wires = [udp.SocketWire(sock) for sock in sockets]
             try:

@@ -140,19 +140,24 @@ def run_sender(
     also: Sequence[int] = (),
     apart: Collection[str] = (),
     door: Doorkeeper | None = None,
+    carry: Callable[[Burst], None] | None = None,
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
     where its messages come from.  `watch` is called in every turn, and at once when one of the
     file descriptors `also` can be read.  `apart`: receivers that `group` does not reach.  `door`
-    says whose messages are taken, and counts the others.
+    says whose messages are taken, and counts the others.  `carry`: takes every packet to those in
+    its mask, and neither group nor addresses are used.
     """
     ways = Ways(names, addresses, None if group is None else group.sockaddr, apart)
     door = door or Doorkeeper(names, addresses)
     while not sender.finished:
         now = time.monotonic()
         for burst in sender.bursts(now, BATCH):
+            if carry is not None:
+                carry(burst)
+                continue
             for to in ways.of(burst.mask, sender.active):
                 wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []

@@ -1,8 +1,10 @@
 """Where a packet goes: to the group, to receivers one by one, or both.  Pure.
 
-The group's packets reach everybody who has joined it, wanted or not; so it is used only for what
-all of those need.  A receiver that is known not to be reached by the group gets the same packets
-by unicast.
+The group's packets reach everybody who has joined it, wanted or not, and unicast costs the sender a
+copy for each.  So what all of them need goes to the group, and what a few need to those; a repair
+that many need, and not all, goes to the group as well: the sender's link is the one that all wait
+for.  (Where this host imposes BIER there is nothing to weigh: `toolkit.transport.packet`.)  A
+receiver that is known not to be reached by the group gets the same packets by unicast.
 """
 
 from __future__ import annotations
@@ -10,6 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 Sockaddr = tuple[str, int]
+
+FEW = 2
+"""Receivers that are sent copies of their own."""
+SMALL = 4
+"""In sessions of so many receivers, all but all of them are few."""
 
 
 class Ways:
@@ -32,9 +39,11 @@ class Ways:
 
     def of(self, mask: int, active: int) -> Iterator[Sockaddr]:
         """Where a packet for `mask` goes while `active` are those that take part."""
-        by_group = mask & ~self._apart
-        everybody = by_group == active & ~self._apart and by_group.bit_count() > 1
-        if self._group is not None and everybody:
+        there = active & ~self._apart
+        wanted = mask & there
+        count = wanted.bit_count()
+        many = count > 1 and (wanted == there or (count > FEW and there.bit_count() > SMALL))
+        if self._group is not None and many:
             yield self._group
             mask &= self._apart
         for bit, name in enumerate(self._names):

@@ -1,0 +1,114 @@
+"""A delivery of an inventory: what `send` and `receive` would else be told in a dozen options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from toolkit.cli.console import say
+from toolkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from toolkit.plan.model import FlowPlan, Plan
+    from toolkit.transport.packet import PacketCarrier
+
+
+def add_delivery(parser: argparse.ArgumentParser) -> None:
+    """Add `--delivery` (and, for it, the option `--inventory` where the parser has none)."""
+    parser.add_argument(
+        "--delivery", metavar="NAME",
+        help="a delivery of --inventory: group, ports, addresses, rate, packet size and TSI are "
+        "those of its plan",
+    )  # fmt: skip
+
+
+def chosen(args: argparse.Namespace) -> tuple[Plan, FlowPlan] | None:
+    """Return the plan and the delivery that was named; None where none was."""
+    if args.delivery is None:
+        return None
+    if args.inventory is None:
+        raise UsageError("--delivery: needs --inventory PATH, which has it")
+    from toolkit.cli.loading import inventory_path, load_plan
+
+    _, plan, _ = load_plan(inventory_path(args.inventory))
+    for flow in plan.flows:
+        if flow.delivery == args.delivery:
+            return plan, flow
+    names = ", ".join(flow.delivery for flow in plan.flows) or "none"
+    raise UsageError(f"--delivery {args.delivery}: is not in {args.inventory} (it has {names})")
+
+
+def fill_send(args: argparse.Namespace, flow: FlowPlan) -> None:
+    """Let the plan say what was not said."""
+    args.to = args.to or list(flow.clouds)
+    args.group = args.group or _host_port(flow.group, flow.port)
+    args.control = args.control or _host_port(flow.source_address, flow.control_port)
+    args.rate = args.rate or str(flow.rate)
+    args.payload = args.payload or flow.payload
+
+
+def fill_receive(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
+    """The same for a receiver, which is a GPU cloud of the inventory."""
+    if args.name not in flow.clouds:
+        raise UsageError(
+            f"--name {args.name}: delivery {flow.delivery} does not go there "
+            f"(it goes to {', '.join(flow.clouds)})"
+        )
+    own = plan.hosts[args.name].address.ip
+    args.listen = args.listen or _host_port(own, flow.control_port)
+    args.sender = args.sender or _host_port(flow.source_address, flow.control_port)
+    args.group = args.group or _host_port(flow.group, flow.port)
+    args.interface = args.interface or (str(own) if own.version == 4 else "")
+
+
+@contextmanager
+def carrier(
+    args: argparse.Namespace, plan: Plan, flow: FlowPlan, dscp: int | None
+) -> Iterator[PacketCarrier | None]:
+    """What puts the packets onto the wire where this host imposes BIER; else None."""
+    from toolkit.inventory.model import Imposition
+
+    if flow.imposition is not Imposition.HOST:
+        yield None
+        return
+    from toolkit.inet import ethernet
+    from toolkit.plan.imposition import imposed
+    from toolkit.transport.neighbor import interface_address, neighbor_mac
+    from toolkit.transport.packet import PacketCarrier, UdpFlow
+    from toolkit.transport.segmentation import interface_of
+
+    host = plan.hosts[flow.source]
+    name = interface_of(args.interface or str(host.address.ip))
+    if name is None:
+        raise UsageError(
+            f"--interface: no interface of this host has {args.interface or host.address.ip} "
+            "(name the one towards the edge router)"
+        )
+    far, own = neighbor_mac(name, host.gateway), interface_address(name)
+
+    def fronts(mask: int) -> list[bytes]:
+        return [
+            ethernet.Header(far, own, front.ethertype).encode() + front.header
+            for front in imposed(plan, flow, mask)
+        ]
+
+    made = PacketCarrier(
+        name,
+        UdpFlow(
+            source=flow.source_address, source_port=flow.control_port, group=flow.group,
+            port=flow.port, dscp=dscp or 0,
+        ),
+        fronts,
+    )  # fmt: skip
+    say(f"BIER is imposed here: {name} to {host.gateway} ({far.hex(':')})")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _host_port(address: object, port: int) -> str:
+    text = str(address)
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
