@@ -106,7 +106,8 @@ def first(
         return Reached((), grouped)
     verdicts, said = probe(
         sock, names, known, group, args.payload, rate,
-        patience=min(max(sender.session.gather, 0.5), 5.0), nobody=args.timeout, take=take, each=each,
+        patience=min(max(sender.session.gather, 0.5), 5.0), nobody=args.timeout, take=take,
+        each=each,
     )  # fmt: skip
     there = [v for v in verdicts if v.reach is not Reach.NONE]  # Others may be started later.
     tell(there, group=grouped)

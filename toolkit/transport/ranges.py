@@ -167,8 +167,10 @@ class Ranges:
 
     def _toggle(self, receiver: Receiver, now: float) -> list[ReceiverOutput]:
         """Begin when data has been missing for long, end when it comes."""
-        if receiver.counters.packets != self._packets:
-            self._packets, self._quiet_since = receiver.counters.packets, now
+        # The short last packets of objects may come where full-size ones do not, again and again.
+        useful = receiver.counters.packets - receiver.counters.duplicates
+        if useful != self._packets:
+            self._packets, self._quiet_since = useful, now
         quiet = now >= self._quiet_since + self._after
         if quiet and not self.active:
             self.active, self.fetcher.since = True, now
