@@ -90,7 +90,7 @@ class Watch:
     _shares: dict[int, float] = field(default_factory=dict)
     """What each had lost when it was looked at last."""
 
-    def look(self, now: float, others: Collection[int]) -> Slow | None:
+    def look(self, now: float, others: Callable[[], Collection[int]]) -> Slow | None:
         """To be called whenever something could be sent; `others`: bits of all that it is for."""
         passed, self._looked = now - self._looked, now
         culprits, self._culprits = self._culprits, self.flow.behind if self.flow.blocked else []
@@ -106,7 +106,7 @@ class Watch:
         found = None
         if culprits and passed > 0:
             self.blocked += passed
-            free = sum(bit not in culprits and self.flow.easy(bit) for bit in others)
+            free = sum(bit not in culprits and self.flow.easy(bit) for bit in others())
             if free >= len(culprits):
                 for bit in culprits:
                     found = self._stalled(bit, passed, now) or found
