@@ -23,7 +23,7 @@ def parse_dscp_option(text: str | None) -> int | None:
     from toolkit.inventory.dscp import NONE, parse_dscp
     from toolkit.inventory.refusal import Refusal
 
-    text = text or USUAL
+    text = USUAL if text is None else text
     word = NONE if text.lower() == "off" else text
     try:
         return parse_dscp(int(word) if word.isascii() and word.isdecimal() else word)

@@ -47,7 +47,7 @@ def fill_send(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
         for cloud in flow.clouds
     ]
     args.interface = args.interface or str(flow.source_address)
-    args.dscp = args.dscp or _marking(plan)
+    args.dscp = _marking(plan) if args.dscp is None else args.dscp
     args.group = args.group or _host_port(flow.group, flow.port)
     args.control = args.control or _host_port(flow.source_address, flow.control_port)
     args.rate = args.rate or str(flow.rate)
@@ -66,7 +66,7 @@ def fill_receive(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
     args.sender = args.sender or _host_port(flow.source_address, flow.control_port)
     args.group = args.group or _host_port(flow.group, flow.port)
     args.interface = args.interface or str(own)
-    args.dscp = args.dscp or _marking(plan)
+    args.dscp = _marking(plan) if args.dscp is None else args.dscp
 
 
 @contextmanager
@@ -116,9 +116,9 @@ def carrier(
         made.close()
 
 
-def _marking(plan: Plan) -> str:
-    """The code point of the class that routers have for deliveries; empty: they know of none."""
-    return "" if plan.qos is None else str(plan.qos.dscp)
+def _marking(plan: Plan) -> str | None:
+    """The code point of the class that routers have for deliveries; None: they know of none."""
+    return None if plan.qos is None else str(plan.qos.dscp)
 
 
 def _host_port(address: object, port: int) -> str:
