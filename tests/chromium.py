@@ -6,8 +6,10 @@ import asyncio
 import base64
 import contextlib
 import itertools
+import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -89,13 +91,22 @@ class Tab:
 
 
 @contextlib.asynccontextmanager
-async def tab(folder: Path) -> AsyncIterator[Tab]:
-    """Start a Chromium of its own, with one empty page."""
+async def tab() -> AsyncIterator[Tab]:
+    """Start a Chromium of its own, with one empty page; nothing of it stays."""
+    # A short path: there will be a socket in it.
+    with tempfile.TemporaryDirectory(prefix="llmsync-", ignore_cleanup_errors=True) as folder:
+        async with _started(Path(folder)) as page:
+            yield page
+
+
+@contextlib.asynccontextmanager
+async def _started(folder: Path) -> AsyncIterator[Tab]:
     assert PROGRAM is not None
     profile = folder / "profile"
     process = subprocess.Popen(
         [PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(folder)},
     )  # fmt: skip
     try:
         port = await _port(profile / "DevToolsActivePort")

@@ -28,6 +28,13 @@ def weather(seed: int) -> Weather:
     )
 
 
+def nothing_doubled(net: Net, names: tuple[str, ...] = NAMES) -> None:
+    """Nobody was sent what it had, but for the few symbols that are sent in advance at the end."""
+    spare = {r.receiver: r.spare for r in net.sender.results()}
+    for name in names:
+        assert net.receivers[name].counters.duplicates <= spare[name]
+
+
 def all_complete(net: Net, names: tuple[str, ...] = NAMES) -> None:
     for result in net.sender.results():
         if result.receiver in names:
@@ -41,7 +48,7 @@ def test_every_receiver_gets_every_byte_and_nothing_twice(seed: int) -> None:
     net = Net(model(seed), NAMES, seed=seed, weather=weather(seed))
     net.run()
     all_complete(net)
-    assert [r.counters.duplicates for r in net.receivers.values()] == [0, 0, 0]
+    nothing_doubled(net)
     for result in net.sender.results():
         assert result.receipt is not None
         assert result.receipt.bytes == sum(map(len, net.files.values()))
@@ -70,7 +77,7 @@ def test_a_late_receiver_costs_the_others_nothing(seed: int) -> None:
     net.at(random.Random(seed).random() * 0.8, lambda: net.start("nyc"))
     net.run()
     all_complete(net)
-    assert [r.counters.duplicates for r in net.receivers.values()] == [0, 0, 0]
+    nothing_doubled(net)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -82,7 +89,7 @@ def test_a_receiver_that_is_killed_and_restarted_finishes_at_no_cost_to_others(s
         net.kill_and_restart("fra", when, chance.choice([0.0, 0.01, 0.5, 3.0]))
     net.run()
     all_complete(net)
-    assert [net.receivers[n].counters.duplicates for n in ("lon", "nyc")] == [0, 0]
+    nothing_doubled(net, ("lon", "nyc"))
 
 
 def test_a_restarted_receiver_is_sent_what_it_lacks_and_at_most_a_block_more() -> None:
@@ -126,7 +133,7 @@ def test_a_slow_window_bounds_what_is_under_way_and_still_ends() -> None:
         net = Net(model(seed), NAMES, seed=seed, weather=weather(seed), window=1000)
         net.run()
         all_complete(net)
-        assert [r.counters.duplicates for r in net.receivers.values()] == [0, 0, 0]
+        nothing_doubled(net)
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -163,7 +170,7 @@ def test_parity_goes_to_exactly_those_that_need_it() -> None:
     assert lost > 100
     assert max(r.repairs for r in results) < 0.025 * symbols
     assert net.sender.tally.repairs < 0.6 * lost
-    assert all(r.counters.duplicates == 0 for r in net.receivers.values())
+    nothing_doubled(net, tuple(names))
 
 
 def test_more_files_than_one_message_can_tell_of() -> None:

@@ -111,7 +111,7 @@ def test_the_forged_symbol_is_found_whichever_it_is(k: int, data: st.DataObject)
 
 
 def test_every_block_is_polluted_again_and_again_and_still_it_ends() -> None:
-    # Three packets in ten are forged: to the circuit breaker that is a congested network.
-    net = run(5, 0.01, 0.3, anywhere, limits=Limits(excess=0.999))
+    # Two packets in ten are forged: to the circuit breaker that is a congested network.
+    net = run(5, 0.01, 0.2, anywhere, limits=Limits(excess=0.999))
     assert net.receivers["fra"].counters.refused["rival"] > 100
     assert net.receivers["fra"].counters.polluted > 10

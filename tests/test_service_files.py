@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 from service_site import (
@@ -25,6 +26,8 @@ from service_site import (
 
 from toolkit.delivery.manifest import DIGEST_SIZE, digest
 from toolkit.delivery.model import Coding
+from toolkit.service.access import Refusal
+from toolkit.service.handlers import _secrets_in_private
 from toolkit.service.ranges import Span, UnsatisfiableError, parse_range, tags
 from toolkit.service.server import Settings
 
@@ -258,11 +261,15 @@ def test_a_client_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch)
         assert running.hosted.https_bytes["fra"] < 30_000_000
 
 
-def test_a_sealed_session_gives_no_file_in_the_clear() -> None:
-    people = badge(**PEOPLE)
-    running = make_running(seal_key=bytes(16))
-    settings = Settings(host="127.0.0.1", port=0, tokens=people.tokens)
-    with serving(running, settings=settings) as service:
-        api = Api(service, people.secret)
-        assert api("GET", f"{running.path}/files/config.json", "fra").status == 403
-        assert repr(bytes(16)) not in repr(running.hosted.offer)
+@pytest.mark.parametrize("keys", [{"seal_key": bytes(16)}, {"control_token": bytes(32)}, {}])
+def test_a_session_with_keys_gives_nothing_in_the_clear(keys: dict[str, bytes]) -> None:
+    offered = make_running(**keys).hosted  # type: ignore[arg-type]
+    request = make_mocked_request("GET", "/")
+    _secrets_in_private(request.clone(remote="127.0.0.1"), offered)
+    _secrets_in_private(request.clone(remote="192.0.2.9", scheme="https"), offered)
+    for remote in ("192.0.2.9", "2001:db8::1"):
+        refused = pytest.raises(Refusal) if keys else nullcontext()
+        with refused:
+            _secrets_in_private(request.clone(remote=remote), offered)
+    offered.release()
+    assert repr(bytes(16)) not in repr(offered.offer)

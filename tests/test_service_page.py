@@ -42,9 +42,9 @@ def test_the_page_needs_nothing_else() -> None:
     assert 'lang="en"' in page.html
 
 
-def browse(folder: Path, work: Callable[[Tab], Awaitable[None]]) -> None:
+def browse(work: Callable[[Tab], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with tab(folder) as page:
+        async with tab() as page:
             await work(page)
             assert page.problems == []
             outside = [u for u in page.requests if "://127.0.0.1:" not in u and u[:5] != "data:"]
@@ -137,13 +137,13 @@ def test_a_delivery_is_watched_from_the_first_byte_to_the_last(tmp_path: Path) -
         await page.picture(tmp_path / "end.png", dark=True)
 
     with serving(running, engines=False) as service, delivering(running, lost=lost):
-        browse(tmp_path, work)
+        browse(work)
     assert (tmp_path / "half.png").stat().st_size > 20_000
 
 
 @browser
 @pytest.mark.interop
-def test_names_are_text_and_a_token_is_asked_for(tmp_path: Path) -> None:
+def test_names_are_text_and_a_token_is_asked_for() -> None:
     people = badge(eye=Role.READER)
     evil = "<img src=x onerror=alert(1)>"
     running = make_running(("fra",), name=evil, regions={"fra": "<b>eu</b>"})
@@ -163,7 +163,7 @@ def test_names_are_text_and_a_token_is_asked_for(tmp_path: Path) -> None:
         assert people.secret["eye"] not in await page.value("document.documentElement.outerHTML")
 
     with serving(running, settings=settings) as service:
-        browse(tmp_path, work)
+        browse(work)
 
 
 @browser
@@ -188,4 +188,4 @@ def test_a_thousand_receivers_are_still_a_page(tmp_path: Path) -> None:
         await page.picture(tmp_path / "thousand.png")
 
     with serving(running) as service:
-        browse(tmp_path, work)
+        browse(work)

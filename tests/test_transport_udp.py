@@ -7,16 +7,23 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from net import TRUSTED, MemorySink, Net
 from safetensors.numpy import save
 
 from toolkit.cli.main import main
+from toolkit.delivery import control, wire
+from toolkit.delivery.events import Feedback, ReceiverOutput
+from toolkit.delivery.model import Coding, Transmission
+from toolkit.delivery.receiver import Receiver
 from toolkit.errors import ExitCode
+from toolkit.transport import address, udp
 
 MODEL = save({f"layer{i}": np.full(5000, i, np.float32) for i in range(10)})
 
@@ -252,3 +259,53 @@ def test_a_key_file_that_is_no_key_is_named(site: Site, capsys: pytest.CaptureFi
     trust = ["--trust", str(site.folder / "key")]
     assert main(site.receive_command("fra", site.ports[0], *trust)) == ExitCode.INVALID
     assert "not a public key in PEM" in capsys.readouterr().err
+
+
+class _Heard(Exception):  # noqa: N818 - it ends a loop, it is no error
+    """The report that a test waits for."""
+
+
+def test_a_poll_by_unicast_is_answered_after_the_groups_packets_that_went_before_it() -> None:
+    made = Net({"a.bin": bytes(64 * 100)}, ["fra"], coding=Coding(symbol=64, block=100, parity=32))
+    packets: list[tuple[bytes, bool]] = []
+    poll = made.sender.poll
+
+    def recorded(now: float, budget: int = 64) -> list[Transmission]:
+        out = poll(now, budget)
+        packets.extend((bytes(p.header) + bytes(p.payload), bool(p.payload)) for p in out)
+        return out
+
+    made.sender.poll = recorded  # type: ignore[method-assign]
+    made.run()
+    receiver = Receiver(
+        "fra", MemorySink(made.files), trusted=TRUSTED, incarnation=1, chance=lambda: 0.5
+    )
+    receiver.expire(0.0)
+    boot = [p for p, _ in packets if p[15] < 3]
+    for packet in boot:
+        receiver.receive(packet, time.monotonic())
+    data = [p for p, payload in packets if payload and p[15] == 3]
+    asked = wire.Header(
+        tsi=7, toi=3, extensions=(wire.Poll(poll_id=9, first=0, count=1).extension(),)
+    )
+    with ExitStack() as stack:
+        alone, group, out = (
+            stack.enter_context(address.bind(address.resolve("127.0.0.1:0"))) for _ in range(3)
+        )
+        for packet in data[:-1]:
+            out.sendto(packet, group.getsockname())
+        out.sendto(asked.encode(), alone.getsockname())
+
+        def watch(outputs: list[ReceiverOutput]) -> None:
+            for output in outputs:
+                if isinstance(output, Feedback):
+                    body = control.parse(output.message).body
+                    if isinstance(body, control.Report) and body.poll_id == 9:
+                        raise _Heard(body.lacks)
+
+        with pytest.raises(_Heard) as heard:
+            udp.run_receiver(
+                receiver, [udp.SocketWire(alone), udp.SocketWire(group)],
+                address.resolve("127.0.0.1:9"), watch,
+            )  # fmt: skip
+    assert heard.value.args == (b"\1",)

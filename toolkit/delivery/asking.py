@@ -8,9 +8,9 @@ time, so that an answer does not wait for long behind others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from toolkit.delivery.ledger import Segment, bits
+from toolkit.delivery.masks import bits
 from toolkit.delivery.members import OpenPoll
 
 MAX_ASKED = 32
@@ -27,15 +27,13 @@ class Asking:
         self._asked: dict[int, int] = {}
         """Bit number -> segments that it is asked for."""
 
-    def choose(self, asked: int, digests: Iterable[Segment]) -> int:
-        """Whom of `asked` to ask now; 0: nobody yet.
+    def choose(self, asked: int, digests: int) -> int:
+        """Whom of `asked` to ask now; 0: nobody yet.  `digests`: those they are on the way to.
 
         They are asked together: once all have had the time to get the digests and to answer what
         they were asked before.  Who takes longer than its polls' time is not waited for.
         """
-        hold = 0
-        for segment in digests:
-            hold |= segment.flight
+        hold = digests
         for bit, count in self._asked.items():
             hold |= (count >= MAX_ASKED) << bit
         if not asked & hold:

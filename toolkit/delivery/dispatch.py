@@ -9,56 +9,93 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import reduce
-from operator import or_
+from collections.abc import Iterable, Iterator
 
-from toolkit.delivery.asking import PATIENCE, Asking
+from toolkit.delivery.asking import PATIENCE as SEARCH
+from toolkit.delivery.asking import Asking
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
+from toolkit.delivery.control import DROPPED
+from toolkit.delivery.endgame import COPIES_AFTER, GRACE, EndGame
 from toolkit.delivery.flow import Flow
-from toolkit.delivery.ledger import SEGMENT_SIZE, Ledger, Segment, bits
+from toolkit.delivery.foresight import Foresight
+from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import MANIFEST_TOI
-from toolkit.delivery.manifest import VERSION as MANIFEST_VERSION
-from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll
-from toolkit.delivery.model import Session, Standing
+from toolkit.delivery.masks import mask_of, numbers
+from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll, Roster
+from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
-from toolkit.delivery.schedule import Round
-from toolkit.delivery.versions import Agreement
-from toolkit.delivery.wire import FEC_NO_CODE, FEC_SMALL_BLOCK, Extension, Header, Poll, Rejection
+from toolkit.delivery.schedule import Escort, Round
+from toolkit.delivery.track import SEGMENT_SIZE, Segment
+from toolkit.delivery.urgent import Urgent
+from toolkit.delivery.wire import Poll
 
+PATIENCE = 5
+"""Times that a poll is put before those who have answered it are served without the others."""
 MAX_STALLS = 6
-"""Times that a receiver without room is asked again before it is not waited for any more."""
+"""Times that a receiver without room is asked again before it counts as silent."""
+
+_DROPPED = bytes([DROPPED])
 
 
 class Dispatch:
     """The sequence of packets of one session."""
 
     def __init__(
-        self, session: Session, source: Source, ledger: Ledger, members: Sequence[Member]
+        self,
+        session: Session,
+        source: Source,
+        ledger: Ledger,
+        members: Roster,
+        *,
+        beside: Dispatch | None = None,
+        number: int = 0,
     ) -> None:
+        """`beside`: the main one, when this is another for some of the receivers; `number`: tells
+        it from others beside the same."""
         self.polls: dict[int, OpenPoll] = {}
         """By poll id."""
-        self.urgent: deque[Burst] = deque()
-        """Packets without a payload; they go first."""
+        self.serves = -1 if beside is None else 0
+        """Mask of the receivers that it is for."""
+        self.escort: Escort | None = None
+        self.silent: list[int] = []
+        """Bit numbers of receivers that hold it up and do not answer."""
+        self.patient = False
+        """Only what was begun is brought to its end; whole segments may still come for nothing."""
+        self._soon: deque[Segment] = deque()
+        """Segments that are looked at nevertheless."""
+        self._beside = beside
+        self.everybody = None if session.targeted else (1 << len(members)) - 1
+        """Mask of every packet where packets cannot be addressed."""
+        self.urgent: Urgent = (
+            Urgent(session, source.manifest.coding, self.everybody)
+            if beside is None
+            else beside.urgent
+        )
         self.idle = False
         """Nothing can be sent until something is heard or a timer fires."""
         self.stalled = math.inf
         """When receivers that have no room are asked again; infinite: nothing waits for them."""
         self.held = False
         """Receivers that are ready wait for others: no files yet."""
-        self.everybody = None if session.targeted else (1 << len(members)) - 1
-        """Mask of every packet where packets cannot be addressed."""
         self._session = session
-        self._blocks = Blocks(source, max(2 * session.window, 8 * SEGMENT_SIZE))
+        self._blocks: Blocks = (
+            Blocks(source, max(4 * session.window, 8 * SEGMENT_SIZE))
+            if beside is None
+            else beside._blocks
+        )
         self._parity = source.manifest.coding.parity
-        self.fec_id = FEC_SMALL_BLOCK if self._parity else FEC_NO_CODE
-        self.agreement = Agreement(session.speaks, MANIFEST_VERSION)
         self._ledger = ledger
         self._members = members
         self.flow = Flow(
-            len(members), session.rate, session.window, asked_one_by_one=session.targeted
+            len(members), session.rate, session.window, asked_one_by_one=session.targeted,
+            first=number << 24 | 1,
+        )  # fmt: skip
+        self._foresight: Foresight = (
+            Foresight(len(members)) if beside is None else beside._foresight
+        )
+        self._end = EndGame(
+            session.rate, ledger, members, self._foresight, self.everybody, hurried=beside is None
         )
         self._stalls: dict[int, int] = {}
         """Bit number -> times in a row that it had to be asked again for its room."""
@@ -66,10 +103,15 @@ class Dispatch:
         self._bursts: Iterator[Burst] = iter(())
         self._rest: Burst | None = None
         """What is left of the burst under way; its mask is of those it serves."""
+        self._extra = 0
+        """Who gets the burst under way beside them."""
         self._repairs: deque[Segment] = deque()
         self._asking = Asking(self.polls)
-        self._cursor = 0
-        self._next_poll = 1
+        self._mute = 0
+        """Receivers that were asked often and do not answer: they are not waited for."""
+        self._cursor = 0, 0
+        """Track and segment that were chosen last."""
+        self._next_poll = number << 24 | 1
 
     def next(self, now: float, limit: int) -> Burst | None:
         """Return the next packets with a payload, `limit` at most; None: see `urgent`, or nothing
@@ -77,18 +119,8 @@ class Dispatch:
 
         Raises DeliveryError when the source is not what it was.
         """
-        while not self.urgent:
-            if self.flow.mark_due:
-                self._mark(now)
-                break
-            if self.flow.blocked:
-                if self.stalled == math.inf:
-                    self.stalled = now + self._patience()
-                elif now >= self.stalled:
-                    self._stall(now)
-                break
-            self.stalled = math.inf
-            burst = self._rest or next(self._bursts, None)
+        while not self.urgent and self.attend(now):
+            burst = self._rest or self._next_burst()
             if burst is None:
                 if not self._next_round(now):
                     return None
@@ -98,51 +130,98 @@ class Dispatch:
             if mask:
                 found, self._rest = burst.split(limit)
                 self.flow.sent += found.size
-                return found._replace(mask=self.everybody or mask)
+                if self._extra and self.escort is not None:
+                    self.escort.left(self._extra, found.size)
+                return found._replace(mask=self.everybody or mask | self._extra)
         return None
+
+    def attend(self, now: float) -> bool:
+        """Put a mark when it is time for one; whether there is room to send something."""
+        if self.flow.mark_due:
+            self._mark(now)
+            return False
+        if self.flow.blocked:
+            if self.stalled == math.inf:
+                self.stalled = now + self._patience()
+            elif now >= self.stalled:
+                self._stall(now)
+            return False
+        self.stalled = math.inf
+        return True
+
+    @property
+    def under_way(self) -> Segment | None:
+        """The segment that is being sent."""
+        return None if self._round is None else self._round.segment
+
+    def fresh(self, bit: int) -> bool:
+        """Whether the round under way is the first of its segment for a receiver."""
+        turn = self._round
+        return (
+            turn is not None and bool((turn.served & turn.targets) >> bit & 1) and turn.whole(bit)
+        )
+
+    @property
+    def waiting(self) -> bool:
+        """It cannot send before something is heard, or a timer fires."""
+        return self.idle or self.stalled < math.inf
 
     @property
     def bytes_read(self) -> int:
         """Bytes that were read from the source."""
         return self._blocks.bytes_read
 
-    def begun(self) -> bool:
-        """Whether any file, or the digests of one, has been sent to anybody."""
-        return self._cursor > 0 or any(s.sent for s in self._ledger.segments[:1])
+    def spare(self, bit: int) -> int:
+        """Symbols that a receiver was sent beyond what it lacked."""
+        return int(self._foresight.given[bit])
+
+    def grow(self, receivers: int) -> None:
+        """There are `receivers` receivers now."""
+        self._foresight.grow(receivers)
+        self._ledger.grow(receivers)
+        self.flow.grow(receivers)
 
     def urge(self, mask: int, toi: int, poll: Poll) -> None:
         """Send a poll before anything else."""
-        version = self.agreement.control
-        asked = poll if version == poll.version else replace(poll, version=version)
-        self._say(mask, toi, asked.extension(), close=False)
-
-    def close(self, mask: int, rejection: Rejection | None = None, *, over: bool = True) -> None:
-        """End the session for some, or only say who is rejected (`over` False)."""
-        if over or rejection:
-            extensions = () if rejection is None else (rejection.extension(),)
-            self._say(mask, MANIFEST_TOI, *extensions, close=over)
-
-    def _say(self, mask: int, toi: int, *extensions: Extension, close: bool) -> None:
-        header = Header(
-            tsi=self._session.tsi, toi=toi, codepoint=self.fec_id, extensions=extensions,
-            close_session=close,
-        )  # fmt: skip
-        self.urgent.append(Burst(self.everybody or mask, header.encode(), toi))
+        self.urgent.ask(mask, toi, poll)
 
     def answered(self, poll: OpenPoll, member: Member) -> None:
         """A member's answer to a poll is there, or will never be."""
-        poll.awaited &= ~(1 << member.bit)
-        member.outstanding -= poll.missing[member.bit]
-        member.polls -= 1
+        bit = member.bit
+        poll.awaited &= ~(1 << bit)
+        self._mute &= ~(1 << bit)
+        self._members.outstanding[bit] -= poll.sizes.of(bit) * poll.segment.item.partition.symbol
+        self._members.polled[bit] -= 1
         if not poll.served:
-            self._asking.end(member.bit)
+            self._asking.end(bit)
         if not poll.awaited:
             del self.polls[poll.poll_id]
 
-    def repair(self, poll: OpenPoll) -> None:
+    def learn(self, poll: OpenPoll, member: Member, lacks: bytes) -> tuple[int, int]:
+        """What a member lacks after what it was sent says how much of that was lost.
+
+        Returns the symbols that it was sent, and of these those that were lost.
+        """
+        bit = member.bit
+        if not poll.served >> bit & 1:
+            return 0, 0
+        sent = poll.sizes.of(bit)
+        lacking = poll.segment.symbols(lacks.replace(_DROPPED, b"\0")) if lacks else 0
+        lost = min(max(lacking - poll.held_back.of(bit), 0), sent)
+        member.reported += sent
+        member.lost += lost
+        self._foresight.learn(bit, sent, lost)
+        return sent, lost
+
+    def repair(self, poll: OpenPoll, now: float) -> None:
         """What a poll's segment lacks may be sent once everybody has answered."""
-        if not poll.awaited and poll.segment.pending:
-            self._repairs.append(poll.segment)
+        awaited = poll.awaited & ~self._mute
+        if not poll.served and poll.segment.sent:
+            pass  # What somebody has missed of it has its turn after all that is new.
+        elif not awaited:
+            self._go_on(poll.segment)
+        elif poll.segment.pending and not self._ledger.fresh:
+            poll.due = min(poll.due, max(self._end.last_call(poll.awaited, now), now + GRACE))
 
     def release(self, member: Member) -> None:
         """A member needs nothing of what is under way."""
@@ -153,26 +232,61 @@ class Dispatch:
             if poll.awaited >> member.bit & 1:
                 self.answered(poll, member)
                 poll.segment.flight &= ~(1 << member.bit)
-                self.repair(poll)
-        member.outstanding = member.polls = 0
+                if not poll.awaited & ~self._mute:
+                    self._go_on(poll.segment)
+        self._members.outstanding[member.bit] = self._members.polled[member.bit] = 0
         self._asking.forget(member.bit)
         self.flow.let_go(member.bit)
-        if self.everybody is None:
-            kept = [b._replace(mask=b.mask & ~(1 << member.bit)) for b in self.urgent]
-            self.urgent.clear()
-            self.urgent.extend(b for b in kept if b.mask)
+        self.urgent.spare(1 << member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
-        poll.tries += 1
-        wait = max(self._members[bit].timeout for bit in bits(poll.awaited))
-        poll.due = now + min(wait * 2 ** min(poll.tries - 1, 8), MAX_RTO)
         self._ask_again(poll, poll.awaited)
-        segment = poll.segment
+        wait = self._members.timeout(poll.awaited)
+        if poll.copies and not poll.segment.pending:
+            poll.copies -= 1
+            after = COPIES_AFTER[poll.copies % 2]
+            poll.due = now + after if poll.copies else max(poll.sent + wait, now + after)
+            return
+        poll.tries += 1
+        poll.due = now + min(wait * 2 ** min(max(poll.tries - PATIENCE, 0), 8), MAX_RTO)
+        if poll.tries > PATIENCE:
+            self._mute |= poll.awaited
+        if (
+            poll.tries > PATIENCE
+            or not poll.awaited & ~self._mute
+            or (not self._ledger.fresh and now >= self._end.last_call(poll.awaited, now) - 1e-9)
+        ):
+            # Those that have answered do not wait any longer for those that have not.
+            self._go_on(poll.segment)
         self.idle = False
+
+    def _go_on(self, segment: Segment) -> None:
+        """Let what a segment lacks be sent now."""
         if segment.pending:
-            # Those that have answered do not wait for those that have not.
             self._repairs.append(segment)
+
+    def hand_over(self, member: Member) -> list[Segment]:
+        """A member is served by another from now on, which asks it what it has of what was under
+        way: of the segments returned."""
+        open_for_it = [p.segment for p in self.polls.values() if p.awaited >> member.bit & 1]
+        if self._round is not None and self._round.targets >> member.bit & 1:
+            open_for_it.append(self._round.segment)
+        self.release(member)
+        self.serves &= ~(1 << member.bit)
+        for segment in open_for_it:
+            self._ledger.ask(segment, member.bit)
+        return open_for_it
+
+    def soon(self, segments: Iterable[Segment]) -> None:
+        """Look at these also while `patient`."""
+        self._soon.extend(segments)
+
+    def take_over(self, member: Member) -> None:
+        """A member is served by this one from now on."""
+        self.serves |= 1 << member.bit
+        self.flow.wait_for(member.bit)
+        self.idle = False
 
     def remind(self, member: Member) -> bool:
         """Ask a member again all that it is being asked; False: nothing, or all would be asked."""
@@ -188,10 +302,13 @@ class Dispatch:
         rtt = self.flow.answered(bit, mark, room, now)
         if rtt is not None:
             self._members[bit].sample(rtt)
-            self._moves_on(bit)
+        self._moves_on(bit)
 
-    def confirmed(self, bit: int, poll: OpenPoll, room: int) -> None:
+    def confirmed(self, bit: int, poll: OpenPoll, room: int, now: float) -> None:
         """A receiver has answered a poll: all that was sent before it has been dealt with."""
+        if poll.served and not poll.again >> bit & 1:
+            self._members[bit].sample(now - poll.sent)
+            self.flow.took(bit, now - poll.sent)
         self.flow.confirm(bit, poll.position, room)
         self._moves_on(bit)
 
@@ -214,16 +331,30 @@ class Dispatch:
         if slowest is not None:
             tries = self._stalls[slowest] = self._stalls.get(slowest, 0) + 1
             if tries >= MAX_STALLS:
-                self.flow.let_go(slowest)
-                del self._stalls[slowest]
+                self.silent.append(slowest)
         self._mark(now)
         self.stalled = now + self._patience()
 
     def _ask_again(self, poll: OpenPoll, mask: int) -> None:
         poll.again |= mask
+        self._put(poll, mask)
+
+    def _put(self, poll: OpenPoll, mask: int) -> None:
+        """Send a poll to some."""
         segment = poll.segment
-        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
+        question = Poll(
+            poll_id=poll.poll_id, first=segment.first, count=segment.count,
+            spread=self._end.spread(mask),
+        )  # fmt: skip
         self.urge(mask, segment.item.toi, question)
+
+    def _next_burst(self) -> Burst | None:
+        """The next run of the round under way."""
+        burst = next(self._bursts, None)
+        self._extra = 0
+        if burst is not None and self.escort is not None and self._round is not None:
+            self._extra = self.escort.take(self._round.segment, burst)
+        return burst
 
     def _next_round(self, now: float) -> bool:
         """End the round under way with its poll, or begin the next; False: nothing can be sent."""
@@ -237,53 +368,67 @@ class Dispatch:
             self.idle = True
             return False
         segment, targets = chosen
-        self._round = turn = Round(segment, targets)
+        self._foresight.rounds = self._end.rounds(targets, now)
+        self._round = turn = Round(
+            segment, targets, self._parity, self._foresight, addressed=self.everybody is None
+        )
         self._ledger.launch(segment, targets)
         if not turn.served:
             self._asking.begin(targets)
-        for bit, missing in turn.missing.items():
-            self._members[bit].outstanding += missing
-            self._members[bit].polls += 1
-        self._bursts = turn.bursts(self._read, self._parity, addressed=self.everybody is None)
+        which, symbol = numbers(targets), segment.item.partition.symbol
+        self._members.polled[which] += 1
+        self._members.outstanding[which] += turn.sent.whole * symbol
+        for bit, sent in turn.sent.parts.items():
+            self._members.outstanding[bit] += (sent - turn.sent.whole) * symbol
+        self._bursts = turn.bursts(self._read)
         return True
 
     def _choose(self) -> tuple[Segment, int] | None:
         """The segment that is sent next, and to whom."""
-        joined = ready = blocked = 0
-        for member in self._members:
-            bit = 1 << member.bit
-            joined |= bit * member.active
-            ready |= bit * (member.standing is Standing.READY)
-            if not self.flow.waits_for(member.bit):
-                blocked |= bit * (member.outstanding >= self.flow.window(member.bit))
-            blocked |= bit * (member.polls >= MAX_POLLS)
+        members = self._members
         for segment in self._ledger.boot:
-            if segment.pending & joined:
-                return segment, segment.pending & joined
-        ready = self._ledger.wanting(ready & ~blocked)
+            targets = segment.pending & members.active & self.serves
+            if targets:
+                return segment, targets
+        ready = self._ledger.wanting(members.ready & self.serves)
         if self.held or not ready:
             return None
+        ready &= ~self._left_out()
         while self._repairs:
             segment = self._repairs.popleft()
             targets = segment.pending & ready & ~self._too_early(segment)
             if targets:
                 return segment, targets
-        segments = self._ledger.segments
-        for _ in range(len(segments)):
-            segment = segments[self._cursor]
-            # While reports are awaited, repairs wait too: one packet may serve several.
-            targets = 0 if segment.flight else segment.pending & ready
-            if targets:
-                return self._digests_first(segment, targets, ready)
-            self._cursor = (self._cursor + 1) % len(segments)
-        return None
+        taken = None if self._beside is None else self._beside.under_way
+        if self.patient:
+            return self._choose_soon(ready, taken)
+        found = self._ledger.next(self._cursor, ready, serves=self.serves, but=taken)
+        if found is None:
+            return None
+        self._cursor = found.track.number, found.index
+        return self._digests_first(found, found.pending & ready, ready)
+
+    def _left_out(self) -> int:
+        """Those that are served later: so much is on its way to them already."""
+        blocked = self._members.polled >= MAX_POLLS
+        return mask_of(blocked) | self.flow.full(self._members.outstanding)
 
     def _too_early(self, segment: Segment) -> int:
         """Who cannot say yet what it holds of a segment: its digests are not there."""
         if segment.item.toi % 2 == 0 or not segment.unknown:
             return 0
-        listed = self._ledger.by_toi[segment.item.toi - 1]
-        return segment.unknown & reduce(or_, (d.flight | d.pending for d in listed), 0)
+        return segment.unknown & self._ledger.open_for(segment.item.toi - 1)
+
+    def _choose_soon(self, ready: int, taken: Segment | None) -> tuple[Segment, int] | None:
+        for _ in range(len(self._soon)):
+            segment = self._soon.popleft()
+            known = 0 if segment.item.content is None else segment.pending
+            targets = segment.pending & ready & (segment.unknown | known)
+            if segment is taken:
+                self._soon.append(segment)
+            elif targets:
+                return segment, targets
+        return None
 
     def _digests_first(
         self, segment: Segment, targets: int, ready: int
@@ -295,27 +440,27 @@ class Dispatch:
         """
         toi, asked = segment.item.toi, targets & segment.unknown
         if toi % 2:
-            listed = self._ledger.by_toi[toi - 1]
-            for digests in listed:
-                if digests.pending & targets:
-                    return digests, digests.pending & ready
+            digests = self._ledger.first(toi - 1, targets)
+            if digests is not None:
+                return digests, digests.pending & ready
             if asked:
-                targets = self._asking.choose(asked, listed)
+                targets = self._asking.choose(asked, self._ledger.flight(toi - 1))
         return (segment, targets) if targets else None
 
     def _ask(self, done: Round, now: float) -> None:
         """After a round, ask those that it served what they lack."""
         segment = done.segment
-        wait = max(self._members[bit].timeout for bit in bits(done.targets))
-        wait += 0.0 if done.served else PATIENCE
+        copies = 0 if segment.track.boot else self._end.copies(done.targets) - 1
+        wait = COPIES_AFTER[copies % 2] if copies else self._members.timeout(done.targets)
+        wait += 0.0 if done.served else SEARCH
         poll = OpenPoll(
             poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
-            missing=done.missing, sent=now, position=self.flow.sent, due=now + wait,
+            sizes=done.sent, held_back=done.held_back, sent=now, position=self.flow.sent,
+            due=now + wait, copies=copies,
         )  # fmt: skip
         self._next_poll = self._next_poll % 0xFFFFFFFF + 1
         self.polls[poll.poll_id] = poll
-        question = Poll(poll_id=poll.poll_id, first=segment.first, count=segment.count)
-        self.urge(done.targets, segment.item.toi, question)
+        self._put(poll, done.targets)
 
     def _read(self, segment: Segment, sbn: int) -> memoryview:
         item = segment.item

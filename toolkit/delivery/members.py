@@ -6,10 +6,15 @@ from a poll that was repeated, doubled at each repetition.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from toolkit.delivery.ledger import Segment
+import numpy as np
+
+from toolkit.delivery.masks import numbers
 from toolkit.delivery.model import Receipt, ReceiverResult, Standing
+from toolkit.delivery.schedule import Sizes
+from toolkit.delivery.track import Segment
 
 FIRST_RTO = 0.5
 MIN_RTO = 0.03
@@ -18,38 +23,71 @@ MAX_POLLS = 128
 """Polls that may wait for one receiver's answer."""
 
 
-@dataclass(slots=True, eq=False)
 class Member:
     """One declared receiver."""
 
-    name: str
-    bit: int
-    standing: Standing = Standing.ABSENT
-    incarnation: int = 0
-    heard: float = 0.0
-    asked: float = 0.0
-    """When it was last asked for a sign of life."""
-    joined: float | None = None
-    completed: float | None = None
-    reason: str = ""
-    rejected: bool = False
-    """It was not let in: `reason` says why."""
-    receipt: Receipt | None = None
-    lost: int = 0
-    reported: int = 0
-    """Symbols sent to it of which it has said what arrived."""
-    outstanding: int = 0
-    """Bytes sent to it for which no report has come."""
-    polls: int = 0
-    """Polls that wait for its answer."""
-    given_up: bool = False
-    """It was waited for as long as the session says; it may still join."""
-    evicted: bool = False
-    """An operator wants it served no longer."""
-    told: bytearray = field(default_factory=bytearray)
-    """One byte per object: 1 when it has said what it holds of it."""
-    rtt: float | None = None
-    deviation: float = 0.0
+    __slots__ = (
+        "_evicted", "_given_up", "_roster", "_standing", "asked", "bit", "completed", "deviation",
+        "heard",
+        "incarnation", "joined", "lost", "name", "reason", "receipt", "rejected", "reported", "rtt",
+        "timeout", "told",
+    )  # fmt: skip
+
+    def __init__(self, name: str, bit: int, roster: Roster) -> None:
+        self.name = name
+        self.bit = bit
+        self._roster = roster
+        self._standing = Standing.ABSENT
+        self._given_up = False
+        self._evicted = False
+        self.incarnation = 0
+        self.heard = 0.0
+        self.asked = 0.0
+        """When it was last asked for a sign of life."""
+        self.joined: float | None = None
+        self.completed: float | None = None
+        self.reason = ""
+        self.rejected = False
+        """It was not let in: `reason` says why."""
+        self.receipt: Receipt | None = None
+        self.lost = 0
+        self.reported = 0
+        """Symbols sent to it of which it has said what arrived."""
+        self.told = bytearray()
+        """One byte per object: 1 when it has said what it holds of it."""
+        self.rtt: float | None = None
+        self.deviation = 0.0
+        self.timeout = FIRST_RTO
+        """Seconds to wait for its report."""
+
+    @property
+    def standing(self) -> Standing:
+        return self._standing
+
+    @standing.setter
+    def standing(self, standing: Standing) -> None:
+        self._standing = standing
+        self._roster.note(self)
+
+    @property
+    def given_up(self) -> bool:
+        """It was waited for as long as the session says; it may still join."""
+        return self._given_up
+
+    @given_up.setter
+    def given_up(self, given_up: bool) -> None:
+        self._given_up = given_up
+        self._roster.note(self)
+
+    @property
+    def evicted(self) -> bool:
+        """An operator wants it served no longer."""
+        return self._evicted
+
+    @evicted.setter
+    def evicted(self, evicted: bool) -> None:
+        self._evicted = evicted
+        self._roster.note(self)
 
     @property
     def active(self) -> bool:
@@ -69,13 +107,6 @@ class Member:
             )
         )
 
-    @property
-    def timeout(self) -> float:
-        """Seconds to wait for its report."""
-        if self.rtt is None:
-            return FIRST_RTO
-        return min(max(self.rtt + 4 * self.deviation, MIN_RTO), MAX_RTO)
-
     def sample(self, rtt: float) -> None:
         """A report came `rtt` seconds after its poll (RFC 6298 section 2)."""
         if self.rtt is None:
@@ -83,8 +114,12 @@ class Member:
         else:
             self.deviation += (abs(self.rtt - rtt) - self.deviation) / 4
             self.rtt += (rtt - self.rtt) / 8
+        self.timeout = min(max(self.rtt + 4 * self.deviation, MIN_RTO), MAX_RTO)
+        self._roster.timeouts[self.bit] = self.timeout
+        if rtt < self._roster.rtts[self.bit]:
+            self._roster.rtts[self.bit] = rtt
 
-    def result(self, started: float, packets: int, repairs: int) -> ReceiverResult:
+    def result(self, started: float, packets: int, repairs: int, spare: int) -> ReceiverResult:
         reason = self.reason
         if self.standing is Standing.ABSENT:
             reason = "it never joined"
@@ -92,8 +127,61 @@ class Member:
             receiver=self.name, standing=self.standing, reason=reason, receipt=self.receipt,
             joined=None if self.joined is None else self.joined - started,
             completed=None if self.completed is None else self.completed - started,
-            packets=packets, repairs=repairs, lost=self.lost,
+            packets=packets, repairs=repairs, spare=spare, lost=self.lost,
         )  # fmt: skip
+
+
+class Roster(list[Member]):
+    """All declared receivers by their bit; and who of them stands how, as masks."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.active = 0
+        """They have joined and have not ended."""
+        self.ready = 0
+        """They have said what they hold."""
+        self.unsettled = 0
+        """Of them something more will come."""
+        self.timeouts = np.full(len(names), FIRST_RTO)
+        """Of each, as `Member.timeout`."""
+        self.outstanding = np.zeros(len(names), np.int64)
+        """Bytes sent to each receiver for which no report has come."""
+        self.polled = np.zeros(len(names), np.int64)
+        """Polls that wait for its answer."""
+        self.rtts = np.full(len(names), FIRST_RTO)
+        """Of each, the shortest round-trip time seen."""
+        for name in names:
+            self.admit(name)
+
+    def admit(self, name: str) -> Member:
+        """One more receiver, with the next bit."""
+        member = Member(name, len(self), self)
+        if member.bit >= len(self.timeouts):
+            self.timeouts = np.append(self.timeouts, FIRST_RTO)
+            self.rtts = np.append(self.rtts, FIRST_RTO)
+            self.outstanding = np.append(self.outstanding, 0)
+            self.polled = np.append(self.polled, 0)
+        self.append(member)
+        self.note(member)
+        return member
+
+    def note(self, member: Member) -> None:
+        """A member stands otherwise now."""
+        mask = 1 << member.bit
+        self.active = self.active | mask if member.active else self.active & ~mask
+        ready = member.standing is Standing.READY
+        self.ready = self.ready | mask if ready else self.ready & ~mask
+        self.unsettled = self.unsettled & ~mask if member.settled else self.unsettled | mask
+
+    def rtt(self, mask: int) -> float:
+        """The longest of the shortest round-trip times seen of all in `mask`; FIRST_RTO at most."""
+        return float(self.rtts[numbers(mask)].max(initial=0.0))
+
+    def timeout(self, mask: int) -> float:
+        """Seconds to wait for the reports of all in `mask`."""
+        if not mask & (mask - 1):
+            return self[mask.bit_length() - 1].timeout
+        return float(self.timeouts[numbers(mask)].max())
 
 
 @dataclass(slots=True, eq=False)
@@ -106,12 +194,16 @@ class OpenPoll:
     """Receivers whose report has not come."""
     served: int
     """Receivers to which data was sent before it."""
-    missing: dict[int, int]
-    """Bit number -> bytes that were sent to it."""
+    sizes: Sizes
+    """Symbols that were sent to each."""
+    held_back: Sizes
+    """Symbols that each still lacks if none of those was lost."""
     sent: float
     position: int
     """Of the flow: what was sent before it."""
     due: float
+    copies: int = 0
+    """Copies of it that are sent before it is seen who answers."""
     tries: int = 1
     again: int = 0
     """Receivers that were asked more than once: how old their answer is cannot be told."""

@@ -165,6 +165,8 @@ class ReceiverResult:
     """Packets with a payload addressed to it."""
     repairs: int = 0
     """Those of them that were repairs."""
+    spare: int = 0
+    """Repairs that it was sent at the end beyond what it lacked: in case that others get lost."""
     lost: int = 0
     """Symbols that it reported missing after they had been sent to it."""
 

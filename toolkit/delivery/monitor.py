@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toolkit.delivery.dispatch import Dispatch
+from toolkit.delivery.cohorts import Cohorts
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import Manifest
 from toolkit.delivery.members import Member
@@ -20,7 +20,7 @@ class Monitor:
     """Watches the parts of one sender."""
 
     def __init__(
-        self, session: Session, manifest: Manifest, ledger: Ledger, dispatch: Dispatch, tally: Tally
+        self, session: Session, manifest: Manifest, ledger: Ledger, dispatch: Cohorts, tally: Tally
     ) -> None:
         self._session, self._manifest, self._tally = session, manifest, tally
         self._ledger, self._dispatch = ledger, dispatch
@@ -42,7 +42,7 @@ class Monitor:
         return SessionProgress(
             delivery=session.name, tsi=session.tsi, size=manifest.size,
             files=len(manifest.files), elapsed=elapsed, rate=session.rate,
-            sending=8 * self._sending.read(self._dispatch.flow.sent, now),
+            sending=8 * self._sending.read(self._dispatch.sent, now),
             packets=tally.packets, repairs=tally.repairs, late=tally.late,
             bytes_read=self._dispatch.bytes_read,
             receivers=tuple(
@@ -54,11 +54,13 @@ class Monitor:
 
     def _receiver(self, member: Member, result: ReceiverResult, now: float) -> ReceiverProgress:
         bit = member.bit
-        held = self._manifest.size if result.complete else self._ledger.got.get(bit, 0)
+        held = self._manifest.size if result.complete else self._ledger.got[bit]
+        cohort, why = self._dispatch.cohort(bit)
         gauge = self._growing.setdefault(bit, Gauge())
         return ReceiverProgress(
-            receiver=member.name, standing=member.standing, why=result.reason, held=held,
+            receiver=member.name, standing=member.standing, cohort=cohort,
+            why=result.reason or why, held=held,
             rate=8 * gauge.read(held, now), packets=result.packets, repairs=result.repairs,
-            lost=result.lost, room=self._dispatch.flow.room(bit), rtt=member.rtt,
+            lost=result.lost, room=self._dispatch.flow(bit).room(bit), rtt=member.rtt,
             joined=result.joined, completed=result.completed,
         )  # fmt: skip

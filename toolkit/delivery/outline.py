@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from toolkit.delivery.fdt import format_fdt, object_fti, session_files
 from toolkit.delivery.fec import Partition
-from toolkit.delivery.ledger import SendObject
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, FileObject, digest, seal
 from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
 from toolkit.delivery.sealing import TAG, BlockSeal, seal_manifest
+from toolkit.delivery.track import SendObject
 from toolkit.delivery.wire import (
     FEC_NO_CODE,
     FEC_SMALL_BLOCK,

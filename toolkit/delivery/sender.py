@@ -12,20 +12,19 @@ so a slow or silent one never holds up the others; it gets what it missed later,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from toolkit.delivery import control, sparing
+from toolkit.delivery import claims, control, sparing
 from toolkit.delivery.breaker import Breaker
 from toolkit.delivery.burst import MAX_BURST, Burst
+from toolkit.delivery.cohorts import Cohorts
 from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
-from toolkit.delivery.dispatch import Dispatch
 from toolkit.delivery.events import Ignored, Joined, Settled
 from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.gathering import Gathering
 from toolkit.delivery.ledger import Ledger
-from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, digest
-from toolkit.delivery.members import Member, newer
+from toolkit.delivery.manifest import MANIFEST_TOI, digest
+from toolkit.delivery.members import Member, Roster, newer
 from toolkit.delivery.model import (
     HEADER_SIZE,
     ReceiverResult,
@@ -41,15 +40,9 @@ from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.tally import Tally
 from toolkit.delivery.versions import SPOKEN
-from toolkit.delivery.wire import Poll, Rejection
+from toolkit.delivery.vigil import INTRODUCE_YOURSELF, STILL_HERE, Vigil
+from toolkit.delivery.wire import Rejection
 from toolkit.errors import DeliveryError, WireError
-
-STILL_HERE = Poll(poll_id=0, first=0, count=0)
-"""Wants no answer."""
-INTRODUCE_YOURSELF = Poll(poll_id=0, first=0, count=1)
-"""Wants a JOIN or a HAVE."""
-
-_DROPPED = bytes([control.DROPPED])
 
 
 class Sender:
@@ -65,14 +58,17 @@ class Sender:
         """Why the session was broken off."""
         self.started: float | None = None
         self._digest = digest(self.manifest.encode())
-        self._ledger = Ledger(session_objects(session, source), boot=BOOT_OBJECTS)
-        self._members = [Member(name=name, bit=i) for i, name in enumerate(receivers)]
+        self._ledger = Ledger(
+            session_objects(session, source), boot=BOOT_OBJECTS, receivers=len(receivers)
+        )
+        self._members = Roster(receivers)
         self._numbers = {name: i for i, name in enumerate(receivers)}
-        self._dispatch = Dispatch(session, source, self._ledger, self._members)
+        self._dispatch = Cohorts(session, source, self._ledger, self._members)
         self._pacer = Pacer(session.rate)
         self._breaker = Breaker(session.breaker, session.timeout)
         self._packet = HEADER_SIZE + source.manifest.coding.symbol
         self._gathering = Gathering(session, self._members)
+        self._vigil = Vigil(session, self._members, self._dispatch)
         self.tally = Tally()
         self._monitor = Monitor(session, self.manifest, self._ledger, self._dispatch, self.tally)
 
@@ -83,12 +79,17 @@ class Sender:
         """Everything that will be sent has been sent; `failure` and `results` say how it went."""
         if self._dispatch.urgent or self.started is None:
             return False
-        return self.failure is not None or all(m.settled for m in self._members)
+        return self.failure is not None or not self._members.unsettled
 
     @property
     def active(self) -> int:
         """Mask of the receivers that have joined and have not ended."""
-        return sum(1 << m.bit for m in self._members if m.active)
+        return self._members.active
+
+    @property
+    def stream(self) -> int:
+        """Mask of those of them that the main stream is for; the others are served apart."""
+        return self.active & ~self._dispatch.apart
 
     @property
     def deadline(self) -> float | None:
@@ -97,15 +98,10 @@ class Sender:
             return None
         if self.started is None:
             return 0.0
-        dispatch, silent = self._dispatch, self._breaker.silent
-        idle = dispatch.idle or dispatch.stalled != math.inf or silent
-        if dispatch.urgent or not idle:
-            return self._pacer.next
-        dues = [dispatch.stalled]
-        dues += [p.due for p in dispatch.polls.values()]
-        dues += [self._gives_up(m) for m in self._members if not m.settled]
-        dues.append(self._gathering.until)
-        return max(min(dues), self._pacer.next)
+        due = self._dispatch.due(silent=self._breaker.silent)
+        if due > self._pacer.next:
+            due = min(due, self._gathering.until, self._vigil.due())
+        return max(due, self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
         """Return what to send now packet by packet, at most `budget` of them."""
@@ -177,7 +173,7 @@ class Sender:
             if self._dispatch.everybody is None:
                 self._acknowledge(member)
             return [Ignored(f"{name} was evicted")]
-        self._dispatch.idle = False
+        self._dispatch.wake()
         self._breaker.heard(now)
         return self._handle(member, message, now)
 
@@ -230,7 +226,9 @@ class Sender:
         return self._breaker.trips
 
     def _result(self, member: Member) -> ReceiverResult:
-        return member.result(self.started or 0.0, *self.tally.addressed(member.bit))
+        packets, repairs = self.tally.addressed(member.bit)
+        spare = self._dispatch.spare(member.bit)
+        return member.result(self.started or 0.0, packets, repairs, spare)
 
     # ----- messages
 
@@ -248,10 +246,11 @@ class Sender:
             self._welcome(member, message.incarnation, now)
             out.append(Joined(member.name))
             speaks = body.speaks if isinstance(body, Join) else SPOKEN
-            if problem := self._dispatch.agreement.join(member.bit, speaks):
+            if problem := self._dispatch.urgent.agreement.join(member.bit, speaks):
                 member.rejected = True
                 return out + self._settle(member, Standing.FAILED, problem)
         member.heard = now
+        self._dispatch.alive(member.bit)
         match body:
             case Join():
                 self._on_join(member, fresh=fresh)
@@ -267,18 +266,17 @@ class Sender:
 
     def _welcome(self, member: Member, incarnation: int, now: float) -> None:
         """A receiver is here for the first time, or anew and with nothing under way."""
-        self._dispatch.release(member)
+        self._dispatch.welcome(member)
         self._ledger.forget(member.bit)
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
         member.completed, member.given_up, member.rejected = None, False, False
         member.told = bytearray(2 * len(self.manifest.files))
-        self._dispatch.flow.wait_for(member.bit)
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
         if fresh:
-            self._want_boot(member)
-        elif member.standing is Standing.JOINED and self._dispatch.remind(member):
+            claims.want_boot(self._ledger, member.bit)
+        elif member.standing is Standing.JOINED and self._dispatch.of(member.bit).remind(member):
             pass  # FDT or manifest has not reached it; its report says so before a timer does.
         elif member.active:
             self._still_here(member)
@@ -289,18 +287,13 @@ class Sender:
         """Answer a receiver that has heard nothing for a while; it need not report on this."""
         self._dispatch.urge(1 << member.bit, MANIFEST_TOI, STILL_HERE)
 
-    def _want_boot(self, member: Member) -> None:
-        for segment in self._ledger.boot:
-            if not segment.flight >> member.bit & 1:
-                self._ledger.want(segment, member.bit, None)
-
     def _on_have(self, member: Member, have: Have, now: float, *, fresh: bool) -> None:
         if not member.active:
             self._acknowledge(member)
             return
         if have.manifest != self._digest or have.total != len(member.told):
             if fresh or not self._ledger.wanting(1 << member.bit):
-                self._want_boot(member)
+                claims.want_boot(self._ledger, member.bit)
             return
         if not fresh:
             self._still_here(member)
@@ -310,26 +303,15 @@ class Sender:
                 self._ledger.withdraw(segment, 1 << member.bit)
             self._gather(now)
         for number, state in enumerate(have.states, have.first):
-            self._told(member, number, state)
-
-    def _told(self, member: Member, number: int, state: int) -> None:
-        """A receiver says what it holds of object `number`."""
-        bit, first_time = member.bit, not member.told[number]
-        member.told[number] = 1
-        for segment in self._ledger.by_toi[FIRST_TOI + number]:
-            if state == control.HAVE_ALL:
-                self._ledger.reported(segment, bit, 0)
-            elif first_time and state == control.HAVE_NOTHING:
-                self._ledger.want(segment, bit, None)
-            elif not (segment.pending | segment.flight) >> bit & 1:
-                self._ledger.ask(segment, bit)
+            claims.told(self._ledger, member, number, state)
 
     def _on_report(self, member: Member, report: Report, now: float) -> list[Output]:
         if not report.lacks:
             self._dispatch.heard(member.bit, report.poll_id, report.room * 1024, now)
             return []
-        poll = self._dispatch.polls.get(report.poll_id)
         bit = member.bit
+        dispatch = self._dispatch.of(bit)
+        poll = dispatch.polls.get(report.poll_id)
         if poll is None or not poll.awaited >> bit & 1:
             return []
         segment = poll.segment
@@ -337,19 +319,20 @@ class Sender:
         if asked != (report.toi, report.first, len(report.lacks)):
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
-        if poll.served and not poll.again >> bit & 1:
-            member.sample(now - poll.sent)
-        self._dispatch.answered(poll, member)
-        self._dispatch.confirmed(bit, poll, report.room * 1024)
+        lacks = report.lacks if any(report.lacks) else b""
+        sent, lost = dispatch.learn(poll, member, lacks)
+        dispatch.answered(poll, member)
+        dispatch.confirmed(bit, poll, report.room * 1024, now)
         if poll.served >> bit & 1:
-            member.reported += poll.missing[bit] // segment.item.partition.symbol
-        if any(report.lacks):
-            if poll.served >> bit & 1:
-                member.lost += segment.symbols(report.lacks.replace(_DROPPED, b"\0"))
-            self._ledger.want(segment, bit, report.lacks)
+            size = segment.item.partition.symbol
+            self._dispatch.reported(bit, sent * size, lost * size, now)
+        else:
+            self._dispatch.asked(bit, segment, report.lacks)
+        if lacks:
+            self._ledger.want(segment, bit, lacks)
         else:
             self._ledger.settle(segment, bit)
-        self._dispatch.repair(poll)
+        dispatch.repair(poll, now)
         return []
 
     def _on_done(self, member: Member, done: Done, now: float) -> list[Output]:
@@ -364,56 +347,28 @@ class Sender:
         if member.settled:
             self._acknowledge(member)
             return []
-        self._dispatch.release(member)
         member.standing, member.reason = standing, reason
-        self._dispatch.idle = False
+        self._dispatch.release(member)
+        self._dispatch.wake()
         self._acknowledge(member)
         return [Settled(self._result(member))]
 
     # ----- time
-
-    def _gives_up(self, member: Member) -> float:
-        """When a receiver that is silent until then is given up."""
-        since = member.heard if member.active else max(member.heard, self.started or 0.0)
-        return since + self.session.timeout
 
     def _gather(self, now: float) -> None:
         """See whether those that are ready still wait for others."""
         gathering, dispatch = self._gathering, self._dispatch
         held = gathering.look(now, begun=dispatch.begun())
         if held != dispatch.held:
-            dispatch.held, dispatch.idle = held, False
+            dispatch.held = held
+            dispatch.wake()
         if gathering.failure is not None and self.failure is None:
             self._break_off(gathering.failure)
 
     def _expire(self, now: float) -> None:
-        for member in self._members:
-            if not member.settled and now >= self._gives_up(member):
-                self._dispatch.release(member)
-                member.given_up = True
-                if member.standing is not Standing.ABSENT:
-                    member.standing = Standing.LOST
-                    member.reason = f"it was silent for {self.session.timeout:g} s"
-                self._dispatch.idle = False
+        if self._vigil.expire(now):
+            self._dispatch.wake()
         self._gather(now)
-        for poll in [p for p in self._dispatch.polls.values() if p.due <= now]:
-            self._dispatch.repeat(poll, now)
-        self._ask_the_silent(now)
-
-    def _ask_the_silent(self, now: float) -> None:
-        """Ask for a sign of life where nobody would be asked for long: a slow sender takes longer
-        for one segment than a receiver may be silent."""
-        patience = self.session.timeout / 4
-        mask = asked = 0
-        for poll in self._dispatch.polls.values():
-            asked |= poll.awaited
-        for member in self._members:
-            quiet = min(now - member.heard, now - member.asked) >= patience
-            if member.active and quiet and not asked >> member.bit & 1:
-                member.asked = now
-                mask |= 1 << member.bit
-        if mask:
-            self._dispatch.urge(mask, MANIFEST_TOI, INTRODUCE_YOURSELF)
 
     # ----- the end of it
 
@@ -422,9 +377,9 @@ class Sender:
 
         Where packets cannot be addressed that would close it for all: it waits until the end.
         """
-        over = self._dispatch.everybody is None or all(m.settled for m in self._members)
+        over = self._dispatch.everybody is None or not self._members.unsettled
         rejection = Rejection(name=member.name, reason=member.reason) if member.rejected else None
-        self._dispatch.close(1 << member.bit, rejection, over=over)
+        self._dispatch.urgent.close(1 << member.bit, rejection, over=over)
 
     def _break_off(self, error: DeliveryError) -> None:
         """The source cannot be trusted any more: tell everybody, repeatedly, and end."""
@@ -435,4 +390,4 @@ class Sender:
         self._dispatch.urgent.clear()
         if active:
             for _ in range(3):
-                self._dispatch.close(sum(1 << m.bit for m in active))
+                self._dispatch.urgent.close(sum(1 << m.bit for m in active))

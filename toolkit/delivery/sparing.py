@@ -5,17 +5,15 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from toolkit.delivery.breaker import Breaker, Reaction, Reading
-from toolkit.delivery.members import Member
+from toolkit.delivery.members import Roster
 from toolkit.delivery.model import Standing
 from toolkit.delivery.pacing import Pacer
 from toolkit.errors import DeliveryError
 
 
 def spare(
-    name: str, breaker: Breaker, pacer: Pacer, members: Sequence[Member], now: float
+    name: str, breaker: Breaker, pacer: Pacer, members: Roster, now: float
 ) -> DeliveryError | None:
     """Slow session `name` down when (nearly) all receivers lose very much for long (RFC 8084);
     return why it must end, when that does not help."""
@@ -24,7 +22,7 @@ def spare(
         now,
         [Reading(m.name, m.reported, m.lost) for m in ready],
         well=sum(m.standing is Standing.COMPLETE for m in members),
-        sending=any(m.outstanding for m in ready),
+        sending=any(members.outstanding[m.bit] for m in ready),
     )
     if reaction is Reaction.SLOW_DOWN:
         pacer.change(max(pacer.rate // 2, 1))

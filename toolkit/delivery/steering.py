@@ -6,7 +6,6 @@ Pure.  Belongs to the Sender whose state it changes, and keeps it short.
 from __future__ import annotations
 
 from toolkit.delivery.events import SenderOutput
-from toolkit.delivery.members import Member
 from toolkit.delivery.model import ReceiverResult
 from toolkit.delivery.progress import SessionProgress
 from toolkit.delivery.sender import Sender
@@ -53,7 +52,7 @@ class Steering:
         bit = len(sender._members)
         if not sender.session.targeted or bit >= MAX_RECEIVERS:
             return False
-        sender._members.append(Member(name=receiver, bit=bit, heard=now))
+        sender._members.admit(receiver).heard = now
         sender._numbers[receiver] = bit
-        sender._dispatch.flow.grow(bit + 1)
+        sender._dispatch.grow(bit + 1)
         return True

@@ -5,12 +5,17 @@ Pure.
 
 from __future__ import annotations
 
-from collections import Counter
+import numpy as np
 
 from toolkit.delivery.burst import Burst
+from toolkit.delivery.masks import numbers
 
 GAUGE = 1.0
 """Seconds over which a rate is averaged."""
+
+
+FOLD = 1024
+"""Masks that are counted apart before they are counted by receiver."""
 
 
 class Tally:
@@ -19,35 +24,55 @@ class Tally:
     def __init__(self) -> None:
         self.late = 0
         """Packets sent again, for receivers that were not there the first time."""
-        self._sent: Counter[int] = Counter()
-        """Mask -> packets."""
-        self._repaired: Counter[int] = Counter()
+        self.repairs = 0
+        """Packets sent for receivers that reported a lack of what had been sent to them."""
+        self.packets = 0
+        """Packets that were sent for the first time."""
+        self._sent = _ByReceiver()
+        self._repaired = _ByReceiver()
 
     def add(self, burst: Burst) -> None:
         """Count the packets of a burst."""
-        self._sent[burst.mask] += burst.symbols
+        symbols = burst.symbols
+        self._sent.add(burst.mask, symbols)
         if burst.repair:
-            self._repaired[burst.mask] += burst.symbols
-        if burst.late:
-            self.late += burst.symbols
-
-    @property
-    def packets(self) -> int:
-        """Packets that were sent for the first time."""
-        return self._sent.total() - self._repaired.total() - self.late
-
-    @property
-    def repairs(self) -> int:
-        """Packets sent for receivers that reported a lack of what had been sent to them."""
-        return self._repaired.total()
+            self.repairs += symbols
+            self._repaired.add(burst.mask, symbols)
+        elif burst.late:
+            self.late += symbols
+        else:
+            self.packets += symbols
 
     def addressed(self, bit: int) -> tuple[int, int]:
         """Packets addressed to one receiver, and those of them that were repairs."""
-        mask = 1 << bit
-        return (
-            sum(n for to, n in self._sent.items() if to & mask),
-            sum(n for to, n in self._repaired.items() if to & mask),
-        )
+        return self._sent.of(bit), self._repaired.of(bit)
+
+
+class _ByReceiver:
+    """Packets of each receiver, counted by mask first: most masks come many times."""
+
+    def __init__(self) -> None:
+        self._masks: dict[int, int] = {}
+        self._counts = np.zeros(0, np.int64)
+
+    def add(self, mask: int, symbols: int) -> None:
+        masks = self._masks
+        masks[mask] = masks.get(mask, 0) + symbols
+        if len(masks) > FOLD:
+            self._fold()
+
+    def of(self, bit: int) -> int:
+        if self._masks:
+            self._fold()
+        return int(self._counts[bit]) if bit < len(self._counts) else 0
+
+    def _fold(self) -> None:
+        more = max(mask.bit_length() for mask in self._masks) - len(self._counts)
+        if more > 0:
+            self._counts = np.append(self._counts, np.zeros(more, np.int64))
+        for mask, symbols in self._masks.items():
+            self._counts[numbers(mask)] += symbols
+        self._masks.clear()
 
 
 class Gauge:

@@ -56,7 +56,8 @@ _FTI = struct.Struct("!HIHHHH")
 """Transfer Length (16 + 32 bit), FEC Instance ID, E, B, max_n (RFC 5445 section 5.2.3)."""
 _FTI_0 = struct.Struct("!HIHHI")
 """Transfer Length (16 + 32 bit), reserved, E, B (RFC 5445 section 3.2.3)."""
-_POLL = struct.Struct("!HIII")
+_POLL = struct.Struct("!BBIII")
+"""Spread in units of 2 ms, version, poll id, first block, number of blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,15 @@ class Poll:
     version: int = 1
     """Of the control messages that are expected in answer."""
 
+    spread: int = 0
+    """Milliseconds over which the answers of all that are asked are to be spread; 510 at most."""
+
     def extension(self) -> Extension:
         version = 0 if self.version == 1 else self.version
-        return Extension(EXT_POLL, _POLL.pack(version, self.poll_id, self.first, self.count))
+        spread = min(-(-self.spread // 2), 255)
+        return Extension(
+            EXT_POLL, _POLL.pack(spread, version, self.poll_id, self.first, self.count)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +227,10 @@ class Header:
             return None
         if len(found.content) != _POLL.size:
             raise WireError(f"EXT_POLL: {len(found.content)} bytes of content, 14 expected")
-        version, poll_id, first, count = _POLL.unpack(found.content)
-        return Poll(poll_id=poll_id, first=first, count=count, version=version or 1)
+        spread, version, poll_id, first, count = _POLL.unpack(found.content)
+        return Poll(
+            poll_id=poll_id, first=first, count=count, version=version or 1, spread=2 * spread
+        )
 
     def rejection(self) -> Rejection | None:
         found = self.extension(EXT_REJECTION)

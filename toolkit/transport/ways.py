@@ -37,9 +37,9 @@ class Ways:
         self._group = group
         self._apart = sum(1 << i for i, name in enumerate(names) if name in apart)
 
-    def of(self, mask: int, active: int) -> Iterator[Sockaddr]:
-        """Where a packet for `mask` goes while `active` are those that take part."""
-        there = active & ~self._apart
+    def of(self, mask: int, stream: int) -> Iterator[Sockaddr]:
+        """Where a packet for `mask` goes while `stream` are those that the main stream is for."""
+        there = stream & ~self._apart
         wanted = mask & there
         count = wanted.bit_count()
         many = count > 1 and (wanted == there or (count > FEW and there.bit_count() > SMALL))
