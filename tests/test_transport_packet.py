@@ -98,11 +98,31 @@ def test_a_poll_is_one_packet_without_payload(far: socket.socket) -> None:
     assert udp.parse(packet, outer, inner)[1] == bytes(range(32))
 
 
+def test_packets_of_one_length_may_have_headers_of_different_lengths(far: socket.socket) -> None:
+    carrier = PacketCarrier("near", FLOWS[4], lambda _: fronts(4)[:1])
+    short = burst(2, SYMBOL)
+    long = short._replace(prefix=bytes(32), symbol=SYMBOL - 16, payload=short.payload[:96])
+    for run in (short, long, short):
+        carrier.send(run)
+        for packet in run.packets():
+            payload = bytes(packet.header) + bytes(packet.payload)
+            assert far.recv(2000).endswith((len(payload) + 8).to_bytes(2) + bytes(2) + payload)
+    carrier.close()
+
+
 def test_a_frame_beyond_the_mtu_is_an_error_with_a_remedy(far: socket.socket) -> None:
     carrier = PacketCarrier("near", FLOWS[4], lambda _: fronts(4)[:1])
     long = burst(2, SYMBOL)._replace(symbol=1500, payload=memoryview(bytes(3000)))
     with pytest.raises(EnvironmentProblem, match="longer than its MTU allows"):
         carrier.send(long)
+    carrier.close()
+
+
+def test_payloads_that_cannot_fit_are_refused_before_the_first(far: socket.socket) -> None:
+    carrier = PacketCarrier("near", FLOWS[4], lambda _: fronts(4)[:1])
+    carrier.check(1500 - 20 - 28, 1)  # behind a BIER header of 20 bytes, IPv4 and UDP
+    with pytest.raises(EnvironmentProblem, match=r"near: its MTU is 1500 bytes.*--payload 1452"):
+        carrier.check(1453, 1)
     carrier.close()
 
 

@@ -52,8 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--group", metavar="ADDR:PORT", help="IP multicast group to join as well")
     parser.add_argument(
-        "--interface", default="", metavar="IP",
-        help="join it there: our IPv4 address, or an interface's name for IPv6",
+        "--interface", default="", metavar="NAME|IP",
+        help="join it there: an interface of ours, by its name or an address of it",
     )  # fmt: skip
     parser.add_argument(
         "--trust", type=Path, metavar="FILE",
@@ -103,6 +103,7 @@ def _receive(args: argparse.Namespace) -> int:
     plan = chosen(args)
     if plan is not None:
         fill_receive(args, *plan)
+    tsi = None if plan is None else plan[1].tsi
     check_fallback(args)
     check_join(args)
     if not 0 < args.timeout < 1e9:
@@ -152,7 +153,7 @@ def _receive(args: argparse.Namespace) -> int:
         receiver = Receiver(
             args.name, tensors or folder, trusted=trusted,
             incarnation=time.time_ns() // 1_000_000, chance=random.random,
-            tsi=None if joined is None else joined.tsi,
+            tsi=tsi if joined is None else joined.tsi,
             timeout=2 * args.timeout + 60 if alone else args.timeout,
             socket_room=min(map(address.socket_room, sockets)),
             seal_key=seal_key if joined is None else joined.seal_key or seal_key,

@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="IP multicast group for what all receivers need; repairs go by unicast",
     )  # fmt: skip
     parser.add_argument(
-        "--interface", default="", metavar="IP",
-        help="send multicast there: our IPv4 address, or an interface's name for IPv6",
+        "--interface", default="", metavar="NAME|IP",
+        help="send multicast there: an interface of ours, by its name or an address of it",
     )  # fmt: skip
     parser.add_argument(
         "--control", metavar="HOST:PORT",
@@ -123,7 +123,7 @@ def _send(args: argparse.Namespace) -> int:
 
     plan = chosen(args)
     if plan is not None:
-        fill_send(args, plan[1])
+        fill_send(args, *plan)
     if not args.to:
         raise UsageError("--to: name the receivers (--to NAME=HOST:PORT), or let --delivery do it")
     args.control = args.control or f"0.0.0.0:{CONTROL_PORT}"

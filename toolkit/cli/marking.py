@@ -6,21 +6,24 @@ import argparse
 
 from toolkit.errors import UsageError
 
+USUAL = "le"
+
 
 def add_dscp(parser: argparse.ArgumentParser) -> None:
     """Add `--dscp`."""
     parser.add_argument(
-        "--dscp", default="le", metavar="NAME|N|off",
+        "--dscp", metavar="NAME|N|off",
         help="DSCP of our packets, control messages included: le gives way to all other traffic "
-        "(RFC 8622), af11, cs1, 0 to 63; off: unmarked (default: %(default)s)",
+        f"(RFC 8622), af11, cs1, 0 to 63; off: unmarked (default: {USUAL})",
     )  # fmt: skip
 
 
-def parse_dscp_option(text: str) -> int | None:
-    """Return the code point that --dscp names; None: unmarked."""
+def parse_dscp_option(text: str | None) -> int | None:
+    """Return the code point that --dscp names, the usual one where it does not; None: unmarked."""
     from toolkit.inventory.dscp import NONE, parse_dscp
     from toolkit.inventory.refusal import Refusal
 
+    text = USUAL if text is None else text
     word = NONE if text.lower() == "off" else text
     try:
         return parse_dscp(int(word) if word.isascii() and word.isdecimal() else word)

@@ -40,9 +40,14 @@ def chosen(args: argparse.Namespace) -> tuple[Plan, FlowPlan] | None:
     raise UsageError(f"--delivery {args.delivery}: is not in {args.inventory} (it has {names})")
 
 
-def fill_send(args: argparse.Namespace, flow: FlowPlan) -> None:
+def fill_send(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
     """Let the plan say what was not said."""
-    args.to = args.to or list(flow.clouds)
+    args.to = args.to or [
+        f"{cloud}={_host_port(plan.hosts[cloud].address.ip, flow.control_port)}"
+        for cloud in flow.clouds
+    ]
+    args.interface = args.interface or str(flow.source_address)
+    args.dscp = _marking(plan) if args.dscp is None else args.dscp
     args.group = args.group or _host_port(flow.group, flow.port)
     args.control = args.control or _host_port(flow.source_address, flow.control_port)
     args.rate = args.rate or str(flow.rate)
@@ -60,7 +65,8 @@ def fill_receive(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
     args.listen = args.listen or _host_port(own, flow.control_port)
     args.sender = args.sender or _host_port(flow.source_address, flow.control_port)
     args.group = args.group or _host_port(flow.group, flow.port)
-    args.interface = args.interface or (str(own) if own.version == 4 else "")
+    args.interface = args.interface or str(own)
+    args.dscp = _marking(plan) if args.dscp is None else args.dscp
 
 
 @contextmanager
@@ -80,10 +86,10 @@ def carrier(
     from toolkit.transport.segmentation import interface_of
 
     host = plan.hosts[flow.source]
-    name = interface_of(args.interface or str(host.address.ip))
+    name = interface_of(args.interface)
     if name is None:
         raise UsageError(
-            f"--interface: no interface of this host has {args.interface or host.address.ip} "
+            f"--interface: no interface of this host has {args.interface} "
             "(name the one towards the edge router)"
         )
     far, own = neighbor_mac(name, host.gateway), interface_address(name)
@@ -91,7 +97,7 @@ def carrier(
     def fronts(mask: int) -> list[bytes]:
         return [
             ethernet.Header(far, own, front.ethertype).encode() + front.header
-            for front in imposed(plan, flow, mask)
+            for front in imposed(plan, flow, mask, dscp or 0)
         ]
 
     made = PacketCarrier(
@@ -104,9 +110,15 @@ def carrier(
     )  # fmt: skip
     say(f"BIER is imposed here: {name} to {host.gateway} ({far.hex(':')})")
     try:
+        made.check(args.payload, (1 << len(flow.clouds)) - 1)
         yield made
     finally:
         made.close()
+
+
+def _marking(plan: Plan) -> str | None:
+    """The code point of the class that routers have for deliveries; None: they know of none."""
+    return None if plan.qos is None else str(plan.qos.dscp)
 
 
 def _host_port(address: object, port: int) -> str:

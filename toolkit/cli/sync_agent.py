@@ -43,8 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where packets come to us; port 0: any that is free (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--interface", default="", metavar="IP",
-        help="join groups there: our IPv4 address, or an interface's name for IPv6",
+        "--interface", default="", metavar="NAME|IP",
+        help="join groups there: an interface of ours, by its name or an address of it",
     )  # fmt: skip
     parser.add_argument(
         "--timeout", type=float, default=30.0, metavar="SECONDS",

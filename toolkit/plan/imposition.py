@@ -24,8 +24,12 @@ class Imposed:
     header: bytes
 
 
-def imposed(plan: Plan, flow: FlowPlan, mask: int) -> Iterator[Imposed]:
-    """The headers that reach the flow's clouds in `mask`; bit i is flow.clouds[i]."""
+def imposed(plan: Plan, flow: FlowPlan, mask: int, dscp: int = 0) -> Iterator[Imposed]:
+    """The headers that reach the flow's clouds in `mask`; bit i is flow.clouds[i].
+
+    `dscp` marks them: without MPLS as a DSCP, with MPLS by its class selector as traffic class
+    (RFC 8296 sections 2.1.1, 2.1.2 and 2.2.2), since routers look no deeper.
+    """
     part = next(
         s
         for s in plan.routers[flow.bfir].sub_domains
@@ -40,7 +44,7 @@ def imposed(plan: Plan, flow: FlowPlan, mask: int) -> Iterator[Imposed]:
             bier_header(
                 part.bift_id_base + si, flow.bsl, bits, proto, part.bfr_id or 0,
                 wire.Encapsulation.MPLS if mpls else wire.Encapsulation.NON_MPLS,
-                entropy_of(flow.source_address, flow.group),
+                entropy_of(flow.source_address, flow.group), dscp,
             ),
         )  # fmt: skip
 
@@ -53,10 +57,13 @@ def bier_header(
     bfir_id: int,
     encapsulation: wire.Encapsulation,
     entropy: int = 0,
+    dscp: int = 0,
 ) -> bytes:
     """Return the BIER header that a host writes before an IP packet."""
+    mpls = encapsulation is wire.Encapsulation.MPLS
     return wire.Header(
         encapsulation=encapsulation, bift_id=bift_id, ttl=ip.DEFAULT_TTL,
         proto=proto, bfir_id=bfir_id,
         bits=BitString(Bsl.of_bits(bsl), bits), entropy=entropy,
+        tc=dscp >> 3 if mpls else 0, dscp=0 if mpls else dscp,
     ).encode()  # fmt: skip

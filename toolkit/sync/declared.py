@@ -179,7 +179,7 @@ class SettingsBody(Body, title="Sync"):
     )
     interface: field.Label | None = Field(
         default=None,
-        description="Multicast leaves there: an IPv4 address of ours, or an interface for IPv6.",
+        description="Multicast leaves there: an interface of ours, by name or by address.",
         examples=["192.0.2.1"],
     )
     payload: Payload = Field(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import struct
 from dataclasses import dataclass
 
 from toolkit.errors import EnvironmentProblem, UnreachableError, UsageError
+from toolkit.transport import links
 
 BUFFER = 16 * 2**20
 """Bytes of socket buffer that are asked for; without CAP_NET_ADMIN the kernel grants less
@@ -78,29 +80,38 @@ def socket_room(sock: socket.socket) -> int:
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 3
 
 
+def interface_index(interface: str) -> int:
+    """Return the number of one of our interfaces, given by its name or by an address that it has;
+    0, the system's choice, where `interface` is empty."""
+    if not interface:
+        return 0
+    with contextlib.suppress(OSError):
+        return socket.if_nametoindex(interface)
+    with contextlib.suppress(OSError):
+        name = links.of_address(interface)
+        if name:
+            return socket.if_nametoindex(name)
+    raise EnvironmentProblem(
+        f"--interface {interface}: no interface of this host has that name or address (give one of "
+        f"{', '.join(sorted(name for _, name in socket.if_nameindex()))}, or an address of theirs)"
+    )
+
+
 def join(group: Address, interface: str, source: Address | None) -> socket.socket:
     """Return a socket that receives `group` on `interface`.
 
-    `interface`: an IPv4 address of ours, or the name of an interface for IPv6; empty: the
-    system's choice.  `source`: join the channel of this source only (RFC 4607) where the group
-    is an SSM one.
+    `interface`: as of `interface_index`.  `source`: join the channel of this source only (RFC 4607)
+    where the group is an SSM one.
     """
+    index, version = interface_index(interface), 6 if group.family == socket.AF_INET6 else 4
     sock = bind(group)
+    level = socket.IPPROTO_IPV6 if version == 6 else socket.IPPROTO_IP
+    request = struct.pack("@I4x", index) + _storage(group)
     try:
-        if group.family == socket.AF_INET6:
-            index = socket.if_nametoindex(interface) if interface else 0
-            packed = socket.inet_pton(socket.AF_INET6, group.host)
-            sock.setsockopt(
-                socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, packed + struct.pack("@I", index)
-            )
-            return sock
-        ours = socket.inet_aton(interface or "0.0.0.0")
-        packed = socket.inet_aton(group.host)
-        if source is not None and group.host.startswith("232."):
-            request = packed + ours + socket.inet_aton(source.host)
-            sock.setsockopt(socket.IPPROTO_IP, _ADD_SOURCE_MEMBERSHIP, request)
+        if source is not None and source.family == group.family and is_ssm(group.host):
+            sock.setsockopt(level, _MCAST_JOIN_SOURCE_GROUP, request + _storage(source))
         else:
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + ours)
+            sock.setsockopt(level, _MCAST_JOIN_GROUP, request)
     except OSError as error:
         sock.close()
         raise EnvironmentProblem(
@@ -109,24 +120,27 @@ def join(group: Address, interface: str, source: Address | None) -> socket.socke
     return sock
 
 
+def is_ssm(group: str) -> bool:
+    """Whether receivers of a group say whose packets they want (RFC 4607 section 1)."""
+    packed = ipaddress.ip_address(group.partition("%")[0]).packed
+    return packed[0] == 232 if len(packed) == 4 else packed[0] == 0xFF and packed[1] >> 4 == 3
+
+
 def send_from(sock: socket.socket, group: Address, interface: str, hops: int = 32) -> None:
     """Let multicast packets leave through `interface`, with `hops` routers to cross."""
+    index = interface_index(interface)
     try:
         if group.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
-            if interface:
-                index = socket.if_nametoindex(interface)
+            if index:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
             return
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, hops)
-        if interface:
-            ours = socket.inet_aton(interface)
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, ours)
+        if index:
+            request = struct.pack("@8xi", index)  # struct ip_mreqn
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, request)
     except OSError as error:
-        raise EnvironmentProblem(
-            f"--interface {interface}: {error.strerror or error} (an IPv4 address of this host, "
-            "or an interface's name for IPv6)"
-        ) from None
+        raise EnvironmentProblem(f"--interface {interface}: {error.strerror or error}") from None
 
 
 def mark(sock: socket.socket, dscp: int | None) -> None:
@@ -148,5 +162,13 @@ def mark(sock: socket.socket, dscp: int | None) -> None:
         ) from None
 
 
-_ADD_SOURCE_MEMBERSHIP = 39
-"""IP_ADD_SOURCE_MEMBERSHIP of Linux; Python's socket module has no name for it before 3.12."""
+def _storage(address: Address) -> bytes:
+    """Return a struct sockaddr_storage (its port counts for nothing here)."""
+    host, family = address.host.partition("%")[0], struct.pack("@H", address.family)
+    room = 6 if address.family == socket.AF_INET6 else 2  # port, and IPv6's flow information
+    return (family + bytes(room) + socket.inet_pton(address.family, host)).ljust(128, b"\0")
+
+
+_MCAST_JOIN_GROUP, _MCAST_JOIN_SOURCE_GROUP = 42, 46
+"""Of Linux, for both families (RFC 3678 section 5); Python's socket module has no names for
+them."""

@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from toolkit.delivery.burst import Burst
 from toolkit.errors import EnvironmentProblem
-from toolkit.inet import ip, udp
-from toolkit.transport import mmsg
+from toolkit.inet import ethernet, ip, udp
+from toolkit.transport import links, mmsg
 
 Fronts = Callable[[int], Sequence[bytes]]
 """Mask of receivers -> what goes before the IP packet, one for every copy that leaves (one for each
@@ -60,8 +60,8 @@ class PacketCarrier:
         self._flow, self._fronts = flow, fronts
         self._interface = interface
         self._made: dict[int, tuple[bytes, ...]] = {}
-        self._heads: dict[tuple[int, int], list[npt.NDArray[np.uint8]]] = {}
-        """(mask, UDP payload) -> a table of headers for each copy, payload's own part to be set."""
+        self._heads: dict[tuple[int, int, int], list[npt.NDArray[np.uint8]]] = {}
+        """(mask, ALC header, symbol) -> headers for each copy; the ALC header is to be set."""
         self._sums = flow.source.version == 6
         template = flow.template()
         self._template, self._overhead = template, template.overhead
@@ -84,6 +84,18 @@ class PacketCarrier:
     def close(self) -> None:
         self._socket.close()
 
+    def check(self, payload: int, mask: int) -> None:
+        """Raise EnvironmentProblem where UDP payloads of `payload` bytes are too long for us."""
+        front = max(map(len, self._fronts(mask)), default=ethernet.HEADER)
+        needed = front - ethernet.HEADER + self._overhead + payload
+        mtu = next((x.mtu for x in links.read() if x.name == self._interface), needed)
+        if needed > mtu:
+            raise EnvironmentProblem(
+                f"{self._interface}: its MTU is {mtu} bytes, and packets of this delivery need "
+                f"{needed} (ip link set {self._interface} mtu {needed}, or "
+                f"--payload {payload - (needed - mtu)})"
+            )
+
     def send(self, burst: Burst) -> None:
         """Send a burst to the receivers in its mask."""
         if not burst.symbols:
@@ -101,7 +113,7 @@ class PacketCarrier:
         self, mask: int, headers: npt.NDArray[np.uint8], payload: memoryview, symbol: int
     ) -> None:
         count, inner = headers.shape
-        for table in self._tables(mask, inner + symbol, inner):
+        for table in self._tables(mask, inner, symbol):
             rows = table[:count]
             rows[:, -inner:] = headers
             if self._sums:
@@ -120,14 +132,14 @@ class PacketCarrier:
             self.frames += sent
             self.refused += count - sent
 
-    def _tables(self, mask: int, size: int, inner: int) -> list[npt.NDArray[np.uint8]]:
-        """The header tables for UDP payloads of `size` bytes whose first `inner` are header."""
-        found = self._heads.get((mask, size))
+    def _tables(self, mask: int, inner: int, symbol: int) -> list[npt.NDArray[np.uint8]]:
+        """The header tables for UDP payloads of `inner` bytes of header and a symbol."""
+        found = self._heads.get((mask, inner, symbol))
         if found is None:
             if len(self._heads) >= _MASKS:
                 self._heads.clear()
-            packet = self._template.packet(bytes(size))[: self._overhead]
-            found = self._heads[mask, size] = [
+            packet = self._template.packet(bytes(inner + symbol))[: self._overhead]
+            found = self._heads[mask, inner, symbol] = [
                 np.tile(np.frombuffer(front + packet + bytes(inner), np.uint8), (mmsg.MAX, 1))
                 for front in self._fronts(mask)
             ]

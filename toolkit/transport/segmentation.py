@@ -15,7 +15,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
-_SIOCGIFADDR, _SIOCETHTOOL = 0x8915, 0x8946
+from toolkit.transport import links
+
+_SIOCETHTOOL = 0x8946
 _ETHTOOL_GSTRINGS, _ETHTOOL_GSSET_INFO, _ETHTOOL_GFEATURES = 0x1B, 0x37, 0x3A
 _SS_FEATURES, _NAME = 4, 32
 _FEATURE = "tx-udp-segmentation"
@@ -28,21 +30,12 @@ def is_cut(interface: str) -> bool:
     return not _offloads(interface)
 
 
-def interface_of(address: str) -> str | None:
-    """Return the name of the interface that has an IPv4 address of ours; None without one.
-
-    For IPv6 an interface is named already: a name is returned as it is.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("16s24x", name.encode())
-            try:
-                answer = fcntl.ioctl(sock, _SIOCGIFADDR, request)
-            except OSError:
-                continue
-            if address in (name, socket.inet_ntoa(answer[20:24])):
-                return name
-    return None
+def interface_of(interface: str) -> str | None:
+    """Return the name of one of our interfaces, given by it or by an address that it has; None:
+    there is none."""
+    if any(name == interface for _, name in socket.if_nameindex()):
+        return interface
+    return links.of_address(interface) or None
 
 
 def _offloads(interface: str) -> bool:
