@@ -140,6 +140,8 @@ class Roster(list[Member]):
         """They have joined and have not ended."""
         self.ready = 0
         """They have said what they hold."""
+        self.complete = 0
+        """They have everything."""
         self.unsettled = 0
         """Of them something more will come."""
         self.timeouts = np.full(len(names), FIRST_RTO)
@@ -171,6 +173,8 @@ class Roster(list[Member]):
         self.active = self.active | mask if member.active else self.active & ~mask
         ready = member.standing is Standing.READY
         self.ready = self.ready | mask if ready else self.ready & ~mask
+        complete = member.standing is Standing.COMPLETE
+        self.complete = self.complete | mask if complete else self.complete & ~mask
         self.unsettled = self.unsettled & ~mask if member.settled else self.unsettled | mask
 
     def rtt(self, mask: int) -> float:
