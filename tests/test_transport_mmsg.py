@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from toolkit.delivery.burst import Burst
-from toolkit.transport import mmsg, segmentation
+from toolkit.transport import gro, mmsg, segmentation
 from toolkit.transport.udp import SocketWire
 
 pytestmark = pytest.mark.skipif(not mmsg.available, reason="sendmmsg is Linux's, on 64 bit")
@@ -93,3 +93,74 @@ def test_a_virtual_interface_is_not_trusted_to_cut() -> None:
     assert segmentation.interface_of("192.0.2.77") is None
     assert not segmentation.is_cut("lo")
     assert not segmentation.is_cut("nothing-of-that-name")
+
+
+def taken(inbox: gro.GroInbox, spots: np.ndarray, count: int) -> tuple[list[bytes], list[bytes]]:
+    """Everything that `inbox` has, in place and elsewhere, until `count` packets are there."""
+    placed: list[bytes] = []
+    others: list[bytes] = []
+    addresses = np.uint64(spots.ctypes.data) + np.arange(mmsg.MAX, dtype=np.uint64) * np.uint64(
+        SYMBOL
+    )
+    while len(placed) + len(others) < count:
+        found = inbox.receive(addresses, SYMBOL)
+        assert found is not None, "packets are missing"
+        headers, sizes, rest = found
+        for i, size in enumerate(sizes.tolist()):
+            if size:
+                placed.append((bytes(headers[i]) + bytes(spots[i]))[:size])
+        others += rest
+    return placed, others
+
+
+@pytest.mark.parametrize("last", [SYMBOL, 3])
+def test_packets_that_come_bunched_land_each_in_its_place(
+    pair: tuple[socket.socket, socket.socket], last: int
+) -> None:
+    # On loopback what is sent as one arrives as one.
+    a, b = pair
+    if not gro.enable(b):
+        pytest.skip("the kernel has no UDP_GRO")
+    inbox, spots = gro.GroInbox(b.fileno(), 24), np.zeros((mmsg.MAX, SYMBOL), np.uint8)
+    host, port = b.getsockname()[:2]
+    out = SocketWire(a, segmented=True)
+    wanted = []
+    for symbols in (40, 64, 1, 1, 1, 1, 1, 64, 2):
+        run = burst(symbols, last)
+        out.send_burst(run, (host, port))
+        sent = [bytes(p.header) + bytes(p.payload) for p in run.packets()]
+        placed, others = taken(inbox, spots, symbols)
+        assert sorted(placed + others) == sorted(sent)
+        wanted.append(len(others))
+    # Only the burst after five single packets was not expected as a bunch.
+    assert wanted == [0, 0, 0, 0, 0, 0, 0, 64, 0]
+
+
+def test_single_packets_are_taken_many_at_a_time(pair: tuple[socket.socket, socket.socket]) -> None:
+    a, b = pair
+    if not gro.enable(b):
+        pytest.skip("the kernel has no UDP_GRO")
+    inbox, spots = gro.GroInbox(b.fileno(), 24), np.zeros((mmsg.MAX, SYMBOL), np.uint8)
+    sent = [PREFIX + bytes(8) + bytes([i]) * SYMBOL for i in range(60)]
+    for datagram in sent:
+        a.sendto(datagram, b.getsockname())
+    assert taken(inbox, spots, 60) == (sent, [])
+    assert not inbox.one
+
+
+def test_bunched_packets_of_another_length_are_cut_as_they_were_sent(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    a, b = pair
+    if not gro.enable(b):
+        pytest.skip("the kernel has no UDP_GRO")
+    inbox, spots = gro.GroInbox(b.fileno(), 24), np.zeros((mmsg.MAX, SYMBOL), np.uint8)
+    a.setsockopt(17, 103, 32)
+    sent = [bytes([i]) * 32 for i in range(20)] + [b"end"]
+    a.sendto(b"".join(sent), b.getsockname())
+    assert taken(inbox, spots, 21) == ([], sent)
+    wire = SocketWire(b, bunched=True)
+    a.sendto(b"".join(sent), b.getsockname())
+    found = [wire.receive() for _ in range(22)]
+    assert [f[0] for f in found[:21] if f] == sent
+    assert found[21] is None

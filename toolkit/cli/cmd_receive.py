@@ -93,6 +93,7 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.transport import address, loss, udp
+    from toolkit.transport.writing import WriterThread, worth_it
 
     check_name("--name", args.name)
     plan = chosen(args)
@@ -131,11 +132,14 @@ def _receive(args: argparse.Namespace) -> int:
                 raise UsageError(f"--group {args.group}: not a multicast address")
             sockets.append(stack.enter_context(address.join(group, args.interface, source)))
         sources = delivery_security.sources(args, sender, source)
-        wires: list[udp.Wire] = [udp.SocketWire(s, sources) for s in sockets]
+        wires: list[udp.Wire] = [udp.SocketWire(s, sources, bunched=True) for s in sockets]
         if lost:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
         if joined is not None and args.feedback == "websocket":
             wires[0] = stack.enter_context(joining.upstream(joined, wires[0]))
+        desk = None
+        if tensors is None and worth_it(folder.target):
+            desk = stack.enter_context(WriterThread(folder))
         receiver = Receiver(
             args.name, tensors or folder, trusted=trusted,
             incarnation=time.time_ns() // 1_000_000, chance=random.random,
@@ -143,14 +147,14 @@ def _receive(args: argparse.Namespace) -> int:
             socket_room=min(map(address.socket_room, sockets)),
             seal_key=seal_key if joined is None else joined.seal_key or seal_key,
             admit=pinned.admit if joined is None else pinned.also(joined.admit),
-            basis=FolderBasis([Version(folder.target)]),
+            basis=FolderBasis([Version(folder.target)]), desk=desk,
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
         checked = trusted is not None or pinned.given
         teller = _Teller(receiver, tensors, display, joined, pinned, checked=checked)
         interruption.teller = teller
-        udp.run_receiver(receiver, wires, sender, teller, speaker)
+        udp.run_receiver(receiver, wires, sender, teller, speaker, desk)
     if interruption.happened:
         return ExitCode.INTERRUPTED
     delivery_security.tell_foreign(receiver.counters, sources)

@@ -72,6 +72,9 @@ class Buffers:
         self.used = 0
         self.evicted = 0
         self._slabs = Slabs()
+        self.held = 0
+        """Bytes of blocks that wait to be written."""
+        self._held: set[tuple[int, int]] = set()
         self._open: dict[tuple[int, int], tuple[int, Callable[[int], None]]] = {}
         """(TOI, SBN) -> size of its buffer and how to drop it; oldest first."""
 
@@ -88,6 +91,18 @@ class Buffers:
         self._open[toi, sbn] = size, drop
         self.used += size
         return self._slabs.take(size)
+
+    def hold(self, toi: int, sbn: int) -> None:
+        """Somebody reads this block: it is not dropped to make room."""
+        size, _ = self._open.pop((toi, sbn))
+        self._held.add((toi, sbn))
+        self.held += size
+
+    def unhold(self, toi: int, sbn: int, size: int, drop: Callable[[int], None]) -> None:
+        """It is a block like any other again."""
+        self._held.discard((toi, sbn))
+        self.held -= size
+        self._open[toi, sbn] = size, drop
 
     def give(self, toi: int, sbn: int, buffer: Buffer) -> None:
         """Take a buffer back."""
@@ -191,6 +206,14 @@ class Assembly:
             block.view[size:] = bytes(len(block.view) - size)
             decode(matrix, lost, {j: np.frombuffer(p, np.uint8) for j, p in block.parity.items()})
         return block.view[: self.partition.size(sbn)]
+
+    def hold(self, sbn: int) -> None:
+        """A block's bytes are being read by somebody else: they stay as they are."""
+        self._buffers.hold(self.toi, sbn)
+
+    def unhold(self, sbn: int) -> None:
+        """Nobody else reads them any more."""
+        self._buffers.unhold(self.toi, sbn, self.blocks[sbn].buffer.size, self.drop)
 
     def finish(self, sbn: int) -> int:
         """The block is done; return how many parity symbols it took."""

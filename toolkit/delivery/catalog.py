@@ -14,7 +14,9 @@ from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, di
 from toolkit.delivery.model import Counters
 from toolkit.delivery.ports import Basis, Landed, Sink
 from toolkit.delivery.sealing import Cut, Opener
+from toolkit.delivery.storing import Desk, Job
 from toolkit.delivery.tensors import TensorTracker
+from toolkit.errors import DeliveryError
 
 HAVE_CHUNK = 1024
 """Objects that one HAVE tells of."""
@@ -32,6 +34,7 @@ class Catalog:
         memory: int,
         opener: Opener,
         basis: Basis | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.opened = opened
         self.assemblies: dict[int, Assembly] = {}
@@ -43,6 +46,7 @@ class Catalog:
         """By TOI."""
         self._sink = sink
         self._basis = basis
+        self._desk = desk
         self._looked: dict[int, bytearray] = {}
         """TOI -> 1 per block that was looked for in the basis."""
         self._counters = counters
@@ -151,6 +155,13 @@ class Catalog:
 
     def close(self) -> None:
         """Release all memory."""
+        if self._desk is not None:
+            self._desk.drain()
+            for job in self._desk.finished():
+                assembly = self.assemblies[FIRST_TOI + 2 * job.file + 1]
+                assembly.unhold(job.sbn)
+                if job.right:
+                    assembly.finish(job.sbn)
         for assembly in self.assemblies.values():
             assembly.close()
 
@@ -166,15 +177,47 @@ class Catalog:
         self, assembly: Assembly, file: int, sbn: int
     ) -> list[FileVerified | TensorReady]:
         wanted = self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
-        data = self._solve(assembly, sbn)
-        while data is None or digest(data) != wanted:
+        offset = self._cuts[assembly.toi].offset(sbn)
+        while True:
+            data = self._solve(assembly, sbn)
+            if data is not None:
+                job = Job(file, sbn, offset, data, wanted)
+                if self._desk is not None:
+                    assembly.hold(sbn)
+                    self._desk.put(job)
+                    return []
+                job.run(self._sink)
+                if job.error is not None:
+                    raise job.error
+                if job.right:
+                    self._counters.repaired += assembly.finish(sbn)
+                    return self._verified(assembly, file, sbn)
             self._counters.polluted += 1
             if not assembly.doubt(sbn):
                 return []
-            data = self._solve(assembly, sbn)
-        self._sink.write(file, sbn, self._cuts[assembly.toi].offset(sbn), data)
-        self._counters.repaired += assembly.finish(sbn)
-        return self._verified(assembly, file, sbn)
+
+    def stored(self) -> list[FileVerified | TensorReady]:
+        """Take back what the desk has done.  Raises DeliveryError from the sink."""
+        out: list[FileVerified | TensorReady] = []
+        error: DeliveryError | None = None
+        for job in () if self._desk is None else self._desk.finished():
+            assembly = self.assemblies[FIRST_TOI + 2 * job.file + 1]
+            assembly.unhold(job.sbn)
+            if job.error is not None:
+                error = job.error
+                continue
+            if job.right:
+                self._counters.repaired += assembly.finish(job.sbn)
+                out += self._verified(assembly, job.file, job.sbn)
+                continue
+            self._counters.polluted += 1
+            if assembly.doubt(job.sbn):
+                out += self._whole_data(assembly, job.file, job.sbn)
+            else:
+                self.asks_again = True  # It has been reported as whole.
+        if error is not None:
+            raise error
+        return out
 
     def _verified(
         self, assembly: Assembly, file: int, sbn: int
@@ -214,7 +257,7 @@ class Catalog:
         out: list[FileVerified | TensorReady] = []
         data = self.assemblies[assembly.toi + 1]
         polluted = self._counters.polluted
-        for waiting in self._waiting.pop(file, ()):
+        for waiting in dict.fromkeys(self._waiting.pop(file, ())):
             # Since it became whole it may have been dropped to stay within the memory bound.
             block = data.blocks.get(waiting)
             if block is not None and block.got == block.need:

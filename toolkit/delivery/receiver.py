@@ -34,6 +34,7 @@ from toolkit.delivery.refusal import Refusal
 from toolkit.delivery.reporting import MAX_POLL, Reporting
 from toolkit.delivery.sealing import Opener
 from toolkit.delivery.silence import closed, silent, unheard
+from toolkit.delivery.storing import Desk
 from toolkit.delivery.trust import Admit, Trust, admit_all
 from toolkit.delivery.versions import SPOKEN, Speaks
 from toolkit.errors import DeliveryError, ToolkitError, WireError
@@ -71,6 +72,7 @@ class Receiver:
     `admit`: a last word on a manifest that is signed right (pins, replays).
     `speaks`: versions of control messages and of manifests.
     `basis`: where blocks are looked for before they are asked for.
+    `desk`: checks and stores blocks beside it, and `written` is called when it has; None: at once.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Receiver:
         admit: Admit = admit_all,
         speaks: Speaks = SPOKEN,
         basis: Basis | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.name = name
         self.state = State.JOINING
@@ -97,10 +100,13 @@ class Receiver:
         self._incarnation = incarnation & 0xFFFFFFFF
         self._chance = chance
         self._tsi = self._given_tsi = tsi
+        self._former: int | None = None
+        """TSI of the session that it was in before it followed another."""
         self._timeout = timeout
         self._silence = min(5.0, timeout / 4)
         self._memory = memory
         self._basis = basis
+        self._desk = desk
         self._socket_room = max(memory if socket_room is None else socket_room, 1024)
         self._trust = Trust(trusted, Opener(seal_key, lambda: self._tsi or 0), admit)
         self._bootstrap = Bootstrap(self._trust, self.counters)
@@ -200,6 +206,21 @@ class Receiver:
                 out += self.receive(datagram, now)
         return out
 
+    def written(self, now: float) -> list[Output]:
+        """Blocks have been stored beside the reception, or could not be."""
+        catalog = self._catalog
+        if catalog is None or self.state is not State.RECEIVING:
+            return []
+        try:
+            out: list[Output] = [*catalog.stored()]
+        except DeliveryError as error:
+            return self._fail(error, now)
+        out += self._move_on(catalog, now)
+        # A sender that was told that there is no room is told when there is some again.
+        if self.state is State.RECEIVING and (again := self._reporting.more_room()) is not None:
+            out.append(self._message(again))
+        return out
+
     def expire(self, now: float) -> list[Output]:
         """Do what the time asks for."""
         if not self._running:
@@ -254,8 +275,9 @@ class Receiver:
         landed = self._sink.open(envelope, opened)
         opener = self._trust.opener
         catalog = Catalog(
-            opened, landed, self._sink, self.counters, self._memory, opener, self._basis
-        )
+            opened, landed, self._sink, self.counters, self._memory, opener, self._basis,
+            self._desk,
+        )  # fmt: skip
         self._catalog, self.state, self._landing = catalog, State.RECEIVING, None
         self._answered = False
         self._retry.reset()
@@ -266,9 +288,30 @@ class Receiver:
 
     def _introduce(self, now: float) -> list[Output]:
         self._retry.said(now)
+        # Whoever is there now may be a sender that was started again, with another session.
+        anybody = self._orphaned(now)
         if self._catalog is None:
-            return [self._message(Join(speaks=self._speaks))]
-        return [self._message(have) for have in self._catalog.haves()]
+            return [self._message(Join(speaks=self._speaks), anybody=anybody)]
+        return [self._message(have, anybody=anybody) for have in self._catalog.haves()]
+
+    def _orphaned(self, now: float) -> bool:
+        """Whether nothing has come of our session for so long that another may take its place."""
+        return self._given_tsi is None and now >= self._heard + self._silence
+
+    def _follows(self, header: wire.Header, now: float) -> bool:
+        """Whether a packet of another session is of one that takes the place of ours."""
+        if self.state is not State.RECEIVING:
+            return False
+        return header.tsi == self._former or self._orphaned(now)
+
+    def _follow(self, tsi: int, now: float) -> list[Output]:
+        """Go on in another session: with the same manifest it goes on where ours ended."""
+        self._former, self._tsi = self._tsi, tsi
+        self._closed_at, self._landing, self._heard = math.inf, None, now
+        self._reporting.clear()
+        if self._catalog is not None and self._catalog.opened.manifest.sealed:
+            self._catalog.close()  # Symbols of a block that is sealed anew do not fit.
+        return self._introduce(now)
 
     # ----- packets
 
@@ -298,6 +341,8 @@ class Receiver:
                 # Nothing proves that the session we had found is the one we wait for.
                 self._tsi, self._boot_at = header.tsi, now
                 self._bootstrap.forget()
+        if header.tsi != self._tsi and self._follows(header, now):
+            return [*self._follow(header.tsi, now), *self._receive_any(datagram, now)]
         if header.tsi != self._tsi:
             reason = f"TSI {header.tsi} is not that of our session"
             return self._ignore(reason, Refusal.OTHER_SESSION)
@@ -377,11 +422,17 @@ class Receiver:
                 out += catalog.whole(toi, sbn)
             except DeliveryError as error:
                 return out + self._fail(error, now)
-            if catalog.asks_again:
-                catalog.asks_again = False
-                out += self._introduce(now)
-            if catalog.complete:
-                out += self._complete(catalog, now)
+            out += self._move_on(catalog, now)
+        return out
+
+    def _move_on(self, catalog: Catalog, now: float) -> list[Output]:
+        """Some block became whole, or was written."""
+        out: list[Output] = []
+        if catalog.asks_again:
+            catalog.asks_again = False
+            out += self._introduce(now)
+        if catalog.complete:
+            out += self._complete(catalog, now)
         return out
 
     def _count(self, verdict: Verdict) -> list[Output]:
@@ -400,6 +451,14 @@ class Receiver:
         return [events.Ignored(reason, kind)]
 
     # ----- polls and reports
+
+    def hold_polls(self) -> None:
+        """Answer no poll before `answer_polls`: what it followed may be on another wire."""
+        self._reporting.hold()
+
+    def answer_polls(self, now: float) -> list[Output]:
+        """All that came before the polls that are held has been handed over."""
+        return [self._message(report) for report in self._reporting.release(now)]
 
     def _on_poll(self, toi: int, poll: wire.Poll, now: float) -> list[Output]:
         if poll.count > MAX_POLL:
@@ -421,8 +480,10 @@ class Receiver:
         return out + [self._message(report) for report in self._reporting.asked(toi, poll, now)]
 
     def _room(self) -> int:
-        """KiB that can be taken at once."""
-        return self._socket_room // 1024
+        """KiB that can be taken at once: what waits to be written leaves less."""
+        waiting = 0 if self._catalog is None else self._catalog.buffers.held
+        free = max(self._memory // 2 - waiting, 0) if waiting else self._socket_room
+        return min(self._socket_room, free) // 1024
 
     def _lacks(self, toi: int, first: int, count: int) -> bytes:
         catalog = self._catalog
@@ -477,7 +538,8 @@ class Receiver:
             return []
         self._said += 1
         self._retry.said(now)
-        return [self._message(self._last_words)]
+        anybody = self._said > LAST_WORDS / 2 and self._given_tsi is None
+        return [self._message(self._last_words, anybody=anybody)]
 
     def _silent(self) -> ToolkitError:
         catalog = self._catalog
@@ -485,6 +547,8 @@ class Receiver:
             return unheard(self._timeout)
         return silent(self._timeout, kept=catalog is not None and catalog.kept)
 
-    def _message(self, body: Body) -> events.Feedback:
-        said = Message(tsi=self._tsi or 0, incarnation=self._incarnation, name=self.name, body=body)
+    def _message(self, body: Body, *, anybody: bool = False) -> events.Feedback:
+        """`anybody`: it is for whatever session the sender has now."""
+        tsi = 0 if anybody else self._tsi or 0
+        said = Message(tsi=tsi, incarnation=self._incarnation, name=self.name, body=body)
         return events.Feedback(said.encode())

@@ -33,8 +33,13 @@ class Reporting:
         self._lacks, self._chance, self._room = lacks, chance, room
         self.spread = 0.0
         """Seconds over which answers were to be spread last: so many receivers are there."""
+        self._held: list[tuple[int, Poll]] | None = None
         self._waiting: dict[int, tuple[float, int, Poll]] = {}
         """Poll id -> when to answer, TOI, the poll."""
+        self._said = math.inf
+        """KiB of room that were said last."""
+        self._mark: tuple[int, Poll] | None = None
+        """The last mark that was answered, and its TOI."""
 
     @property
     def due(self) -> float:
@@ -45,6 +50,9 @@ class Reporting:
         """A poll is here: answer it, or later."""
         if poll.poll_id in self._waiting:
             return []
+        if self._held is not None:
+            self._held.append((toi, poll))
+            return []
         report = self._report(toi, poll)
         self.spread = min(poll.spread / 1000, MAX_SPREAD)
         wait = self.spread * self._chance() if self.spread else 0.0
@@ -54,6 +62,21 @@ class Reporting:
             self._waiting[poll.poll_id] = now + wait, toi, poll
             return []
         return [report]
+
+    def more_room(self) -> Report | None:
+        """The last mark's answer once more, where that said that there was (almost) no room."""
+        if self._mark is None or self._room() < 4 * max(self._said, 1):
+            return None
+        return self._report(*self._mark)
+
+    def hold(self) -> None:
+        """Answer nothing for now: packets that polls followed may wait somewhere else."""
+        self._held = []
+
+    def release(self, now: float) -> list[Report]:
+        """What polls followed has been looked at: answer those that came meanwhile."""
+        held, self._held = self._held or [], None
+        return [report for toi, poll in held for report in self.asked(toi, poll, now)]
 
     def expire(self, now: float) -> list[Report]:
         """Return the answers that are due."""
@@ -66,7 +89,10 @@ class Reporting:
 
     def _report(self, toi: int, poll: Poll) -> Report:
         lacks = self._lacks(toi, poll.first, poll.count)
+        self._said = self._room()
+        if not poll.count:
+            self._mark = toi, poll
         return Report(
             poll_id=poll.poll_id, toi=toi, first=poll.first, lacks=lacks,
-            room=self._room(),
+            room=int(self._said),
         )  # fmt: skip

@@ -26,6 +26,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from toolkit.delivery.basis import keep_digests
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, OpenedManifest, digest, open_manifest
@@ -75,6 +76,7 @@ class FolderSink:
         self._opened: dict[int, tuple[int, int]] = {}
         """File number -> descriptors of its data and of its journal."""
         self._unsynced = 0
+        self._lock = Lock()
         self._placed: set[int] = set()
         """Files that a run which died while placing had already placed."""
 
@@ -134,7 +136,8 @@ class FolderSink:
             _write_whole(self.staging / "digests" / str(file), digests)
 
     def write(self, file: int, block: int, offset: int, data: memoryview) -> None:
-        with self._explained():
+        # A writer's thread and the receiver's own may both be here.
+        with self._explained(), self._lock:
             file_descriptor, journal = self._opened.get(file) or self._open_file(file)
             self._write_all(file_descriptor, data, offset)
             self._write_all(journal, memoryview(b"\1"), block)

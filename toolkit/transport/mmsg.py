@@ -20,8 +20,8 @@ import numpy.typing as npt
 MAX = 64
 """Datagrams of a batch at most."""
 
-_IOVEC = np.dtype([("base", "u8"), ("length", "u8")])
-_MMSGHDR = np.dtype(
+IOVEC = np.dtype([("base", "u8"), ("length", "u8")])
+MMSGHDR = np.dtype(
     [
         ("name", "u8"), ("name_length", "u4"), ("_a", "u4"), ("iov", "u8"), ("iov_length", "u8"),
         ("control", "u8"), ("control_length", "u8"), ("flags", "u4"), ("_b", "u4"),
@@ -36,7 +36,7 @@ _SOL_UDP, _UDP_SEGMENT = 17, 103
 _MAX_SEGMENTED = 65000
 _NOT_SEGMENTED = {errno.EIO, errno.EINVAL, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 """What a kernel or a device says that cannot cut packets."""
-_NAME = 28
+NAME = 28
 """Bytes of a sockaddr_in6."""
 _TRUNCATED = 0x20
 _WAITFORONE = 0x10000
@@ -46,9 +46,9 @@ available = sys.platform == "linux" and struct.calcsize("P") == 8
 if available:
     _libc = ctypes.CDLL(None, use_errno=True)
     _sendmmsg = _libc.sendmmsg
-    _recvmmsg = _libc.recvmmsg
+    recvmmsg = _libc.recvmmsg
     _sendmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
-    _recvmmsg.argtypes = [*_sendmmsg.argtypes, ctypes.c_void_p]
+    recvmmsg.argtypes = [*_sendmmsg.argtypes, ctypes.c_void_p]
 
 
 def sockaddr(family: int, host: str, port: int) -> bytes:
@@ -69,8 +69,8 @@ class _Batch:
     """Message headers of MAX datagrams, two pieces each: a header and a payload."""
 
     def __init__(self) -> None:
-        self.iov = np.zeros((MAX, 2), _IOVEC)
-        self.messages = np.zeros(MAX, _MMSGHDR)
+        self.iov = np.zeros((MAX, 2), IOVEC)
+        self.messages = np.zeros(MAX, MMSGHDR)
         step = self.iov.strides[0]
         start = self.iov.ctypes.data
         self.messages["iov"] = np.arange(MAX, dtype=np.uint64) * np.uint64(step) + np.uint64(start)
@@ -91,7 +91,7 @@ class Outbox(_Batch):
         self.segmented = segmented
         self._descriptor = descriptor
         self._counting = np.arange(MAX, dtype=np.uint64)
-        self._name = np.zeros(_NAME, np.uint8)
+        self._name = np.zeros(NAME, np.uint8)
         self.messages["name"] = self._name.ctypes.data
         self._control = np.zeros(1, _CONTROL)
         self._control["length"], self._control["level"] = _CONTROL.itemsize - 6, _SOL_UDP
@@ -168,11 +168,11 @@ class Inbox(_Batch):
         self._descriptor = descriptor
         self.headers = np.zeros((MAX, header), np.uint8)
         """The first bytes of the datagrams that came last."""
-        self.names = np.zeros((MAX, _NAME), np.uint8)
+        self.names = np.zeros((MAX, NAME), np.uint8)
         """Where they came from: a sockaddr each."""
         self.iov["base"][:, 0] = self.headers.ctypes.data + np.arange(MAX) * header
         self.iov["length"][:, 0] = header
-        self.messages["name"] = self.names.ctypes.data + np.arange(MAX) * _NAME
+        self.messages["name"] = self.names.ctypes.data + np.arange(MAX) * NAME
         self._header = header
         self._size = 0
 
@@ -186,8 +186,8 @@ class Inbox(_Batch):
         self.iov["base"][:count, 1] = spots
         if size != self._size:
             self.iov["length"][:, 1] = self._size = size
-        self.messages["name_length"][:count] = _NAME
-        got = _recvmmsg(self._descriptor, self.address, count, socket.MSG_DONTWAIT, None)
+        self.messages["name_length"][:count] = NAME
+        got = recvmmsg(self._descriptor, self.address, count, socket.MSG_DONTWAIT, None)
         if got < 0:
             number = ctypes.get_errno()
             if number in (errno.EAGAIN, errno.EINTR, errno.ECONNREFUSED):

@@ -11,6 +11,9 @@ import numpy.typing as npt
 from toolkit.transport.address import Address
 
 _PORT = slice(2, 4)
+_KNOWN = slice(2, 24)
+"""Port and address, of either family."""
+_MOST = 16
 _HOST = {socket.AF_INET: slice(4, 8), socket.AF_INET6: slice(8, 24)}
 """Where port and address are in a sockaddr."""
 
@@ -22,6 +25,8 @@ class Sources:
         self.refused = 0
         self.last = ""
         """The last one that was refused."""
+        self._known: set[bytes] = set()
+        """Sockaddrs that were found to be taken."""
         self._exact = {(a.host.partition("%")[0], a.port) for a in allowed}
         self._hosts = {host for host, port in self._exact if port == 0}
         self._patterns = [
@@ -44,6 +49,11 @@ class Sources:
 
     def foreign(self, names: npt.NDArray[np.uint8], family: int) -> npt.NDArray[np.bool_] | None:
         """Which of a batch are not taken; None: all are.  `names`: a sockaddr in each row."""
+        first = names[0, _KNOWN].tobytes()
+        if first in self._known and (
+            len(names) == 1 or (names[:, _KNOWN] == names[0, _KNOWN]).all()
+        ):
+            return None
         right = np.zeros(len(names), np.bool_)
         for where, host, port in self._patterns:
             same = (names[:, where] == host).all(1)
@@ -51,6 +61,8 @@ class Sources:
                 same &= (names[:, _PORT] == port).all(1)
             right |= same
         if right.all():
+            if len(self._known) < _MOST:
+                self._known.add(first)
             return None
         wrong = ~right
         self.refused += int(wrong.sum())

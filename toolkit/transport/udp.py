@@ -11,6 +11,7 @@ import errno
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
@@ -27,17 +28,21 @@ from toolkit.delivery.sender import Sender
 from toolkit.errors import EnvironmentProblem, UnreachableError
 from toolkit.transport import mmsg
 from toolkit.transport.address import Address
+from toolkit.transport.gro import CONTROL, GroInbox, enable, segment_size
 from toolkit.transport.sources import Sources
 from toolkit.transport.ways import Ways
+from toolkit.transport.writing import WriterThread
 
-Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
-"""The headers of datagrams, uint8 of shape (count, 24), and the bytes of each."""
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32], list[bytes]]
+"""The headers of datagrams, uint8 of shape (count, 24), and the bytes of each; and datagrams that
+did not go to the spots."""
+_NOTHING: Batch = np.zeros((0, HEADER), np.uint8), np.zeros(0, np.uint32), []
 
 BATCH = 64
 """Packets that are sent, or received, before the other direction gets its turn."""
 DRAIN = 64
 """Batches that are taken from a socket before anything else gets its turn."""
-COALESCED, COALESCE = 24, 0.0003
+COALESCED, COALESCE = 24, 0.001
 """A turn with fewer packets than this is followed by a rest of so many seconds."""
 MAX_DATAGRAM = 65536
 
@@ -61,16 +66,29 @@ class Wire(Protocol):
 
 
 class SocketWire:
-    """A Wire of a bound UDP socket; `segmented`: as `mmsg.Outbox` says."""
+    """A Wire of a bound UDP socket.
+
+    `segmented`: as `mmsg.Outbox` says; `bunched`: packets are taken several at a time where the
+    kernel has them so (`gro`).
+    """
 
     def __init__(
-        self, sock: socket.socket, sources: Sources | None = None, *, segmented: bool = False
+        self,
+        sock: socket.socket,
+        sources: Sources | None = None,
+        *,
+        segmented: bool = False,
+        bunched: bool = False,
     ) -> None:
         """`sources`: who is listened to; None: everybody."""
         self._sock = sock
         self._sources = sources
         self._outbox = mmsg.Outbox(sock.fileno(), segmented=segmented) if mmsg.available else None
         self._inbox = mmsg.Inbox(sock.fileno(), HEADER) if mmsg.available else None
+        self._gro = GroInbox(sock.fileno(), HEADER) if bunched and enable(sock) else None
+        self._bunch: deque[bytes] = deque()
+        self._bunch_from = ("", 0)
+        """Datagrams that came together, and are handed on one by one."""
         self._names: dict[tuple[str, int], bytes] = {}
 
     def fileno(self) -> int:
@@ -105,6 +123,8 @@ class SocketWire:
             raise UnreachableError(f"{to[0]}:{to[1]}", error.strerror or str(error)) from None
 
     def receive_batch(self, landing: Landing) -> Batch | None:
+        if self._gro is not None:
+            return self._receive_bunched(self._gro, landing)
         if self._inbox is None:
             return None
         sizes = self._inbox.receive(landing.spots(BATCH), landing.symbol)
@@ -112,18 +132,40 @@ class SocketWire:
             foreign = self._sources.foreign(self._inbox.names[: len(sizes)], self._sock.family)
             if foreign is not None:
                 sizes[foreign] = 0
-        return self._inbox.headers[: len(sizes)], sizes
+        return self._inbox.headers[: len(sizes)], sizes, []
+
+    def _receive_bunched(self, inbox: GroInbox, landing: Landing) -> Batch:
+        taken = inbox.receive(landing.spots(inbox.wanted(landing.symbol)), landing.symbol)
+        if taken is None:
+            return _NOTHING
+        headers, sizes, others = taken
+        if self._sources is not None:
+            messages = 1 if inbox.one else len(sizes)
+            foreign = self._sources.foreign(inbox.names[:messages], self._sock.family)
+            if foreign is not None and inbox.one:
+                return headers[:0], sizes[:0], []
+            if foreign is not None:
+                sizes[foreign], others = 0, []
+        return headers, sizes, others
 
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
         for _ in range(BATCH):
+            if self._bunch:
+                return self._bunch.popleft(), self._bunch_from
             try:
-                data, source = self._sock.recvfrom(MAX_DATAGRAM, socket.MSG_DONTWAIT)
+                data, extra, _, source = self._sock.recvmsg(
+                    MAX_DATAGRAM, CONTROL, socket.MSG_DONTWAIT
+                )
             except OSError as error:
                 if error.errno in _PASSING:
                     return None
                 raise
             if self._sources is None or self._sources.allow(source):
-                return data, (source[0], source[1])
+                each = segment_size(extra)
+                if each is None or each >= len(data):
+                    return data, (source[0], source[1])
+                self._bunch.extend(data[at : at + each] for at in range(0, len(data), each))
+                self._bunch_from = source[0], source[1]
         return None
 
 
@@ -180,25 +222,28 @@ def run_receiver(
     sender: Address,
     watch: Callable[[list[ReceiverOutput]], None],
     speaker: Speaker | None = None,
+    desk: WriterThread | None = None,
 ) -> None:
     """Drive `receiver` until it has finished; it talks to `sender` through the first wire.
 
-    `speaker`: puts an authentication code around what it says.
+    `speaker`: puts an authentication code around what it says.  `desk`: stores its blocks.
     """
+    ears: list[Wire | WriterThread] = [*wires, *([] if desk is None else [desk])]
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
         before = receiver.counters.packets
         # A poll that came by unicast was sent after the group's packets that wait in the other
         # socket: those are looked at first, or it would be answered that they are lost.
-        held = list(_arrivals(wires[0])) if len(wires) > 1 else []
-        for wire in wires[1:] or wires:
+        receiver.hold_polls()
+        for wire in wires:
             for _ in range(DRAIN):
                 if not _take(receiver, wire, outputs):
                     break
-        for datagram, _ in held:
-            outputs += receiver.receive(datagram, time.monotonic())
+        outputs += receiver.answer_polls(time.monotonic())
         taken = receiver.counters.packets - before
         now = time.monotonic()
+        if desk is not None:
+            outputs += receiver.written(now)
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
         for output in outputs:
@@ -210,7 +255,7 @@ def run_receiver(
             # It keeps up easily: let some more come, a turn for each would cost more than they do.
             time.sleep(COALESCE)
         else:
-            _wait(wires, receiver.deadline)
+            _wait(ears, receiver.deadline)
 
 
 def _take(receiver: Receiver, wire: Wire, outputs: list[ReceiverOutput]) -> bool:
@@ -218,10 +263,12 @@ def _take(receiver: Receiver, wire: Wire, outputs: list[ReceiverOutput]) -> bool
     landing = receiver.landing()
     batch = None if landing is None else wire.receive_batch(landing)
     if batch is not None:
-        headers, sizes = batch
+        headers, sizes, others = batch
         if len(sizes):
             outputs += receiver.landed(headers, sizes, time.monotonic())
-        return len(sizes) == BATCH
+        for datagram in others:
+            outputs += receiver.receive(datagram, time.monotonic())
+        return bool(len(sizes) or others)
     count = 0
     for datagram, _ in _arrivals(wire):
         count += 1
@@ -239,7 +286,7 @@ def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
         yield arrived
 
 
-def _wait(wires: Sequence[Wire | int], deadline: float | None) -> None:
+def _wait(wires: Sequence[Wire | WriterThread | int], deadline: float | None) -> None:
     """Until something arrives or it is time; not at all when the engine has finished (None)."""
     if deadline is not None:
         select.select(wires, (), (), min(max(deadline - time.monotonic(), 0.0), 1.0))
