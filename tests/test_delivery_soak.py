@@ -58,7 +58,7 @@ def build(seed: int, mode: str) -> Net:
     if mode == "small memory":
         small = Receiver(
             "nyc", net.sinks["nyc"], trusted=TRUSTED, incarnation=1, chance=net.random.random,
-            memory=8 * 64 * chance.randrange(1, 4), timeout=net.timeout,
+            memory=8 * 64 * chance.randrange(3, 6), timeout=net.timeout,
         )  # fmt: skip
         net.absent = ["nyc"]
         net.at(0.0, lambda: net.receivers.update(nyc=small))

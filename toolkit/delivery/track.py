@@ -77,7 +77,9 @@ class Segment:
         return (small + (there < larger)).astype(np.int16)
 
     def symbols(self, lacks: bytes) -> int:
-        """How many source symbols a report's `lacks` come to."""
+        """How many source symbols a report's `lacks` come to; empty: nothing is lacking."""
+        if not lacks:
+            return 0
         return int(np.minimum(np.frombuffer(lacks, np.uint8), self.lengths).sum())
 
 
