@@ -127,9 +127,16 @@ def test_only_several_bad_intervals_in_a_row_count() -> None:
 
 def test_after_so_many_halvings_it_ends() -> None:
     breaker = Breaker(Limits(intervals=1, halvings=2), 30)
-    found = intervals(breaker, (500,), (500,), (500,))
+    found = intervals(breaker, (500, 500), (500, 500), (500, 500))
     assert found == [Reaction.SLOW_DOWN, Reaction.SLOW_DOWN, Reaction.END]
     assert breaker.trips == 3
+
+
+def test_one_receiver_alone_is_judged_by_its_silence_only() -> None:
+    breaker = Breaker(Limits(intervals=1, halvings=2), 30)
+    assert intervals(breaker, *[(900,)] * 6) == [Reaction.NONE] * 6
+    assert breaker.judge(30.0, readings(6300, sent=7000), sending=True) is Reaction.NONE
+    assert breaker.silent
 
 
 def test_nine_of_ten_is_nearly_all_and_eight_is_not() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from toolkit.delivery import control, probe
 from toolkit.delivery.control import Join, Message, Probed
-from toolkit.delivery.probe import Probe, ProbeAnswers, Probing, Reach, Verdict, trials
+from toolkit.delivery.probe import Probe, ProbeAnswers, Probing, trials
+from toolkit.delivery.reach import Reach, Verdict
 from toolkit.delivery.wire import parse as parse_lct
 from toolkit.errors import WireError
 from toolkit.transport.ways import Ways

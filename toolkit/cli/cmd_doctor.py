@@ -21,7 +21,7 @@ from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from toolkit.delivery.probe import Verdict
+    from toolkit.delivery.reach import Verdict
     from toolkit.transport.address import Address
     from toolkit.transport.health import Finding
 
@@ -147,8 +147,9 @@ def _probe(
             address.send_from(sock, group, args.interface)
         say(f"probing {', '.join(names)}")
         verdicts, _ = probe(
-            sock, names, known, group, args.payload, rate, args.patience, args.patience
-        )
+            sock, names, known, group, args.payload, rate, patience=args.patience,
+            nobody=args.patience,
+        )  # fmt: skip
     return verdicts
 
 

@@ -14,6 +14,7 @@ from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
 from toolkit.cli.console import add_output, print_data, say, table
+from toolkit.cli.falling_back import add_fallback, check_fallback, ranges, summary
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
 from toolkit.cli.marking import add_dscp, parse_dscp_option
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
     from toolkit.delivery.sink_gpu import TensorSink
+    from toolkit.transport.drops import Drops
+    from toolkit.transport.ranges import Ranges
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inventory", type=Path, metavar="PATH", help="where --delivery is")
     add_delivery(parser)
     add_join(parser)
+    add_fallback(parser)
     add_watching(parser)
     add_receipts(parser)
     delivery_security.add_receive(parser)
@@ -92,13 +96,14 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.delivery.keys import trusted_key
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
-    from toolkit.transport import address, loss, udp
+    from toolkit.transport import address, drops, loss, udp
     from toolkit.transport.writing import WriterThread, worth_it
 
     check_name("--name", args.name)
     plan = chosen(args)
     if plan is not None:
         fill_receive(args, *plan)
+    check_fallback(args)
     check_join(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
@@ -115,7 +120,8 @@ def _receive(args: argparse.Namespace) -> int:
         stack.callback(folder.close)
         folder.prepare()
         interruption = stack.enter_context(_Interruption(folder))
-        listen = args.listen or joining.default_listen(args)
+        alone = args.fallback_only and args.sender is None and not args.join
+        listen = "127.0.0.1:0" if alone else args.listen or joining.default_listen(args)
         sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
         address.mark(sockets[0], dscp)
         joined = None
@@ -124,10 +130,13 @@ def _receive(args: argparse.Namespace) -> int:
             trusted, sender = joined.key, joined.sender
             speaker = speaker or joined.speaker
             group, source = joined.group, joined.source
+        elif alone:
+            sender = source = address.resolve(listen)
+            group = None
         else:
             sender = source = address.resolve(args.sender, port=CONTROL_PORT)
             group = address.resolve(args.group) if args.group else None
-        if group is not None:
+        if group is not None and not args.fallback_only:
             if not group.multicast:
                 raise UsageError(f"--group {args.group}: not a multicast address")
             sockets.append(stack.enter_context(address.join(group, args.interface, source)))
@@ -143,7 +152,8 @@ def _receive(args: argparse.Namespace) -> int:
         receiver = Receiver(
             args.name, tensors or folder, trusted=trusted,
             incarnation=time.time_ns() // 1_000_000, chance=random.random,
-            tsi=None if joined is None else joined.tsi, timeout=args.timeout,
+            tsi=None if joined is None else joined.tsi,
+            timeout=2 * args.timeout + 60 if alone else args.timeout,
             socket_room=min(map(address.socket_room, sockets)),
             seal_key=seal_key if joined is None else joined.seal_key or seal_key,
             admit=pinned.admit if joined is None else pinned.also(joined.admit),
@@ -151,10 +161,18 @@ def _receive(args: argparse.Namespace) -> int:
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
+        fetching = ranges(args, joined)
+        if fetching is not None:
+            stack.callback(fetching.close)
         checked = trusted is not None or pinned.given
-        teller = _Teller(receiver, tensors, display, joined, pinned, checked=checked)
+        teller = _Teller(receiver, tensors, display, joined, pinned, fetching, checked=checked)
         interruption.teller = teller
-        udp.run_receiver(receiver, wires, sender, teller, speaker, desk)
+        lost_here = drops.KernelDrops(sockets)
+        if alone and fetching is not None:
+            fetching.alone(receiver, teller)
+        else:
+            udp.run_receiver(receiver, wires, sender, teller, speaker, desk, fetching)
+        teller.drops = lost_here.read()
     if interruption.happened:
         return ExitCode.INTERRUPTED
     delivery_security.tell_foreign(receiver.counters, sources)
@@ -205,11 +223,15 @@ class _Teller:
 
     def __init__(
         self, receiver: Receiver, tensors: TensorSink | None, display: Display,
-        joined: Joined | None, pinned: delivery_security.Pinned, *, checked: bool,
+        joined: Joined | None, pinned: delivery_security.Pinned, fetching: Ranges | None,
+        *, checked: bool,
     ) -> None:  # fmt: skip
         self._receiver = receiver
         self._display = display
         self._joined = joined
+        self._fetching = fetching
+        self.drops: Drops | None = None
+        """What this host lost; None: not known yet."""
         self._sink = tensors
         self._pinned = pinned
         self._checked = checked
@@ -269,6 +291,8 @@ class _Teller:
 
     def finish(self, args: argparse.Namespace, target: Path) -> int:
         """Print the outcome and keep the receipt; raise what went wrong."""
+        for sentence in () if self.drops is None else self.drops.sentences():
+            say(f"llmsync: {sentence}")
         if self._error is not None:
             raise self._error
         receipt = self._receipt
@@ -286,6 +310,8 @@ class _Teller:
             "device": None if self._sink is None else self._sink.device,
             "first_tensor": _rounded(self._first_tensor),
             "last_tensor": _rounded(self._last_tensor),
+            "kernel_drops": None if self.drops is None else self.drops.document(),
+            **summary(self._fetching, counters.bytes),
         }  # fmt: skip
         if args.format == "json":
             print_data(document, "json")

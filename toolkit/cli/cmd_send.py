@@ -75,6 +75,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-probe", action="store_true",
         help="do not try first which packets reach each receiver",
     )  # fmt: skip
+    parser.add_argument(
+        "--publish", type=Path, metavar="DIR",
+        help="make a folder there that any HTTP server can serve for `receive --fallback`: the "
+        "signed manifest, digests, and links to the files",
+    )  # fmt: skip
     add_dscp(parser)
     delivery_security.add_send(parser)
     add_delivery(parser)
@@ -111,6 +116,7 @@ def _send(args: argparse.Namespace) -> int:
     from toolkit.cli.serving import Watch
     from toolkit.delivery.keys import fingerprint, public_path, sending_key
     from toolkit.delivery.model import Coding, Session, symbol_size
+    from toolkit.delivery.publishing import publish
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
     from toolkit.transport import address, loss, segmentation, udp
@@ -156,6 +162,9 @@ def _send(args: argparse.Namespace) -> int:
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
     say(f"signed by {fingerprint(key.public_key().public_bytes_raw())}, which receivers can pin")
+    if args.publish is not None:
+        publish(args.publish, source, session, args.path)
+        say(f"{args.publish}: ready to be served for `llmsync receive --fallback URL`")
     names = list(addresses)
     sender = Sender(session, source, names)
     with ExitStack() as stack:
@@ -177,9 +186,8 @@ def _send(args: argparse.Namespace) -> int:
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
         watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
-        reached = reaching.first(args, sock, names, known, group, rate, door)
-        for message in reached.said.values():
-            watch(sender.hear(message, time.monotonic()))
+        sender.started = begin  # Absent receivers are waited for from here on.
+        reached = reaching.first(args, sock, names, known, group, rate, door, watch, sender)
 
         def turn(outputs: list[SenderOutput]) -> None:
             watch(outputs)
@@ -223,7 +231,8 @@ def _finish(
                 "receiver": r.receiver, "standing": str(r.standing), "reason": r.reason,
                 "joined": None if r.joined is None else round(r.joined, 3),
                 "completed": None if r.completed is None else round(r.completed, 3),
-                "reach": reached.reach(r.receiver), "by": reached.by(r.receiver),
+                "reach": reached.reach(r.receiver),
+                "by": "https" if r.fetched else reached.by(r.receiver), "https": r.fetched,
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }

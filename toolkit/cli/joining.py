@@ -55,6 +55,8 @@ def check_join(args: argparse.Namespace) -> None:
         if clashing:
             raise UsageError(f"{', '.join(clashing)}: --join learns that (leave it out)")
         return
+    if args.fallback_only and args.listen is None and args.sender is None:
+        return
     missing = [f"--{n}" for n in ("listen", "sender") if getattr(args, n) is None]
     if missing:
         raise UsageError(f"{' and '.join(missing)} missing (or --join URL, where a service is)")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 
     from toolkit.delivery.control import Message
     from toolkit.delivery.doorkeeper import Doorkeeper
-    from toolkit.delivery.probe import Verdict
+    from toolkit.delivery.events import SenderOutput
+    from toolkit.delivery.reach import Verdict
+    from toolkit.delivery.sender import Sender
     from toolkit.transport.address import Address
+
+ANSWERING = 1.0
+"""Seconds that receivers which are there may take to answer, beyond those that absent ones get."""
 
 
 def probe(
@@ -27,26 +33,29 @@ def probe(
     group: Address | None,
     payload: int,
     rate: int,
-    patience: float = 1.0,
-    absent: float = 0.5,
-    door: Doorkeeper | None = None,
-) -> tuple[list[Verdict], dict[str, Message]]:
-    """Return a verdict on each receiver, and the message that each sent last meanwhile.
+    *,
+    patience: float,
+    nobody: float,
+    take: Callable[[bytes, tuple[str, int], float], Message | None] | None = None,
+    each: Callable[[], bool] = lambda: False,
+) -> tuple[list[Verdict], list[Message]]:
+    """Return a verdict on each receiver, and what each has said meanwhile.
 
-    It takes a few round trips where all is well, `patience` seconds at most; receivers of which
-    nothing is heard are waited for `absent` seconds.
+    It takes a few round trips where all is well, and `patience` seconds at most once somebody is
+    heard; anybody is waited for `nobody` seconds.  `take`, `each`: as of `run_probing`.
     """
     from toolkit.delivery.probe import Probing
     from toolkit.transport.probing import run_probing
 
     probing = Probing(
         tsi=int.from_bytes(os.urandom(4)), probe_id=int.from_bytes(os.urandom(4)), names=names,
-        payload=payload, group=group is not None, rate=rate, patience=patience,
-        absent=absent,
+        payload=payload, group=group is not None, rate=rate,
+        patience=patience + ANSWERING, absent=patience, nobody=nobody,
         addressed=set(addresses),
     )  # fmt: skip
-    heard: dict[str, Message] = {}
-    return run_probing(probing, sock, addresses, group, heard, door), heard
+    heard: dict[tuple[str, type], Message] = {}
+    verdicts = run_probing(probing, sock, addresses, group, take, heard, each)
+    return verdicts, list(heard.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,6 @@ class Reached:
     """How each receiver is reached, as its probes said."""
 
     verdicts: Sequence[Verdict]
-    said: dict[str, Message]
-    """What each said last meanwhile."""
     grouped: bool
 
     @property
@@ -80,14 +87,28 @@ def first(
     group: Address | None,
     rate: int,
     door: Doorkeeper,
+    watch: Callable[[list[SenderOutput]], None],
+    sender: Sender,
 ) -> Reached:
     """Before `send` sends: see how each receiver is reached, and say what is amiss."""
-    from toolkit.delivery.probe import Reach
+    from toolkit.delivery.reach import Reach
 
     grouped = group is not None
+
+    def take(data: bytes, source: tuple[str, int], now: float) -> Message | None:
+        return door.admit(data, source, now, 0)
+
+    def each() -> bool:
+        watch([])
+        return sender.failure is not None
+
     if args.no_probe:
-        return Reached((), {}, grouped)
-    verdicts, said = probe(sock, names, known, group, args.payload, rate, door=door)
+        return Reached((), grouped)
+    verdicts, said = probe(
+        sock, names, known, group, args.payload, rate,
+        patience=min(max(sender.session.gather, 0.5), 5.0), nobody=args.timeout, take=take,
+        each=each,
+    )  # fmt: skip
     there = [v for v in verdicts if v.reach is not Reach.NONE]  # Others may be started later.
     tell(there, group=grouped)
     if there and all(v.reach is Reach.SMALL for v in there):
@@ -96,19 +117,21 @@ def first(
             f"packets of {args.payload} bytes of payload reach nobody (give --payload {longest}, "
             "or raise the MTU on the path; llmsync doctor --to ... shows more)"
         )
-    return Reached(verdicts, said, grouped)
+    for message in said:
+        watch(sender.hear(message, time.monotonic()))
+    return Reached(verdicts, grouped)
 
 
 def well(verdict: Verdict, *, group: bool) -> bool:
     """Whether a receiver is reached as it was asked."""
-    from toolkit.delivery.probe import Reach
+    from toolkit.delivery.reach import Reach
 
     return verdict.reach is (Reach.MULTICAST if group else Reach.UNICAST)
 
 
 def apart(verdicts: Sequence[Verdict], *, group: bool) -> frozenset[str]:
     """Receivers that answer probes and that full-size packets to the group do not reach."""
-    from toolkit.delivery.probe import Reach
+    from toolkit.delivery.reach import Reach
 
     known = (Reach.UNICAST, Reach.SMALL)
     return frozenset(v.receiver for v in verdicts if group and v.reach in known)

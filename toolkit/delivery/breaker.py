@@ -11,7 +11,8 @@ it persistently congests a path (RFC 8085 sections 3.1.10 and 4.1, RFC 8084).  P
 
 A receiver that alone loses much is slow, or has a bad line: that never trips the breaker, also
 not when the others have completed and it is the last.  An interval lasts until enough is known,
-so a slow session has long ones.
+so a slow session has long ones.  Where there is only one receiver, nobody can tell its own trouble
+from the network's, or from packets that somebody forges for it: it is judged by its silence alone.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Limits:
     """Share of the symbols sent that is too much to lose.  Random loss is not congestion: well
     below this it is what parity is for."""
     share: float = 0.9
-    """Share of the receivers that must lose so much; with two or more, at least two."""
+    """Share of the receivers that must lose so much; at least two."""
     symbols: int = 100
     """Symbols that a receiver must have reported on to count in an interval."""
     halvings: int = 4
@@ -116,6 +117,8 @@ class Breaker:
 
     def _judge_loss(self, current: dict[str, Reading], population: int) -> Reaction:
         limits = self.limits
+        if population < 2:
+            return Reaction.NONE
         shares = []
         for name, reading in current.items():
             before = self._since.get(name, Reading(name, 0, 0))
@@ -124,7 +127,7 @@ class Breaker:
                 self._since[name] = reading
             elif sent >= limits.symbols:
                 shares.append(min((reading.lost - before.lost) / sent, 1.0))
-        needed = max(math.ceil(limits.share * population), min(2, population))
+        needed = max(math.ceil(limits.share * population), 2)
         if len(shares) < needed:
             return Reaction.NONE  # Too little is known: the interval goes on.
         self._since = current

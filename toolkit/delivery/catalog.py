@@ -16,7 +16,7 @@ from toolkit.delivery.ports import Basis, Landed, Sink
 from toolkit.delivery.sealing import Cut, Opener
 from toolkit.delivery.storing import Desk, Job
 from toolkit.delivery.tensors import TensorTracker
-from toolkit.errors import DeliveryError
+from toolkit.errors import DeliveryError, WireError
 
 HAVE_CHUNK = 1024
 """Objects that one HAVE tells of."""
@@ -153,6 +153,52 @@ class Catalog:
                 out += self._verified(assembly, file, sbn)
         return out
 
+    # ----- blocks that come whole, by another way than packets
+
+    def cut(self, file: int) -> Cut:
+        """How a file is cut into blocks."""
+        return self._cuts[FIRST_TOI + 2 * file + 1]
+
+    def knows(self, file: int) -> bool:
+        """Whether the digests of a file's blocks are here."""
+        return file in self._digests or not self.cut(file).blocks
+
+    def has(self, file: int, block: int) -> bool:
+        """Whether a block is here and verified."""
+        return bool(self.assemblies[FIRST_TOI + 2 * file + 1].done[block])
+
+    def next_lack(self, file: int, block: int) -> int:
+        """The next block from `block` on that is not here; -1: all are."""
+        return self.assemblies[FIRST_TOI + 2 * file + 1].done.find(0, block)
+
+    def hand(self, file: int, block: int, data: memoryview) -> list[FileVerified | TensorReady]:
+        """Take a block's own bytes.  Raises WireError where the digest is another, DeliveryError
+        from the sink."""
+        assembly = self.assemblies[FIRST_TOI + 2 * file + 1]
+        if assembly.done[block]:
+            return []
+        wanted = self._digests[file][block * DIGEST_SIZE : (block + 1) * DIGEST_SIZE]
+        if digest(data) != wanted:
+            self._counters.polluted += 1
+            raise WireError(f"block {block} has another digest")
+        self._sink.write(file, block, self.cut(file).offset(block), data)
+        assembly.supply(block)
+        return self._verified(assembly, file, block)
+
+    def hand_digests(self, file: int, digests: bytes) -> list[FileVerified | TensorReady]:
+        """Take the digests of a file's blocks.  Raises WireError where they are others."""
+        if digest(digests) != self.opened.manifest.files[file].root:
+            self._counters.polluted += 1
+            raise WireError("other digests than those of the manifest")
+        assembly = self.assemblies[FIRST_TOI + 2 * file]
+        if self.knows(file):
+            return []
+        self._lists.pop(file, None)
+        assembly.close()
+        assembly.done[:] = b"\1" * len(assembly.done)
+        assembly.remaining = 0
+        return self._listed(assembly, file, digests)
+
     def close(self) -> None:
         """Release all memory."""
         if self._desk is not None:
@@ -251,6 +297,12 @@ class Catalog:
             assembly.drop_all()
             self.asks_again = True
             return []
+        return self._listed(assembly, file, found)
+
+    def _listed(
+        self, assembly: Assembly, file: int, found: bytes
+    ) -> list[FileVerified | TensorReady]:
+        """A file's digests are here and right."""
         self._sink.put_digests(file, found)
         self._digests[file] = found
         self._remaining -= 1

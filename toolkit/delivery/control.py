@@ -34,6 +34,7 @@ _HEAD = struct.Struct("!2sBBIIB")
 _HAVE = struct.Struct("!32sIIH")
 _REPORT = struct.Struct("!IIIIH")
 _PROBED = struct.Struct("!IQII")
+_FETCH = struct.Struct("!Q?")
 _RECEIPT = struct.Struct("!32sIQIIIQQQ")
 
 HAVE_NOTHING, HAVE_ALL, HAVE_PART = range(3)
@@ -108,7 +109,16 @@ class Probed:
     """Microseconds between that and this answer."""
 
 
-Body = Join | Have | Report | Done | Fail | Probed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """I fetch blocks by HTTP, for packets do not reach me; so many bytes have come that way."""
+
+    bytes: int
+    active: bool
+    """False: no more; send me packets again."""
+
+
+Body = Join | Have | Report | Done | Fail | Probed | Fetch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +185,8 @@ def _encode_body(body: Body) -> tuple[int, bytes]:
             return 5, body.reason.encode()[:1024]
         case Probed():
             return 6, _PROBED.pack(body.probe_id, body.mask, body.last, body.held)
+        case Fetch():
+            return 7, _FETCH.pack(body.bytes, body.active)
 
 
 def _parse_join(_: str, data: bytes) -> Join:
@@ -231,6 +243,13 @@ def _parse_probed(_: str, data: bytes) -> Probed:
     return Probed(probe_id=probe_id, mask=mask, last=last, held=held)
 
 
+def _parse_fetch(_: str, data: bytes) -> Fetch:
+    if len(data) != _FETCH.size:
+        raise WireError("control message: FETCH has another length")
+    size, active = _FETCH.unpack(data)
+    return Fetch(bytes=size, active=active)
+
+
 _PARSERS: dict[int, Callable[[str, bytes], Body]] = {
     1: _parse_join,
     2: _parse_have,
@@ -238,4 +257,5 @@ _PARSERS: dict[int, Callable[[str, bytes], Body]] = {
     4: _parse_done,
     5: _parse_fail,
     6: _parse_probed,
+    7: _parse_fetch,
 }

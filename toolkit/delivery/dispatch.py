@@ -208,7 +208,7 @@ class Dispatch:
         sent = poll.sizes.of(bit)
         lacking = poll.segment.symbols(lacks.replace(_DROPPED, b"\0"))
         lost = min(max(lacking - poll.held_back.of(bit), 0), sent)
-        member.reported += sent
+        member.weigh(poll.segment, lacks, sent)
         member.lost += lost
         self._foresight.learn(bit, sent, lost)
         return sent, lost

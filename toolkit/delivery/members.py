@@ -27,10 +27,9 @@ class Member:
     """One declared receiver."""
 
     __slots__ = (
-        "_evicted", "_given_up", "_roster", "_standing", "asked", "bit", "completed", "deviation",
-        "heard",
-        "incarnation", "joined", "lost", "name", "reason", "receipt", "rejected", "reported", "rtt",
-        "timeout", "told",
+        "_evicted", "_fetching", "_given_up", "_roster", "_standing", "asked", "bit", "completed",
+        "deviation", "fetched", "heard", "incarnation", "joined", "lost", "missed", "name",
+        "reason", "receipt", "rejected", "reported", "rtt", "timeout", "told",
     )  # fmt: skip
 
     def __init__(self, name: str, bit: int, roster: Roster) -> None:
@@ -40,6 +39,7 @@ class Member:
         self._standing = Standing.ABSENT
         self._given_up = False
         self._evicted = False
+        self._fetching = False
         self.incarnation = 0
         self.heard = 0.0
         self.asked = 0.0
@@ -52,7 +52,12 @@ class Member:
         self.receipt: Receipt | None = None
         self.lost = 0
         self.reported = 0
-        """Symbols sent to it of which it has said what arrived."""
+        """Symbols sent to it of blocks of which it has said that something arrived."""
+        self.missed = 0
+        """Those of them that did not: what a network does that is congested.  Blocks of which
+        nothing is there are not counted: somebody forges packets, or they are too long."""
+        self.fetched = 0
+        """Bytes that have come to it by HTTP."""
         self.told = bytearray()
         """One byte per object: 1 when it has said what it holds of it."""
         self.rtt: float | None = None
@@ -90,6 +95,16 @@ class Member:
         self._roster.note(self)
 
     @property
+    def fetching(self) -> bool:
+        """It fetches by HTTP, for packets do not reach it: it is sent no files."""
+        return self._fetching
+
+    @fetching.setter
+    def fetching(self, fetching: bool) -> None:
+        self._fetching = fetching
+        self._roster.note(self)
+
+    @property
     def active(self) -> bool:
         return self.standing in (Standing.JOINED, Standing.READY)
 
@@ -106,6 +121,16 @@ class Member:
                 Standing.LOST,
             )
         )
+
+    def weigh(self, segment: Segment, lacks: bytes, sent: int) -> None:
+        """It reports what it lacks of a segment, of which it had been sent `sent` symbols."""
+        if not lacks:
+            self.reported += sent
+            return
+        k, first = segment.item.partition.k, segment.first
+        whole = sum(k(first + i) for i, lack in enumerate(lacks) if lack and lack >= k(first + i))
+        self.reported += max(sent - whole, 0)
+        self.missed += segment.symbols(lacks) - whole
 
     def sample(self, rtt: float) -> None:
         """A report came `rtt` seconds after its poll (RFC 6298 section 2)."""
@@ -128,6 +153,7 @@ class Member:
             joined=None if self.joined is None else self.joined - started,
             completed=None if self.completed is None else self.completed - started,
             packets=packets, repairs=repairs, spare=spare, lost=self.lost,
+            fetched=self.fetched,
         )  # fmt: skip
 
 
@@ -171,7 +197,7 @@ class Roster(list[Member]):
         """A member stands otherwise now."""
         mask = 1 << member.bit
         self.active = self.active | mask if member.active else self.active & ~mask
-        ready = member.standing is Standing.READY
+        ready = member.standing is Standing.READY and not member.fetching
         self.ready = self.ready | mask if ready else self.ready & ~mask
         complete = member.standing is Standing.COMPLETE
         self.complete = self.complete | mask if complete else self.complete & ~mask

@@ -169,6 +169,8 @@ class ReceiverResult:
     """Repairs that it was sent at the end beyond what it lacked: in case that others get lost."""
     lost: int = 0
     """Symbols that it reported missing after they had been sent to it."""
+    fetched: int = 0
+    """Bytes that it fetched by HTTP, where packets did not reach it."""
 
     @property
     def complete(self) -> bool:

@@ -12,8 +12,10 @@ from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import Manifest
 from toolkit.delivery.members import Member
 from toolkit.delivery.model import ReceiverResult, Session
-from toolkit.delivery.progress import ReceiverProgress, SessionProgress
+from toolkit.delivery.progress import Cohort, ReceiverProgress, SessionProgress
 from toolkit.delivery.tally import Gauge, Tally
+
+_FETCHES = "packets do not reach it: it fetches by HTTP"
 
 
 class Monitor:
@@ -58,8 +60,9 @@ class Monitor:
         cohort, why = self._dispatch.cohort(bit)
         gauge = self._growing.setdefault(bit, Gauge())
         return ReceiverProgress(
-            receiver=member.name, standing=member.standing, cohort=cohort,
-            why=result.reason or why, held=held,
+            receiver=member.name, standing=member.standing,
+            cohort=Cohort.HTTPS if member.fetching or member.fetched else cohort,
+            why=result.reason or _FETCHES * member.fetching or why, held=max(held, member.fetched),
             rate=8 * gauge.read(held, now), packets=result.packets, repairs=result.repairs,
             lost=result.lost, room=self._dispatch.flow(bit).room(bit), rtt=member.rtt,
             joined=result.joined, completed=result.completed,

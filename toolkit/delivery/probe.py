@@ -29,12 +29,12 @@ import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 from toolkit.delivery import control
 from toolkit.delivery.control import Probed
 from toolkit.delivery.pacing import Pacer
+from toolkit.delivery.reach import Verdict, judge
 from toolkit.delivery.wire import Extension, Header
 from toolkit.errors import WireError
 
@@ -46,30 +46,15 @@ SIZES = (8800, 4000, 1472, 1452, 1400, 1252, 548)
 """UDP payloads that are tried below the session's own: what MTUs of 9000, 4 KB, 1500 (IPv4, IPv6
 and tunnels), 1280 and 576 leave."""
 TTLS = (1, 2, 4, 8, 16)
-ROUNDS = (0.0, 0.1, 0.3, 0.6, 0.9, 1.2, 1.5)
-"""Seconds at which what has not been answered is sent again."""
+PAUSES = (0.1, 0.2, 0.3)
+"""Seconds after which what has not been answered is sent again; the last one ever again."""
+SOON = 0.03
+"""The same when a receiver is heard for the first time; others may follow it."""
 GATHER = 0.02
 """Seconds for which a receiver gathers what comes before it answers."""
 MAX_NUMBERS = 64
 
 _EXT = struct.Struct("!HIII")
-
-
-class Reach(StrEnum):
-    """How a receiver is reached."""
-
-    MULTICAST = "multicast"
-    """Full-size packets to the group reach it."""
-    UNICAST = "unicast"
-    """Full-size packets reach it, but not by the group."""
-    SMALL = "small packets"
-    """Only smaller packets reach it."""
-    CONTROL = "control only"
-    """It talks to us and nothing that we send arrives."""
-    MUTE = "no answers"
-    """It talks to us and does not answer probes: it is older, or nothing arrives."""
-    NONE = "none"
-    """Nothing was heard of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +76,6 @@ class Trial:
     group: bool
     size: int
     ttl: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What is known of one receiver when probing has ended."""
-
-    receiver: str
-    reach: Reach
-    rtt: float | None
-    """Seconds, the shortest that was seen."""
-    group_size: int
-    """Longest UDP payload that came by the group; 0: none."""
-    unicast_size: int
-    hops: int | None
-    """By the group it is at most so many routers away, plus one; None: not known."""
-    what: str
-    remedy: str
 
 
 def trials(payload: int, *, group: bool) -> tuple[Trial, ...]:
@@ -210,9 +178,11 @@ class Probing:
     group: bool
     rate: int
     patience: float = 2.0
-    """Seconds that it takes at most."""
+    """Seconds that it takes at most once somebody has been heard."""
     absent: float = 2.0
-    """Seconds after which receivers of which nothing was heard are not waited for."""
+    """Seconds, from then on, after which receivers that were not heard are not waited for."""
+    nobody: float = 2.0
+    """Seconds that anybody is waited for."""
     addressed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -221,8 +191,12 @@ class Probing:
         self._targets = {name: _Target(name) for name in self.names}
         self._pacer = Pacer(self.rate)
         self._queue: deque[tuple[str | None, int]] = deque()
-        self._rounds = deque(ROUNDS)
+        self._again = 0.0
+        """When what is not answered is sent again."""
+        self._round = 0
         self._started: float | None = None
+        self._first: float | None = None
+        """When somebody was heard for the first time."""
         self._now = 0.0
         self._shots: list[float] = []
         """When each was sent, by serial."""
@@ -232,9 +206,11 @@ class Probing:
         """Everybody has told of everything that can be hoped for, or patience has run out."""
         if self._started is None:
             return False
-        if self._now >= self._started + self.patience:
+        if self._first is None:
+            return self._now >= self._started + self.nobody
+        if self._now >= self._first + self.patience:
             return True
-        late = self._now >= self._started + self.absent
+        late = self._now >= self._first + self.absent
         return all(self._satisfied(t) or (late and not t.heard) for t in self._targets.values())
 
     @property
@@ -244,13 +220,14 @@ class Probing:
             return 0.0
         if self.finished:
             return None
-        absent = self._started + self.absent
-        due = absent if self._now < absent else self._started + self.patience
+        if self._first is None:
+            due = self._started + self.nobody
+        else:
+            absent = self._first + self.absent
+            due = absent if self._now < absent else self._first + self.patience
         if self._queue:
             due = min(due, self._pacer.next)
-        if self._rounds:
-            due = min(due, self._started + self._rounds[0])
-        return due
+        return due if self._first is None and self._round else min(due, self._again)
 
     def poll(self, now: float, budget: int = 16) -> list[Shot]:
         """What to send now."""
@@ -259,8 +236,10 @@ class Probing:
             self._started = now
         if self.finished:
             return []
-        if self._rounds and now >= self._started + self._rounds[0]:
-            self._rounds.popleft()
+        # Until somebody is heard, one round is enough: a receiver that starts speaks first.
+        if now >= self._again and not (self._first is None and self._round):
+            self._again = now + PAUSES[min(self._round, len(PAUSES) - 1)]
+            self._round += 1
             self._load()
         until = self._pacer.until(now)
         out: list[Shot] = []
@@ -291,7 +270,10 @@ class Probing:
         target = self._targets.get(message.name)
         if target is None:
             return
-        target.heard = True
+        if not target.heard:
+            target.heard = True
+            self._first = now if self._first is None else self._first
+            self._again, self._round = min(self._again, now + SOON), 0
         body = message.body
         if not isinstance(body, Probed) or body.probe_id != self.probe_id:
             return
@@ -344,50 +326,11 @@ class Probing:
             t.ttl for n, t in enumerate(self._trials)
             if t.ttl is not None and target.mask >> n & 1
         ]  # fmt: skip
-        reach, what, remedy = self._judge(target, by_group, by_unicast)
+        reach, what, remedy = judge(
+            target.name, by_group, by_unicast, self.payload, group=self.group,
+            heard=target.heard, answered=target.answered,
+        )  # fmt: skip
         return Verdict(
             receiver=target.name, reach=reach, rtt=target.rtt, group_size=by_group,
             unicast_size=by_unicast, hops=min(reaching, default=None), what=what, remedy=remedy,
-        )  # fmt: skip
-
-    def _judge(self, target: _Target, by_group: int, by_unicast: int) -> tuple[Reach, str, str]:
-        full, name = self.payload, target.name
-        if self.group and by_group == full:
-            return Reach.MULTICAST, "the group reaches it with full-size packets", ""
-        if not target.heard:
-            return Reach.NONE, "nothing was heard of it", (
-                f"start `llmsync receive --name {name} ...` there, let UDP to our control address "
-                "through firewalls, see that --sender there is our address"
-            )  # fmt: skip
-        if not target.answered:
-            return (
-                Reach.MUTE,
-                "it talks to us and answers no probe",
-                (f"let UDP from us to its --listen address through; check --to {name}=HOST:PORT"),
-            )
-        longest = max(by_group, by_unicast)
-        if not longest:
-            return (
-                Reach.CONTROL,
-                "nothing that we send arrives",
-                (f"let UDP from us to its --listen address through; check --to {name}=HOST:PORT"),
-            )
-        if by_unicast == full:
-            if not self.group:
-                return Reach.UNICAST, "full-size packets reach it", ""
-            if by_group:
-                return (
-                    Reach.UNICAST,
-                    (f"by the group at most {by_group} bytes of payload arrive, by unicast {full}"),
-                    f"send with --payload {by_group}, or raise the MTU on the multicast path",
-                )
-            return Reach.UNICAST, "the group does not reach it", (
-                f"on {name}: `llmsync receive --group ... --interface ...`, and see `llmsync "
-                "doctor --group ...` there; on routers: IGMP/MLD snooping with a querier, PIM or "
-                "BIER towards it, a TTL that is enough"
-            )  # fmt: skip
-        way = "by the group" if by_group > by_unicast else "by unicast"
-        return Reach.SMALL, f"at most {longest} bytes of payload arrive, {way}, not {full}", (
-            f"send with --payload {by_group if self.group and by_group else longest}, or raise "
-            "the MTU of every link on the path"
         )  # fmt: skip

@@ -12,7 +12,7 @@ Nothing reaches the Sink before the manifest's signature and the block's digest 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 import numpy as np
@@ -23,7 +23,7 @@ from toolkit.delivery.assembly import Verdict
 from toolkit.delivery.backoff import Backoff
 from toolkit.delivery.bootstrap import Bootstrap
 from toolkit.delivery.catalog import Catalog
-from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Join, Message
+from toolkit.delivery.control import LACKS_ALL, Body, Done, Fail, Fetch, Join, Message
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.landing import Landing
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest
@@ -449,6 +449,54 @@ class Receiver:
         if reason in ignored or len(ignored) < 64:
             ignored[reason] = ignored.get(reason, 0) + 1
         return [events.Ignored(reason, kind)]
+
+    # ----- what comes whole, by another way than packets
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """What is here of which objects; None: no manifest yet, or it has ended."""
+        return self._catalog if self.state is State.RECEIVING else None
+
+    def hand_manifest(self, envelope: bytes, now: float) -> list[Output]:
+        """Take a manifest.  Raises WireError where it is not believed."""
+        if self.state is not State.JOINING or not self._running:
+            return []
+        opened, proven = self._trust.open(envelope)
+        self._heard = now
+        try:
+            return self._begin(opened, proven, now)
+        except DeliveryError as error:
+            return self._fail(error, now)
+
+    def hand_digests(self, file: int, digests: bytes, now: float) -> list[Output] | None:
+        """Take the digests of a file's blocks; None: they are not those."""
+        return self._handed(lambda catalog: catalog.hand_digests(file, digests), now)
+
+    def hand(self, file: int, block: int, data: memoryview, now: float) -> list[Output] | None:
+        """Take the bytes of a block; None: they are not those."""
+        return self._handed(lambda catalog: catalog.hand(file, block, data), now)
+
+    def fetching(self, size: int, *, active: bool) -> events.Feedback:
+        """Tell the sender how many bytes have come whole, and whether it goes on so."""
+        return self._message(Fetch(bytes=size, active=active))
+
+    def _handed(
+        self, take: Callable[[Catalog], Sequence[Output]], now: float
+    ) -> list[Output] | None:
+        catalog = self.catalog
+        if catalog is None:
+            return []
+        try:
+            out = list(take(catalog))
+        except WireError:
+            return None
+        except DeliveryError as error:
+            return self._fail(error, now)
+        self._heard = self._last_byte = now
+        if self._first_byte is None:
+            self._first_byte = now
+            out.append(events.FirstByte())
+        return out + self._complete(catalog, now) if catalog.complete else out
 
     # ----- polls and reports
 

@@ -18,7 +18,7 @@ from toolkit.delivery import claims, control, sparing
 from toolkit.delivery.breaker import Breaker
 from toolkit.delivery.burst import MAX_BURST, Burst
 from toolkit.delivery.cohorts import Cohorts
-from toolkit.delivery.control import Done, Fail, Have, Join, Message, Report
+from toolkit.delivery.control import Done, Fail, Fetch, Have, Join, Message, Report
 from toolkit.delivery.events import Ignored, Joined, Settled
 from toolkit.delivery.events import SenderOutput as Output
 from toolkit.delivery.gathering import Gathering
@@ -260,6 +260,8 @@ class Sender:
                 out += self._on_report(member, body, now)
             case Done():
                 out += self._on_done(member, body, now)
+            case Fetch():
+                member.fetching, member.fetched = body.active, body.bytes
             case Fail():
                 out += self._settle(member, Standing.FAILED, body.reason)
         return out

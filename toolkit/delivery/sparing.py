@@ -17,10 +17,10 @@ def spare(
 ) -> DeliveryError | None:
     """Slow session `name` down when (nearly) all receivers lose very much for long (RFC 8084);
     return why it must end, when that does not help."""
-    ready = [m for m in members if m.standing is Standing.READY]
+    ready = [m for m in members if m.standing is Standing.READY and not m.fetching]
     reaction = breaker.judge(
         now,
-        [Reading(m.name, m.reported, m.lost) for m in ready],
+        [Reading(m.name, m.reported, m.missed) for m in ready],
         well=sum(m.standing is Standing.COMPLETE for m in members),
         sending=any(members.outstanding[m.bit] for m in ready),
     )

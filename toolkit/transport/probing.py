@@ -6,12 +6,13 @@ import errno
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from toolkit.delivery import control
-from toolkit.delivery.doorkeeper import Doorkeeper
-from toolkit.delivery.probe import Probing, Shot, Verdict
+from toolkit.delivery.probe import Probing, Shot
+from toolkit.delivery.reach import Verdict
+from toolkit.errors import WireError
 from toolkit.transport.address import Address
 
 _MTU_DISCOVER, _PROBE = 10, 3
@@ -25,29 +26,44 @@ def run_probing(
     sock: socket.socket,
     addresses: dict[str, tuple[str, int]],
     group: Address | None,
-    heard: dict[str, control.Message] | None = None,
-    door: Doorkeeper | None = None,
+    take: Callable[[bytes, tuple[str, int], float], control.Message | None] | None = None,
+    heard: dict[tuple[str, type], control.Message] | None = None,
+    each: Callable[[], bool] = lambda: False,
 ) -> list[Verdict]:
     """Probe until the engine has finished; `addresses` learns where messages come from.
 
-    `heard` takes the latest message of each receiver that is no answer to a probe, so that what
-    it said meanwhile need not be said again.  `door` says whose messages are taken.
+    `take`: whose messages are believed, and where they may come from; None: everybody's.  `heard`
+    takes the latest message of each kind of each receiver that is no answer to a probe, so that
+    what it said meanwhile need not be said again.  `each` is called in every turn; True: enough.
     """
-    door = door or Doorkeeper(probing.names, addresses)
+
+    def parse(data: bytes, source: tuple[str, int], _: float) -> control.Message | None:
+        try:
+            message = control.parse(data)
+        except WireError:
+            return None
+        if message.name in probing.names:
+            addresses.setdefault(message.name, source)
+        return message
+
+    admit = take or parse
     with _not_fragmented(sock), _usual_ttl(sock) as set_ttl:
-        while not probing.finished:
+        while not probing.finished and not each():
             for shot in probing.poll(time.monotonic()):
                 set_ttl(shot.ttl)
                 _fire(probing, sock, shot, addresses, group)
             set_ttl(None)
             for data, source in _datagrams(sock):
                 now = time.monotonic()
-                message = door.admit(data, source, now, 0)
-                if message is not None:
-                    probing.address(message.name)
-                    probing.receive(message, now)
-                    if heard is not None and not isinstance(message.body, control.Probed):
-                        heard[message.name] = message
+                message = admit(data, source, now)
+                if message is None or message.name not in probing.names:
+                    continue
+                probing.address(message.name)
+                probing.receive(message, now)
+                if heard is not None and not isinstance(message.body, control.Probed):
+                    kind = message.name, type(message.body)
+                    heard.pop(kind, None)  # The latest is the last.
+                    heard[kind] = message
             deadline = probing.deadline
             if deadline is not None:
                 wait = max(deadline - time.monotonic(), 0.0)

@@ -29,6 +29,7 @@ from toolkit.errors import EnvironmentProblem, UnreachableError
 from toolkit.transport import mmsg
 from toolkit.transport.address import Address
 from toolkit.transport.gro import CONTROL, GroInbox, enable, segment_size
+from toolkit.transport.ranges import Ranges
 from toolkit.transport.sources import Sources
 from toolkit.transport.ways import Ways
 from toolkit.transport.writing import WriterThread
@@ -223,12 +224,16 @@ def run_receiver(
     watch: Callable[[list[ReceiverOutput]], None],
     speaker: Speaker | None = None,
     desk: WriterThread | None = None,
+    aside: Ranges | None = None,
 ) -> None:
     """Drive `receiver` until it has finished; it talks to `sender` through the first wire.
 
     `speaker`: puts an authentication code around what it says.  `desk`: stores its blocks.
+    `aside`: another way by which blocks come.
     """
-    ears: list[Wire | WriterThread] = [*wires, *([] if desk is None else [desk])]
+    ears: list[Wire | WriterThread | int] = [*wires]
+    ears += [] if desk is None else [desk]
+    ears += [] if aside is None else [aside.fileno()]
     while not receiver.finished:
         outputs: list[ReceiverOutput] = []
         before = receiver.counters.packets
@@ -246,6 +251,11 @@ def run_receiver(
             outputs += receiver.written(now)
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
+        due = receiver.deadline
+        if aside is not None:
+            outputs += aside.turn(receiver, now)
+            due = receiver.deadline
+            due = None if due is None else min(due, aside.deadline)
         for output in outputs:
             if isinstance(output, Feedback):
                 said = output.message if speaker is None else speaker.wrap(output.message)
@@ -255,7 +265,7 @@ def run_receiver(
             # It keeps up easily: let some more come, a turn for each would cost more than they do.
             time.sleep(COALESCE)
         else:
-            _wait(ears, receiver.deadline)
+            _wait(ears, due)
 
 
 def _take(receiver: Receiver, wire: Wire, outputs: list[ReceiverOutput]) -> bool:
