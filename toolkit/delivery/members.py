@@ -127,8 +127,8 @@ class Member:
         if not lacks:
             self.reported += sent
             return
-        k, first = segment.item.partition.k, segment.first
-        whole = sum(k(first + i) for i, lack in enumerate(lacks) if lack and lack >= k(first + i))
+        lengths = segment.lengths
+        whole = int(lengths[np.frombuffer(lacks, np.uint8) >= lengths].sum())
         self.reported += max(sent - whole, 0)
         self.missed += segment.symbols(lacks) - whole
 
