@@ -42,8 +42,8 @@ class Segment:
     """Blocks first .. first + count - 1 of an object."""
 
     __slots__ = (
-        "_lengths", "count", "first", "flight", "held", "index", "item", "lacks", "left", "parity", "pending",
-        "sent", "size", "track", "unknown",
+        "_lengths", "count", "first", "flight", "held", "index", "item", "lacks", "left", "parity",
+        "pending", "sent", "size", "track", "unknown",
     )  # fmt: skip
 
     def __init__(self, track: Track, index: int) -> None:
