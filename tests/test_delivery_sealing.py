@@ -135,7 +135,7 @@ def test_one_nonce_never_meets_two_plaintexts(monkeypatch: pytest.MonkeyPatch) -
             sender._ledger.want_all(toi, 0)
             while (segment := sender._ledger.first(toi, 1)) is not None:
                 for sbn in range(segment.count):
-                    sender._dispatch._read(segment, segment.first + sbn)
+                    sender._dispatch.main._read(segment, segment.first + sbn)
                 sender._ledger.settle(segment, 0)
     assert len(used) > 3 * (9000 // 512)
 
