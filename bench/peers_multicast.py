@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
 # ----- ours
 
 
-def ours(rate: str, *extra: str, gro: bool = False) -> Plan:
+def ours(rate: str, *extra: str, gro: bool = True) -> Plan:
     """`llmsync send` and `llmsync receive`, as users run them."""
 
     def plan(place: Place) -> Commands:
@@ -44,8 +44,9 @@ def ours(rate: str, *extra: str, gro: bool = False) -> Plan:
         sender = [
             *program, "send", str(place.source), *group, SENDER, "--control", f"{SENDER}:4400",
             "--rate", rate, "--payload", str(place.mtu - 28), "--key", str(key),
-            "--timeout", "20", "-o", "json", *extra,
+            "--timeout", "20", "--gather", "8", "--no-probe", "-o", "json", *extra,
         ]  # fmt: skip
+        # Probes are as long as data: the clock would begin with them.
         receivers = []
         for i, name in enumerate(names):
             sender += ["--to", name]

@@ -14,6 +14,7 @@ from toolkit.delivery import events, sealing, wire
 from toolkit.delivery.fdt import parse_fdt
 from toolkit.delivery.manifest import Manifest, digest, open_manifest, seal
 from toolkit.delivery.model import Coding, FileEntry, Session, Standing
+from toolkit.delivery.outline import session_objects, travelling
 from toolkit.delivery.sealing import TAG, BlockSeal, Opener, SealError, cut, seal_manifest
 from toolkit.delivery.sender import Sender
 from toolkit.delivery.sink import FolderSink
@@ -130,9 +131,12 @@ def test_one_nonce_never_meets_two_plaintexts(monkeypatch: pytest.MonkeyPatch) -
     for files, tsi in ((FILES, 7), (changed, 7), (FILES, 8), (FILES, 7)):
         source = MemorySource(files, CODING, sealed=True)
         sender = Sender(session(tsi=tsi), source, ["fra"])
-        for segment in sender._ledger.segments:
-            for sbn in range(segment.count):
-                sender._dispatch._read(segment, segment.first + sbn)
+        for toi in range(2, 2 + 2 * len(files)):
+            sender._ledger.want_all(toi, 0)
+            while (segment := sender._ledger.first(toi, 1)) is not None:
+                for sbn in range(segment.count):
+                    sender._dispatch.main._read(segment, segment.first + sbn)
+                sender._ledger.settle(segment, 0)
     assert len(used) > 3 * (9000 // 512)
 
 
@@ -224,14 +228,16 @@ def test_nothing_readable_is_on_the_wire() -> None:
 
 def test_fdt_and_fti_announce_what_travels() -> None:
     net = Net(FILES, ["fra"], seal_key=SECRET)
-    fdt = net.sender._ledger.by_toi[0][0].item.content
+    objects = {
+        o.toi: o
+        for o in session_objects(net.sender.session, travelling(net.sender.session, net.source))
+    }
+    fdt = objects[0].content
     assert fdt is not None
     sizes = {f.toi: f.fti.transfer_length for f in parse_fdt(fdt).files if f.fti}
     for item in net.source.manifest.objects():
         assert sizes[item.toi] == item.cut.length + TAG * item.cut.blocks
-        sent = net.sender._ledger.by_toi[item.toi]
-        travels = sum(segment.size for segment in sent)
-        assert travels == sizes[item.toi]
+        assert objects[item.toi].partition.length == sizes[item.toi]
     packets = recorded(net)
     net.run()
     seen = [wire.parse(p)[0] for p in packets]

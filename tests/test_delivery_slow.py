@@ -84,6 +84,20 @@ def test_one_at_a_tenth_of_the_rate_slows_the_others_by_less_than_2_percent() ->
     assert net.sent["par"] < 1.05 * SIZE / 4000
 
 
+def test_among_many_it_is_found_as_soon() -> None:
+    names = [f"r{i:02}" for i in range(24)]
+    times = []
+    for hosts in ({}, {"r17": Host(reads=TENTH)}):
+        net = SlowNet(
+            {"weights": content(SIZE)}, names, coding=Coding(symbol=8000, block=5, parity=40),
+            rate=RATE, gather=0.1, hosts=hosts, weather=Weather(delay=0.005),
+        )  # fmt: skip
+        net.run(limit=3000)
+        assert all(sink.placed == net.files for sink in net.sinks.values())
+        times.append(max(net.completed(name) for name in names if name != "r17"))
+    assert times[1] <= 1.02 * times[0]
+
+
 def test_several_slow_ones_of_similar_pace_share_a_stream() -> None:
     net = delivery(nyc=Host(reads=0.11 * RATE / 8), par=Host(reads=0.1 * RATE / 8))
     watched(net, 1.0)

@@ -41,7 +41,7 @@ def build(seed: int, mode: str) -> Net:
         model(seed), names, seed=seed, weather=conditions,
         targeted=mode != "everybody" and (mode != "mixed" or chance.random() < 0.5),
         window=chance.choice([1, 1000, 5000]) if mode == "window" else 64 * 2**20,
-        coding=Coding(symbol=64, block=8, parity=0 if mode == "no parity" else 32),
+        coding=Coding(symbol=64, block=8, parity={"no parity": 0, "many": 200}.get(mode, 32)),
         rate=chance.choice([500_000, 2_000_000, 10_000_000]),
     )  # fmt: skip
     if mode in ("late", "mixed"):
@@ -58,7 +58,7 @@ def build(seed: int, mode: str) -> Net:
     if mode == "small memory":
         small = Receiver(
             "nyc", net.sinks["nyc"], trusted=TRUSTED, incarnation=1, chance=net.random.random,
-            memory=8 * 64 * chance.randrange(1, 4), timeout=net.timeout,
+            memory=8 * 64 * chance.randrange(3, 6), timeout=net.timeout,
         )  # fmt: skip
         net.absent = ["nyc"]
         net.at(0.0, lambda: net.receivers.update(nyc=small))

@@ -229,8 +229,8 @@ class Cohorts:
         for lane in self._lanes:
             yield lane.dispatch
 
-    def _main_bits(self) -> list[int]:
-        return list(bits(self._members.ready & ~self.apart))
+    def _main_bits(self) -> Iterator[int]:
+        return bits(self._members.ready & ~self.apart)
 
     def _beside(self, now: float, limit: int, *, patient: bool) -> Burst | None:
         """Packets of a lane, where one may send."""
@@ -255,14 +255,14 @@ class Cohorts:
         main = self.main
         if not (main.flow.blocked or main.silent or self._watch.busy):
             return
-        others = self._main_bits()
-        slow = self._watch.look(now, others)
+        slow = self._watch.look(now, self._main_bits)
         if slow is not None:
             self._set_apart(slow, now)
         behind = set(main.flow.behind)
         while main.silent:
             bit = main.silent.pop()
-            if bit in behind and sum(b not in behind for b in others) >= len(behind):
+            others = (self._members.ready & ~self.apart).bit_count() - len(behind)
+            if bit in behind and others >= len(behind):
                 self._set_apart(Slow(bit, self._session.rate / 800, _SILENT), now)
                 self.of(bit).flow.let_go(bit)
 
@@ -349,7 +349,7 @@ class Cohorts:
             while lane.dispatch.silent:
                 lane.dispatch.flow.let_go(lane.dispatch.silent.pop())
             members = [bit for bit, (other, _) in self._slow.items() if other is lane]
-            slow = lane.watch.look(now, members)
+            slow = lane.watch.look(now, members.__iter__)
             if slow is not None:
                 self._set_apart(slow, now)
             if lane.watch.periods != lane.periods:

@@ -206,7 +206,7 @@ class Dispatch:
         if not poll.served >> bit & 1:
             return 0, 0
         sent = poll.sizes.of(bit)
-        lacking = poll.segment.symbols(lacks.replace(_DROPPED, b"\0")) if lacks else 0
+        lacking = poll.segment.symbols(lacks.replace(_DROPPED, b"\0"))
         lost = min(max(lacking - poll.held_back.of(bit), 0), sent)
         member.weigh(poll.segment, lacks, sent)
         member.lost += lost

@@ -121,8 +121,9 @@ class Flow:
         return [bit for bit in self._held if self._reach(bit) <= self.sent]
 
     def easy(self, bit: int) -> bool:
-        """Whether half of a receiver's window, or more, is free."""
-        return self._reach(bit) - self.sent >= self.window(bit) / 2
+        """Whether half of a receiver's window, or more, is free, or was when it was heard."""
+        free = self._reach(bit) - self.sent if bit in self._held else int(self._headroom[bit])
+        return free >= self.window(bit) / 2
 
     @property
     def free(self) -> int:

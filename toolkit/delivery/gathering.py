@@ -9,17 +9,16 @@ anything was sent.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from toolkit.delivery.members import Member
-from toolkit.delivery.model import Session, Standing
+from toolkit.delivery.members import Roster
+from toolkit.delivery.model import Session
 from toolkit.errors import DeliveryError
 
 
 class Gathering:
     """The start of one session."""
 
-    def __init__(self, session: Session, members: Sequence[Member]) -> None:
+    def __init__(self, session: Session, members: Roster) -> None:
         self.until = math.inf
         """When to look again although nobody was heard."""
         self.failure: DeliveryError | None = None
@@ -37,12 +36,12 @@ class Gathering:
         return not self._over
 
     def _look(self, now: float) -> bool:
-        here = (Standing.READY, Standing.COMPLETE)
-        ready = sum(m.standing in here for m in self._members)
-        waited_for = sum(not m.settled and m.standing not in here for m in self._members)
+        members = self._members
+        ready = (members.ready | members.complete).bit_count()
+        waited_for = (members.unsettled & ~members.ready).bit_count()
         quorum = self._session.quorum
         if ready < quorum:
-            if ready + waited_for < quorum and any(m.active for m in self._members):
+            if ready + waited_for < quorum and members.active:
                 self.failure = DeliveryError(
                     f"{self._session.name}: {quorum} receivers must be ready before it starts, and "
                     f"only {ready} are; nothing was sent (start the others, or ask for fewer)"

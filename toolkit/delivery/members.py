@@ -127,8 +127,8 @@ class Member:
         if not lacks:
             self.reported += sent
             return
-        k, first = segment.item.partition.k, segment.first
-        whole = sum(k(first + i) for i, lack in enumerate(lacks) if lack and lack >= k(first + i))
+        lengths = segment.lengths
+        whole = int(lengths[np.frombuffer(lacks, np.uint8) >= lengths].sum())
         self.reported += max(sent - whole, 0)
         self.missed += segment.symbols(lacks) - whole
 
@@ -166,6 +166,8 @@ class Roster(list[Member]):
         """They have joined and have not ended."""
         self.ready = 0
         """They have said what they hold."""
+        self.complete = 0
+        """They have everything."""
         self.unsettled = 0
         """Of them something more will come."""
         self.timeouts = np.full(len(names), FIRST_RTO)
@@ -197,6 +199,8 @@ class Roster(list[Member]):
         self.active = self.active | mask if member.active else self.active & ~mask
         ready = member.standing is Standing.READY and not member.fetching
         self.ready = self.ready | mask if ready else self.ready & ~mask
+        complete = member.standing is Standing.COMPLETE
+        self.complete = self.complete | mask if complete else self.complete & ~mask
         self.unsettled = self.unsettled & ~mask if member.settled else self.unsettled | mask
 
     def rtt(self, mask: int) -> float:

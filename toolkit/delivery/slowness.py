@@ -12,8 +12,9 @@ small beside the whole; never so short that a busy machine looks slow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from statistics import median
 
 from toolkit.delivery.flow import Flow
@@ -90,8 +91,8 @@ class Watch:
     _shares: dict[int, float] = field(default_factory=dict)
     """What each had lost when it was looked at last."""
 
-    def look(self, now: float, others: Collection[int]) -> Slow | None:
-        """To be called whenever something could be sent; `others`: bits of all that it is for."""
+    def look(self, now: float, others: Callable[[], Iterable[int]]) -> Slow | None:
+        """To be called whenever something could be sent; `others()`: bits of all it is for."""
         passed, self._looked = now - self._looked, now
         culprits, self._culprits = self._culprits, self.flow.behind if self.flow.blocked else []
         if now - self._began >= self.period:
@@ -106,8 +107,8 @@ class Watch:
         found = None
         if culprits and passed > 0:
             self.blocked += passed
-            free = sum(bit not in culprits and self.flow.easy(bit) for bit in others)
-            if free >= len(culprits):
+            free = (b for b in others() if b not in culprits and self.flow.easy(b))
+            if sum(1 for _ in islice(free, len(culprits))) == len(culprits):
                 for bit in culprits:
                     found = self._stalled(bit, passed, now) or found
         return found
@@ -123,7 +124,7 @@ class Watch:
             self._records[bit].answers += 1
 
     def reported(
-        self, bit: int, sent: int, lost: int, now: float, others: Callable[[], Collection[int]]
+        self, bit: int, sent: int, lost: int, now: float, others: Callable[[], Iterable[int]]
     ) -> Slow | None:
         """Of `sent` bytes a receiver lacks `lost`."""
         entry = self._losses.setdefault(bit, _Losses(since=now))

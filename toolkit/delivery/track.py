@@ -42,13 +42,14 @@ class Segment:
     """Blocks first .. first + count - 1 of an object."""
 
     __slots__ = (
-        "count", "first", "flight", "held", "index", "item", "lacks", "left", "parity", "pending",
-        "sent", "size", "track", "unknown",
+        "_lengths", "count", "first", "flight", "held", "index", "item", "lacks", "left", "parity",
+        "pending", "sent", "size", "track", "unknown",
     )  # fmt: skip
 
     def __init__(self, track: Track, index: int) -> None:
         self.track = track
         self.index = index
+        self._lengths: npt.NDArray[np.int16] | None = None
         self.item = track.item
         self.first, self.count = track.cut(index)
         self.size = track.bytes(index, index + 1)
@@ -71,13 +72,17 @@ class Segment:
     @property
     def lengths(self) -> npt.NDArray[np.int16]:
         """Source symbols of each of its blocks."""
-        part = self.item.partition
-        small, larger = divmod(part.symbols, part.blocks)
-        there = np.arange(self.first, self.first + self.count)
-        return (small + (there < larger)).astype(np.int16)
+        if self._lengths is None:
+            part = self.item.partition
+            small, larger = divmod(part.symbols, part.blocks)
+            there = np.arange(self.first, self.first + self.count)
+            self._lengths = (small + (there < larger)).astype(np.int16)
+        return self._lengths
 
     def symbols(self, lacks: bytes) -> int:
-        """How many source symbols a report's `lacks` come to."""
+        """How many source symbols a report's `lacks` come to; empty: nothing is lacking."""
+        if not lacks:
+            return 0
         return int(np.minimum(np.frombuffer(lacks, np.uint8), self.lengths).sum())
 
 

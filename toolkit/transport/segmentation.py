@@ -19,6 +19,7 @@ from toolkit.transport import links
 
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_GSTRINGS, _ETHTOOL_GSSET_INFO, _ETHTOOL_GFEATURES = 0x1B, 0x37, 0x3A
+_ETHTOOL_SFEATURES = 0x3B
 _SS_FEATURES, _NAME = 4, 32
 _FEATURE = "tx-udp-segmentation"
 
@@ -36,6 +37,19 @@ def interface_of(interface: str) -> str | None:
     if any(name == interface for _, name in socket.if_nameindex()):
         return interface
     return links.of_address(interface) or None
+
+
+def turn_off(interface: str) -> None:
+    """Have the kernel cut UDP packets before `interface`: `ethtool -K ... tx-udp-segmentation off`.
+
+    Raises OSError where that is not possible.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        number = _features(sock, interface).index(_FEATURE)
+        words = number // 32 + 1
+        wanted = (ctypes.c_uint32 * (2 + 2 * words))(_ETHTOOL_SFEATURES, words)
+        wanted[2 + 2 * (words - 1)] = 1 << number % 32
+        _ethtool(sock, interface, wanted)
 
 
 def _offloads(interface: str) -> bool:
