@@ -119,9 +119,9 @@ class Process:
         wait_for(lambda: text in self.said or not self.running, f"{text!r}")
         assert text in self.said, self.said
 
-    def result(self) -> dict[str, Any]:
-        """Wait until it ends well, and return the JSON that it printed."""
-        assert self._process.wait(PATIENCE) == 0, self.said
+    def result(self, *codes: int) -> dict[str, Any]:
+        """Wait until it ends, well or by one of `codes`; return the JSON that it printed."""
+        assert self._process.wait(PATIENCE) in (codes or (0,)), self.said
         found: dict[str, Any] = json.loads(self._out.read_text(encoding="utf-8"))
         return found
 

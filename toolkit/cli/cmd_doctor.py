@@ -18,6 +18,7 @@ from toolkit.cli.cmd_send import (
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.marking import add_dscp, parse_dscp_option
+from toolkit.cli.planned import add_delivery, chosen, fill_doctor
 from toolkit.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -32,20 +33,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--role", choices=("both", "send", "receive"), default="both", metavar="ROLE",
         help="what this host will do: send, receive or both (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument("--rate", help="bit/s of UDP payload: 200M, 1G (default: 1G)")
     parser.add_argument(
-        "--rate", default="1G", help="bit/s of UDP payload: 200M, 1G (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--payload", type=int, default=1400, metavar="BYTES",
-        help="UDP payload of a packet (default: %(default)s)",
+        "--payload", type=int, metavar="BYTES",
+        help="UDP payload of a packet (default: 1400)",
     )  # fmt: skip
     parser.add_argument(
         "--group", action="append", default=[], metavar="ADDR:PORT",
         help="IP multicast group of the delivery; may be given several times",
     )  # fmt: skip
     parser.add_argument(
-        "--interface", default="", metavar="IP",
-        help="the one that carries it: our address, or its name",
+        "--interface", default="", metavar="NAME|IP",
+        help="the one that carries it, by its name or an address of it",
     )  # fmt: skip
     parser.add_argument(
         "--sender", metavar="HOST[:PORT]", help="on a receiver: the sender's --control address"
@@ -60,23 +59,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--to", action="append", default=[], metavar="NAME[=HOST:PORT]",
-        help="probe this receiver, which is running: which packets reach it, and how",
+        help="probe this receiver, which is running: which packets reach it, and how; with "
+        "--delivery its address is known, and all are `all`",
     )  # fmt: skip
     parser.add_argument(
-        "--control", default=f"0.0.0.0:{CONTROL_PORT}", metavar="HOST:PORT",
-        help="where receivers reach us (default: %(default)s)",
+        "--control", metavar="HOST:PORT",
+        help=f"where receivers reach us (default: 0.0.0.0:{CONTROL_PORT})",
     )  # fmt: skip
     parser.add_argument(
         "--patience", type=float, default=2.0, metavar="SECONDS",
         help="so long receivers that do not answer are probed (default: %(default)s)",
     )  # fmt: skip
     add_dscp(parser)
+    parser.add_argument("--inventory", type=Path, metavar="PATH", help="where --delivery is")
+    add_delivery(parser)
+    parser.add_argument("--name", help="which GPU cloud of --delivery we are; none: we send it")
     add_output(parser)
     parser.epilog = (
         "examples:\n  llmsync doctor --role receive --rate 2G --group 232.1.1.1:4401 "
         "--output /models --size 70G\n"
         "  llmsync doctor --role send --group 232.1.1.1:4401 --to fra=192.0.2.10:4401 "
-        "--to lon=192.0.2.20:4401"
+        "--to lon=192.0.2.20:4401\n"
+        "  llmsync doctor --inventory demo --delivery minilm --to all"
     )
 
 
@@ -90,6 +94,11 @@ def _look(args: argparse.Namespace) -> int:
     from toolkit.transport import address, hostfacts
     from toolkit.transport.health import Need, Weight, judge
 
+    plan = chosen(args)
+    if plan is not None:
+        fill_doctor(args, *plan)
+    args.rate, args.payload = args.rate or "1G", 1400 if args.payload is None else args.payload
+    args.control = args.control or f"0.0.0.0:{CONTROL_PORT}"
     if not 32 <= args.payload <= 65_000:
         raise UsageError(f"--payload {args.payload}: 32 to 65000 bytes are possible")
     if not 0 < args.patience < 1e4:
@@ -103,7 +112,7 @@ def _look(args: argparse.Namespace) -> int:
     known = resolve_receivers(addresses)
     sender = address.resolve(args.sender, port=CONTROL_PORT) if args.sender else None
     receives = args.role != "send"
-    first = next((address.Address(groups[0].family, *s) for s in known.values()), None)
+    first = next((address.located(*s) for s in known.values()), None)
     towards = (groups[0] if groups else None) or sender or first
     facts = hostfacts.read(
         towards=towards, interface=args.interface, folder=args.output, writes=receives

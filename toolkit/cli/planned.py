@@ -42,10 +42,7 @@ def chosen(args: argparse.Namespace) -> tuple[Plan, FlowPlan] | None:
 
 def fill_send(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
     """Let the plan say what was not said."""
-    args.to = args.to or [
-        f"{cloud}={_host_port(plan.hosts[cloud].address.ip, flow.control_port)}"
-        for cloud in flow.clouds
-    ]
+    args.to = args.to or [_located(plan, flow, cloud) for cloud in flow.clouds]
     args.interface = args.interface or str(flow.source_address)
     args.dscp = _marking(plan) if args.dscp is None else args.dscp
     args.group = args.group or _host_port(flow.group, flow.port)
@@ -56,17 +53,51 @@ def fill_send(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
 
 def fill_receive(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
     """The same for a receiver, which is a GPU cloud of the inventory."""
+    _fill_cloud(args, plan, flow)
+    own = plan.hosts[args.name].address.ip
+    args.listen = args.listen or _host_port(own, flow.control_port)
+    args.group = args.group or _host_port(flow.group, flow.port)
+
+
+def _fill_cloud(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
     if args.name not in flow.clouds:
         raise UsageError(
             f"--name {args.name}: delivery {flow.delivery} does not go there "
             f"(it goes to {', '.join(flow.clouds)})"
         )
     own = plan.hosts[args.name].address.ip
-    args.listen = args.listen or _host_port(own, flow.control_port)
     args.sender = args.sender or _host_port(flow.source_address, flow.control_port)
-    args.group = args.group or _host_port(flow.group, flow.port)
     args.interface = args.interface or str(own)
     args.dscp = _marking(plan) if args.dscp is None else args.dscp
+
+
+def fill_doctor(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
+    """The same for looking at a host: the GPU cloud that is named, else the sender's.
+
+    Where the sender imposes BIER nothing leaves it to an IP multicast group: clouds are probed by
+    unicast, which their reports take as well.
+    """
+    from toolkit.inventory.model import Imposition
+
+    args.rate = args.rate or str(flow.rate)
+    args.payload = args.payload or flow.payload
+    if args.name is not None:
+        _fill_cloud(args, plan, flow)
+        args.role, args.group = "receive", args.group or [_host_port(flow.group, flow.port)]
+        return
+    args.role = "send"
+    args.control = args.control or _host_port(flow.source_address, flow.control_port)
+    args.interface = args.interface or str(flow.source_address)
+    args.dscp = _marking(plan) if args.dscp is None else args.dscp
+    if flow.imposition is not Imposition.HOST:
+        args.group = args.group or [_host_port(flow.group, flow.port)]
+    named = flow.clouds if args.to == ["all"] else args.to
+    args.to = [_located(plan, flow, text) if text in flow.clouds else text for text in named]
+
+
+def _located(plan: Plan, flow: FlowPlan, cloud: str) -> str:
+    """A cloud as `--to` has it."""
+    return f"{cloud}={_host_port(plan.hosts[cloud].address.ip, flow.control_port)}"
 
 
 @contextmanager

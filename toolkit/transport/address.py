@@ -51,6 +51,11 @@ def resolve(text: str, *, port: int | None = None) -> Address:
     return Address(family, str(found[0]), int(number))
 
 
+def located(host: str, port: int) -> Address:
+    """Return the address that a numeric host is."""
+    return Address(socket.AF_INET6 if ":" in host else socket.AF_INET, host, port)
+
+
 def bind(address: Address) -> socket.socket:
     """Return a UDP socket bound to `address`, with large buffers."""
     sock = socket.socket(address.family, socket.SOCK_DGRAM)
