@@ -1,12 +1,14 @@
 """`llmsync send` and `receive` of an inventory's delivery: real processes, hosts, routers, frames.
 
 Four edge routers around a core router, a repository behind one and a GPU cloud behind each of the
-others, every one of them in a namespace of its own; the sending host imposes BIER.
+others, every one of them in a namespace of its own; the sending host imposes BIER.  The inventory
+is that of docs/how-to/deliver.md, and the commands are its commands.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,12 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from inventory_site import Datum, Loss, Process, Site, Taps, copies, site, wait_for
+from inventory_site import ROOT, Datum, Loss, Process, Site, Taps, copies, site, wait_for
 from netns import missing
 
 from toolkit.bier.kernel.compiler import compiled
 from toolkit.errors import EnvironmentProblem
 
+PAGE = (ROOT / "docs" / "how-to" / "deliver.md").read_text(encoding="utf-8")
 CLOUDS = ("cloud1", "cloud2", "cloud3")
 IPV6 = """\
 pools:
@@ -39,21 +42,10 @@ class Way(NamedTuple):
     mtu: int
 
     def inventory(self) -> str:
-        link = f"capacity: 10G, mtu: {self.mtu}"
-        return (
-            "name: star\n"
-            f"{IPV6 if self.version == 6 else ''}"
-            "domains: {one: {}}\n"
-            "routers: {core: {}, edge0: {}, edge1: {}, edge2: {}, edge3: {}}\n"
-            "links:\n" + "".join(f"  - {{a: core, b: edge{n}, {link}}}\n" for n in range(4))
-            + f"repositories:\n  hub: {{router: edge0, {link}}}\n"
-            "clouds:\n"
-            + "".join(f"  cloud{n}: {{router: edge{n}, gpus: 8, {link}}}\n" for n in (1, 2, 3))
-            + f"bier: {{encapsulation: {self.encapsulation}}}\n"
-            "deliveries:\n"
-            "  weights: {model: m, from: hub, to: all, transport: bier, imposition: host, "
-            "rate: 80M}\n"
-        )  # fmt: skip
+        (page,) = re.findall(r"^```yaml star.yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+        page = page.replace("mtu: 9000", f"mtu: {self.mtu}")
+        page = page.replace("encapsulation: mpls", f"encapsulation: {self.encapsulation}")
+        return page + (IPV6 if self.version == 6 else "")
 
 
 def unable(plane: str) -> str:
