@@ -1,8 +1,10 @@
 """The sender's blocks in memory: each is read once from storage, whatever its repairs.
 
 Pure, apart from the Source that blocks are read from.  A block stays for as long as the bound
-allows, the one that was not used for longest goes first; its buffer is used for the next.  Whoever
-was handed a block's bytes may use them until FRESH more blocks have been asked for.
+allows, the one that was not used for longest goes first; its buffer is used for the next.  The
+bound is as small as it can be (memory that is touched for the first time costs as much as reading
+a block), and doubles when a block is asked for that had gone.  Whoever was handed a block's bytes
+may use them until FRESH more blocks have been asked for.
 """
 
 from __future__ import annotations
@@ -14,14 +16,21 @@ FRESH = 8
 """Blocks that are kept whatever the bound says."""
 
 
+FIRST_LIMIT = 48 * 2**20
+"""Bytes kept at first: what was sent before a segment's repairs are asked for, and half as much."""
+
+
 class Blocks:
-    """Source blocks of a Source's files; `limit`: bytes kept."""
+    """Source blocks of a Source's files; `limit`: bytes kept at most."""
 
     def __init__(self, source: Source, limit: int) -> None:
         self.bytes_read = 0
         """Bytes that were read from the source."""
         self._source = source
-        self._limit = limit
+        self._most = limit
+        self._limit = min(limit, FIRST_LIMIT)
+        self._read: dict[int, bytearray] = {}
+        """File -> one byte per block, 1 when it was read before."""
         self._kept: dict[tuple[int, int], Buffer] = {}
         """(file, block) -> its bytes; the one used last comes last."""
         self._size = 0
@@ -35,6 +44,7 @@ class Blocks:
         key = file, block
         found = self._kept.pop(key, None)
         if found is None:
+            self._remember(file, block)
             while self._size + size > self._limit and len(self._kept) > FRESH:
                 oldest = self._kept.pop(next(iter(self._kept)))
                 self._size -= oldest.size
@@ -45,3 +55,12 @@ class Blocks:
             self.bytes_read += size
         self._kept[key] = found
         return found.view
+
+    def _remember(self, file: int, block: int) -> None:
+        """A block is read: if it is not for the first time, too few are kept."""
+        read = self._read.setdefault(file, bytearray())
+        if block >= len(read):
+            read.extend(bytes(block + 1 - len(read)))
+        if read[block]:
+            self._limit = min(2 * self._limit, self._most)
+        read[block] = 1

@@ -26,9 +26,9 @@ CORES = 3
 def worth_it(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
     """Whether blocks for `folder` should be written by a thread: a disk may take its time.
 
-    Memory does not: there a thread is worth its price only where a core is spare for it (measured:
-    8 % more CPU and up to 15 % less throughput on two busy ones).  LLMSYNC_WRITER=thread or inline
-    decides otherwise.
+    Memory does not: there a thread is worth its price only where a core is spare for it.  On two
+    busy cores it cost 8 % more CPU; what it did to the throughput was within the noise of three
+    runs each.  LLMSYNC_WRITER=thread or inline decides otherwise.
     """
     said = os.environ.get("LLMSYNC_WRITER", "")
     if said in ("thread", "inline"):
