@@ -75,15 +75,18 @@ class Site:
             [*command, *words], self.folder / f"{label}.out", self.folder / f"{label}.err"
         )
 
-    def forward(self, name: str, plane: str) -> Process:
-        """Start the BFR of a router, and wait until it forwards."""
+    def forward(self, name: str, plane: str, *, host: bool) -> Process:
+        """Start the BFR of a router; `host`: what it takes out of BIER goes to itself as well."""
         document = self.folder / f"{name}.json"
         done = subprocess.run(
             [sys.executable, "-m", "toolkit.cli", "bier", "program", str(self.file), name,
              "-o", "json"],
             check=True, capture_output=True, text=True, timeout=PATIENCE, env=environment(),
         )  # fmt: skip
-        document.write_text(done.stdout, encoding="utf-8")
+        told = json.loads(done.stdout)
+        for flow in told.get("egress", ()) if host else ():
+            flow["host"] = True
+        document.write_text(json.dumps(told), encoding="utf-8")
         stats = str(self.folder / f"{name}.stats")
         return self.start(
             name, name, "bier", "forward", str(document), "--plane", plane, "--stats", stats

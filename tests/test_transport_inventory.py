@@ -1,12 +1,14 @@
 """`llmsync send` and `receive` of an inventory's delivery: real processes, hosts, routers, frames.
 
 Four edge routers around a core router, a repository behind one and a GPU cloud behind each of the
-others, every one of them in a namespace of its own; the sending host imposes BIER.
+others, every one of them in a namespace of its own; the sending host imposes BIER.  The inventory
+is that of docs/how-to/deliver.md, and the commands are its commands.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,12 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from inventory_site import Datum, Loss, Process, Site, Taps, copies, site, wait_for
+from inventory_site import ROOT, Datum, Loss, Process, Site, Taps, copies, site, wait_for
 from netns import missing
 
 from toolkit.bier.kernel.compiler import compiled
 from toolkit.errors import EnvironmentProblem
 
+PAGE = (ROOT / "docs" / "how-to" / "deliver.md").read_text(encoding="utf-8")
 CLOUDS = ("cloud1", "cloud2", "cloud3")
 IPV6 = """\
 pools:
@@ -37,23 +40,17 @@ class Way(NamedTuple):
     plane: str
     encapsulation: str
     mtu: int
+    host: bool = False
+    """Edge routers are BFERs for themselves, too."""
+    imposition: str = "host"
 
     def inventory(self) -> str:
-        link = f"capacity: 10G, mtu: {self.mtu}"
-        return (
-            "name: star\n"
-            f"{IPV6 if self.version == 6 else ''}"
-            "domains: {one: {}}\n"
-            "routers: {core: {}, edge0: {}, edge1: {}, edge2: {}, edge3: {}}\n"
-            "links:\n" + "".join(f"  - {{a: core, b: edge{n}, {link}}}\n" for n in range(4))
-            + f"repositories:\n  hub: {{router: edge0, {link}}}\n"
-            "clouds:\n"
-            + "".join(f"  cloud{n}: {{router: edge{n}, gpus: 8, {link}}}\n" for n in (1, 2, 3))
-            + f"bier: {{encapsulation: {self.encapsulation}}}\n"
-            "deliveries:\n"
-            "  weights: {model: m, from: hub, to: all, transport: bier, imposition: host, "
-            "rate: 80M}\n"
-        )  # fmt: skip
+        page: str
+        (page,) = re.findall(r"^```yaml star.yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+        page = page.replace("mtu: 9000", f"mtu: {self.mtu}")
+        page = page.replace("encapsulation: mpls", f"encapsulation: {self.encapsulation}")
+        page = page.replace("imposition: host", f"imposition: {self.imposition}")
+        return page + (IPV6 if self.version == 6 else "")
 
 
 def unable(plane: str) -> str:
@@ -77,7 +74,7 @@ class Delivery:
         self.folder = where.folder
         self.bits = {c: 1 << where.flow.bfr_ids[c] - 1 for c in CLOUDS}
 
-    def _start(self, node: str, *words: str) -> Process:
+    def start(self, node: str, *words: str) -> Process:
         options = ("--inventory", str(self.where.file), "--delivery", "weights", "-o", "json")
         return self._stack.enter_context(
             self.where.start(node, f"{node}-{words[0]}", *words, *options)
@@ -85,19 +82,19 @@ class Delivery:
 
     def send(self, *options: str) -> Process:
         key = str(self.folder / "hub.key")
-        started = self._start("hub", "send", str(self.model), "--key", key, *options)
+        started = self.start("hub", "send", str(self.model), "--key", key, *options)
         started.until("waiting for")
         return started
 
-    def receive(self, cloud: str, *, trusted: bool = True) -> Process:
+    def receive(self, cloud: str, *options: str, trusted: bool = True, node: str = "") -> Process:
         trust = ("--trust", str(self.folder / "hub.key.pub")) if trusted else ()
-        return self._start(
-            cloud, "receive", "--name", cloud, "--output", str(self.placed(cloud)), *trust
-        )
+        output = str(self.placed(cloud))
+        words = ("receive", "--name", cloud, "--output", output, *trust, *options)
+        return self.start(node or cloud, *words)
 
     def look(self, node: str, *words: str) -> Process:
         """Start `doctor`."""
-        return self._start(node, "doctor", *words)
+        return self.start(node, "doctor", *words)
 
     def placed(self, cloud: str) -> Path:
         return self.folder / f"at-{cloud}" / "model"
@@ -131,7 +128,10 @@ def delivery(way: Way, tmp_path: Path) -> Iterator[Delivery]:
     (model / "config.json").write_bytes(chance.randbytes(1234))
     with site(file, tmp_path) as where, ExitStack() as stack:
         taps = Taps(where)
-        routers = [stack.enter_context(where.forward(r, way.plane)) for r in where.plan.routers]
+        routers = [
+            stack.enter_context(where.forward(r, way.plane, host=way.host))
+            for r in where.plan.routers
+        ]
         for router in routers:
             router.until("forwards BIER")
         taps.add("hub", "edge0", "host-hub")
@@ -229,3 +229,53 @@ def test_who_comes_late_gets_alone_what_it_missed(delivery: Delivery) -> None:
     alone = [d for d in files if d.bits == delivery.bits["cloud3"]]
     assert 90 < len(alone) <= result["late"]  # which counts manifest and polls, too
     assert len(files) == len({d.symbol for d in files}) + len(alone)
+
+
+@pytest.mark.parametrize("way", [Way(4, "ebpf", "mpls", 9000, host=True)], ids=["host"])
+def test_some_in_any_order_and_one_that_takes_bier_off_itself(delivery: Delivery) -> None:
+    """cloud1 here is the edge router's own host: it receives by the device of its forwarder."""
+    own = str(delivery.where.plan.hosts["cloud1"].gateway)
+    place = f"{own}:{delivery.where.flow.control_port}"
+    with delivery.taps:
+        sending = delivery.send("--quorum", "2", "--to", "cloud3", "--to", f"cloud1={place}")
+        receiving = [
+            delivery.receive("cloud3"),
+            delivery.receive("cloud1", "--listen", place, "--interface", "bier0", node="edge1"),
+        ]
+        for process in receiving:
+            process.result()
+        assert {r["receiver"] for r in sending.result()["receivers"]} == {"cloud1", "cloud3"}
+    assert delivery.same("cloud1")
+    assert delivery.same("cloud3")
+    assert delivery.taps.data("edge2") == []
+    for cloud in ("cloud1", "cloud3"):
+        assert copies(delivery.taps.data(f"edge{cloud[-1]}")) == copies(delivery.to(cloud))
+
+
+def test_who_is_not_of_the_delivery_is_refused(delivery: Delivery) -> None:
+    with delivery.taps:
+        words = ("send", str(delivery.model), "--key", str(delivery.folder / "hub.key"))
+        refused = delivery.start("hub", *words, "--to", "cloud9=10.1.0.2:1").result(2)
+    assert refused["error"] == (
+        "--to cloud9: delivery weights does not go there (it goes to cloud1, cloud2, cloud3)"
+    )
+
+
+@pytest.mark.parametrize("way", [Way(4, "ebpf", "mpls", 9000, imposition="router")], ids=["router"])
+def test_a_router_may_impose_bier_on_what_is_sent_to_the_group(delivery: Delivery) -> None:
+    with Loss(delivery.where, "cloud2", 10) as loss, delivery.taps:
+        sending = delivery.send("--quorum", "3")
+        receiving = [delivery.receive(cloud) for cloud in CLOUDS]
+        for process in receiving:
+            process.result()
+        result = sending.result()
+    assert all(delivery.same(cloud) for cloud in CLOUDS)
+    assert {r["by"] for r in result["receivers"]} == {"group"}
+    group = delivery.taps.data("hub")  # repairs of one cloud go there by unicast
+    assert {d.bits for d in group} == {None}
+    assert loss.lost > 20
+    for cloud in CLOUDS:
+        crossed = delivery.taps.data(delivery.where.plan.hosts[cloud].router)
+        assert {d.bits for d in crossed} == {delivery.bits[cloud]}
+        assert copies(crossed) == copies(group)
+        assert set(copies(crossed).values()) == {1}

@@ -179,8 +179,10 @@ def _send(args: argparse.Namespace) -> int:
         if lost:
             wire = loss.LossyWire(wire, lost, args.seed)
         say(f"{session.name}: {source.manifest.size} bytes, waiting for {', '.join(names)}")
-        carrier = stack.enter_context(carrying(args, *plan, dscp)) if plan is not None else None
-        if carrier is not None:
+        carry = None
+        if plan is not None:
+            carry = stack.enter_context(carrying(args, *plan, dscp, names))
+        if carry is not None:
             args.no_probe = True  # What is probed is IP multicast; here BIER leaves.
         begin = time.monotonic()
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
@@ -196,7 +198,7 @@ def _send(args: argparse.Namespace) -> int:
 
         udp.run_sender(
             sender, names, wire, known, group, turn, also=watch.bells, apart=reached.apart,
-            door=door, carry=None if carrier is None else carrier.send,
+            door=door, carry=carry,
         )  # fmt: skip
         audit.write(watch.records())
         audit.ended(sender)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ from toolkit.cli.console import say
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from toolkit.delivery.burst import Burst
     from toolkit.plan.model import FlowPlan, Plan
-    from toolkit.transport.packet import PacketCarrier
 
 
 def add_delivery(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,8 @@ def chosen(args: argparse.Namespace) -> tuple[Plan, FlowPlan] | None:
 
 def fill_send(args: argparse.Namespace, plan: Plan, flow: FlowPlan) -> None:
     """Let the plan say what was not said."""
-    args.to = args.to or [_located(plan, flow, cloud) for cloud in flow.clouds]
+    named = args.to or flow.clouds
+    args.to = [_located(plan, flow, text) if text in flow.clouds else text for text in named]
     args.interface = args.interface or str(flow.source_address)
     args.dscp = _marking(plan) if args.dscp is None else args.dscp
     args.group = args.group or _host_port(flow.group, flow.port)
@@ -102,20 +103,31 @@ def _located(plan: Plan, flow: FlowPlan, cloud: str) -> str:
 
 @contextmanager
 def carrier(
-    args: argparse.Namespace, plan: Plan, flow: FlowPlan, dscp: int | None
-) -> Iterator[PacketCarrier | None]:
-    """What puts the packets onto the wire where this host imposes BIER; else None."""
+    args: argparse.Namespace, plan: Plan, flow: FlowPlan, dscp: int | None, names: Sequence[str]
+) -> Iterator[Callable[[Burst], int] | None]:
+    """What puts packets onto the wire where this host imposes BIER; else None.
+
+    `names`: bit i of a packet's mask is the i-th; more may be added meanwhile.  It returns the mask
+    of those that the plan has no BFR-id for.
+    """
     from toolkit.inventory.model import Imposition
 
     if flow.imposition is not Imposition.HOST:
         yield None
         return
+    from toolkit.delivery.masks import bits
     from toolkit.inet import ethernet
     from toolkit.plan.imposition import imposed
     from toolkit.transport.neighbor import interface_address, neighbor_mac
     from toolkit.transport.packet import PacketCarrier, UdpFlow
     from toolkit.transport.segmentation import interface_of
 
+    order = {cloud: i for i, cloud in enumerate(flow.clouds)}
+    for stranger in (cloud for cloud in names if cloud not in order):
+        raise UsageError(
+            f"--to {stranger}: delivery {flow.delivery} does not go there "
+            f"(it goes to {', '.join(flow.clouds)})"
+        )
     host = plan.hosts[flow.source]
     name = interface_of(args.interface)
     if name is None:
@@ -126,9 +138,10 @@ def carrier(
     far, own = neighbor_mac(name, host.gateway), interface_address(name)
 
     def fronts(mask: int) -> list[bytes]:
+        clouds = sum(1 << order[names[i]] for i in bits(mask))
         return [
             ethernet.Header(far, own, front.ethertype).encode() + front.header
-            for front in imposed(plan, flow, mask, dscp or 0)
+            for front in imposed(plan, flow, clouds, dscp or 0)
         ]
 
     made = PacketCarrier(
@@ -139,10 +152,24 @@ def carrier(
         ),
         fronts,
     )  # fmt: skip
+    planned = 0
+    """Those of `names` that have a BFR-id."""
+    looked = 0
+
+    def carry(burst: Burst) -> int:
+        nonlocal planned, looked
+        while looked < len(names):
+            planned |= (names[looked] in order) << looked
+            looked += 1
+        mask = burst.mask & planned
+        if mask:
+            made.send(burst if mask == burst.mask else burst._replace(mask=mask))
+        return burst.mask & ~planned
+
     say(f"BIER is imposed here: {name} to {host.gateway} ({far.hex(':')})")
     try:
-        made.check(args.payload, (1 << len(flow.clouds)) - 1)
-        yield made
+        made.check(args.payload, (1 << len(names)) - 1)
+        yield carry
     finally:
         made.close()
 

@@ -4,8 +4,8 @@ X: a packet socket.  What stands before the UDP payload is the same for all pack
 the same receivers, so it is made once for each mask: Ethernet, BIER, IP and UDP headers in one
 piece (`Fronts`).  The kernel is handed batches (sendmmsg); it neither routes nor checks them.
 
-UDP checksums: over IPv4 none is sent (RFC 768; RFC 8085 section 3.4: every block is proven by its
-digest); over IPv6 each is computed (RFC 8200 section 8.1).
+UDP checksums: over IPv4 data has none (RFC 768; RFC 8085 section 3.4: every block is proven by its
+digest), polls have one; over IPv6 each is computed (RFC 8200 section 8.1).
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class PacketCarrier:
         for table in self._tables(mask, inner, symbol):
             rows = table[:count]
             rows[:, -inner:] = headers
-            if self._sums:
+            if self._sums or not symbol:
                 self._set_checksums(rows, payload, inner, symbol)
             try:
                 sent = self._outbox.send(rows, payload, symbol, b"")

@@ -184,24 +184,28 @@ def run_sender(
     also: Sequence[int] = (),
     apart: Collection[str] = (),
     door: Doorkeeper | None = None,
-    carry: Callable[[Burst], None] | None = None,
+    carry: Callable[[Burst], int] | None = None,
 ) -> None:
     """Drive `sender` until it has finished.
 
     `addresses`: where each receiver's unicast packets go; one that is missing is learnt from
     where its messages come from.  `watch` is called in every turn, and at once when one of the
     file descriptors `also` can be read.  `apart`: receivers that `group` does not reach.  `door`
-    says whose messages are taken, and counts the others.  `carry`: takes every packet to those in
-    its mask, and neither group nor addresses are used.
+    says whose messages are taken, and counts the others.  `carry`: takes packets to those in
+    their masks and returns the mask of those that it cannot reach; they get theirs by unicast, and
+    the group is not used.
     """
-    ways = Ways(names, addresses, None if group is None else group.sockaddr, apart)
+    to_group = None if group is None or carry is not None else group.sockaddr
+    ways = Ways(names, addresses, to_group, apart)
     door = door or Doorkeeper(names, addresses)
     while not sender.finished:
         now = time.monotonic()
         for burst in sender.bursts(now, BATCH):
             if carry is not None:
-                carry(burst)
-                continue
+                left = carry(burst)
+                if not left:
+                    continue
+                burst = burst._replace(mask=left)
             for to in ways.of(burst.mask, sender.stream):
                 wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []
