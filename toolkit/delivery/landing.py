@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ HEADER = FIXED.size
 MAX_BATCH = 64
 _KEPT = 16
 
+_16, _LOW = np.uint64(16), np.uint64(0xFFFF)
 _COUNTING = np.arange(MAX_BATCH, dtype=np.uint64)
 _WORDS = np.dtype("<u8")
 
@@ -67,8 +69,6 @@ class Landing:
         self._tsi = tsi
         self._session = np.uint64(0)
         """TSI and TOI, as they are in a header."""
-        self._ids: npt.NDArray[np.uint64] = np.zeros(MAX_BATCH, np.uint64)
-        """SBN, SBL and ESI that are expected at each spot, as they are in a header."""
         self._full = np.full(MAX_BATCH, HEADER + symbol, np.uint32)
         self._spans: list[_Span] = []
         self._toi = self._sbn = self._esi = 0
@@ -100,7 +100,6 @@ class Landing:
                 return addresses[esi : esi + count]
             at = self._plan(assembly, count)
         self._spots[at:count] = self._aside[at:count]
-        self._ids[at:count] = 0
         return self._spots[:count]
 
     def landed(
@@ -121,30 +120,67 @@ class Landing:
                 self._expect(span.assembly, span.sbn, span.esi + count)
                 return [Run(span.assembly, span.sbn, span.esi, count)], [], count
             self._spans.append(span)
-            self._ids[: span.count] = wanted[:, 2]
             self._session = wanted[0, 1]
         words = headers.view(_WORDS)
-        right = words[:, 2] == self._ids[:count]
-        right &= sizes == HEADER + self.symbol
-        right &= words[:, 0] == self._first
-        right &= words[:, 1] == self._session
-        if right.all():
-            runs = [
-                Run(s.assembly, s.sbn, s.esi, min(s.count, count - s.first))
-                for s in self._spans
-                if s.first < count
-            ]
-            self._expect_after(count)
-            return runs, [], count
-        there = np.flatnonzero(sizes)
-        others = [
-            self._datagram(i, headers, sizes) for i in np.flatnonzero(~right & (sizes > 0)).tolist()
-        ]
-        if len(there):
-            self._expect_after(int(there[-1]) + 1)
-            if not right[there[-1]]:
-                self._expect_as(others[-1])
-        return self._runs(right), others, int(right.sum())
+        whole = sizes == HEADER + self.symbol
+        whole &= words[:, 0] == self._first
+        whole &= words[:, 1] == self._session
+        ids = words[:, 2].byteswap()
+        rest = sizes > 0
+        runs: list[Run] = []
+        moves: list[tuple[Buffer, int, int, int]] = []
+        for span in self._spans:
+            if span.first < count:
+                runs += self._in_block(span, whole, ids, rest, moves)
+        others = [self._datagram(i, headers, sizes) for i in np.flatnonzero(rest).tolist()]
+        # From the last to the first: none overwrites what has still to be moved.
+        size = self.symbol
+        for buffer, source, target, length in reversed(moves):
+            end = (target + length) * size
+            buffer.array[target * size : end] = buffer.array[source * size :][: length * size]
+        if others and rest[-1]:
+            self._expect_as(others[-1])
+        elif runs:
+            last = runs[-1]
+            self._expect(last.assembly, last.sbn, last.esi + last.count)
+        return runs, others, sum(run.count for run in runs)
+
+    def _in_block(
+        self,
+        span: _Span,
+        whole: npt.NDArray[np.bool_],
+        ids: npt.NDArray[np.uint64],
+        rest: npt.NDArray[np.bool_],
+        moves: list[tuple[Buffer, int, int, int]],
+    ) -> list[Run]:
+        """The runs of packets at the spots of one block that belong to it, in order.
+
+        Packets that were lost before them let them land too early in the block: they are to be
+        moved (`moves`: buffer, symbols from, to, how many).  What is found leaves `rest`.
+        """
+        assembly, first = span.assembly, span.first
+        k = assembly.k(span.sbn)
+        part = slice(first, first + span.count)
+        mine = whole[part] & (ids[part] >> _16 == np.uint64(span.sbn << 16 | k))
+        at = np.flatnonzero(mine)
+        esi = (ids[part][at] & _LOW).astype(np.int64)
+        if not len(at) or (esi < at + span.esi).any() or (np.diff(esi) <= 0).any():
+            return []
+        cuts = np.flatnonzero((np.diff(esi) != 1) | (np.diff(at) != 1)) + 1
+        block = assembly.blocks.get(span.sbn)
+        buffer = block.buffer if block else self._buffers.peek(k * self.symbol)
+        found = []
+        for begin, end in pairwise([0, *cuts.tolist(), len(at)]):
+            landed, belongs, length = int(at[begin]), int(esi[begin]), end - begin
+            if belongs + length > k or (
+                block is not None and block.have.find(1, belongs, belongs + length) >= 0
+            ):
+                continue
+            rest[first + landed : first + landed + length] = False
+            if belongs != span.esi + landed:
+                moves.append((buffer, span.esi + landed, belongs, length))
+            found.append(Run(assembly, span.sbn, belongs, length))
+        return found
 
     def _block(
         self, assembly: Assembly, sbn: int, k: int, buffer: Buffer
@@ -187,8 +223,6 @@ class Landing:
                 break
             numbers = _COUNTING[:length]
             self._spots[at : at + length] = base + (numbers + np.uint64(esi)) * size
-            identity = np.uint64(sbn << 32 | k << 16 | esi)
-            self._ids[at : at + length] = (numbers + identity).byteswap()
             self._spans.append(_Span(assembly, sbn, esi, at, length))
             at += length
             esi += length
@@ -199,16 +233,6 @@ class Landing:
             FIXED.pack(0, 0, self._tsi, assembly.toi, 0, 0, 0)[8:16], "little"
         ))  # fmt: skip
         return at
-
-    def _runs(self, right: npt.NDArray[np.bool_]) -> list[Run]:
-        """The runs of packets that are in place, between those that are not."""
-        found = []
-        for span in self._spans:
-            part = right[span.first : span.first + span.count]
-            edges = np.flatnonzero(np.diff(part, prepend=False, append=False)).tolist()
-            for start, end in zip(edges[::2], edges[1::2], strict=True):
-                found.append(Run(span.assembly, span.sbn, span.esi + start, end - start))
-        return found
 
     def _datagram(
         self, i: int, headers: npt.NDArray[np.uint8], sizes: npt.NDArray[np.uint32]
@@ -229,12 +253,6 @@ class Landing:
                 return head + buffer.view[start : start + length].tobytes()
         at = i * self.symbol
         return head + self._scratch.view[at : at + length].tobytes()
-
-    def _expect_after(self, count: int) -> None:
-        """The next packet follows the one at spot `count` - 1."""
-        for span in self._spans:
-            if span.first <= count - 1 < span.first + span.count:
-                self._expect(span.assembly, span.sbn, span.esi + count - span.first)
 
     def _expect_as(self, datagram: bytes) -> None:
         """The next packet follows this one, where it is one of source symbols."""
