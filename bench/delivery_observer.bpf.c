@@ -7,7 +7,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define DATA 1000 /* a frame longer than this carries data, whatever the tool */
+#define DATA 1400 /* a longer frame carries data, whatever the tool: lists of files are shorter */
 
 struct seen {
 	__u64 chance; /* state of the random numbers, never 0 */

@@ -145,6 +145,7 @@ class Net:
     gather: float = 0.5
     timeout: float = 20.0
     window: int = 64 * 2**20
+    interleave: int = 2
     limits: Limits = field(default_factory=Limits)
     """Of the circuit breaker."""
     basis: Callable[[str], Basis | None] = lambda name: None
@@ -161,6 +162,7 @@ class Net:
         session = Session(
             name="model", tsi=7, key=KEY, rate=self.rate, gather=self.gather,
             timeout=self.timeout, targeted=self.targeted, window=self.window, breaker=self.limits,
+            interleave=self.interleave,
             seal_key=self.seal_key,
         )  # fmt: skip
         self.sender = Sender(session, self.source, self.names)

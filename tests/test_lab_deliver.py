@@ -98,7 +98,8 @@ def test_repairs_reach_only_those_who_lack_something(
     result = deliver(planned(demo), model, tmp_path, Scenario(loss=0.05, seed=3)).result
     assert result.complete
     assert result.repairs > 0
-    assert [c.duplicates for c in result.clouds] == [0] * 6
+    # At the end a little more parity is sent than reports ask for, to spare another round trip.
+    assert all(c.duplicates <= 0.15 * c.lost for c in result.clouds)
 
 
 def test_a_late_receiver_finishes_and_costs_the_others_nothing(

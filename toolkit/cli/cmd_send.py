@@ -72,6 +72,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="so long those that are ready wait for the others (default: 2, with --quorum 0)",
     )  # fmt: skip
     parser.add_argument(
+        "--interleave", type=int, default=2, metavar="N",
+        help="files that are sent at a time, 16 MB of each in turn (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--no-probe", action="store_true",
         help="do not try first which packets reach each receiver",
     )  # fmt: skip
@@ -158,6 +162,7 @@ def _send(args: argparse.Namespace) -> int:
         name=source.manifest.name, key=key, rate=rate,
         tsi=plan[1].tsi if plan is not None else int.from_bytes(os.urandom(4)) or 1,
         timeout=_positive("--timeout", args.timeout), quorum=quorum,
+        interleave=int(_positive("--interleave", args.interleave)),
         gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip

@@ -27,6 +27,7 @@ from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Escort, Round
 from toolkit.delivery.track import SEGMENT_SIZE, Segment
+from toolkit.delivery.turns import Turns
 from toolkit.delivery.urgent import Urgent
 from toolkit.delivery.wire import Poll
 
@@ -109,7 +110,7 @@ class Dispatch:
         self._asking = Asking(self.polls)
         self._mute = 0
         """Receivers that were asked often and do not answer: they are not waited for."""
-        self._cursor = 0, 0
+        self._turns = Turns(session.interleave)
         """Track and segment that were chosen last."""
         self._next_poll = number << 24 | 1
 
@@ -402,10 +403,11 @@ class Dispatch:
         taken = None if self._beside is None else self._beside.under_way
         if self.patient:
             return self._choose_soon(ready, taken)
-        found = self._ledger.next(self._cursor, ready, serves=self.serves, but=taken)
+        found = self._turns.next(
+            lambda cursor: self._ledger.next(cursor, ready, serves=self.serves, but=taken)
+        )
         if found is None:
             return None
-        self._cursor = found.track.number, found.index
         return self._digests_first(found, found.pending & ready, ready)
 
     def _left_out(self) -> int:

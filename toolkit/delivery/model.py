@@ -81,6 +81,8 @@ class Session:
     targeted: bool = True
     """True: packets can be addressed to any subset.  False: every packet goes to everybody
     (imposition by the router); masks are then always all receivers."""
+    interleave: int = 2
+    """Objects that are sent at a time, a segment of each in turn; 1: one after the other."""
     speaks: Speaks = SPOKEN
     breaker: Limits = field(default_factory=Limits)
     """When the session slows down, or ends, for the network's sake."""
@@ -88,6 +90,8 @@ class Session:
     def __post_init__(self) -> None:
         if not 0 < self.tsi < 1 << 32:
             raise ValueError(f"TSI {self.tsi} does not fit 32 bits, or is 0")
+        if self.interleave < 1:
+            raise ValueError("at least one object is sent at a time")
         if self.rate <= 0 or self.window <= 0 or self.timeout <= 0 or self.gather < 0:
             raise ValueError("rate, window and timeout are positive, gather is not negative")
         if self.quorum < 1:
