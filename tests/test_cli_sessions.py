@@ -187,7 +187,7 @@ def test_sessions_are_listed_shown_evicted_from_and_aborted(
             assert receivers[0]["region"] == "eu"
             assert main(site.ask("show", name)) == 0
             assert "fra" in capsys.readouterr().out
-            assert main(site.ask("evict", name, "fra", who="eye")) == ExitCode.FINDINGS
+            assert main(site.ask("evict", name, "fra", who="eye")) == ExitCode.INVALID
             assert main(site.ask("evict", name, "fra", "--reason", "disk")) == 0
         assert site.codes["fra"] != 0
         assert main(site.ask("evict", name, "fra")) == ExitCode.FINDINGS
@@ -208,7 +208,7 @@ def test_a_receiver_that_may_not_join_is_told_why(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with site.sending("--to", "fra"):
-        assert main(site.receive("lon")) == ExitCode.FINDINGS
+        assert main(site.receive("lon")) == ExitCode.INVALID
         assert "not a receiver of this session" in capsys.readouterr().err
         wrong = [*site.receive("lon")]
         wrong[wrong.index("--token-file") + 1] = site.at("fra.token")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from toolkit.delivery.ports import Source
     from toolkit.delivery.sender import Sender
     from toolkit.service.hosted import HostedSession
+    from toolkit.service.server import Settings
     from toolkit.transport.address import Address
 
 SERVICE_PORT = 4443
@@ -28,7 +29,7 @@ SERVICE_PORT = 4443
 
 def add_service(parser: argparse.ArgumentParser) -> None:
     """Add what `send` has for the HTTP service beside it."""
-    group = parser.add_argument_group("service")
+    group = parser.add_argument_group("service beside the sender")
     group.add_argument(
         "--service", metavar="HOST:PORT",
         help="serve the live page, the API, /metrics and files over HTTP(S) there meanwhile",
@@ -60,16 +61,12 @@ def add_service(parser: argparse.ArgumentParser) -> None:
         help="where a receiver is, for the page and the metrics",
     )  # fmt: skip
     group.add_argument(
-        "--inventory", type=Path, metavar="PATH",
-        help="take the regions of its GPU clouds (--region goes before), and --delivery",
-    )  # fmt: skip
-    group.add_argument(
         "--linger", type=float, default=0.0, metavar="SECONDS",
         help="let the service stay for so long after the end (default: %(default)s)",
     )  # fmt: skip
 
 
-def add_watching(parser: argparse.ArgumentParser) -> None:
+def add_watching(parser: argparse._ActionsContainer) -> None:
     """Add `--progress`."""
     parser.add_argument(
         "--progress", choices=("auto", "never"), default="auto",
@@ -156,18 +153,10 @@ class Watch:
         from toolkit.delivery.manifest import digest, seal
         from toolkit.service.hosted import HostedSession
         from toolkit.service.offer import Offer
-        from toolkit.service.server import Service, Settings
-        from toolkit.service.tokens import read_tokens
-        from toolkit.transport import address
+        from toolkit.service.server import Service
 
         args, session, manifest = self._args, self._engine.sender.session, source.manifest
-        listening = address.resolve(args.service, port=SERVICE_PORT)
-        settings = Settings(
-            host=listening.host, port=listening.port, certificate=args.tls_cert, key=args.tls_key,
-            tokens=read_tokens(args.tokens) if args.tokens else None,
-            client_authority=args.client_ca, insecure_http=args.insecure_http,
-            names=tuple(args.service_name),
-        )  # fmt: skip
+        settings = _settings(args)
         bound = control.getsockname()
         offer = Offer(
             delivery=session.name, tsi=session.tsi, manifest=manifest,
@@ -186,6 +175,39 @@ class Watch:
         self._stack.enter_context(service.hosting(hosted))
         self._hosted, self.bells = hosted, (hosted.fileno(),)
         self._display.say(f"service: {service.url}/ (session {offer.session_id})")
+
+
+def check_service(args: argparse.Namespace) -> None:
+    """Raise what a service with these options would end with."""
+    if not args.service:
+        unused = [
+            f"--{n.replace('_', '-')}"
+            for n in ("tokens", "tls_cert", "tls_key", "client_ca", "insecure_http", "admit")
+            if getattr(args, n)
+        ]
+        if unused:
+            raise UsageError(
+                f"{', '.join(unused)}: --service HOST:PORT is missing, or leave it out"
+            )
+        return
+    from toolkit.service.server import try_listening
+
+    try_listening(_settings(args))
+    _regions(args)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    from toolkit.service.server import Settings
+    from toolkit.service.tokens import read_tokens
+    from toolkit.transport import address
+
+    listening = address.resolve(args.service, port=SERVICE_PORT, flag="--service")
+    return Settings(
+        host=listening.host, port=listening.port, certificate=args.tls_cert, key=args.tls_key,
+        tokens=read_tokens(args.tokens) if args.tokens else None,
+        client_authority=args.client_ca, insecure_http=args.insecure_http,
+        names=tuple(args.service_name),
+    )  # fmt: skip
 
 
 def _source(interface: str) -> str:
