@@ -133,7 +133,8 @@ def receiving_line(name: str, size: int, counters: Counters, rate: float) -> str
 def _receiver(row: ReceiverProgress, size: int, width: int) -> str:
     share = _held(row, size) / size if size else 1.0
     bar = "#" * int(20 * share)
-    why = f"  {row.why}" if row.why else ""
+    said = "has not joined yet" if row.standing == "absent" else row.why
+    why = f"  {said}" if said else ""
     cohort = "" if row.cohort == "main" else f" ({row.cohort})"
     return (
         f"  {row.receiver:<{width}} [{bar:<20}] {100 * share:5.1f} %  {row.standing}{cohort}  "

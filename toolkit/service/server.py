@@ -210,11 +210,16 @@ class Service:
 
 
 def try_listening(settings: Settings) -> None:
-    """Raise what a service with these settings would not start for."""
+    """Raise what a service with these settings would not start for.
+
+    Nobody can connect meanwhile: whoever asks early is to hear that nobody is there yet.
+    """
     tls_context(settings)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        with _listening(settings.host, settings.port):
-            pass
+        with socket.socket(family) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((settings.host, settings.port))
     except OSError as error:
         raise _taken(settings, error) from None
 
