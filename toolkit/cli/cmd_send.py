@@ -192,7 +192,9 @@ def _send(args: argparse.Namespace) -> int:
         begin = time.monotonic()
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
-        watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
+        watch = stack.enter_context(
+            Watch(args, sender, source, known, names, group, sock, door.refused)
+        )
         sender.started = begin  # Absent receivers are waited for from here on.
         reached = reaching.first(args, sock, names, known, group, rate, door, watch, sender)
 
@@ -207,9 +209,9 @@ def _send(args: argparse.Namespace) -> int:
         )  # fmt: skip
         audit.write(watch.records())
         audit.ended(sender)
+        seconds = time.monotonic() - begin
         watch.ended()
     keep_receipts(args, sender, watch.began)
-    seconds = time.monotonic() - begin
     return _finish(sender, seconds, args.format, reached, dict(door.refused))
 
 
