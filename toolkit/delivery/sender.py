@@ -368,7 +368,7 @@ class Sender:
             self._break_off(gathering.failure)
 
     def _expire(self, now: float) -> None:
-        if self._vigil.expire(now):
+        if self._vigil.expire(now, now if self.started is None else self.started):
             self._dispatch.wake()
         self._gather(now)
 
