@@ -210,6 +210,7 @@ class Dispatch:
         lacking = poll.segment.symbols(lacks.replace(_DROPPED, b"\0"))
         lost = min(max(lacking - poll.held_back.of(bit), 0), sent)
         member.weigh(poll.segment, lacks, sent)
+        member.shared(poll, sent, lost, self.flow.sent)
         member.lost += lost
         self._foresight.learn(bit, sent, lost)
         return sent, lost
@@ -322,9 +323,9 @@ class Dispatch:
         slowest = self.flow.slowest
         return FIRST_RTO if slowest is None else self._members[slowest].timeout
 
-    def _mark(self, now: float) -> None:
+    def _mark(self, now: float, only: int = -1) -> None:
         number, mask = self.flow.mark(now)
-        self.urge(mask, MANIFEST_TOI, Poll(poll_id=number, first=0, count=0))
+        self.urge(mask & only or mask, MANIFEST_TOI, Poll(poll_id=number, first=0, count=0))
 
     def _stall(self, now: float) -> None:
         """Those that have no room were silent: ask again, and do not wait for ever."""
@@ -333,7 +334,7 @@ class Dispatch:
             tries = self._stalls[slowest] = self._stalls.get(slowest, 0) + 1
             if tries >= MAX_STALLS:
                 self.silent.append(slowest)
-        self._mark(now)
+        self._mark(now, sum(1 << bit for bit in self.flow.behind))
         self.stalled = now + self._patience()
 
     def _ask_again(self, poll: OpenPoll, mask: int) -> None:
