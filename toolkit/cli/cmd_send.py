@@ -24,6 +24,7 @@ from toolkit.errors import ExitCode, UnreachableError, UsageError
 if TYPE_CHECKING:
     from toolkit.cli.reaching import Reached
     from toolkit.delivery.events import SenderOutput
+    from toolkit.delivery.model import ReceiverResult
     from toolkit.delivery.sender import Sender
 
 CONTROL_PORT = 4400
@@ -193,7 +194,9 @@ def _send(args: argparse.Namespace) -> int:
         begin = time.monotonic()
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
-        watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
+        watch = stack.enter_context(
+            Watch(args, sender, source, known, names, group, sock, door.refused)
+        )
         sender.started = begin  # Absent receivers are waited for from here on.
         reached = reaching.first(args, sock, names, known, group, rate, door, watch, sender)
 
@@ -208,9 +211,9 @@ def _send(args: argparse.Namespace) -> int:
         )  # fmt: skip
         audit.write(watch.records())
         audit.ended(sender)
+        seconds = time.monotonic() - begin
         watch.ended()
     keep_receipts(args, sender, watch.began)
-    seconds = time.monotonic() - begin
     return _finish(sender, seconds, args.format, reached, dict(door.refused))
 
 
@@ -218,6 +221,9 @@ def _finish(
     sender: Sender, seconds: float, form: str, reached: Reached, refused: dict[str, int]
 ) -> int:
     results, pace = sender.results(), sender.pace
+    deaf = [
+        r.receiver for bit, r in enumerate(results) if reached.grouped and sender.deaf >> bit & 1
+    ]
     document: dict[str, Any] = {
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
@@ -240,7 +246,7 @@ def _finish(
                 "joined": None if r.joined is None else round(r.joined, 3),
                 "completed": None if r.completed is None else round(r.completed, 3),
                 "reach": reached.reach(r.receiver),
-                "by": "https" if r.fetched else reached.by(r.receiver), "https": r.fetched,
+                "by": _by(r, reached, deaf), "https": r.fetched,
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }
@@ -260,6 +266,11 @@ def _finish(
             for r in document["receivers"]
         ]
         print(table(header, rows))
+    for name in deaf:
+        say(
+            f"llmsync: {name}: packets to the group do not reach it, it got copies by unicast "
+            "(llmsync doctor --to ... shows where they end)"
+        )
     for note in sender.notes:
         say(f"llmsync: {note}")
     if pace.busy > 1 and pace.drift < -0.02:
@@ -276,6 +287,13 @@ def _finish(
             "traffic reach us?",
         )  # fmt: skip
     return ExitCode.OK if all(r.complete for r in results) else ExitCode.FINDINGS
+
+
+def _by(result: ReceiverResult, reached: Reached, deaf: list[str]) -> str:
+    """By which way a receiver got what all need."""
+    if result.fetched:
+        return "https"
+    return "unicast" if result.receiver in deaf else reached.by(result.receiver)
 
 
 def parse_receivers(given: list[str]) -> dict[str, str | None]:

@@ -15,6 +15,7 @@ from toolkit.cli.terminal import Display, session_block, session_line
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from types import TracebackType
 
     from toolkit.delivery.admission import AuditRecord
@@ -68,8 +69,9 @@ class Watch:
     def __init__(
         self, args: argparse.Namespace, sender: Sender, source: Source,
         addresses: dict[str, tuple[str, int]], names: list[str], group: Address | None,
-        control: socket.socket,
+        control: socket.socket, refused: Counter[str],
     ) -> None:  # fmt: skip
+        """`refused`: where the runtime counts control messages that it refuses."""
         from toolkit.delivery.steering import Steering
 
         self.began = datetime.now(UTC)
@@ -81,7 +83,7 @@ class Watch:
         self._hosted: HostedSession | None = None
         self._stack = ExitStack()
         if args.service:
-            self._serve(source, addresses, names, group, control)
+            self._serve(source, addresses, names, group, control, refused)
 
     def __enter__(self) -> Watch:
         return self
@@ -134,7 +136,7 @@ class Watch:
 
     def _serve(
         self, source: Source, addresses: dict[str, tuple[str, int]], names: list[str],
-        group: Address | None, control: socket.socket,
+        group: Address | None, control: socket.socket, refused: Counter[str],
     ) -> None:  # fmt: skip
         from toolkit.delivery.key_files import token
         from toolkit.delivery.manifest import digest, seal
@@ -153,7 +155,7 @@ class Watch:
             control_token=None if args.control_token is None else token(args.control_token),
             regions=_regions(args), admits=args.admit,
         )  # fmt: skip
-        hosted = HostedSession(self._engine, source, offer, addresses, names)
+        hosted = HostedSession(self._engine, source, offer, addresses, names, refused)
         self._stack.callback(hosted.release)
         service = Service(settings(args, args.service, SERVICE_PORT))
         self._stack.callback(service.close)
