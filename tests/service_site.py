@@ -8,6 +8,7 @@ import ipaddress
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -98,6 +99,7 @@ def make_running(
     admits: bool = False, regions: dict[str, str] | None = None, seal_key: bytes | None = None,
     control_token: bytes | None = None,
     files: dict[str, bytes] | None = None, timeout: float = 60.0, coding: Coding = CODING,
+    refused: Counter[str] | None = None,
 ) -> Running:  # fmt: skip
     source = MemorySource(files or FILES, coding, name)
     session = Session(name=name, tsi=tsi, key=KEY, timeout=timeout, rate=10_000_000)
@@ -111,7 +113,7 @@ def make_running(
     )  # fmt: skip
     addresses: dict[str, tuple[str, int]] = {}
     listed = list(names)
-    hosted = HostedSession(Steering(sender), source, offer, addresses, listed)
+    hosted = HostedSession(Steering(sender), source, offer, addresses, listed, refused)
     return Running(hosted, sender, source, addresses, listed)
 
 

@@ -262,6 +262,15 @@ def test_the_first_receivers_wait_for_the_others_but_not_for_ever() -> None:
     assert [p.mask for p in both.poll(0.1)][:1] == [3]
 
 
+def test_who_never_comes_is_waited_for_from_when_the_runtime_began_to_wait() -> None:
+    sender = Sender(session(timeout=10.0), MemorySource(FILES, CODING), ["fra"])
+    sender.started = 5.0  # It has looked for them before it sends.
+    for now, over in ((14.0, False), (15.5, True)):
+        sender.poll(now)
+        assert sender.finished is over
+    assert sender.results()[0].standing is Standing.ABSENT
+
+
 def test_packets_leave_at_the_rate_of_the_session() -> None:
     net = Net({"a": bytes(200_000)}, ["fra"], rate=8_000_000, weather=Weather(delay=0.0001))
     net.run()

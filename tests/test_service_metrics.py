@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
-from service_site import PEOPLE, Api, badge, joined, make_running, serving
+from service_site import PEOPLE, Api, badge, joined, make_running, serving, wait_until
 
+from toolkit.delivery.control import Join, Message
 from toolkit.service.metrics import Family
 from toolkit.service.server import Settings
 
@@ -70,6 +72,23 @@ def test_the_metrics_of_a_session() -> None:
     assert samples["llmsync_receiver_state", (*fra, ("state", "absent"))] == 0
     assert samples["llmsync_service_refused_total", (("reason", "token"),)] == 1
     assert any(name == "llmsync_info" for name, _ in samples)
+
+
+def test_control_messages_that_are_refused_are_counted_by_reason_whichever_way_they_come() -> None:
+    refused = Counter({"quota": 3, "stranger": 1})  # As the door of a runtime counts them.
+    running = make_running(refused=refused)
+    with serving(running) as service:
+        api = Api(service, {})
+        joined(running, "fra")
+        old = Message(tsi=0x5E55, incarnation=1, name="fra", body=Join())
+        assert running.hosted.feed("fra", old.encode())
+        wait_until(lambda: "other-session" in refused)
+        wait_until(lambda: "other-session" in running.hosted.snapshot.refused)
+        _, samples = parse(api("GET", "/metrics").body.decode())
+    session = (("session", running.id), ("delivery", "model"))
+    found = {k[1][-1][1]: n for k, n in samples.items() if k[0] == "llmsync_refused_total"}
+    assert found == {"quota": 3, "stranger": 1, "other-session": 1}
+    assert samples["llmsync_refused_total", (*session, ("reason", "quota"))] == 3
 
 
 def test_numbers_and_escapes() -> None:

@@ -139,6 +139,28 @@ def test_a_group_serves_all_and_repairs_go_to_one(site: Site) -> None:
     assert site.placed("fra") == site.placed("lon") == FILES
 
 
+def test_one_that_the_group_does_not_reach_is_found_out_without_a_probe(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(8):
+        (site.model / f"{number}.bin").write_bytes(np.random.default_rng(number).bytes(100_000))
+    [port] = free_ports(1)
+    group = ["--group", f"239.255.77.2:{port}", "--interface", "127.0.0.1"]
+    with site.receiving("fra", 0, *group), site.receiving("lon", 1):
+        code = main(
+            site.send_command(
+                *site.to("fra", "lon"), *group, "--no-probe", "--rate", "2M", "--interleave", "1",
+                "-o", "json",
+            )
+        )  # fmt: skip
+    out, err = capsys.readouterr()
+    assert (code, site.codes) == (0, {"fra": 0, "lon": 0})
+    assert site.placed("fra") == site.placed("lon")
+    document = json.loads(out[out.index('{\n  "delivery"') : out.index("\n}") + 2])
+    assert [r["by"] for r in document["receivers"]] == ["group", "unicast"]
+    assert "lon: packets to the group do not reach it" in err
+
+
 def test_nobody_there_is_unreachable_on_both_sides(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.beforehand import check_files
-from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
+from toolkit.cli.cmd_send import CONTROL_PORT, check_name
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.falling_back import add_fallback, check_fallback, ranges, summary
 from toolkit.cli.interruption import terminable
@@ -23,6 +23,7 @@ from toolkit.cli.planned import add_delivery, chosen, fill_receive
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
+from toolkit.cli.trying import add_loss, parse_share
 from toolkit.errors import ExitCode, ToolkitError, UsageError
 
 if TYPE_CHECKING:

@@ -20,11 +20,13 @@ from toolkit.cli.planned import carrier as carrying
 from toolkit.cli.receipt_files import add_receipts, keep_receipts
 from toolkit.cli.serving import add_service, add_watching
 from toolkit.cli.terminal import spoken_rate
+from toolkit.cli.trying import add_loss, parse_share
 from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from toolkit.cli.reaching import Reached
     from toolkit.delivery.events import SenderOutput
+    from toolkit.delivery.model import ReceiverResult
     from toolkit.delivery.sender import Sender
 
 CONTROL_PORT = 4400
@@ -104,18 +106,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "example: llmsync send models/llama --to fra=192.0.2.10:4401 --to lon=192.0.2.20:4401 "
         "--rate 2G"
     )
-
-
-def add_loss(parser: argparse.ArgumentParser) -> None:
-    """Add what `send` and `receive` have for trying."""
-    group = parser.add_argument_group("to try it")
-    group.add_argument(
-        "--loss",
-        default="0",
-        metavar="P",
-        help="lose this share of packets, to try it: 1%% or 0.01",
-    )
-    group.add_argument("--seed", type=int, default=0, help="which packets --loss loses")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -209,7 +199,9 @@ def _send(args: argparse.Namespace) -> int:
         begin = time.monotonic()
         audit = stack.enter_context(closing(delivery_security.AuditLog(args.audit_log)))
         door = delivery_security.doorkeeper(args, names, known, session.tsi)
-        watch = stack.enter_context(Watch(args, sender, source, known, names, group, sock))
+        watch = stack.enter_context(
+            Watch(args, sender, source, known, names, group, sock, door.refused)
+        )
         sender.started = begin  # Absent receivers are waited for from here on.
         reached = reaching.first(args, sock, names, known, group, rate, door, watch, sender)
 
@@ -224,9 +216,9 @@ def _send(args: argparse.Namespace) -> int:
         )  # fmt: skip
         audit.write(watch.records())
         audit.ended(sender)
+        seconds = time.monotonic() - begin
         watch.ended()
     keep_receipts(args, sender, watch.began)
-    seconds = time.monotonic() - begin
     return _finish(sender, seconds, args.format, reached, dict(door.refused))
 
 
@@ -234,6 +226,9 @@ def _finish(
     sender: Sender, seconds: float, form: str, reached: Reached, refused: dict[str, int]
 ) -> int:
     results, pace = sender.results(), sender.pace
+    deaf = [
+        r.receiver for bit, r in enumerate(results) if reached.grouped and sender.deaf >> bit & 1
+    ]
     document: dict[str, Any] = {
         "delivery": sender.session.name,
         "bytes": sender.manifest.size,
@@ -256,7 +251,7 @@ def _finish(
                 "joined": None if r.joined is None else round(r.joined, 3),
                 "completed": None if r.completed is None else round(r.completed, 3),
                 "reach": reached.reach(r.receiver),
-                "by": "https" if r.fetched else reached.by(r.receiver), "https": r.fetched,
+                "by": _by(r, reached, deaf), "https": r.fetched,
                 "packets": r.packets, "repairs": r.repairs, "lost": r.lost,
                 "duplicates": None if r.receipt is None else r.receipt.duplicates,
             }
@@ -278,6 +273,11 @@ def _finish(
             for r in document["receivers"]
         ]
         print(table(header, rows))
+    for name in deaf:
+        say(
+            f"llmsync: {name}: packets to the group do not reach it, it got copies by unicast "
+            "(llmsync doctor --to ... shows where they end)"
+        )
     for note in sender.notes:
         say(f"llmsync: {note}")
     if pace.busy > 1 and pace.drift < -0.02:
@@ -294,6 +294,13 @@ def _finish(
             "control traffic reach us?",
         )  # fmt: skip
     return ExitCode.OK if all(r.complete for r in results) else ExitCode.FINDINGS
+
+
+def _by(result: ReceiverResult, reached: Reached, deaf: list[str]) -> str:
+    """By which way a receiver got what all need."""
+    if result.fetched:
+        return "https"
+    return "unicast" if result.receiver in deaf else reached.by(result.receiver)
 
 
 def parse_receivers(given: list[str]) -> dict[str, str | None]:
@@ -350,17 +357,6 @@ def parse_rate(text: str) -> int:
     if rate < 1000:
         raise UsageError(f"--rate {text}: not a rate in bit/s (200M, 1G)")
     return rate
-
-
-def parse_share(text: str) -> float:
-    """Return the share that `1%` or `0.01` is."""
-    try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise UsageError(f"--loss {text}: not a share below 1 (1%, 0.01)")
-    return share
 
 
 def parse_quorum(text: str, receivers: int) -> int:

@@ -7,13 +7,14 @@ import socket
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.cli.listening import add_listening, settings
 from toolkit.cli.terminal import Display, session_block, session_line
 from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from types import TracebackType
 
     from toolkit.delivery.admission import AuditRecord
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from toolkit.delivery.ports import Source
     from toolkit.delivery.sender import Sender
     from toolkit.service.hosted import HostedSession
-    from toolkit.service.server import Settings
     from toolkit.transport.address import Address
 
 SERVICE_PORT = 4443
@@ -34,24 +34,7 @@ def add_service(parser: argparse.ArgumentParser) -> None:
         "--service", metavar="HOST:PORT",
         help="serve the live page, the API, /metrics and files over HTTP(S) there meanwhile",
     )  # fmt: skip
-    group.add_argument(
-        "--tokens", type=Path, metavar="FILE",
-        help="who may do what there: lines of NAME ROLES sha256:HEX (llmsync sessions token)",
-    )  # fmt: skip
-    group.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of the service")
-    group.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key")
-    group.add_argument(
-        "--client-ca", type=Path, metavar="FILE",
-        help="believe client certificates that it signed; their name is the receiver's",
-    )  # fmt: skip
-    group.add_argument(
-        "--insecure-http", action="store_true",
-        help="serve without TLS on other addresses than loopback",
-    )  # fmt: skip
-    group.add_argument(
-        "--service-name", action="append", default=[], metavar="NAME",
-        help="a host name that clients call it by, beside those in its certificate",
-    )  # fmt: skip
+    add_listening(group, client="receiver")
     group.add_argument(
         "--admit", action="store_true",
         help="let receivers join that --to does not list, if they have a token or certificate",
@@ -81,8 +64,9 @@ class Watch:
     def __init__(
         self, args: argparse.Namespace, sender: Sender, source: Source,
         addresses: dict[str, tuple[str, int]], names: list[str], group: Address | None,
-        control: socket.socket,
+        control: socket.socket, refused: Counter[str],
     ) -> None:  # fmt: skip
+        """`refused`: where the runtime counts control messages that it refuses."""
         from toolkit.delivery.steering import Steering
 
         self.began = datetime.now(UTC)
@@ -94,7 +78,7 @@ class Watch:
         self._hosted: HostedSession | None = None
         self._stack = ExitStack()
         if args.service:
-            self._serve(source, addresses, names, group, control)
+            self._serve(source, addresses, names, group, control, refused)
 
     def __enter__(self) -> Watch:
         return self
@@ -147,7 +131,7 @@ class Watch:
 
     def _serve(
         self, source: Source, addresses: dict[str, tuple[str, int]], names: list[str],
-        group: Address | None, control: socket.socket,
+        group: Address | None, control: socket.socket, refused: Counter[str],
     ) -> None:  # fmt: skip
         from toolkit.delivery.key_files import token
         from toolkit.delivery.manifest import digest, seal
@@ -156,7 +140,6 @@ class Watch:
         from toolkit.service.server import Service
 
         args, session, manifest = self._args, self._engine.sender.session, source.manifest
-        settings = _settings(args)
         bound = control.getsockname()
         offer = Offer(
             delivery=session.name, tsi=session.tsi, manifest=manifest,
@@ -167,9 +150,9 @@ class Watch:
             control_token=None if args.control_token is None else token(args.control_token),
             regions=_regions(args), admits=args.admit,
         )  # fmt: skip
-        hosted = HostedSession(self._engine, source, offer, addresses, names)
+        hosted = HostedSession(self._engine, source, offer, addresses, names, refused)
         self._stack.callback(hosted.release)
-        service = Service(settings)
+        service = Service(settings(args, args.service, SERVICE_PORT, flag="--service"))
         self._stack.callback(service.close)
         self._stack.callback(lambda: hosted.close(time.monotonic()))
         self._stack.enter_context(service.hosting(hosted))
@@ -192,22 +175,8 @@ def check_service(args: argparse.Namespace) -> None:
         return
     from toolkit.service.server import try_listening
 
-    try_listening(_settings(args))
+    try_listening(settings(args, args.service, SERVICE_PORT, flag="--service"))
     _regions(args)
-
-
-def _settings(args: argparse.Namespace) -> Settings:
-    from toolkit.service.server import Settings
-    from toolkit.service.tokens import read_tokens
-    from toolkit.transport import address
-
-    listening = address.resolve(args.service, port=SERVICE_PORT, flag="--service")
-    return Settings(
-        host=listening.host, port=listening.port, certificate=args.tls_cert, key=args.tls_key,
-        tokens=read_tokens(args.tokens) if args.tokens else None,
-        client_authority=args.client_ca, insecure_http=args.insecure_http,
-        names=tuple(args.service_name),
-    )  # fmt: skip
 
 
 def _source(interface: str) -> str:

@@ -239,9 +239,9 @@ class Dispatch:
         slowest = self.flow.slowest
         return FIRST_RTO if slowest is None else self._members[slowest].timeout
 
-    def _mark(self, now: float) -> None:
+    def _mark(self, now: float, only: int = -1) -> None:
         number, mask = self.flow.mark(now)
-        self.urge(mask, MANIFEST_TOI, Poll(poll_id=number, first=0, count=0))
+        self.urge(mask & only or mask, MANIFEST_TOI, Poll(poll_id=number, first=0, count=0))
 
     def _stall(self, now: float) -> None:
         """Those that have no room were silent: ask again, and do not wait for ever."""
@@ -250,7 +250,7 @@ class Dispatch:
             tries = self._stalls[slowest] = self._stalls.get(slowest, 0) + 1
             if tries >= MAX_STALLS:
                 self.silent.append(slowest)
-        self._mark(now)
+        self._mark(now, sum(1 << bit for bit in self.flow.behind))
         self.stalled = now + self._patience()
 
     def _next_burst(self) -> Burst | None:

@@ -18,6 +18,9 @@ from toolkit.delivery.masks import bits
 from toolkit.delivery.members import Roster
 from toolkit.delivery.track import Segment
 
+DEBT = 10.0
+"""Seconds of its pace that a lane may owe for a block: it sends nothing of its own meanwhile."""
+
 
 class Guests:
     """Those of the segment under way (`toolkit.delivery.schedule.Escort`)."""
@@ -48,7 +51,7 @@ class Guests:
         for lane in self._lanes:
             flow = lane.dispatch.flow
             room = flow.free >= burst.size or (flow.free > 0 and flow.empty)
-            if self._addressed and lane.tokens < 0:
+            if self._addressed and (lane.tokens < 0 or burst.size > DEBT * lane.pace):
                 continue
             mask = self._eligible(segment, lane.dispatch)
             if mask and not room and self._addressed:

@@ -19,6 +19,8 @@ from toolkit.delivery.track import Segment
 FIRST_RTO = 0.5
 MIN_RTO = 0.03
 MAX_RTO = 2.0
+NOTHING = 64
+"""Symbols of which some would have come, if they could come at all."""
 MAX_POLLS = 128
 """Polls that may wait for one receiver's answer."""
 
@@ -27,7 +29,8 @@ class Member:
     """One declared receiver."""
 
     __slots__ = (
-        "_evicted", "_fetching", "_given_up", "_roster", "_standing", "asked", "bit", "completed",
+        "_evicted", "_fetching", "_given_up", "_lost_all", "_roster", "_standing", "asked", "bit",
+        "completed",
         "deviation", "fetched", "heard", "incarnation", "joined", "lost", "missed", "name",
         "reason", "receipt", "rejected", "reported", "rtt", "timeout", "told",
     )  # fmt: skip
@@ -58,6 +61,8 @@ class Member:
         nothing is there are not counted: somebody forges packets, or they are too long."""
         self.fetched = 0
         """Bytes that have come to it by HTTP."""
+        self._lost_all: int | None = None
+        """Position of the stream when it said first that nothing of a round had come to it."""
         self.told = bytearray()
         """One byte per object: 1 when it has said what it holds of it."""
         self.rtt: float | None = None
@@ -132,6 +137,27 @@ class Member:
         self.reported += max(sent - whole, 0)
         self.missed += segment.symbols(lacks) - whole
 
+    def shared(self, poll: OpenPoll, sent: int, lost: int, position: int) -> None:
+        """It has answered a poll about `sent` symbols that went to others, too.  `position`: of the
+        stream now.
+
+        Who is heard and gets nothing of two such rounds, the second of which began after it had
+        answered for the first, is not reached where all others are.
+        """
+        if sent < NOTHING or not poll.served & (poll.served - 1):
+            return
+        if lost < sent:
+            self._lost_all = None
+        elif self._lost_all is None:
+            self._lost_all = position
+        elif poll.position - sent * poll.segment.item.partition.symbol >= self._lost_all:
+            self._roster.deaf |= 1 << self.bit
+
+    def begins(self) -> None:
+        """It joins, or joins anew."""
+        self._lost_all = None
+        self._roster.deaf &= ~(1 << self.bit)
+
     def sample(self, rtt: float) -> None:
         """A report came `rtt` seconds after its poll (RFC 6298 section 2)."""
         if self.rtt is None:
@@ -170,6 +196,8 @@ class Roster(list[Member]):
         """They have everything."""
         self.unsettled = 0
         """Of them something more will come."""
+        self.deaf = 0
+        """What goes to all at once does not reach them: they need copies of their own."""
         self.timeouts = np.full(len(names), FIRST_RTO)
         """Of each, as `Member.timeout`."""
         self.outstanding = np.zeros(len(names), np.int64)

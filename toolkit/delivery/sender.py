@@ -92,6 +92,11 @@ class Sender:
         return self.active & ~self._dispatch.apart
 
     @property
+    def deaf(self) -> int:
+        """Mask of those whom nothing reaches that goes to all at once, as they have reported."""
+        return self._members.deaf
+
+    @property
     def deadline(self) -> float | None:
         """When to call `poll` again; None when never."""
         if self.finished:
@@ -273,6 +278,7 @@ class Sender:
         member.incarnation, member.joined, member.heard = incarnation, now, now
         member.standing, member.reason, member.receipt = Standing.JOINED, "", None
         member.completed, member.given_up, member.rejected = None, False, False
+        member.begins()
         member.told = bytearray(2 * len(self.manifest.files))
 
     def _on_join(self, member: Member, *, fresh: bool) -> None:
@@ -323,11 +329,15 @@ class Sender:
             return [Ignored(reason, Refusal.CONTRADICTION)]
         lacks = report.lacks if any(report.lacks) else b""
         sent, lost = dispatch.polling.learn(poll, member, lacks)
+        if poll.served >> bit & 1:
+            member.shared(poll, sent, lost, dispatch.flow.sent)
         dispatch.polling.answered(poll, member)
         dispatch.confirmed(bit, poll, report.room * 1024, now)
         if poll.served >> bit & 1:
             size = segment.item.partition.symbol
-            self._dispatch.reported(bit, sent * size, lost * size, now)
+            if lost < sent or not poll.served & (poll.served - 1):
+                # Else others got it, and it nothing at all: that is no congestion.
+                self._dispatch.reported(bit, sent * size, lost * size, now)
         else:
             self._dispatch.asked(bit, segment, report.lacks)
         if lacks:
@@ -368,7 +378,7 @@ class Sender:
             self._break_off(gathering.failure)
 
     def _expire(self, now: float) -> None:
-        if self._vigil.expire(now):
+        if self._vigil.expire(now, now if self.started is None else self.started):
             self._dispatch.wake()
         self._gather(now)
 

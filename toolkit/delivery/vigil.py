@@ -36,9 +36,12 @@ class Vigil:
             self._look_at,
         )
 
-    def expire(self, now: float) -> bool:
-        """Repeat questions; give up whom nothing was heard of for too long.  True: somebody was."""
-        self._started = min(self._started, now)
+    def expire(self, now: float, started: float) -> bool:
+        """Repeat questions; give up whom nothing was heard of for too long.  True: somebody was.
+
+        `started`: since when absent receivers are waited for.
+        """
+        self._started = started
         given_up = now >= self._look_at and self._look(now)
         for dispatch, poll in self._cohorts.polls():
             if poll.due <= now:

@@ -96,6 +96,8 @@ class Snapshot:
     results: tuple[ReceiverResult, ...]
     changed: dict[str, int]
     """Receiver -> version in which it last changed."""
+    refused: dict[str, int]
+    """Control messages that were refused, by reason."""
     settled: bool
     """Nothing more will change."""
 
@@ -116,8 +118,13 @@ class HostedSession:
         offer: Offer,
         addresses: dict[str, tuple[str, int]],
         names: list[str],
+        refused: Counter[str] | None = None,
     ) -> None:
-        """`addresses` and `names` are those that the runtime sends by; an Admit adds to both."""
+        """`addresses` and `names` are those that the runtime sends by; an Admit adds to both.
+
+        `refused`: where the runtime counts control messages that it refuses, by reason; what comes
+        by WebSocket and is refused by the engine is counted there, too.
+        """
         self.offer = offer
         self.source = source
         self.refused: Counter[str] = Counter()
@@ -127,6 +134,8 @@ class HostedSession:
         self.upstream: Counter[str] = Counter()
         """Service's thread: control messages that came by WebSocket, by receiver."""
         self._engine = engine
+        self._refused = Counter() if refused is None else refused
+        """Engine's thread."""
         self._addresses = addresses
         self._configured = frozenset(addresses)
         self._names = names
@@ -253,7 +262,9 @@ class HostedSession:
         for _ in range(len(self._inbox)):
             item = self._inbox.popleft()
             if isinstance(item, tuple):
-                more += self._engine.receive(item[0], item[1], now)
+                came = self._engine.receive(item[0], item[1], now)
+                self._refused.update(str(o.kind) for o in came if isinstance(o, Ignored))
+                more += came
             elif item.answer.set_running_or_notify_cancel():
                 try:
                     done = self._obey(item.command, now)
@@ -323,7 +334,7 @@ class HostedSession:
                     self._compare(before, row)
         return Snapshot(
             version=version, progress=progress, results=tuple(self._engine.results()),
-            changed=dict(self._changed), settled=self._closed,
+            changed=dict(self._changed), refused=dict(self._refused), settled=self._closed,
         )  # fmt: skip
 
     def _compare(self, before: ReceiverProgress, row: ReceiverProgress) -> None:

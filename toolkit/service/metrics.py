@@ -89,6 +89,9 @@ def _families(sessions: list[HostedSession]) -> list[Family]:
     refused = Family(
         "llmsync_feedback_refused_total", "counter", "Control messages by WebSocket turned away."
     )
+    said = Family(
+        "llmsync_refused_total", "counter", "Control messages refused by the sender, by reason."
+    )
     for hosted in sessions:
         snapshot = hosted.snapshot
         labels = {"session": hosted.offer.session_id, "delivery": hosted.offer.delivery}
@@ -96,6 +99,8 @@ def _families(sessions: list[HostedSession]) -> list[Family]:
             family.samples.append((labels, read(snapshot)))
         for reason, n in sorted(hosted.refused.items()):
             refused.samples.append(({**labels, "reason": reason}, n))
+        for reason, n in sorted(snapshot.refused.items()):
+            said.samples.append(({**labels, "reason": reason}, n))
         for row in snapshot.progress.receivers:
             region = hosted.offer.regions.get(row.receiver, "")
             own = {**labels, "receiver": row.receiver, "region": region}
@@ -107,7 +112,7 @@ def _families(sessions: list[HostedSession]) -> list[Family]:
             upstream.samples.append((own, hosted.upstream[row.receiver]))
             for standing in Standing:
                 state.samples.append(({**own, "state": standing}, row.standing is standing))
-    return [*whole, *each, https, upstream, state, refused]
+    return [*whole, *each, https, upstream, state, refused, said]
 
 
 def _labels(labels: Labels) -> str:

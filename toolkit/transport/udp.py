@@ -206,7 +206,7 @@ def run_sender(
                 if not left:
                     continue
                 burst = burst._replace(mask=left)
-            for to in ways.of(burst.mask, sender.stream):
+            for to in ways.of(burst.mask, sender.stream, sender.deaf):
                 wire.send_burst(burst, to)
         outputs: list[SenderOutput] = []
         for data, source in _arrivals(wire):

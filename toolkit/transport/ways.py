@@ -37,15 +37,19 @@ class Ways:
         self._group = group
         self._apart = sum(1 << i for i, name in enumerate(names) if name in apart)
 
-    def of(self, mask: int, stream: int) -> Iterator[Sockaddr]:
-        """Where a packet for `mask` goes while `stream` are those that the main stream is for."""
-        there = stream & ~self._apart
+    def of(self, mask: int, stream: int, deaf: int = 0) -> Iterator[Sockaddr]:
+        """Where a packet for `mask` goes while `stream` are those that the main stream is for.
+
+        `deaf`: those whom, as was found since, the group does not reach either.
+        """
+        apart = self._apart | deaf
+        there = stream & ~apart
         wanted = mask & there
         count = wanted.bit_count()
         many = count > 1 and (wanted == there or (count > FEW and there.bit_count() > SMALL))
         if self._group is not None and many:
             yield self._group
-            mask &= self._apart
+            mask &= apart
         for bit, name in enumerate(self._names):
             if mask >> bit & 1 and name in self._addresses:
                 yield self._addresses[name]
