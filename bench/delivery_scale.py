@@ -119,7 +119,7 @@ def deliver(source, ends: list[End], rate: int) -> dict[str, float]:
 def scaling(counts: list[int], megabytes: int, loss: float) -> dict[str, object]:
     """Return CPU of the sender for each source byte, by receivers, without and with loss."""
     source = Source(
-        random.Random(0).randbytes(megabytes << 20), Coding(symbol=symbol_size(PAYLOAD))
+        np.random.default_rng(0).bytes(megabytes << 20), Coding(symbol=symbol_size(PAYLOAD))
     )
     size, figures = source.manifest.size, {}
     for lost in (0.0, loss):

@@ -63,15 +63,16 @@ class HostileNet(Net):
 
     def start(self, name: str) -> None:
         super().start(name)
-        self.receivers[name]._memory = MEMORY
+        self.receivers[name]._reception.memory = MEMORY
 
 
 def held(receiver: Receiver) -> int:
     """Bytes that the engine holds, by its own books."""
-    catalog = receiver._catalog
+    reception = receiver._reception
+    catalog = reception.catalog
     blocks = 0 if catalog is None else catalog.buffers.used
     assert blocks <= MEMORY
-    return blocks + receiver._bootstrap.memory
+    return blocks + reception.bootstrap.memory
 
 
 def survives(inject: Callable[[bytes], list[bytes]], **options: object) -> dict[str, int]:

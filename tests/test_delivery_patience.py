@@ -11,8 +11,9 @@ from net import KEY, TRUSTED, MemorySink, MemorySource, Net, Weather
 
 from toolkit.delivery import control, events
 from toolkit.delivery.control import Done, Have, Join
+from toolkit.delivery.ending import LAST_WORDS
 from toolkit.delivery.model import Coding, Session, Standing
-from toolkit.delivery.receiver import LAST_WORDS, Receiver
+from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
 
 CODING = Coding(symbol=64, block=8, parity=32)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from net import Net, Weather
 
 from toolkit.delivery import wire
+from toolkit.delivery.assembly import Assembly, Buffers, Verdict
 from toolkit.delivery.breaker import Limits
-from toolkit.delivery.fec import encode
+from toolkit.delivery.fec import Partition, encode
 from toolkit.delivery.model import Coding, Standing
 from toolkit.delivery.suspicion import forged
 
@@ -115,3 +116,21 @@ def test_every_block_is_polluted_again_and_again_and_still_it_ends() -> None:
     net = run(5, 0.01, 0.2, anywhere, limits=Limits(excess=0.999))
     assert net.receivers["fra"].counters.refused["rival"] > 100
     assert net.receivers["fra"].counters.polluted > 10
+
+
+def test_a_block_that_has_too_much_lacks_nothing_and_takes_nothing():
+    """One symbol was found out: what is left is more than it needs, until it is solved again."""
+    k, symbol = 8, 64
+    source = np.random.default_rng(1).integers(0, 256, (k, symbol), np.uint8)
+    assembly = Assembly(3, Partition(k * symbol, symbol, k), Buffers(2**20))
+    assembly.bars = True
+    for esi in range(k):
+        assembly.add(0, k, esi, bytes(symbol) if esi == 5 else source[esi].tobytes(), 0)
+    assert not assembly.doubt(0)
+    for j, parity in enumerate(encode(source, range(2))):
+        assembly.add(0, k, k + j, parity.tobytes(), 0)
+
+    assert assembly.doubt(0)
+    assert assembly.lacks(0, 1) == b"\0"
+    assert assembly.land(0, 5, 1) == (Verdict.DUPLICATE, 1)
+    assert bytes(assembly.solve(0)) == source.tobytes()

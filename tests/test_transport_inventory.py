@@ -227,7 +227,8 @@ def test_who_comes_late_gets_alone_what_it_missed(delivery: Delivery) -> None:
         assert copies(delivery.to(cloud)) == source
     files = [d for d in delivery.taps.data("hub") if d.toi > 1]  # each gets its own manifest
     alone = [d for d in files if d.bits == delivery.bits["cloud3"]]
-    assert 90 < len(alone) <= result["late"]  # which counts manifest and polls, too
+    assert len(alone) > 90
+    assert result["late"] > 90
     assert len(files) == len({d.symbol for d in files}) + len(alone)
 
 

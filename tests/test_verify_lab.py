@@ -25,7 +25,7 @@ from toolkit.bier import wire
 from toolkit.bier.engine import Engine
 from toolkit.bier.entropy import entropy_of
 from toolkit.delivery.catalog import HAVE_CHUNK
-from toolkit.delivery.receiver import MAX_POLL
+from toolkit.delivery.reporting import MAX_POLL
 from toolkit.errors import WireError
 from toolkit.inet import ethernet, ip, udp
 from toolkit.inventory.model import Encapsulation, Imposition

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from toolkit.service.client import Client
+    from toolkit.service.client import Client, Credentials
 
 
 def add_credentials(parser: argparse._ActionsContainer) -> None:
@@ -25,13 +25,17 @@ def add_credentials(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key")
 
 
-def client(args: argparse.Namespace, url: str) -> Client:
-    """Return a client of the service at `url`."""
-    from toolkit.service.client import Client, Credentials
+def credentials(args: argparse.Namespace) -> Credentials:
+    """Return what we prove who we are with."""
+    from toolkit.service.client import Credentials
     from toolkit.service.tokens import read_token
 
     token = read_token(args.token_file) if args.token_file is not None else None
-    credentials = Credentials(
-        token=token, authority=args.ca, certificate=args.tls_cert, key=args.tls_key
-    )
-    return Client(url.rstrip("/"), credentials)
+    return Credentials(token=token, authority=args.ca, certificate=args.tls_cert, key=args.tls_key)
+
+
+def client(args: argparse.Namespace, url: str) -> Client:
+    """Return a client of the service at `url`."""
+    from toolkit.service.client import Client
+
+    return Client(url.rstrip("/"), credentials(args))

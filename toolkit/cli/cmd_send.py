@@ -164,6 +164,7 @@ def _send(args: argparse.Namespace) -> int:
         tsi=plan[1].tsi if plan is not None else int.from_bytes(os.urandom(4)) or 1,
         timeout=_positive("--timeout", args.timeout), quorum=quorum,
         interleave=int(_positive("--interleave", args.interleave)),
+        window=max(64 * 2**20, rate // 40),  # a fifth of a second, so that long paths are filled
         gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip

@@ -51,22 +51,19 @@ def ranges(args: argparse.Namespace, joined: Joined | None) -> Ranges | None:
     """Return what fetches, None without --fallback."""
     if args.fallback is None:
         return None
+    from toolkit.cli.calling import credentials
     from toolkit.delivery.fetching import PARALLEL, Fetcher
-    from toolkit.service.client import Credentials, segment
-    from toolkit.service.tokens import read_token
+    from toolkit.service.client import segment
     from toolkit.transport.ranges import Ranges, Server
 
     url = args.fallback
     if url == "service" and joined is not None:
         url = f"{joined.client.url}/v1/sessions/{segment(joined.session)}"
-    token = read_token(args.token_file) if args.token_file is not None else None
-    if token and url.startswith("http://") and not _loopback(url):
+    ours = credentials(args)
+    if ours.token and url.startswith("http://") and not _loopback(url):
         raise UsageError(f"--fallback {url}: a token is not sent in the clear (https://)")
-    credentials = Credentials(
-        token=token, authority=args.ca, certificate=args.tls_cert, key=args.tls_key
-    )
-    context = credentials.context() if url.startswith("https:") else None
-    server = Server(url=url, context=context, headers=credentials.headers())
+    context = ours.context() if url.startswith("https:") else None
+    server = Server(url=url, context=context, headers=ours.headers())
     fetcher = Fetcher(random.random, offers_all=server.offers_all)
     after = 0.0 if args.fallback_only else args.fallback_after
     return Ranges(server, fetcher, after=after, timeout=args.timeout, threads=PARALLEL)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.cli.listening import add_listening, settings
 from toolkit.cli.terminal import Display, session_block, session_line
 from toolkit.errors import UsageError
 
@@ -34,24 +35,7 @@ def add_service(parser: argparse.ArgumentParser) -> None:
         "--service", metavar="HOST:PORT",
         help="serve the live page, the API, /metrics and files over HTTP(S) there meanwhile",
     )  # fmt: skip
-    group.add_argument(
-        "--tokens", type=Path, metavar="FILE",
-        help="who may do what there: lines of NAME ROLES sha256:HEX (llmsync sessions token)",
-    )  # fmt: skip
-    group.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of the service")
-    group.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key")
-    group.add_argument(
-        "--client-ca", type=Path, metavar="FILE",
-        help="believe client certificates that it signed; their name is the receiver's",
-    )  # fmt: skip
-    group.add_argument(
-        "--insecure-http", action="store_true",
-        help="serve without TLS on other addresses than loopback",
-    )  # fmt: skip
-    group.add_argument(
-        "--service-name", action="append", default=[], metavar="NAME",
-        help="a host name that clients call it by, beside those in its certificate",
-    )  # fmt: skip
+    add_listening(group, client="receiver")
     group.add_argument(
         "--admit", action="store_true",
         help="let receivers join that --to does not list, if they have a token or certificate",
@@ -158,18 +142,9 @@ class Watch:
         from toolkit.delivery.manifest import digest, seal
         from toolkit.service.hosted import HostedSession
         from toolkit.service.offer import Offer
-        from toolkit.service.server import Service, Settings
-        from toolkit.service.tokens import read_tokens
-        from toolkit.transport import address
+        from toolkit.service.server import Service
 
         args, session, manifest = self._args, self._engine.sender.session, source.manifest
-        listening = address.resolve(args.service, port=SERVICE_PORT)
-        settings = Settings(
-            host=listening.host, port=listening.port, certificate=args.tls_cert, key=args.tls_key,
-            tokens=read_tokens(args.tokens) if args.tokens else None,
-            client_authority=args.client_ca, insecure_http=args.insecure_http,
-            names=tuple(args.service_name),
-        )  # fmt: skip
         bound = control.getsockname()
         offer = Offer(
             delivery=session.name, tsi=session.tsi, manifest=manifest,
@@ -182,7 +157,7 @@ class Watch:
         )  # fmt: skip
         hosted = HostedSession(self._engine, source, offer, addresses, names, refused)
         self._stack.callback(hosted.release)
-        service = Service(settings)
+        service = Service(settings(args, args.service, SERVICE_PORT))
         self._stack.callback(service.close)
         self._stack.callback(lambda: hosted.close(time.monotonic()))
         self._stack.enter_context(service.hosting(hosted))

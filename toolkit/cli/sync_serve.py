@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import add_output, say
+from toolkit.cli.listening import add_listening, settings
 from toolkit.errors import EnvironmentProblem, ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -31,24 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--listen", default=f"127.0.0.1:{SYNC_PORT}", metavar="HOST:PORT",
         help="where clouds report, over HTTP(S) (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
-        "--tokens", type=Path, metavar="FILE",
-        help="who may do what: lines of NAME ROLES sha256:HEX (llmsync sessions token)",
-    )  # fmt: skip
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="our certificate")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key")
-    parser.add_argument(
-        "--client-ca", type=Path, metavar="FILE",
-        help="believe client certificates that it signed; their name is the cloud's",
-    )  # fmt: skip
-    parser.add_argument(
-        "--insecure-http", action="store_true",
-        help="serve without TLS on other addresses than loopback",
-    )  # fmt: skip
-    parser.add_argument(
-        "--service-name", action="append", default=[], metavar="NAME",
-        help="a host name that clouds call us by, beside those in the certificate",
-    )  # fmt: skip
+    add_listening(parser, client="cloud")
     parser.add_argument(
         "--key", type=Path, metavar="FILE",
         help="Ed25519 private key that signs manifests; made when missing (default: llmsync.key "
@@ -79,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from toolkit.sync.repository import Repository
 
     config = load_config(args.file)
-    settings = _settings(args)
+    listening = _settings(args)
     try:
         config.state.mkdir(parents=True, exist_ok=True)
         lock = os.open(config.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -109,28 +93,18 @@ def run(args: argparse.Namespace) -> int:
             from toolkit.sync.daemon import Daemon
 
             daemon = Daemon(config, repository, journal, path, say, idle=args.check)
-            return asyncio.run(_serve(args, config, settings, daemon))
+            return asyncio.run(_serve(args, config, listening, daemon))
     finally:
         os.close(lock)
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    from toolkit.service.server import Settings
-    from toolkit.service.tokens import read_tokens
-    from toolkit.transport.address import resolve
-
     if args.tokens is None and args.client_ca is None:
         raise UsageError(
             "clouds must prove who they are (give --tokens, see `llmsync sessions token`, or "
             "--client-ca)"
         )
-    where = resolve(args.listen, port=SYNC_PORT)
-    return Settings(
-        host=where.host, port=where.port,
-        tokens=read_tokens(args.tokens) if args.tokens is not None else None,
-        certificate=args.tls_cert, key=args.tls_key, client_authority=args.client_ca,
-        insecure_http=args.insecure_http, names=tuple(args.service_name),
-    )  # fmt: skip
+    return settings(args, args.listen, SYNC_PORT)
 
 
 async def _serve(

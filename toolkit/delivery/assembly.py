@@ -189,7 +189,7 @@ class Assembly:
             return Verdict.DUPLICATE, count
         block = self.blocks.get(sbn) or self._open(sbn)
         fresh = min(count, block.need - block.got)
-        if not fresh:
+        if fresh <= 0:
             return Verdict.DUPLICATE, count
         block.have[esi : esi + fresh] = b"\1" * fresh
         block.got += fresh
@@ -312,7 +312,8 @@ class Assembly:
             elif block.doubted:
                 found[i] = DROPPED
             else:
-                found[i] = block.need - block.got
+                # One that was doubted may hold more than it needs while it is looked at again.
+                found[i] = max(block.need - block.got, 0)
         return bytes(found)
 
     def _unbar(self, block: OpenBlock, esi: int) -> bool:

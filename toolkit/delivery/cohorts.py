@@ -110,7 +110,7 @@ class Cohorts:
     def polls(self) -> Iterator[tuple[Dispatch, OpenPoll]]:
         """All polls that wait for answers, and whose they are."""
         for dispatch in self._all():
-            for poll in list(dispatch.polls.values()):
+            for poll in list(dispatch.polling.open.values()):
                 yield dispatch, poll
 
     def wake(self) -> None:

@@ -11,19 +11,17 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from toolkit.delivery.asking import PATIENCE as SEARCH
-from toolkit.delivery.asking import Asking
 from toolkit.delivery.blocks import Blocks
 from toolkit.delivery.burst import Burst
-from toolkit.delivery.control import DROPPED
-from toolkit.delivery.endgame import COPIES_AFTER, GRACE, EndGame
+from toolkit.delivery.endgame import EndGame
 from toolkit.delivery.flow import Flow
 from toolkit.delivery.foresight import Foresight
 from toolkit.delivery.ledger import Ledger
 from toolkit.delivery.manifest import MANIFEST_TOI
-from toolkit.delivery.masks import mask_of, numbers
-from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, MAX_RTO, Member, OpenPoll, Roster
+from toolkit.delivery.masks import mask_of
+from toolkit.delivery.members import FIRST_RTO, MAX_POLLS, Member, OpenPoll, Roster
 from toolkit.delivery.model import Session
+from toolkit.delivery.polling import Polling
 from toolkit.delivery.ports import Source
 from toolkit.delivery.schedule import Escort, Round
 from toolkit.delivery.track import SEGMENT_SIZE, Segment
@@ -31,12 +29,8 @@ from toolkit.delivery.turns import Turns
 from toolkit.delivery.urgent import Urgent
 from toolkit.delivery.wire import Poll
 
-PATIENCE = 5
-"""Times that a poll is put before those who have answered it are served without the others."""
 MAX_STALLS = 6
 """Times that a receiver without room is asked again before it counts as silent."""
-
-_DROPPED = bytes([DROPPED])
 
 
 class Dispatch:
@@ -54,8 +48,6 @@ class Dispatch:
     ) -> None:
         """`beside`: the main one, when this is another for some of the receivers; `number`: tells
         it from others beside the same."""
-        self.polls: dict[int, OpenPoll] = {}
-        """By poll id."""
         self.serves = -1 if beside is None else 0
         """Mask of the receivers that it is for."""
         self.escort: Escort | None = None
@@ -98,6 +90,9 @@ class Dispatch:
         self._end = EndGame(
             session.rate, ledger, members, self._foresight, self.everybody, hurried=beside is None
         )
+        self.polling = Polling(
+            ledger, members, self._foresight, self._end, self.urgent, first=number << 24 | 1
+        )
         self._stalls: dict[int, int] = {}
         """Bit number -> times in a row that it had to be asked again for its room."""
         self._round: Round | None = None
@@ -106,13 +101,7 @@ class Dispatch:
         """What is left of the burst under way; its mask is of those it serves."""
         self._extra = 0
         """Who gets the burst under way beside them."""
-        self._repairs: deque[Segment] = deque()
-        self._asking = Asking(self.polls)
-        self._mute = 0
-        """Receivers that were asked often and do not answer: they are not waited for."""
         self._turns = Turns(session.interleave)
-        """Track and segment that were chosen last."""
-        self._next_poll = number << 24 | 1
 
     def next(self, now: float, limit: int) -> Burst | None:
         """Return the next packets with a payload, `limit` at most; None: see `urgent`, or nothing
@@ -186,92 +175,24 @@ class Dispatch:
         """Send a poll before anything else."""
         self.urgent.ask(mask, toi, poll)
 
-    def answered(self, poll: OpenPoll, member: Member) -> None:
-        """A member's answer to a poll is there, or will never be."""
-        bit = member.bit
-        poll.awaited &= ~(1 << bit)
-        self._mute &= ~(1 << bit)
-        self._members.outstanding[bit] -= poll.sizes.of(bit) * poll.segment.item.partition.symbol
-        self._members.polled[bit] -= 1
-        if not poll.served:
-            self._asking.end(bit)
-        if not poll.awaited:
-            del self.polls[poll.poll_id]
-
-    def learn(self, poll: OpenPoll, member: Member, lacks: bytes) -> tuple[int, int]:
-        """What a member lacks after what it was sent says how much of that was lost.
-
-        Returns the symbols that it was sent, and of these those that were lost.
-        """
-        bit = member.bit
-        if not poll.served >> bit & 1:
-            return 0, 0
-        sent = poll.sizes.of(bit)
-        lacking = poll.segment.symbols(lacks.replace(_DROPPED, b"\0"))
-        lost = min(max(lacking - poll.held_back.of(bit), 0), sent)
-        member.weigh(poll.segment, lacks, sent)
-        member.shared(poll, sent, lost, self.flow.sent)
-        member.lost += lost
-        self._foresight.learn(bit, sent, lost)
-        return sent, lost
-
-    def repair(self, poll: OpenPoll, now: float) -> None:
-        """What a poll's segment lacks may be sent once everybody has answered."""
-        awaited = poll.awaited & ~self._mute
-        if not poll.served and poll.segment.sent:
-            pass  # What somebody has missed of it has its turn after all that is new.
-        elif not awaited:
-            self._go_on(poll.segment)
-        elif poll.segment.pending and not self._ledger.fresh:
-            poll.due = min(poll.due, max(self._end.last_call(poll.awaited, now), now + GRACE))
-
     def release(self, member: Member) -> None:
         """A member needs nothing of what is under way."""
         if self._round is not None:
             self._round.targets &= ~(1 << member.bit)
             self._round.segment.flight &= ~(1 << member.bit)
-        for poll in list(self.polls.values()):
-            if poll.awaited >> member.bit & 1:
-                self.answered(poll, member)
-                poll.segment.flight &= ~(1 << member.bit)
-                if not poll.awaited & ~self._mute:
-                    self._go_on(poll.segment)
-        self._members.outstanding[member.bit] = self._members.polled[member.bit] = 0
-        self._asking.forget(member.bit)
+        self.polling.release(member)
         self.flow.let_go(member.bit)
         self.urgent.spare(1 << member.bit)
 
     def repeat(self, poll: OpenPoll, now: float) -> None:
         """A poll was not answered by all in time."""
-        self._ask_again(poll, poll.awaited)
-        wait = self._members.timeout(poll.awaited)
-        if poll.copies and not poll.segment.pending:
-            poll.copies -= 1
-            after = COPIES_AFTER[poll.copies % 2]
-            poll.due = now + after if poll.copies else max(poll.sent + wait, now + after)
-            return
-        poll.tries += 1
-        poll.due = now + min(wait * 2 ** min(max(poll.tries - PATIENCE, 0), 8), MAX_RTO)
-        if poll.tries > PATIENCE:
-            self._mute |= poll.awaited
-        if (
-            poll.tries > PATIENCE
-            or not poll.awaited & ~self._mute
-            or (not self._ledger.fresh and now >= self._end.last_call(poll.awaited, now) - 1e-9)
-        ):
-            # Those that have answered do not wait any longer for those that have not.
-            self._go_on(poll.segment)
-        self.idle = False
-
-    def _go_on(self, segment: Segment) -> None:
-        """Let what a segment lacks be sent now."""
-        if segment.pending:
-            self._repairs.append(segment)
+        if self.polling.repeat(poll, now):
+            self.idle = False
 
     def hand_over(self, member: Member) -> list[Segment]:
         """A member is served by another from now on, which asks it what it has of what was under
         way: of the segments returned."""
-        open_for_it = [p.segment for p in self.polls.values() if p.awaited >> member.bit & 1]
+        open_for_it = [poll.segment for poll in self.polling.of(member)]
         if self._round is not None and self._round.targets >> member.bit & 1:
             open_for_it.append(self._round.segment)
         self.release(member)
@@ -292,12 +213,7 @@ class Dispatch:
 
     def remind(self, member: Member) -> bool:
         """Ask a member again all that it is being asked; False: nothing, or all would be asked."""
-        if self.everybody is not None:
-            return False
-        polls = [p for p in self.polls.values() if p.awaited >> member.bit & 1]
-        for poll in polls:
-            self._ask_again(poll, 1 << member.bit)
-        return bool(polls)
+        return self.everybody is None and self.polling.remind(member)
 
     def heard(self, bit: int, mark: int, room: int, now: float) -> None:
         """A receiver has answered a mark with the bytes of room that it has."""
@@ -337,19 +253,6 @@ class Dispatch:
         self._mark(now, sum(1 << bit for bit in self.flow.behind))
         self.stalled = now + self._patience()
 
-    def _ask_again(self, poll: OpenPoll, mask: int) -> None:
-        poll.again |= mask
-        self._put(poll, mask)
-
-    def _put(self, poll: OpenPoll, mask: int) -> None:
-        """Send a poll to some."""
-        segment = poll.segment
-        question = Poll(
-            poll_id=poll.poll_id, first=segment.first, count=segment.count,
-            spread=self._end.spread(mask),
-        )  # fmt: skip
-        self.urge(mask, segment.item.toi, question)
-
     def _next_burst(self) -> Burst | None:
         """The next run of the round under way."""
         burst = next(self._bursts, None)
@@ -363,7 +266,7 @@ class Dispatch:
         if self._round is not None:
             done, self._round = self._round, None
             if done.targets:
-                self._ask(done, now)
+                self.polling.ask(done, self.flow.sent, now)
                 return True
         chosen = None if self.idle else self._choose()
         if chosen is None:
@@ -375,13 +278,7 @@ class Dispatch:
             segment, targets, self._parity, self._foresight, addressed=self.everybody is None
         )
         self._ledger.launch(segment, targets)
-        if not turn.served:
-            self._asking.begin(targets)
-        which, symbol = numbers(targets), segment.item.partition.symbol
-        self._members.polled[which] += 1
-        self._members.outstanding[which] += turn.sent.whole * symbol
-        for bit, sent in turn.sent.parts.items():
-            self._members.outstanding[bit] += (sent - turn.sent.whole) * symbol
+        self.polling.expect(turn)
         self._bursts = turn.bursts(self._read)
         return True
 
@@ -396,8 +293,8 @@ class Dispatch:
         if self.held or not ready:
             return None
         ready &= ~self._left_out()
-        while self._repairs:
-            segment = self._repairs.popleft()
+        while self.polling.repairs:
+            segment = self.polling.repairs.popleft()
             targets = segment.pending & ready & ~self._too_early(segment)
             if targets:
                 return segment, targets
@@ -447,23 +344,8 @@ class Dispatch:
             if digests is not None:
                 return digests, digests.pending & ready
             if asked:
-                targets = self._asking.choose(asked, self._ledger.flight(toi - 1))
+                targets = self.polling.asking.choose(asked, self._ledger.flight(toi - 1))
         return (segment, targets) if targets else None
-
-    def _ask(self, done: Round, now: float) -> None:
-        """After a round, ask those that it served what they lack."""
-        segment = done.segment
-        copies = 0 if segment.track.boot else self._end.copies(done.targets) - 1
-        wait = COPIES_AFTER[copies % 2] if copies else self._members.timeout(done.targets)
-        wait += 0.0 if done.served else SEARCH
-        poll = OpenPoll(
-            poll_id=self._next_poll, segment=segment, awaited=done.targets, served=done.served,
-            sizes=done.sent, held_back=done.held_back, sent=now, position=self.flow.sent,
-            due=now + wait, copies=copies,
-        )  # fmt: skip
-        self._next_poll = self._next_poll % 0xFFFFFFFF + 1
-        self.polls[poll.poll_id] = poll
-        self._put(poll, done.targets)
 
     def _read(self, segment: Segment, sbn: int) -> memoryview:
         item = segment.item

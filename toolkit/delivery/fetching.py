@@ -20,7 +20,8 @@ from enum import Enum, auto
 
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import DIGEST_SIZE
-from toolkit.delivery.receiver import Receiver, State
+from toolkit.delivery.receiver import Receiver
+from toolkit.delivery.reception import State
 from toolkit.errors import DeliveryError, WireError
 
 LONGEST = 4 * 2**20

@@ -319,7 +319,7 @@ class Sender:
             return []
         bit = member.bit
         dispatch = self._dispatch.of(bit)
-        poll = dispatch.polls.get(report.poll_id)
+        poll = dispatch.polling.open.get(report.poll_id)
         if poll is None or not poll.awaited >> bit & 1:
             return []
         segment = poll.segment
@@ -328,8 +328,9 @@ class Sender:
             reason = f"{member.name} reported on something else than it was asked"
             return [Ignored(reason, Refusal.CONTRADICTION)]
         lacks = report.lacks if any(report.lacks) else b""
-        sent, lost = dispatch.learn(poll, member, lacks)
-        dispatch.answered(poll, member)
+        sent, lost = dispatch.polling.learn(poll, member, lacks)
+        member.shared(poll, sent, lost, dispatch.flow.sent)
+        dispatch.polling.answered(poll, member)
         dispatch.confirmed(bit, poll, report.room * 1024, now)
         if poll.served >> bit & 1:
             size = segment.item.partition.symbol
@@ -342,7 +343,7 @@ class Sender:
             self._ledger.want(segment, bit, lacks)
         else:
             self._ledger.settle(segment, bit)
-        dispatch.repair(poll, now)
+        dispatch.polling.repair(poll, now)
         return []
 
     def _on_done(self, member: Member, done: Done, now: float) -> list[Output]:

@@ -39,7 +39,6 @@ _NOT_SEGMENTED = {errno.EIO, errno.EINVAL, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 NAME = 28
 """Bytes of a sockaddr_in6."""
 _TRUNCATED = 0x20
-_WAITFORONE = 0x10000
 
 available = sys.platform == "linux" and struct.calcsize("P") == 8
 
