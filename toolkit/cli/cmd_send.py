@@ -18,7 +18,7 @@ from toolkit.cli.marking import add_dscp, parse_dscp_option
 from toolkit.cli.planned import add_delivery, chosen, fill_send
 from toolkit.cli.planned import carrier as carrying
 from toolkit.cli.receipt_files import add_receipts, keep_receipts
-from toolkit.cli.serving import add_service, add_watching
+from toolkit.cli.serving import add_service, add_watching, check_service
 from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def _send(args: argparse.Namespace) -> int:
         fill_send(args, *plan)
     if not args.to:
         raise UsageError("--to: name the receivers (--to NAME=HOST:PORT), or let --delivery do it")
+    check_service(args)
     args.control = args.control or f"0.0.0.0:{CONTROL_PORT}"
     args.payload = args.payload or 1400
     addresses = parse_receivers(args.to)

@@ -54,6 +54,21 @@ def add_service(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def check_service(args: argparse.Namespace) -> None:
+    """Raise UsageError where something is asked of a service that is not there."""
+    if args.service:
+        return
+    asked = {
+        "--tokens": args.tokens, "--tls-cert": args.tls_cert, "--tls-key": args.tls_key,
+        "--client-ca": args.client_ca, "--insecure-http": args.insecure_http,
+        "--service-name": args.service_name, "--admit": args.admit, "--region": args.region,
+        "--linger": args.linger,
+    }  # fmt: skip
+    given = ", ".join(name for name, value in asked.items() if value)
+    if given:
+        raise UsageError(f"{given}: of the service, which --service HOST:PORT starts")
+
+
 def add_watching(parser: argparse.ArgumentParser) -> None:
     """Add `--progress`."""
     parser.add_argument(

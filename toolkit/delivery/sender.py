@@ -329,8 +329,7 @@ class Sender:
             return [Ignored(reason, Refusal.CONTRADICTION)]
         lacks = report.lacks if any(report.lacks) else b""
         sent, lost = dispatch.polling.learn(poll, member, lacks)
-        if poll.served >> bit & 1:
-            member.shared(poll, sent, lost, dispatch.flow.sent)
+        member.shared(poll, sent, lost, dispatch.flow.sent)
         dispatch.polling.answered(poll, member)
         dispatch.confirmed(bit, poll, report.room * 1024, now)
         if poll.served >> bit & 1:

@@ -177,9 +177,9 @@ class Handlers:
     # ----- content
 
     async def manifest(self, request: web.Request, _who: Principal | None) -> web.Response:
-        return web.Response(
-            body=self._session(request).offer.envelope, content_type="application/json"
-        )
+        hosted = self._session(request)
+        _secrets_in_private(request, hosted)
+        return web.Response(body=hosted.offer.envelope, content_type="application/json")
 
     async def digests(self, request: web.Request, who: Principal) -> web.Response:
         hosted = self._content(request, who)
