@@ -7,7 +7,6 @@ import socket
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.listening import add_listening, settings
@@ -30,7 +29,7 @@ SERVICE_PORT = 4443
 
 def add_service(parser: argparse.ArgumentParser) -> None:
     """Add what `send` has for the HTTP service beside it."""
-    group = parser.add_argument_group("service")
+    group = parser.add_argument_group("service beside the sender")
     group.add_argument(
         "--service", metavar="HOST:PORT",
         help="serve the live page, the API, /metrics and files over HTTP(S) there meanwhile",
@@ -45,31 +44,12 @@ def add_service(parser: argparse.ArgumentParser) -> None:
         help="where a receiver is, for the page and the metrics",
     )  # fmt: skip
     group.add_argument(
-        "--inventory", type=Path, metavar="PATH",
-        help="take the regions of its GPU clouds (--region goes before), and --delivery",
-    )  # fmt: skip
-    group.add_argument(
         "--linger", type=float, default=0.0, metavar="SECONDS",
         help="let the service stay for so long after the end (default: %(default)s)",
     )  # fmt: skip
 
 
-def check_service(args: argparse.Namespace) -> None:
-    """Raise UsageError where something is asked of a service that is not there."""
-    if args.service:
-        return
-    asked = {
-        "--tokens": args.tokens, "--tls-cert": args.tls_cert, "--tls-key": args.tls_key,
-        "--client-ca": args.client_ca, "--insecure-http": args.insecure_http,
-        "--service-name": args.service_name, "--admit": args.admit, "--region": args.region,
-        "--linger": args.linger,
-    }  # fmt: skip
-    given = ", ".join(name for name, value in asked.items() if value)
-    if given:
-        raise UsageError(f"{given}: of the service, which --service HOST:PORT starts")
-
-
-def add_watching(parser: argparse.ArgumentParser) -> None:
+def add_watching(parser: argparse._ActionsContainer) -> None:
     """Add `--progress`."""
     parser.add_argument(
         "--progress", choices=("auto", "never"), default="auto",
@@ -172,12 +152,31 @@ class Watch:
         )  # fmt: skip
         hosted = HostedSession(self._engine, source, offer, addresses, names, refused)
         self._stack.callback(hosted.release)
-        service = Service(settings(args, args.service, SERVICE_PORT))
+        service = Service(settings(args, args.service, SERVICE_PORT, flag="--service"))
         self._stack.callback(service.close)
         self._stack.callback(lambda: hosted.close(time.monotonic()))
         self._stack.enter_context(service.hosting(hosted))
         self._hosted, self.bells = hosted, (hosted.fileno(),)
         self._display.say(f"service: {service.url}/ (session {offer.session_id})")
+
+
+def check_service(args: argparse.Namespace) -> None:
+    """Raise what a service with these options would end with."""
+    if not args.service:
+        asked = {
+            "--tokens": args.tokens, "--tls-cert": args.tls_cert, "--tls-key": args.tls_key,
+            "--client-ca": args.client_ca, "--insecure-http": args.insecure_http,
+            "--service-name": args.service_name, "--admit": args.admit, "--region": args.region,
+            "--linger": args.linger,
+        }  # fmt: skip
+        given = ", ".join(name for name, value in asked.items() if value)
+        if given:
+            raise UsageError(f"{given}: of the service, which --service HOST:PORT starts")
+        return
+    from toolkit.service.server import try_listening
+
+    try_listening(settings(args, args.service, SERVICE_PORT, flag="--service"))
+    _regions(args)
 
 
 def _source(interface: str) -> str:
