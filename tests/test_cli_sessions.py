@@ -187,11 +187,11 @@ def test_sessions_are_listed_shown_evicted_from_and_aborted(
             assert receivers[0]["region"] == "eu"
             assert main(site.ask("show", name)) == 0
             assert "fra" in capsys.readouterr().out
-            assert main(site.ask("evict", name, "fra", who="eye")) == ExitCode.FINDINGS
+            assert main(site.ask("evict", name, "fra", who="eye")) == ExitCode.INVALID
             assert main(site.ask("evict", name, "fra", "--reason", "disk")) == 0
         assert site.codes["fra"] != 0
-        assert main(site.ask("evict", name, "fra")) == ExitCode.FINDINGS
-        assert main(site.ask("abort", "00000000")) == ExitCode.FINDINGS
+        assert main(site.ask("evict", name, "fra")) == ExitCode.INVALID
+        assert main(site.ask("abort", "00000000")) == ExitCode.INVALID
         assert "no such session" in capsys.readouterr().err
         assert main(site.ask("abort", name, "--reason", "wrong model")) == 0
         _, err = process.communicate(timeout=20)
@@ -208,17 +208,17 @@ def test_a_receiver_that_may_not_join_is_told_why(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with site.sending("--to", "fra"):
-        assert main(site.receive("lon")) == ExitCode.FINDINGS
+        assert main(site.receive("lon")) == ExitCode.INVALID
         assert "not a receiver of this session" in capsys.readouterr().err
         wrong = [*site.receive("lon")]
         wrong[wrong.index("--token-file") + 1] = site.at("fra.token")
-        assert main(wrong) == ExitCode.FINDINGS
+        assert main(wrong) == ExitCode.INVALID
         assert "fra may not speak for lon" in capsys.readouterr().err
         no_ca = [w for w in site.receive("fra") if w not in ("--ca", str(site.authority.file))]
         assert main(no_ca) == ExitCode.UNREACHABLE
         assert "--ca" in capsys.readouterr().err
     assert main(site.receive("fra", "--timeout", "0.1")) == ExitCode.UNREACHABLE
-    assert "--service there?" in capsys.readouterr().err
+    assert "is the service running there" in capsys.readouterr().err
 
 
 def test_a_receiver_may_be_there_first(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,9 +71,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="so long receivers that do not answer are probed (default: %(default)s)",
     )  # fmt: skip
     add_dscp(parser)
-    parser.add_argument("--inventory", type=Path, metavar="PATH", help="where --delivery is")
-    add_delivery(parser)
-    parser.add_argument("--name", help="which GPU cloud of --delivery we are; none: we send it")
+    add_delivery(parser).add_argument(
+        "--name",
+        help="which GPU cloud of --delivery we are; none: we send it",
+    )
     add_output(parser)
     parser.epilog = (
         "examples:\n  llmsync doctor --role receive --rate 2G --group 232.1.1.1:4401 "
@@ -97,6 +98,8 @@ def _look(args: argparse.Namespace) -> int:
     plan = chosen(args)
     if plan is not None:
         fill_doctor(args, *plan)
+    elif args.inventory is not None or args.name is not None:
+        raise UsageError("--inventory and --name go with --delivery NAME (name one, or leave out)")
     args.rate, args.payload = args.rate or "1G", 1400 if args.payload is None else args.payload
     args.control = args.control or f"0.0.0.0:{CONTROL_PORT}"
     if not 32 <= args.payload <= 65_000:
@@ -196,17 +199,22 @@ def _host(host: dict[str, Any]) -> list[tuple[str, object]]:
         ("kernel", "{}.{}".format(*host["kernel"]) if host["kernel"] else None),
         ("interface", f"{link['name']}, MTU {link['mtu']}, {link['qdisc']}" if link else None),
         ("net.core.rmem_max", host["rmem_max"]), ("net.core.wmem_max", host["wmem_max"]),
-        ("larger buffers granted", host["may_force_buffers"]),
-        ("UDP segmentation, receive offload", f"{host['udp_gso']}, {host['udp_gro']}"),
-        ("CAP_NET_RAW", host["may_use_raw"]), ("CPUs", host["cpus"]),
-        ("clock", f"{host['clock_source'] or 'unknown'}, {host['clock_resolution']:g} s"),
-        ("clock synchronised", host["clock_synchronised"]),
+        ("larger buffers granted", _yes(host["may_force_buffers"])),
+        ("UDP segmentation, receive offload", f"{_yes(host['udp_gso'])}, {_yes(host['udp_gro'])}"),
+        ("CAP_NET_RAW", _yes(host["may_use_raw"])), ("CPUs", host["cpus"]),
+        ("clock", f"{host['clock_source'] or 'unknown'}, {host['clock_resolution'] * 1e9:g} ns"),
+        ("clock synchronised", _yes(host["clock_synchronised"])),
         ("disk writes",
          None if host["disk_write"] is None else f"{host['disk_write'] / 1e9:.3g} Gbit/s"),
-        ("disk free", host["disk_free"]), ("parity by", host["fec_backend"]),
-        ("GPUs", host["gpus"]), ("torch", host["torch"]),
+        ("disk free",
+         None if host["disk_free"] is None else f"{host['disk_free'] / 1e9:.4g} GB"),
+        ("parity by", host["fec_backend"]), ("GPUs", host["gpus"]), ("torch", _yes(host["torch"])),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value is not None]
+
+
+def _yes(fact: object) -> str | None:
+    return None if fact is None else "yes" if fact else "no"
 
 
 def parse_size(text: str) -> int:

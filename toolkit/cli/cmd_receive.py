@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from toolkit.cli import delivery_security
 from toolkit.cli.arithmetic import announce_arithmetic
-from toolkit.cli.cmd_send import CONTROL_PORT, add_loss, check_name, parse_share
+from toolkit.cli.beforehand import check_files
+from toolkit.cli.cmd_send import CONTROL_PORT, check_name
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.falling_back import add_fallback, check_fallback, ranges, summary
 from toolkit.cli.interruption import terminable
@@ -22,6 +23,7 @@ from toolkit.cli.planned import add_delivery, chosen, fill_receive
 from toolkit.cli.receipt_files import add_receipts, keep_own_receipt
 from toolkit.cli.serving import add_watching
 from toolkit.cli.terminal import Display, Rate, receiving_line
+from toolkit.cli.trying import add_loss, parse_share
 from toolkit.errors import ExitCode, ToolkitError, UsageError
 
 if TYPE_CHECKING:
@@ -40,25 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments."""
     parser.add_argument("--name", required=True, help="our name, as the sender lists it")
     parser.add_argument(
-        "--listen", metavar="HOST:PORT",
-        help="our address in the sender's --to (with --join: any free port where left out)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--sender", metavar="HOST[:PORT]",
-        help=f"the sender's --control address (default port: {CONTROL_PORT})",
-    )  # fmt: skip
-    parser.add_argument(
         "--output", required=True, type=Path, metavar="DIR", help="folder to place the files in"
     )
-    parser.add_argument("--group", metavar="ADDR:PORT", help="IP multicast group to join as well")
-    parser.add_argument(
-        "--interface", default="", metavar="NAME|IP",
-        help="join it there: an interface of ours, by its name or an address of it",
-    )  # fmt: skip
-    parser.add_argument(
-        "--trust", type=Path, metavar="FILE",
-        help="public key that must have signed the manifest (the sender's .pub file)",
-    )  # fmt: skip
     parser.add_argument(
         "--gpu", metavar="cpu|N",
         help="hand out tensors of safetensors files on the CPU, or on GPU number N, while "
@@ -68,16 +53,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
-    add_dscp(parser)
-    parser.add_argument("--inventory", type=Path, metavar="PATH", help="where --delivery is")
+    network = parser.add_argument_group("sender and network")
+    network.add_argument(
+        "--listen", metavar="HOST:PORT",
+        help="our address in the sender's --to (with --join: any free port where left out)",
+    )  # fmt: skip
+    network.add_argument(
+        "--sender", metavar="HOST[:PORT]",
+        help=f"the sender's --control address (default port: {CONTROL_PORT})",
+    )  # fmt: skip
+    network.add_argument("--group", metavar="ADDR:PORT", help="IP multicast group to join as well")
+    network.add_argument(
+        "--interface", default="", metavar="NAME|IP",
+        help="join it there: an interface of ours, by its name or an address of it",
+    )  # fmt: skip
+    add_dscp(network)
     add_delivery(parser)
     add_join(parser)
     add_fallback(parser)
-    add_watching(parser)
-    add_receipts(parser)
-    delivery_security.add_receive(parser)
+    security = parser.add_argument_group("security")
+    security.add_argument(
+        "--trust", type=Path, metavar="FILE",
+        help="public key that must have signed the manifest (the sender's .pub file)",
+    )  # fmt: skip
+    delivery_security.add_receive(security)
+    results = parser.add_argument_group("what is shown and kept")
+    add_watching(results)
+    add_receipts(results)
+    results.add_argument(
+        "--receipt-key", type=Path, metavar="FILE",
+        help="Ed25519 private key that signs our --receipt; made when missing",
+    )  # fmt: skip
+    add_output(results)
     add_loss(parser)
-    add_output(parser)
     parser.epilog = (
         "example: llmsync receive --name fra --listen 0.0.0.0:4401 --sender 192.0.2.1 "
         "--output models/llama --trust llmsync.key.pub"
@@ -106,6 +114,7 @@ def _receive(args: argparse.Namespace) -> int:
     tsi = None if plan is None else plan[1].tsi
     check_fallback(args)
     check_join(args)
+    check_files(args)
     if not 0 < args.timeout < 1e9:
         raise UsageError(f"--timeout {args.timeout:g}: must be positive")
     lost, dscp = parse_share(args.loss), parse_dscp_option(args.dscp)
@@ -123,7 +132,7 @@ def _receive(args: argparse.Namespace) -> int:
         interruption = stack.enter_context(_Interruption(folder))
         alone = args.fallback_only and args.sender is None and not args.join
         listen = "127.0.0.1:0" if alone else args.listen or joining.default_listen(args)
-        sockets = [stack.enter_context(address.bind(address.resolve(listen)))]
+        sockets = [stack.enter_context(address.bind(address.resolve(listen, flag="--listen")))]
         address.mark(sockets[0], dscp)
         joined = None
         if args.join:
@@ -135,8 +144,8 @@ def _receive(args: argparse.Namespace) -> int:
             sender = source = address.resolve(listen)
             group = None
         else:
-            sender = source = address.resolve(args.sender, port=CONTROL_PORT)
-            group = address.resolve(args.group) if args.group else None
+            sender = source = address.resolve(args.sender, port=CONTROL_PORT, flag="--sender")
+            group = address.resolve(args.group, flag="--group") if args.group else None
         if group is not None and not args.fallback_only:
             if not group.multicast:
                 raise UsageError(f"--group {args.group}: not a multicast address")
@@ -318,6 +327,9 @@ class _Teller:
             print_data(document, "json")
         else:
             document["refused"] = sum(counters.refused.values())
+            if self.drops is not None:
+                lost = self.drops.document()
+                document["kernel_drops"] = ", ".join(f"{k} {v}" for k, v in lost.items())
             shown = [(k, v) for k, v in document.items() if v is not None]
             print(table(("figure", "value"), shown))
         if self._opened is not None:

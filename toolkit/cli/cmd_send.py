@@ -19,6 +19,8 @@ from toolkit.cli.planned import add_delivery, chosen, fill_send
 from toolkit.cli.planned import carrier as carrying
 from toolkit.cli.receipt_files import add_receipts, keep_receipts
 from toolkit.cli.serving import add_service, add_watching, check_service
+from toolkit.cli.terminal import spoken_rate
+from toolkit.cli.trying import add_loss, parse_share
 from toolkit.errors import ExitCode, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -33,81 +35,77 @@ CONTROL_PORT = 4400
 def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments."""
     parser.add_argument("path", type=Path, metavar="PATH", help="a file, or a whole folder")
-    parser.add_argument(
+    network = parser.add_argument_group("receivers and network")
+    network.add_argument(
         "--to", action="append", metavar="NAME[=HOST:PORT]",
         help="a receiver; its address may be left out with --group, it is learnt when it joins",
     )  # fmt: skip
-    parser.add_argument(
+    network.add_argument(
         "--group", metavar="ADDR:PORT",
         help="IP multicast group for what all receivers need; repairs go by unicast",
     )  # fmt: skip
-    parser.add_argument(
+    network.add_argument(
         "--interface", default="", metavar="NAME|IP",
         help="send multicast there: an interface of ours, by its name or an address of it",
     )  # fmt: skip
-    parser.add_argument(
+    network.add_argument(
         "--control", metavar="HOST:PORT",
         help=f"where receivers reach us (default: 0.0.0.0:{CONTROL_PORT})",
     )  # fmt: skip
-    parser.add_argument("--rate", help="bit/s of UDP payload: 200M, 1G (default: 1G)")
-    parser.add_argument(
+    network.add_argument("--rate", help="bit/s of UDP payload: 200M, 1G (default: 1G)")
+    network.add_argument(
         "--payload", type=int, metavar="BYTES",
         help="UDP payload of a packet; 8800 where the MTU is 9000 (default: 1400)",
     )  # fmt: skip
-    parser.add_argument(
-        "--key", type=Path, default=Path("llmsync.key"), metavar="FILE",
-        help="Ed25519 private key that signs the manifest; made when missing "
-        "(default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--timeout", type=float, default=30.0, metavar="SECONDS",
-        help="give up a receiver that is silent, or does not join, for so long "
-        "(default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--quorum", default="1", metavar="N|N%",
-        help="begin once so many receivers are ready; they wait for more no longer than --gather",
-    )  # fmt: skip
-    parser.add_argument(
-        "--gather", type=float, metavar="SECONDS",
-        help="so long those that are ready wait for the others (default: 2, with --quorum 0)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--interleave", type=int, default=2, metavar="N",
-        help="files that are sent at a time, 16 MB of each in turn (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
+    add_dscp(network)
+    network.add_argument(
         "--no-probe", action="store_true",
         help="do not try first which packets reach each receiver",
     )  # fmt: skip
-    parser.add_argument(
+    network.add_argument(
         "--publish", type=Path, metavar="DIR",
         help="make a folder there that any HTTP server can serve for `receive --fallback`: the "
         "signed manifest, digests, and links to the files",
     )  # fmt: skip
-    add_dscp(parser)
-    delivery_security.add_send(parser)
-    add_delivery(parser)
+    add_delivery(
+        parser,
+        "where --delivery is; the page shows the regions of its GPU clouds (--region goes before)",
+    )
+    patience = parser.add_argument_group("when to begin, and when to give up")
+    patience.add_argument(
+        "--quorum", default="1", metavar="N|N%",
+        help="begin once so many receivers are ready; they wait for more no longer than --gather",
+    )  # fmt: skip
+    patience.add_argument(
+        "--gather", type=float, metavar="SECONDS",
+        help="so long those that are ready wait for the others (default: 2, with --quorum 0)",
+    )  # fmt: skip
+    patience.add_argument(
+        "--timeout", type=float, default=30.0, metavar="SECONDS",
+        help="give up a receiver that is silent, or does not join, for so long "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    patience.add_argument(
+        "--interleave", type=int, default=2, metavar="N",
+        help="files that are sent at a time, 16 MB of each in turn (default: %(default)s)",
+    )  # fmt: skip
+    security = parser.add_argument_group("security")
+    security.add_argument(
+        "--key", type=Path, default=Path("llmsync.key"), metavar="FILE",
+        help="Ed25519 private key that signs the manifest; made when missing "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    delivery_security.add_send(security)
     add_service(parser)
-    add_watching(parser)
-    add_receipts(parser)
+    results = parser.add_argument_group("what is shown and kept")
+    add_watching(results)
+    add_receipts(results)
+    add_output(results)
     add_loss(parser)
-    add_output(parser)
     parser.epilog = (
         "example: llmsync send models/llama --to fra=192.0.2.10:4401 --to lon=192.0.2.20:4401 "
         "--rate 2G"
     )
-
-
-def add_loss(parser: argparse.ArgumentParser) -> None:
-    """Add what `send` and `receive` have for trying."""
-    parser.add_argument(
-        "--loss",
-        default="0",
-        metavar="P",
-        help="lose this share of packets, to try it: 1%% or 0.01",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="which packets --loss loses")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -117,10 +115,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _send(args: argparse.Namespace) -> int:
-    from toolkit.cli import reaching
+    from toolkit.cli import beforehand, reaching
     from toolkit.cli.serving import Watch
     from toolkit.delivery.keys import fingerprint, public_path, sending_key
-    from toolkit.delivery.model import Coding, Session, symbol_size
+    from toolkit.delivery.model import MIN_PAYLOAD, Coding, Session, symbol_size
     from toolkit.delivery.publishing import publish
     from toolkit.delivery.sender import Sender
     from toolkit.delivery.source import open_source
@@ -139,17 +137,25 @@ def _send(args: argparse.Namespace) -> int:
         if found is None and not args.group and not args.service:
             raise UsageError(f"--to {name}: its address is missing (--to {name}=HOST:PORT)")
     known = resolve_receivers(addresses)
-    group = address.resolve(args.group) if args.group else None
+    group = address.resolve(args.group, flag="--group") if args.group else None
     if group is not None and not group.multicast:
-        raise UsageError(f"--group {args.group}: not a multicast address")
+        raise UsageError(
+            f"--group {args.group}: not a multicast address (232.1.1.1:4401, [ff3e::1]:4401)"
+        )
     lost, rate = parse_share(args.loss), parse_rate(args.rate or "1G")
     dscp = parse_dscp_option(args.dscp)
     quorum = parse_quorum(args.quorum, len(addresses))
+    timeout = _positive("--timeout", args.timeout)
+    interleave = int(_positive("--interleave", args.interleave))
+    control = address.resolve(args.control, port=CONTROL_PORT, flag="--control")
+    beforehand.check_sending(args, control, group)
     announce_arithmetic()
     try:
         coding = Coding(symbol=symbol_size(args.payload))
-    except ValueError as error:
-        raise UsageError(f"--payload {args.payload}: {error}") from None
+    except ValueError:
+        raise UsageError(
+            f"--payload {args.payload}: {MIN_PAYLOAD} to 65000 bytes are possible"
+        ) from None
     say(f"{args.path}: reading and digesting")
     delivery_security.check_model(delivery_security.provenance(args))(args.path)
     seal_key = delivery_security.seal_key(args.seal_key, make=True)
@@ -163,8 +169,7 @@ def _send(args: argparse.Namespace) -> int:
     session = Session(
         name=source.manifest.name, key=key, rate=rate,
         tsi=plan[1].tsi if plan is not None else int.from_bytes(os.urandom(4)) or 1,
-        timeout=_positive("--timeout", args.timeout), quorum=quorum,
-        interleave=int(_positive("--interleave", args.interleave)),
+        timeout=timeout, quorum=quorum, interleave=interleave,
         window=max(64 * 2**20, rate // 40),  # a fifth of a second, so that long paths are filled
         gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
@@ -176,7 +181,7 @@ def _send(args: argparse.Namespace) -> int:
     names = list(addresses)
     sender = Sender(session, source, names)
     with ExitStack() as stack:
-        sock = stack.enter_context(address.bind(address.resolve(args.control, port=CONTROL_PORT)))
+        sock = stack.enter_context(address.bind(control))
         address.mark(sock, dscp)
         if group is not None:
             address.send_from(sock, group, args.interface)
@@ -256,6 +261,8 @@ def _finish(
     }  # fmt: skip
     if refused:
         say("refused: " + ", ".join(f"{n} {kind}" for kind, n in sorted(refused.items())))
+        if refused.get("unauthentic") and not all(r.complete for r in results):
+            say("llmsync: --control-token: somebody has another one, or none (copy it again)")
     if form == "json":
         print_data(document, "json")
     else:
@@ -276,7 +283,7 @@ def _finish(
         say(f"llmsync: {note}")
     if pace.busy > 1 and pace.drift < -0.02:
         say(
-            f"llmsync: {pace.achieved / 1e6:.0f} Mbit/s were reached of {pace.rate / 1e6:.0f}: "
+            f"llmsync: {spoken_rate(pace.achieved)} were reached of {spoken_rate(pace.rate)}: "
             "this host could not send faster (llmsync doctor says what it lacks)"
         )
     if sender.failure is not None:
@@ -284,8 +291,8 @@ def _finish(
     if all(r.joined is None for r in results):
         raise UnreachableError(
             ", ".join(r.receiver for r in results), "none of them joined",
-            "are they running with --sender and --name as listed here, and does their control "
-            "traffic reach us?",
+            "are they running with --sender, --name and --control-token as here, and does their "
+            "control traffic reach us?",
         )  # fmt: skip
     return ExitCode.OK if all(r.complete for r in results) else ExitCode.FINDINGS
 
@@ -319,7 +326,7 @@ def resolve_receivers(addresses: dict[str, str | None]) -> dict[str, tuple[str, 
     for name, text in addresses.items():
         if text is None:
             continue
-        place = address.resolve(text)
+        place = address.resolve(text, flag="--to")
         for other, taken in known.items():
             if taken == place.sockaddr:
                 raise UsageError(
@@ -351,17 +358,6 @@ def parse_rate(text: str) -> int:
     if rate < 1000:
         raise UsageError(f"--rate {text}: not a rate in bit/s (200M, 1G)")
     return rate
-
-
-def parse_share(text: str) -> float:
-    """Return the share that `1%` or `0.01` is."""
-    try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise UsageError(f"--loss {text}: not a share below 1 (1%, 0.01)")
-    return share
 
 
 def parse_quorum(text: str, receivers: int) -> int:

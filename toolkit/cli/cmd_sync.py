@@ -27,39 +27,75 @@ examples:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Set the arguments of `llmsync sync` and what is below it."""
     below = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    sync_serve.configure(_add(below, "serve", "Watch a repository and deliver what clouds lack"))
-    sync_agent.configure(_add(below, "agent", "Keep a cloud's store as the repository wants it"))
-    status = _add(below, "status", "How every cloud stands, by the repository's daemon")
+    sync_serve.configure(
+        _add(
+            below,
+            "serve",
+            "Watch a repository and deliver what clouds lack",
+            "sync.yaml --listen 0.0.0.0:4480 --tokens tokens --tls-cert cert.pem --tls-key key.pem",
+        )
+    )
+    sync_agent.configure(
+        _add(
+            below,
+            "agent",
+            "Keep a cloud's store as the repository wants it",
+            "--name fra --repository https://192.0.2.1:4480 --token-file fra.token --ca ca.pem "
+            "--store /srv/store --trust llmsync.key.pub",
+        )
+    )
+    status = _add(
+        below, "status", "How every cloud stands, by the repository's daemon",
+        "--repository https://192.0.2.1:4480 --token-file ops.token --ca ca.pem",
+    )  # fmt: skip
     status.add_argument(
         "--repository", required=True, metavar="URL", help="the daemon: https://HOST:PORT"
     )
     add_credentials(status)
     add_output(status)
-    versions = _add(below, "versions", "What a cloud's store holds")
+    versions = _add(below, "versions", "What a cloud's store holds", "--store /srv/store")
     versions.add_argument("model", nargs="?", metavar="MODEL", help="default: all")
     _add_store(versions)
     versions.add_argument(
         "--verify", action="store_true", help="read everything, and compare it with what was sent"
     )
     add_output(versions)
-    rollback = _add(below, "rollback", "Use an earlier version, and stay with it")
+    rollback = _add(
+        below, "rollback", "Use an earlier version, and stay with it", "llama --store /srv/store"
+    )
     rollback.add_argument("model", metavar="MODEL")
     rollback.add_argument("--to", metavar="VERSION", help="default: the one that was used before")
     rollback.add_argument(
         "--release", action="store_true", help="let the repository decide again what is used"
     )
     _add_store(rollback)
-    schema = _add(below, "schema", "Print the JSON Schema (draft 2020-12) of a sync file")
+    schema = _add(
+        below, "schema", "Print the JSON Schema (draft 2020-12) of a sync file", "> sync.json"
+    )
     add_output(schema, formats=("json",))
     parser.epilog = EXAMPLE
 
 
-def _add(below: Any, name: str, line: str) -> argparse.ArgumentParser:  # noqa: ANN401
+def _add(below: Any, name: str, line: str, example: str) -> argparse.ArgumentParser:  # noqa: ANN401
     parser: argparse.ArgumentParser = below.add_parser(
         name, help=line, description=line + ".",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example: llmsync sync {name} {example}",
     )  # fmt: skip
+    parser.epilog = f"example:\n  llmsync sync {name} {_EXAMPLES[name]}"
     return parser
+
+
+_EXAMPLES = {
+    "serve": "sync.yaml --listen 0.0.0.0:4480 --tokens tokens \\\n"
+    "      --tls-cert cert.pem --tls-key key.pem",
+    "agent": "--name fra --repository https://192.0.2.1:4480 --token-file fra.token \\\n"
+    "      --ca ca.pem --store /srv/models --trust llmsync.key.pub",
+    "status": "--repository https://192.0.2.1:4480 --token-file ops.token --ca ca.pem",
+    "versions": "--store /srv/models",
+    "rollback": "llama --store /srv/models",
+    "schema": "> sync.schema.json",
+}
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
@@ -110,6 +146,8 @@ def _versions(args: argparse.Namespace) -> int:
     from toolkit.sync.store import Store
     from toolkit.sync.verifying import damages
 
+    if not args.store.is_dir():
+        raise UsageError(f"--store {args.store}: there is no such folder (that of a sync agent)")
     store = Store(args.store)
     models = store.models()
     if args.model is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def add_output(
-    parser: argparse.ArgumentParser, *, formats: Sequence[str] = ("table", "json")
+    parser: argparse._ActionsContainer, *, formats: Sequence[str] = ("table", "json")
 ) -> None:
     """Add `-o FORMAT`; the first format is the default."""
     parser.add_argument(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from toolkit.transport.sources import Sources
 
 
-def add_send(parser: argparse.ArgumentParser) -> None:
+def add_send(parser: argparse._ActionsContainer) -> None:
     """Add the options of a sender."""
     _add_both(parser, "made when missing; give it to the receivers")
     parser.add_argument(
@@ -35,7 +35,7 @@ def add_send(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_receive(parser: argparse.ArgumentParser) -> None:
+def add_receive(parser: argparse._ActionsContainer) -> None:
     """Add the options of a receiver."""
     _add_both(parser, "the sender's file")
     parser.add_argument(
@@ -49,7 +49,7 @@ def add_receive(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_both(parser: argparse.ArgumentParser, seal_key: str) -> None:
+def _add_both(parser: argparse._ActionsContainer, seal_key: str) -> None:
     parser.add_argument(
         "--seal-key", type=Path, metavar="FILE",
         help=f"encrypt what travels (AES-128-GCM) with a key from there; {seal_key}",
@@ -120,7 +120,9 @@ class AuditLog:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._descriptor = os.open(path, flags, 0o600)
             except OSError as error:
-                raise UsageError(f"--audit-log {path}: {error.strerror}") from None
+                raise UsageError(
+                    f"--audit-log {path}: {error.strerror} (name a file that can be written)"
+                ) from None
 
     def turn(self, records: list[AuditRecord], outputs: list[SenderOutput], tsi: int) -> None:
         """Write what the door has noted, and who has ended."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.cli.console import say
@@ -42,10 +41,6 @@ def add_join(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )  # fmt: skip
     add_credentials(group)
-    parser.add_argument(
-        "--receipt-key", type=Path, metavar="FILE",
-        help="Ed25519 private key that signs our --receipt; made when missing",
-    )  # fmt: skip
 
 
 def check_join(args: argparse.Namespace) -> None:

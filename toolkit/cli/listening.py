@@ -32,13 +32,13 @@ def add_listening(parser: argparse._ActionsContainer, *, client: str) -> None:
     )  # fmt: skip
 
 
-def settings(args: argparse.Namespace, listen: str, port: int) -> Settings:
-    """Return how to serve at `listen`, at `port` where it names none."""
+def settings(args: argparse.Namespace, listen: str, port: int, *, flag: str) -> Settings:
+    """Return how to serve at `listen`, which `flag` says, at `port` where it names none."""
     from toolkit.service.server import Settings
     from toolkit.service.tokens import read_tokens
     from toolkit.transport.address import resolve
 
-    where = resolve(listen, port=port)
+    where = resolve(listen, port=port, flag=flag)
     return Settings(
         host=where.host, port=where.port,
         tokens=read_tokens(args.tokens) if args.tokens is not None else None,

@@ -16,6 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from toolkit import __version__
 from toolkit.errors import ExitCode, ProblemsError, ToolkitError
@@ -55,9 +56,16 @@ exit codes:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without all that could be said instead."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(ExitCode.INVALID, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser with all commands by name and only `command` configured in full."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="llmsync",
         description="Deliver a large language model to many GPU clouds at once, over multicast.",
         epilog="example: llmsync run inventories/demo --loss 1%\n\n" + EXIT_CODES,

@@ -9,7 +9,7 @@ from toolkit.errors import UsageError
 USUAL = "le"
 
 
-def add_dscp(parser: argparse.ArgumentParser) -> None:
+def add_dscp(parser: argparse._ActionsContainer) -> None:
     """Add `--dscp`."""
     parser.add_argument(
         "--dscp", metavar="NAME|N|off",

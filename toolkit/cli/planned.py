@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.console import say
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
     from toolkit.plan.model import FlowPlan, Plan
 
 
-def add_delivery(parser: argparse.ArgumentParser) -> None:
-    """Add `--delivery` (and, for it, the option `--inventory` where the parser has none)."""
-    parser.add_argument(
+def add_delivery(
+    parser: argparse.ArgumentParser, inventory: str = "where --delivery is"
+) -> argparse._ArgumentGroup:
+    """Add `--delivery`, and `--inventory`, which has it."""
+    group = parser.add_argument_group("from an inventory")
+    group.add_argument("--inventory", type=Path, metavar="PATH", help=inventory)
+    group.add_argument(
         "--delivery", metavar="NAME",
         help="a delivery of --inventory: group, ports, addresses, rate, packet size and TSI are "
         "those of its plan",
     )  # fmt: skip
+    return group
 
 
 def chosen(args: argparse.Namespace) -> tuple[Plan, FlowPlan] | None:

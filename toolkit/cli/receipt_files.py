@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from toolkit.delivery.sender import Sender
 
 
-def add_receipts(parser: argparse.ArgumentParser) -> None:
+def add_receipts(parser: argparse._ActionsContainer) -> None:
     """Add `--receipt` and `--receipt-junit`."""
     parser.add_argument(
         "--receipt", type=Path, metavar="FILE",

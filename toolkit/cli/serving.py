@@ -7,7 +7,6 @@ import socket
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.cli.listening import add_listening, settings
@@ -30,7 +29,7 @@ SERVICE_PORT = 4443
 
 def add_service(parser: argparse.ArgumentParser) -> None:
     """Add what `send` has for the HTTP service beside it."""
-    group = parser.add_argument_group("service")
+    group = parser.add_argument_group("service beside the sender")
     group.add_argument(
         "--service", metavar="HOST:PORT",
         help="serve the live page, the API, /metrics and files over HTTP(S) there meanwhile",
@@ -43,10 +42,6 @@ def add_service(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--region", action="append", default=[], metavar="NAME=REGION",
         help="where a receiver is, for the page and the metrics",
-    )  # fmt: skip
-    group.add_argument(
-        "--inventory", type=Path, metavar="PATH",
-        help="take the regions of its GPU clouds (--region goes before), and --delivery",
     )  # fmt: skip
     group.add_argument(
         "--linger", type=float, default=0.0, metavar="SECONDS",
@@ -69,7 +64,7 @@ def check_service(args: argparse.Namespace) -> None:
         raise UsageError(f"{given}: of the service, which --service HOST:PORT starts")
 
 
-def add_watching(parser: argparse.ArgumentParser) -> None:
+def add_watching(parser: argparse._ActionsContainer) -> None:
     """Add `--progress`."""
     parser.add_argument(
         "--progress", choices=("auto", "never"), default="auto",
@@ -172,12 +167,31 @@ class Watch:
         )  # fmt: skip
         hosted = HostedSession(self._engine, source, offer, addresses, names, refused)
         self._stack.callback(hosted.release)
-        service = Service(settings(args, args.service, SERVICE_PORT))
+        service = Service(settings(args, args.service, SERVICE_PORT, flag="--service"))
         self._stack.callback(service.close)
         self._stack.callback(lambda: hosted.close(time.monotonic()))
         self._stack.enter_context(service.hosting(hosted))
         self._hosted, self.bells = hosted, (hosted.fileno(),)
         self._display.say(f"service: {service.url}/ (session {offer.session_id})")
+
+
+def check_service(args: argparse.Namespace) -> None:
+    """Raise what a service with these options would end with."""
+    if not args.service:
+        unused = [
+            f"--{n.replace('_', '-')}"
+            for n in ("tokens", "tls_cert", "tls_key", "client_ca", "insecure_http", "admit")
+            if getattr(args, n)
+        ]
+        if unused:
+            raise UsageError(
+                f"{', '.join(unused)}: --service HOST:PORT is missing, or leave it out"
+            )
+        return
+    from toolkit.service.server import try_listening
+
+    try_listening(settings(args, args.service, SERVICE_PORT, flag="--service"))
+    _regions(args)
 
 
 def _source(interface: str) -> str:

@@ -101,10 +101,10 @@ def run(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> Settings:
     if args.tokens is None and args.client_ca is None:
         raise UsageError(
-            "clouds must prove who they are (give --tokens, see `llmsync sessions token`, or "
-            "--client-ca)"
+            "--listen: clouds must prove who they are (give --tokens, see `llmsync sessions "
+            "token`, or --client-ca)"
         )
-    return settings(args, args.listen, SYNC_PORT)
+    return settings(args, args.listen, SYNC_PORT, flag="--listen")
 
 
 async def _serve(

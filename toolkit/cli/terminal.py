@@ -86,8 +86,8 @@ def session_line(progress: SessionProgress) -> str:
     standings = Counter(r.standing for r in progress.receivers)
     words = ", ".join(f"{n} {standing}" for standing, n in sorted(standings.items()))
     return (
-        f"{progress.delivery}: {_share(progress):.0f} % held, {_rate(progress.sending)} of "
-        f"{_rate(progress.rate)}, {progress.repairs} repairs, {words}"
+        f"{progress.delivery}: {_share(progress):.0f} % held, {spoken_rate(progress.sending)} of "
+        f"{spoken_rate(progress.rate)}, {progress.repairs} repairs, {words}"
     )
 
 
@@ -125,7 +125,7 @@ def receiving_line(name: str, size: int, counters: Counters, rate: float) -> str
     """A receiver in one line; what it has received may hold some things twice."""
     share = min(100 * counters.bytes / size, 100.0) if size else 100.0
     return (
-        f"{name}: {share:.0f} % received, {_rate(rate)}, {counters.repaired} repaired, "
+        f"{name}: {share:.0f} % received, {spoken_rate(rate)}, {counters.repaired} repaired, "
         f"{counters.duplicates} needless"
     )
 
@@ -133,11 +133,12 @@ def receiving_line(name: str, size: int, counters: Counters, rate: float) -> str
 def _receiver(row: ReceiverProgress, size: int, width: int) -> str:
     share = _held(row, size) / size if size else 1.0
     bar = "#" * int(20 * share)
-    why = f"  {row.why}" if row.why else ""
+    said = "has not joined yet" if row.standing == "absent" else row.why
+    why = f"  {said}" if said else ""
     cohort = "" if row.cohort == "main" else f" ({row.cohort})"
     return (
         f"  {row.receiver:<{width}} [{bar:<20}] {100 * share:5.1f} %  {row.standing}{cohort}  "
-        f"{_rate(row.rate)}  {row.lost} lost{why}"
+        f"{spoken_rate(row.rate)}  {row.lost} lost{why}"
     )
 
 
@@ -151,7 +152,8 @@ def _share(progress: SessionProgress) -> float:
     return 100 * held / whole if whole else 100.0
 
 
-def _rate(bits: float) -> str:
+def spoken_rate(bits: float) -> str:
+    """A rate as people read it."""
     units = ("bit/s", "kb/s", "Mb/s", "Gb/s", "Tb/s")
     unit = 0
     while bits >= 1000 and unit < len(units) - 1:

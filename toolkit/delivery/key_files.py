@@ -42,7 +42,9 @@ def seal_key(path: Path, *, make: bool) -> tuple[bytes, bool]:
 
 def token(path: Path) -> bytes:
     """Return the token in `path`, without the end of its line."""
-    found = _private(path, "make one: openssl rand -hex 32").strip()
+    found = _private(
+        path, "the sender and its receivers share one: (umask 077; openssl rand -hex 32 > FILE)"
+    ).strip()
     if len(found) < MIN_TOKEN:
         raise UsageError(
             f"{path}: a token has {MIN_TOKEN} bytes or more (openssl rand -hex 32 > {path})"

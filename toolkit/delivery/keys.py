@@ -39,7 +39,10 @@ def sending_key(path: Path) -> tuple[Ed25519PrivateKey, bool]:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror} (name a file that can be written)") from None
     except (ValueError, TypeError):
-        raise UsageError(f"{path}: not an unencrypted private key in PEM") from None
+        raise UsageError(
+            f"{path}: not an unencrypted private key in PEM (name a file that does not exist, and "
+            "one is made)"
+        ) from None
     return fresh, True
 
 

@@ -199,7 +199,9 @@ def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
     try:
         opened = open_envelope(envelope, PAYLOAD_TYPE, trusted)
     except UnknownSignerError as error:
-        raise UntrustedError(f"manifest: {error}") from None
+        raise UntrustedError(
+            f"manifest: {error} (is --trust the .pub file of the sender that you mean?)"
+        ) from None
     except WireError as error:
         raise WireError(f"manifest: {error}") from None
     manifest, serial = _parse(opened.payload)

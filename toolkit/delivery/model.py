@@ -46,6 +46,10 @@ class Coding:
             )
 
 
+MIN_PAYLOAD = HEADER_SIZE + 32
+"""Bytes of UDP payload that hold the shortest symbol."""
+
+
 def symbol_size(payload: int) -> int:
     """Return the largest symbol that fits a UDP payload of `payload` bytes with its header.
 

@@ -121,7 +121,7 @@ def open_receipt(envelope: bytes, trusted: bytes | None) -> OpenedReceipt:
     try:
         opened = open_envelope(envelope, PAYLOAD_TYPE, trusted)
     except WireError as error:
-        raise WireError(f"receipt: {error}") from None
+        raise WireError(f"receipt: {error} (--trust: is it the author's .pub file?)") from None
     try:
         document = json.loads(opened.payload)
         known = document["format"] == FORMAT and document["version"] == VERSION

@@ -22,8 +22,8 @@ def unheard(timeout: float) -> UnreachableError:
     """Nothing ever came, for `timeout` seconds."""
     return UnreachableError(
         "sender", f"nothing came back for {timeout:g} s",
-        "is it running, does it list this receiver, do routers and firewalls let both "
-        "directions through?",
+        "is it running, does its --to list this name and address, is --control-token the same "
+        "at both, do routers and firewalls let both directions through?",
     )  # fmt: skip
 
 

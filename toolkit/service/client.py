@@ -14,18 +14,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from toolkit.errors import ToolkitError, UnreachableError, UsageError
+from toolkit.errors import ExitCode, ToolkitError, UnreachableError, UsageError
 
 PATIENCE = 15.0
 MAX_ANSWER = 64 * 2**20
 
 
 class RefusedError(ToolkitError):
-    """The service has understood, and says no."""
+    """The service has understood, and says no: to who asks, or to what is asked."""
+
+    exit_code = ExitCode.INVALID
 
     def __init__(self, url: str, status: int, detail: str) -> None:
         self.status, self.detail = status, detail
-        super().__init__(f"{url}: {detail}")
+        remedy = _REMEDIES.get(status, "")
+        super().__init__(f"{url}: {detail}" + (f" ({remedy})" if remedy else ""))
+
+
+_REMEDIES: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "--token-file, the file that `llmsync sessions token` made",
+    HTTPStatus.NOT_FOUND: "`llmsync sessions list` and `show` tell which there are",
+}
+"""What to do at a command line; what else the service answers says it itself."""
 
 
 class NotYetError(UnreachableError):
@@ -129,7 +139,9 @@ class Client:
             ) from None  # fmt: skip
         except (OSError, http.client.HTTPException) as error:
             said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise NotYetError(self.url, said, "is a sender with --service there?") from None
+            raise NotYetError(
+                self.url, said, "is the service running there, and is it https:// or http://?"
+            ) from None
         finally:
             connection.close()
         return self._understood(response.status, answer)

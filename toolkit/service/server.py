@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import socket
 import ssl
@@ -205,12 +206,30 @@ class Service:
             self._loop.call_soon_threadsafe(self._pulse.beat)
 
     def _explained(self, error: BaseException) -> BaseException:
-        if isinstance(error, OSError):
-            return EnvironmentProblem(
-                f"--service {self._settings.host}:{self._settings.port}: cannot listen there: "
-                f"{error.strerror or error} (choose an address of this host and a free port)"
-            )
-        return error
+        return _taken(self._settings, error) if isinstance(error, OSError) else error
+
+
+def try_listening(settings: Settings) -> None:
+    """Raise what a service with these settings would not start for.
+
+    Nobody can connect meanwhile: whoever asks early is to hear that nobody is there yet.
+    """
+    tls_context(settings)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((settings.host, settings.port))
+    except OSError as error:
+        raise _taken(settings, error) from None
+
+
+def _taken(settings: Settings, error: OSError) -> EnvironmentProblem:
+    said = os.strerror(error.errno) if error.errno else str(error)
+    return EnvironmentProblem(
+        f"--service {settings.host}:{settings.port}: cannot listen there: {said} (choose an "
+        "address of this host and a free port)"
+    )
 
 
 @contextmanager

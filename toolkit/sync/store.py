@@ -196,7 +196,8 @@ class Store:
             here := [s.version for s in self.versions(model)]
         ):
             raise UsageError(
-                f"{model}: there is no version {version} here (there are: {', '.join(here) or '-'})"
+                f"{model}: there is no version {version} here "
+                f"(there are: {', '.join(here) or 'none'})"
             )
         # Pinned first: should it end in between, nobody switches it forward again.
         _write_whole(self._folder(model) / "pinned", chosen.encode())

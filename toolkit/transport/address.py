@@ -36,18 +36,25 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def resolve(text: str, *, port: int | None = None) -> Address:
-    """Return what `HOST:PORT` means; with `port`, `:PORT` may be left out."""
+def resolve(text: str, *, port: int | None = None, flag: str = "") -> Address:
+    """Return what `HOST:PORT` means; with `port`, `:PORT` may be left out.
+
+    `flag`: the option that says it, for messages.
+    """
+    where = f"{flag} {text}".lstrip()
     host, colon, number = text.rpartition(":")
     if not colon or "]" in number or (":" in host and not host.endswith("]")):
         host, number = text, "" if port is None else str(port)
     if not host or not number.isdigit() or int(number) > 65535:
-        raise UsageError(f"{text}: not HOST:PORT (192.0.2.1:4433, [2001:db8::1]:4433)")
+        raise UsageError(f"{where}: not HOST:PORT (192.0.2.1:4433, [2001:db8::1]:4433)")
     host = host.removeprefix("[").removesuffix("]")
     try:
         family, _, _, _, found = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)[0]
     except OSError as error:
-        raise UnreachableError(text, f"cannot be resolved: {error}") from None
+        raise UnreachableError(
+            where, f"cannot be resolved: {error.strerror or error}", "check the name, or give "
+            "an IP address",
+        ) from None  # fmt: skip
     return Address(family, str(found[0]), int(number))
 
 

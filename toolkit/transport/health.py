@@ -155,7 +155,8 @@ def _interface(facts: Facts, need: Need) -> Iterator[Finding]:
             yield Finding(
                 id="interface", weight=Weight.FAULT, what=facts.interface_problem,
                 why="packets have no way out, or memberships no interface",
-                remedy="ip route add 224.0.0.0/4 dev INTERFACE  (or name one with --interface)"
+                remedy="ip address; ip route add 224.0.0.0/4 dev INTERFACE  (or name one with "
+                "--interface)"
                 if need.groups else "ip address; ip route",
             )  # fmt: skip
         return
