@@ -62,8 +62,10 @@ def said(capsys: pytest.CaptureFixture[str], line: str, code: int) -> str:
          "(232.1.1.1:4401, [ff3e::1]:4401)"),
         (f"{SEND} --service 0.0.0.0:0", "--service 0.0.0.0:0: without TLS only on loopback (give "
          "--tls-cert and --tls-key, or say --insecure-http)"),
-        (f"{SEND} --tokens junk --admit", "--tokens, --admit: --service HOST:PORT is missing, or "
-         "leave it out"),
+        (
+            f"{SEND} --tokens junk --admit",
+            "--tokens, --admit: of the service, which --service HOST:PORT starts",
+        ),
         (f"{SEND} --service {HERE} --tokens junk", "junk:1: is not NAME [ROLES] PROOF (fra "
          "receiver sha256:...)"),
         (f"{SEND} --service {HERE} --region eu", "--region eu: not NAME=REGION"),

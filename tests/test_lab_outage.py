@@ -115,7 +115,8 @@ def test_a_link_that_is_back_before_anybody_notices_reroutes_nothing(tmp_path: P
     assert result.complete
     (outage,) = result.outages
     assert (outage.noticed, outage.rerouted, outage.converged) == (None, (), None)
-    assert 0 < outage.lost == result.missed
+    # A mark or a poll may have been among them, which nobody misses.
+    assert 0 < result.missed <= outage.lost <= result.missed + 2
 
 
 def test_without_reroute_leaves_all_else_as_it_is() -> None:

@@ -306,6 +306,19 @@ def test_what_was_asked_is_left_for_the_audit_log(api: Api) -> None:
 # ----- what is refused
 
 
+def test_who_is_not_let_in_is_left_for_the_audit_log_once_in_a_while(people: Badge) -> None:
+    running = make_running()
+    settings = Settings(host="127.0.0.1", port=0, tokens=people.tokens)
+    with serving(running, settings=settings) as service:
+        api = Api(service, people.secret)
+        for _ in range(3):
+            assert api("POST", f"{running.path}/abort", "fra", body={}).status == 403
+        assert api("GET", f"{running.path}/receivers", token="wrong").status == 401
+        [record] = running.hosted.records()
+    assert (record.event, record.source) == ("refused", "127.0.0.1")
+    assert record.outcome.startswith("abort_session: fra is not allowed this")
+
+
 def test_bodies(api: Api) -> None:
     join = path(api, "/receivers")
     huge = b'{"receiver": "' + b"x" * MAX_BODY + b'"}'

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -27,7 +29,7 @@ from service_site import (
 from toolkit.delivery.manifest import DIGEST_SIZE, digest
 from toolkit.delivery.model import Coding
 from toolkit.service.access import Refusal
-from toolkit.service.handlers import _secrets_in_private
+from toolkit.service.handlers import Handlers, _secrets_in_private
 from toolkit.service.ranges import Span, UnsatisfiableError, parse_range, tags
 from toolkit.service.server import Settings
 
@@ -267,9 +269,13 @@ def test_a_session_with_keys_gives_nothing_in_the_clear(keys: dict[str, bytes]) 
     request = make_mocked_request("GET", "/")
     _secrets_in_private(request.clone(remote="127.0.0.1"), offered)
     _secrets_in_private(request.clone(remote="192.0.2.9", scheme="https"), offered)
+    routes = SimpleNamespace(_session=lambda _: offered)
     for remote in ("192.0.2.9", "2001:db8::1"):
-        refused = pytest.raises(Refusal) if keys else nullcontext()
-        with refused:
-            _secrets_in_private(request.clone(remote=remote), offered)
+        for ask in (
+            lambda there: _secrets_in_private(there, offered),
+            lambda there: asyncio.run(Handlers.manifest(routes, there, None)),  # type: ignore[arg-type]
+        ):
+            with pytest.raises(Refusal) if keys else nullcontext():
+                ask(request.clone(remote=remote))
     offered.release()
     assert repr(bytes(16)) not in repr(offered.offer)

@@ -180,7 +180,7 @@ GOOD: dict[str, Any] = {
     "sessions": [{
         "session": 1, "tsi": 7, "model": "llama", "version": "v1", "content": "c0ffee00",
         "address": "192.0.2.1", "port": 4500, "group": None, "key": "00" * 32,
-        "seal_key": None,
+        "seal_key": None, "manifest": "11" * 32,
     }],
 }  # fmt: skip
 
@@ -203,7 +203,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("wanted/llama/content", "../x"), ("wanted", []), ("sessions", None), ("keep", "many"),
         ("sessions/0/model", "/etc"), ("sessions/0/version", ".."), ("sessions/0/tsi", 0),
         ("sessions/0/port", 70000), ("sessions/0/key", "xyz"), ("sessions/0/content", 5),
-        ("sessions/0/seal_key", "00"),
+        ("sessions/0/seal_key", "00"), ("sessions/0/manifest", "00"),
     ],
 )  # fmt: skip
 def test_orders_that_could_lead_elsewhere_are_not_obeyed(path: str, value: object) -> None:

@@ -244,6 +244,10 @@ def test_a_source_that_changes_while_it_is_sent_ends_with_nothing_placed(site: S
         (["--to", "a=127.0.0.1:1", "--group", "192.0.2.1:5"], "not a multicast address"),
         (["--to", "a=127.0.0.1:1", "--control", "192.0.2.1:5"], "192.0.2.1:5: cannot listen there"),
         (
+            ["--to", "a=127.0.0.1:1", "--admit", "--linger", "9"],
+            "--admit, --linger: of the service",
+        ),
+        (
             ["--to", "a=127.0.0.1:1", "--key", "/proc/none/key"],
             "/proc/none/key: there is no folder /proc/none",
         ),

@@ -333,6 +333,9 @@ class _Teller:
             print_data(document, "json")
         else:
             document["refused"] = sum(counters.refused.values())
+            if self._fetching is not None:
+                faults = self._fetching.fetcher.faults
+                document["https_faults"] = ", ".join(f"{k} {v}" for k, v in faults.items()) or 0
             if self.drops is not None:
                 lost = self.drops.document()
                 document["kernel_drops"] = ", ".join(f"{k} {v}" for k, v in lost.items())

@@ -163,15 +163,15 @@ class Watch:
 def check_service(args: argparse.Namespace) -> None:
     """Raise what a service with these options would end with."""
     if not args.service:
-        unused = [
-            f"--{n.replace('_', '-')}"
-            for n in ("tokens", "tls_cert", "tls_key", "client_ca", "insecure_http", "admit")
-            if getattr(args, n)
-        ]
-        if unused:
-            raise UsageError(
-                f"{', '.join(unused)}: --service HOST:PORT is missing, or leave it out"
-            )
+        asked = {
+            "--tokens": args.tokens, "--tls-cert": args.tls_cert, "--tls-key": args.tls_key,
+            "--client-ca": args.client_ca, "--insecure-http": args.insecure_http,
+            "--service-name": args.service_name, "--admit": args.admit, "--region": args.region,
+            "--linger": args.linger,
+        }  # fmt: skip
+        given = ", ".join(name for name, value in asked.items() if value)
+        if given:
+            raise UsageError(f"{given}: of the service, which --service HOST:PORT starts")
         return
     from toolkit.service.server import try_listening
 

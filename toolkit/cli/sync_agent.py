@@ -47,6 +47,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="join groups there: an interface of ours, by its name or an address of it",
     )  # fmt: skip
     parser.add_argument(
+        "--source", action="append", default=[], metavar="HOST[:PORT]",
+        help="an address that packets may come from, besides the one that the repository names",
+    )  # fmt: skip
+    parser.add_argument(
         "--timeout", type=float, default=30.0, metavar="SECONDS",
         help="leave a session when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
@@ -107,6 +111,7 @@ def _starter(
         return Taking(
             args.name, offer, store, trusted=trusted, listen=args.listen,
             interface=args.interface, timeout=args.timeout, changed=changed,
+            sources=args.source,
         )  # fmt: skip
 
     return start

@@ -1,7 +1,7 @@
 """How often somebody may join, and what is written down about it.  Pure values.
 
 A *join* is one start of a receiver; that it repeats itself until it is answered does not count.
-The same quota serves joins over UDP and over HTTPS.
+Joins over UDP and those over HTTPS are counted apart, by the same rules.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ class Round:
         repair = self._sent_before and bool(whole & self._reported)
         return Burst(
             mask=whole, prefix=item.prefix, toi=item.toi, repair=repair,
-            late=self._sent_before and not repair and item.content is None,
+            late=self._sent_before and not repair,
             fec_id=item.fec_id, sbn=sbn, k=k, esi=0,
             symbols=k, symbol=item.partition.symbol, payload=block,
         )  # fmt: skip

@@ -4,10 +4,7 @@ Pure, apart from the Source that blocks are read from.  `poll` says what to send
 takes what a receiver says, `deadline` is when to call `poll` again.  After each segment the sender
 polls those it was sent to; their reports decide what is sent next.  Everything that can be lost on
 the way is repeated by the sender's timers: polls, and with them the data that a report finds
-missing.
-
-A receiver is served up to `Session.window` bytes ahead of its reports and is left out beyond that,
-so a slow or silent one never holds up the others; it gets what it missed later, alone.
+missing.  A slow or silent receiver never holds up the others (`cohorts`).
 """
 
 from __future__ import annotations
@@ -54,8 +51,7 @@ class Sender:
         self.session = session
         source = travelling(session, source)
         self.manifest = source.manifest
-        self.failure: DeliveryError | None = None
-        """Why the session was broken off."""
+        self.failure: DeliveryError | None = None  # why the session was broken off
         self.started: float | None = None
         self._digest = digest(self.manifest.encode())
         self._ledger = Ledger(
@@ -93,7 +89,7 @@ class Sender:
 
     @property
     def deaf(self) -> int:
-        """Mask of those whom nothing reaches that goes to all at once, as they have reported."""
+        """Mask of those whom the group does not reach, as they have reported."""
         return self._members.deaf
 
     @property
@@ -109,7 +105,7 @@ class Sender:
         return max(due, self._pacer.next)
 
     def poll(self, now: float, budget: int = 64) -> list[Transmission]:
-        """Return what to send now packet by packet, at most `budget` of them."""
+        """As `bursts`, packet by packet."""
         return [packet for burst in self.bursts(now, budget) for packet in burst.packets()]
 
     def bursts(self, now: float, budget: int = 64) -> list[Burst]:
@@ -217,8 +213,8 @@ class Sender:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know about how they came about."""
-        unaddressed = 0 if self._dispatch.everybody is None else self.tally.repairs
-        return sparing.notes(self._breaker, self._pacer, unaddressed)
+        repairs = 0 if self._dispatch.everybody is None else self.tally.repairs
+        return sparing.notes(self._breaker, self._pacer, repairs)
 
     @property
     def pace(self) -> Pace:
@@ -329,8 +325,7 @@ class Sender:
             return [Ignored(reason, Refusal.CONTRADICTION)]
         lacks = report.lacks if any(report.lacks) else b""
         sent, lost = dispatch.polling.learn(poll, member, lacks)
-        if poll.served >> bit & 1:
-            member.shared(poll, sent, lost, dispatch.flow.sent)
+        member.shared(poll, sent, lost, dispatch.flow.sent)
         dispatch.polling.answered(poll, member)
         dispatch.confirmed(bit, poll, report.room * 1024, now)
         if poll.served >> bit & 1:

@@ -101,7 +101,9 @@ def _totals(result: DeliveryResult) -> list[str]:
     if longest is not None:
         first += f"; the slowest, {longest.cloud}, waited {duration(waited(longest))} (lab clock)"
     late = (
-        f", {plural(result.late, 'packet')} again for clouds that came later" if result.late else ""
+        f", {plural(result.late, 'packet')} again for clouds that joined after others"
+        if result.late
+        else ""
     )
     return [
         first,

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from toolkit import __version__
 from toolkit.delivery.admission import Admission, AuditRecord, Quota
 from toolkit.delivery.authentic import key_of
+from toolkit.delivery.doorkeeper import MAX_NOTED, NOTE_EVERY
 from toolkit.delivery.model import Standing
 from toolkit.delivery.receipts import receiver_receipt
 from toolkit.service import model, streams
@@ -50,6 +51,8 @@ class Handlers:
     newsroom: streams.Newsroom
     admission: Admission = field(default_factory=lambda: Admission(Quota()))
     downloads: Downloads = field(init=False)
+    _noted: dict[str, float] = field(default_factory=dict)
+    """Address -> when it was noted last that it was not let in."""
 
     def __post_init__(self) -> None:
         self.downloads = Downloads(self.access.refused)
@@ -59,7 +62,11 @@ class Handlers:
         answer = getattr(self, route.name)
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            who = self.access.require(request, route.roles) if route.roles else None
+            try:
+                who = self.access.require(request, route.roles) if route.roles else None
+            except Refusal as refusal:
+                self._turned_away(request, route.name, refusal)
+                raise
             found: web.StreamResponse = await answer(request, who)
             return found
 
@@ -177,9 +184,9 @@ class Handlers:
     # ----- content
 
     async def manifest(self, request: web.Request, _who: Principal | None) -> web.Response:
-        return web.Response(
-            body=self._session(request).offer.envelope, content_type="application/json"
-        )
+        hosted = self._session(request)
+        _secrets_in_private(request, hosted)
+        return web.Response(body=hosted.offer.envelope, content_type="application/json")
 
     async def digests(self, request: web.Request, who: Principal) -> web.Response:
         hosted = self._content(request, who)
@@ -210,6 +217,24 @@ class Handlers:
         return await self.newsroom.tell(_upgrade(request))
 
     # ----- what they share
+
+    def _turned_away(self, request: web.Request, asked: str, refusal: Refusal) -> None:
+        """Note for the audit log who was not let in: the first of an address in a minute."""
+        hosted = self.hosted().get(request.match_info.get("session", ""))
+        now, source = asyncio.get_running_loop().time(), request.remote or ""
+        if hosted is None or now < self._noted.get(source, -NOTE_EVERY) + NOTE_EVERY:
+            return
+        if len(self._noted) >= MAX_NOTED:
+            self._noted = {s: t for s, t in self._noted.items() if now < t + NOTE_EVERY}
+            if len(self._noted) >= MAX_NOTED:
+                return
+        self._noted[source] = now
+        hosted.note(
+            AuditRecord(
+                event="refused", who="", source=source, session=str(hosted.offer.tsi),
+                outcome=f"{asked}: {refusal.detail}",
+            )
+        )  # fmt: skip
 
     def _session(self, request: web.Request) -> HostedSession:
         found = self.hosted().get(request.match_info["session"])

@@ -157,6 +157,9 @@ class Agent:
                 continue
             del self._takings[model]
             self._ended.add(taking.offer.session)
+            if taking.refused:
+                said = ", ".join(f"{n} {kind}" for kind, n in sorted(taking.refused.items()))
+                self._say(f"{model}: {taking.offer.version}: packets refused: {said}")
             if taking.placed:
                 self._say(
                     f"{model}: {taking.offer.version} is here; {taking.received} bytes came, "

@@ -208,7 +208,7 @@ class Daemon:
             "session": number, "tsi": process.job.tsi, "model": target.model,
             "version": target.version, "content": target.content,
             "address": self.config.address, "port": process.port, "group": process.job.group,
-            "seal_key": process.job.seal_key,
+            "seal_key": process.job.seal_key, "manifest": process.manifest,
             "key": key_of(bytes.fromhex(process.job.token), cloud).hex(),
         }  # fmt: skip
 
@@ -318,6 +318,9 @@ class Daemon:
             f"session {session}: {target} is in {', '.join(have) or 'no cloud'}; "
             f"{outcome.sent} bytes sent ({share} of it) in {outcome.seconds:.1f} s"
         )
+        if outcome.refused:
+            said = ", ".join(f"{n} {kind}" for kind, n in sorted(outcome.refused.items()))
+            self._say(f"session {session}: refused: {said}")
         for cloud, why in outcome.why.items():
             if why:
                 self._say(f"session {session}: {cloud} has not got it: {why}")

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from toolkit.inventory.dscp import parse_dscp
+
+DSCP = parse_dscp("le")
+"""Of all packets, as `send` and `receive` mark theirs (RFC 8622)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,8 @@ class Outcome:
     size: int = 0
     """Bytes of the version."""
     seconds: float = 0.0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Control messages that were refused, by reason."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Outcome:
@@ -77,4 +84,5 @@ class Outcome:
         return cls(
             {str(k): str(v) for k, v in document["outcomes"].items()},
             int(document["sent"]), int(document["size"]), float(document["seconds"]),
+            {str(k): int(v) for k, v in document["refused"].items()},
         )  # fmt: skip

@@ -31,6 +31,8 @@ class Offer:
     address: str
     port: int
     group: str | None
+    manifest: bytes
+    """BLAKE3 of the manifest that it brings."""
     key: bytes = field(repr=False)
     """Proves that our control messages are ours."""
     seal_key: bytes | None = field(repr=False)
@@ -79,7 +81,8 @@ def _offer(told: Any) -> Offer:  # noqa: ANN401 - JSON
         session=int(told["session"]), tsi=tsi, model=_model(told["model"]),
         version=_version(told["version"]), content=_content(told["content"]),
         address=str(told["address"]), port=port, group=None if group is None else str(group),
-        key=bytes.fromhex(told["key"]), seal_key=_seal_key(told["seal_key"]),
+        manifest=_digest(told["manifest"]), key=bytes.fromhex(told["key"]),
+        seal_key=_seal_key(told["seal_key"]),
     )  # fmt: skip
 
 
@@ -88,6 +91,12 @@ def _seal_key(value: object) -> bytes | None:
         return None
     if not isinstance(value, str) or len(value) != 2 * SECRET_SIZE:
         raise ValueError("a seal key of another size")
+    return bytes.fromhex(value)
+
+
+def _digest(value: object) -> bytes:
+    if not isinstance(value, str) or len(value) != 64:
+        raise ValueError(f"{value!r} is not a manifest's digest")
     return bytes.fromhex(value)
 
 

@@ -28,6 +28,8 @@ class SessionProcess:
     changed: Callable[[], None]
     port: int | None = None
     """Where it listens; None: not yet."""
+    manifest: str = ""
+    """BLAKE3 of the manifest that it sends, hexadecimal."""
     sending: int = 0
     """bit/s."""
     receivers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -84,7 +86,7 @@ class SessionProcess:
     def _hear(self, told: dict[str, Any]) -> None:
         match told["event"]:
             case "listening":
-                self.port = int(told["port"])
+                self.port, self.manifest = int(told["port"]), str(told["manifest"])
             case "progress":
                 self.sending = int(told["sending"])
                 self.receivers = dict(told["receivers"])

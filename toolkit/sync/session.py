@@ -16,11 +16,12 @@ from pathlib import Path
 from toolkit.delivery.doorkeeper import Doorkeeper
 from toolkit.delivery.events import Joined, SenderOutput, Settled
 from toolkit.delivery.keys import sending_key
+from toolkit.delivery.manifest import digest
 from toolkit.delivery.model import Coding, Session
 from toolkit.delivery.sender import Sender
 from toolkit.errors import DeliveryError, EnvironmentProblem, ToolkitError
 from toolkit.sync.digests import DigestCache
-from toolkit.sync.job import Job, line
+from toolkit.sync.job import DSCP, Job, line
 from toolkit.sync.repository import content_of, open_version
 from toolkit.transport import address, udp
 
@@ -69,14 +70,16 @@ def _run(job: Job, stopped: threading.Event) -> None:
     key, _ = sending_key(Path(job.key))
     session = Session(
         name=job.name, tsi=job.tsi, key=key, rate=job.rate, gather=job.gather,
-        timeout=job.timeout, seal_key=seal_key,
+        timeout=job.timeout, seal_key=seal_key, serial=time.time_ns() // 1_000_000,
     )  # fmt: skip
     sender = Sender(session, source, job.clouds)
     group = None if job.group is None else address.resolve(job.group)
     with _bind(job) as sock:
+        address.mark(sock, DSCP)
         if group is not None:
             address.send_from(sock, group, job.interface)
-        _tell(line("listening", port=sock.getsockname()[1]))
+        manifest = digest(source.manifest.encode()).hex()
+        _tell(line("listening", port=sock.getsockname()[1], manifest=manifest))
         begin = last = time.monotonic()
 
         def watch(outputs: list[SenderOutput]) -> None:
@@ -104,7 +107,7 @@ def _run(job: Job, stopped: threading.Event) -> None:
     _tell(
         line(
             "ended", outcomes=why, sent=packets * job.symbol, size=source.manifest.size,
-            seconds=round(time.monotonic() - begin, 3),
+            seconds=round(time.monotonic() - begin, 3), refused=dict(door.refused),
         )
     )  # fmt: skip
 
