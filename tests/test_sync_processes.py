@@ -389,12 +389,12 @@ def test_wrong_tokens_wrong_names_and_wrong_keys_get_nothing(site: Site) -> None
     site.configure(clouds={"fra": {"models": "all"}}, retry={"first": "100ms", "tries": 1})
     site.serve()
     stranger = site.agent("fra", "--token-file", str(site.folder / "lon.token"))
-    assert stranger.popen.wait(30) == 1
+    assert stranger.popen.wait(30) == 2
     assert "you are not 'fra'" in stranger.said()
     unknown = site.agent("hel")
-    assert unknown.popen.wait(30) == 1
+    assert unknown.popen.wait(30) == 2
     assert "names no cloud 'hel'" in unknown.said()
-    assert site.status("--token-file", str(site.folder / "fra.token")).returncode == 1
+    assert site.status("--token-file", str(site.folder / "fra.token")).returncode == 2
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", site.folder / "x"],
                    check=True)  # fmt: skip
     subprocess.run(["openssl", "pkey", "-in", site.folder / "x", "-pubout", "-out",
