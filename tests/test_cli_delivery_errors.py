@@ -128,6 +128,34 @@ def test_usage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().err == f"{sentence} (see llmsync send --help)\n"
 
 
+def test_a_fallback_that_does_not_serve_is_told_meanwhile(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    """The server has nothing, and ends nothing: the person hears of it all the same."""
+    import threading
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory="folder")) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            code = main(f"receive --name fra --output out --fallback {url} --fallback-only "
+                        "--timeout 0.5".split())  # fmt: skip
+        finally:
+            server.shutdown()
+            serving.join()
+    err = capsys.readouterr().err.splitlines()
+    assert code == ExitCode.FINDINGS
+    assert err[0].startswith("--fallback: manifest: ")
+    assert err[0].endswith("it is tried again, ever more rarely)")
+    assert sum(line.startswith("--fallback: ") for line in err) == 1, "told once"
+
+
 def test_another_control_token_is_named(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     """The receiver hears nothing; the sender does, and says what."""
     import threading

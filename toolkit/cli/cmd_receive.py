@@ -15,7 +15,7 @@ from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.beforehand import check_files
 from toolkit.cli.cmd_send import CONTROL_PORT, check_name
 from toolkit.cli.console import add_output, print_data, say, table
-from toolkit.cli.falling_back import add_fallback, check_fallback, ranges, summary
+from toolkit.cli.falling_back import add_fallback, check_fallback, ranges, summary, trouble
 from toolkit.cli.interruption import terminable
 from toolkit.cli.joining import add_join, check_join
 from toolkit.cli.marking import add_dscp, parse_dscp_option
@@ -253,6 +253,8 @@ class _Teller:
         self._receipt: Receipt | None = None
         self._error: ToolkitError | None = None
         self._tensors = 0
+        self._faults: set[str] = set()
+        """Kinds of trouble with --fallback that were told."""
         self._first_tensor: float | None = None
         self._last_tensor: float | None = None
 
@@ -288,6 +290,10 @@ class _Teller:
                 case _:
                     pass
         now = time.monotonic()
+        kinds = set() if self._fetching is None else set(self._fetching.fetcher.faults)
+        if kinds - self._faults:
+            self._display.say(trouble(self._fetching))
+            self._faults |= kinds
         if self._opened is not None and self._receipt is None and self._display.due(now):
             counters, manifest = self._receiver.counters, self._opened.manifest
             rate = self._rate.of(counters.bytes, now)
@@ -327,6 +333,9 @@ class _Teller:
             print_data(document, "json")
         else:
             document["refused"] = sum(counters.refused.values())
+            if self._fetching is not None:
+                faults = self._fetching.fetcher.faults
+                document["https_faults"] = ", ".join(f"{k} {v}" for k, v in faults.items()) or 0
             if self.drops is not None:
                 lost = self.drops.document()
                 document["kernel_drops"] = ", ".join(f"{k} {v}" for k, v in lost.items())

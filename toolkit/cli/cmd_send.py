@@ -64,8 +64,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     network.add_argument(
         "--publish", type=Path, metavar="DIR",
-        help="make a folder there that any HTTP server can serve for `receive --fallback`: the "
-        "signed manifest, digests, and links to the files",
+        help="make a folder there that an HTTP server with ranges serves for `receive "
+        "--fallback`: the signed manifest, digests, and links to the files",
     )  # fmt: skip
     add_delivery(
         parser,

@@ -82,20 +82,7 @@ def _add(below: Any, name: str, line: str, example: str) -> argparse.ArgumentPar
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=f"example: llmsync sync {name} {example}",
     )  # fmt: skip
-    parser.epilog = f"example:\n  llmsync sync {name} {_EXAMPLES[name]}"
     return parser
-
-
-_EXAMPLES = {
-    "serve": "sync.yaml --listen 0.0.0.0:4480 --tokens tokens \\\n"
-    "      --tls-cert cert.pem --tls-key key.pem",
-    "agent": "--name fra --repository https://192.0.2.1:4480 --token-file fra.token \\\n"
-    "      --ca ca.pem --store /srv/models --trust llmsync.key.pub",
-    "status": "--repository https://192.0.2.1:4480 --token-file ops.token --ca ca.pem",
-    "versions": "--store /srv/models",
-    "rollback": "llama --store /srv/models",
-    "schema": "> sync.schema.json",
-}
 
 
 def _add_store(parser: argparse.ArgumentParser) -> None:

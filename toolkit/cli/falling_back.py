@@ -69,6 +69,14 @@ def ranges(args: argparse.Namespace, joined: Joined | None) -> Ranges | None:
     return Ranges(server, fetcher, after=after, timeout=args.timeout, threads=PARALLEL)
 
 
+def trouble(fetching: Ranges | None) -> str:
+    """What is wrong with answers, to be told while it goes on; empty: nothing."""
+    if fetching is None or not fetching.fetcher.faults:
+        return ""
+    kinds = ", ".join(sorted(fetching.fetcher.faults))
+    return f"--fallback: {fetching.fetcher.problem} ({kinds}; it is tried again, ever more rarely)"
+
+
 def summary(fetching: Ranges | None, received: int) -> dict[str, Any]:
     """Which bytes came by which way, for a result.  `received`: payload bytes of packets."""
     if fetching is None:
