@@ -19,8 +19,8 @@ KEPT_UP = 0.8
 """Share of the main stream's bytes that one who keeps up has been sent beside it."""
 MUCH = 0.1
 """Share of what it is sent that a lane may lose before it goes slower."""
-SLOWEST = 1e-4
-"""Of the session's rate: no lane goes slower."""
+SLOWEST = 2e-3
+"""Of the session's rate: no lane goes slower, or a segment would take hours to be asked about."""
 
 
 @dataclass(slots=True, eq=False)
