@@ -16,6 +16,7 @@ import yaml
 from frr_routers import PATIENCE, Frr, frr_routers, run
 
 from toolkit.cli.main import main
+from toolkit.errors import ExitCode
 from toolkit.netconf.runtime_ncclient import Connection, Target
 
 INVENTORY = """\
@@ -108,7 +109,11 @@ class Lab:
         self.frr.watch()
         journal = self.folder / "journal"
         command = ("push", str(file), "--management", str(self.overlay), "--journal", str(journal))
-        return main([*command, *flags])
+        done = main([*command, *flags])
+        if done == ExitCode.ROLLED_BACK and self.frr.watch():
+            # A daemon crashed meanwhile: it runs again, and an operator would push again.
+            done = main([*command, *flags])
+        return done
 
     def connect(self, name: str) -> Connection:
         entry = yaml.safe_load(self.overlay.read_text())["routers"][name]["management"]
