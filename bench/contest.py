@@ -81,12 +81,14 @@ class Outcome:
 
 
 def last_json(text: str) -> dict[str, object]:
-    start = text.find("{")
-    try:
-        found = json.loads(text[start:]) if start >= 0 else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    """The last JSON object that begins a line; what is said around it does not matter."""
+    for begin in reversed([m.start() for m in re.finditer(r"^\{", text, re.MULTILINE)]):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(text, begin)
+        except ValueError:
+            continue
+        return found
+    return {}
 
 
 class Ring:
