@@ -92,7 +92,11 @@ def deliver(content: bytes, payload: int, receivers: int, loss: float) -> dict[s
     names = [f"cloud{i}" for i in range(receivers)]
     session = Session(name="bench", tsi=1, key=key, rate=10_000_000_000)
     sender = Sender(session, source, names)
-    ends = [Receiver(n, Sink(), trusted=None, incarnation=1, chance=chance.random) for n in names]
+    sinks = [Sink() for _ in names]
+    ends = [
+        Receiver(name, sink, trusted=None, incarnation=1, chance=chance.random)
+        for name, sink in zip(names, sinks, strict=True)
+    ]
     sending = receiving = now = 0.0
     sent = received = 0
     while not (sender.finished and all(r.finished for r in ends)):
@@ -123,7 +127,7 @@ def deliver(content: bytes, payload: int, receivers: int, loss: float) -> dict[s
                 sending += clock() - begin
     bits = len(content) * 8
     results = sender.results()
-    if not all(r.complete for r in results) or any(e._sink.bytes != len(content) for e in ends):
+    if not all(r.complete for r in results) or any(s.bytes != len(content) for s in sinks):
         raise AssertionError(f"not everybody has everything: {results}")
     ideal = sum(-(-len(content) // symbol_size(payload)) for _ in names)
     return {
