@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -204,7 +203,6 @@ def test_a_receiver_that_the_group_does_not_reach_is_served_by_unicast_and_shown
         receiving(net, "a", tmp_path, *IN_GROUP, "--interface", "10.9.7.2"),
         receiving(net, "b", tmp_path),
     ):
-        time.sleep(0.1)
         code, said = sending(
             net, "send", str(model), *TO, "--rate", "200M", "--key", str(tmp_path / "key"),
             "--gather", "5",

@@ -237,7 +237,7 @@ def test_rollback_stays_until_it_is_released(site: Site) -> None:
     assert site.files("fra") == V1
     wait_for(lambda: "pinned" in site.status().stdout)
     site.put("v3", {**V2, "config.json": b"3"})
-    time.sleep(1.5)
+    wait_for(lambda: "v3" in site.status().stdout)  # The repository has seen it.
     assert site.current("fra") == "v1", "neither v2 nor v3: its operator has decided"
     listed = site.call("versions", *store, "--verify", "-o", "json")
     assert [(v["version"], v["current"], v["pinned"], v["damages"])

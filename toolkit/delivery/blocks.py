@@ -2,9 +2,9 @@
 
 Pure, apart from the Source that blocks are read from.  A block stays for as long as the bound
 allows, the one that was not used for longest goes first; its buffer is used for the next.  The
-bound is as small as it can be (memory that is touched for the first time costs as much as reading
-a block), and doubles when a block is asked for that had gone.  Whoever was handed a block's bytes
-may use them until FRESH more blocks have been asked for.
+bound begins at FIRST_LIMIT (memory that is touched for the first time costs as much as reading a
+block), and doubles when a block is asked for that had gone.  Whoever was handed a block's bytes may
+use them until FRESH more blocks have been asked for.
 """
 
 from __future__ import annotations
