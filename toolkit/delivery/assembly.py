@@ -67,11 +67,11 @@ class OpenBlock:
 class Buffers:
     """The memory of all open blocks: `limit` bytes, handed out in buffers of one block."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, slabs: Slabs | None = None) -> None:
         self.limit = limit
         self.used = 0
         self.evicted = 0
-        self._slabs = Slabs()
+        self._slabs = slabs or Slabs()
         self.held = 0
         """Bytes of blocks that wait to be written."""
         self._held: set[tuple[int, int]] = set()

@@ -11,6 +11,7 @@ from toolkit.delivery.assembly import Assembly, Buffers
 from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART, Have
 from toolkit.delivery.events import FileVerified, TensorReady
 from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, digest
+from toolkit.delivery.memory import Slabs
 from toolkit.delivery.model import Counters
 from toolkit.delivery.ports import Basis, Landed, Sink
 from toolkit.delivery.sealing import Cut, Opener
@@ -35,6 +36,7 @@ class Catalog:
         opener: Opener,
         basis: Basis | None = None,
         desk: Desk | None = None,
+        slabs: Slabs | None = None,
     ) -> None:
         self.opened = opened
         self.assemblies: dict[int, Assembly] = {}
@@ -50,7 +52,7 @@ class Catalog:
         self._looked: dict[int, bytearray] = {}
         """TOI -> 1 per block that was looked for in the basis."""
         self._counters = counters
-        self.buffers = Buffers(memory)
+        self.buffers = Buffers(memory, slabs)
         """The memory of all open blocks."""
         self._digests: dict[int, bytes] = {}
         self._lists: dict[int, bytearray] = {}

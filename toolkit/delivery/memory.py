@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +31,14 @@ class Buffer:
 
 
 class Slabs:
-    """Hands out buffers; one that is given back (`free`) is used for the next of its size."""
+    """Hands out buffers; one that is given back (`free`) is used for the next of its size.
 
-    def __init__(self) -> None:
+    `allocate(size)` returns an array of at least that many bytes, for memory that others share or
+    a device reads; it is never given back.  None: anonymous memory.
+    """
+
+    def __init__(self, allocate: Callable[[int], npt.NDArray[np.uint8]] | None = None) -> None:
+        self._allocate = allocate or anonymous
         self._free: dict[int, list[Buffer]] = {}
         self._next: dict[int, Buffer] = {}
         """Those that were peeked at, by size."""
@@ -61,12 +67,12 @@ class Slabs:
         if size < _SMALL:
             return Buffer(np.empty(size, np.uint8))
         if size > len(self._rest):
-            self._rest = _map(-(-max(size, SLAB) // _HUGE) * _HUGE)
+            self._rest = self._allocate(-(-max(size, SLAB) // _HUGE) * _HUGE)
         found, self._rest = self._rest[:size], self._rest[-(-size // 64) * 64 :]
         return Buffer(found)
 
 
-def _map(size: int) -> npt.NDArray[np.uint8]:
+def anonymous(size: int) -> npt.NDArray[np.uint8]:
     """Return `size` bytes of anonymous memory, from huge pages where there are some."""
     # The kernel gives huge pages only to aligned stretches: one more is mapped than is used.
     mapped = mmap.mmap(-1, size + _HUGE)

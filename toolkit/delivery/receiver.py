@@ -28,6 +28,7 @@ from toolkit.delivery.ignoring import ignore
 from toolkit.delivery.landing import Landing
 from toolkit.delivery.manifest import FIRST_TOI
 from toolkit.delivery.membership import Membership
+from toolkit.delivery.memory import Slabs
 from toolkit.delivery.model import Counters
 from toolkit.delivery.ports import Basis, Sink
 from toolkit.delivery.probe import ProbeAnswers
@@ -55,6 +56,7 @@ class Receiver:
     `speaks`: versions of control messages and of manifests.
     `basis`: where blocks are looked for before they are asked for.
     `desk`: checks and stores blocks beside it, and `written` is called when it has; None: at once.
+    `slabs`: where the memory of open blocks comes from (pinned, or shared with other processes).
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Receiver:
         speaks: Speaks = SPOKEN,
         basis: Basis | None = None,
         desk: Desk | None = None,
+        slabs: Slabs | None = None,
     ) -> None:
         self.name = name
         self._timeout = timeout
@@ -84,7 +87,7 @@ class Receiver:
         self._reception = Reception(
             membership, sink,
             Trust(trusted, Opener(seal_key, lambda: membership.tsi or 0), admit),
-            chance=chance, memory=memory, basis=basis, desk=desk,
+            chance=chance, memory=memory, basis=basis, desk=desk, slabs=slabs,
             socket_room=max(memory if socket_room is None else socket_room, 1024),
         )  # fmt: skip
         self.counters: Counters = self._reception.counters

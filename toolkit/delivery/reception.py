@@ -20,6 +20,7 @@ from toolkit.delivery.ignoring import useless
 from toolkit.delivery.landing import Landing
 from toolkit.delivery.manifest import FIRST_TOI, OpenedManifest
 from toolkit.delivery.membership import Membership
+from toolkit.delivery.memory import Slabs
 from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.ports import Basis, Sink
 from toolkit.delivery.reporting import Reporting
@@ -55,6 +56,7 @@ class Reception:
         socket_room: int,
         basis: Basis | None,
         desk: Desk | None,
+        slabs: Slabs | None = None,
     ) -> None:
         self.state = State.JOINING
         self.counters = Counters()
@@ -70,7 +72,7 @@ class Reception:
         self._membership, self._sink, self._trust = membership, sink, trust
         self._chance = chance
         self._socket_room = socket_room
-        self._basis, self._desk = basis, desk
+        self._basis, self._desk, self._slabs = basis, desk, slabs
         self.running = False
         """It was started."""
         self._started = self._last_byte = 0.0
@@ -131,7 +133,7 @@ class Reception:
         opener = self._trust.opener
         catalog = Catalog(
             opened, landed, self._sink, self.counters, self.memory, opener, self._basis,
-            self._desk,
+            self._desk, self._slabs,
         )  # fmt: skip
         self.catalog, self.state, self.landing = catalog, State.RECEIVING, None
         self._membership.answered = False
