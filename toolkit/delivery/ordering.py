@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
+from itertools import pairwise
 from typing import NamedTuple
 
 from toolkit.delivery.model import Stretch
@@ -74,7 +75,7 @@ def place(name: str) -> Place:
     """When a tensor of this name is needed."""
     words = name.split(".")
     numbers, last = [], len(words)
-    for i, (word, number) in enumerate(zip(words, words[1:], strict=False)):
+    for i, (word, number) in enumerate(pairwise(words)):
         if word in _LISTS and number.isascii() and number.isdecimal() and len(number) < 10:
             numbers.append(int(number))
             last = min(last, i)
@@ -164,19 +165,19 @@ class _Keys:
         if not file.cut.length:
             return []
         by_path = self._named(file.path)
-        if file.tensors is None or by_path is not None:
+        if file.tensors is None:
             waits = None if file.weights or not self.layered else (_SMALL, 0, _ANYWHERE)
             return [(0, file.cut.length, by_path or waits)]
         found: list[tuple[int, int, Key | None]] = []
         told = _folder(file.path) in self._layered
-        named = False
+        named = by_path is not None
         for tensor in file.tensors:
-            key = self._named(tensor.name)
-            named = named or key is not None
-            if key is None and self.layered:
-                key = _TENSORS, 0, place(tensor.name) if told else _ANYWHERE
+            keys = [key for key in (by_path, self._named(tensor.name)) if key is not None]
+            named = named or bool(keys)
+            if self.layered:
+                keys.append((_TENSORS, 0, place(tensor.name) if told else _ANYWHERE))
             if tensor.end > tensor.start:
-                found.append((tensor.start, tensor.end, key))
+                found.append((tensor.start, tensor.end, min(keys, default=None)))
         header: Key | None = (_HEADERS, 0, _ANYWHERE) if self.layered else None
         return [(0, file.header, (_NAMED, 0, _ANYWHERE) if named else header), *found]
 
