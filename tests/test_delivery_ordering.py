@@ -129,7 +129,7 @@ def names_in_order(files: Sequence[Contents], order: Sequence[Stretch]) -> list[
             middle = file.cut.block_at((tensor.start + tensor.end) // 2)
             [at] = [
                 i for s, i in places.items()
-                if s.file == number and s.first <= middle < s.first + s.count
+                if s.file == number and s.first <= middle < s.first + s.blocks
             ]  # fmt: skip
             found.append((at, middle, tensor.name))
     return [name for _, _, name in sorted(found)]
@@ -182,7 +182,7 @@ def test_a_block_of_several_layers_goes_with_the_earliest() -> None:
     part, spans = one.cut, one.tensors
     assert spans is not None
     rank = {"layers.0.w": 0, "layers.1.w": 1, "layers.5.w": 5, "layers.7.w": 7}
-    sent = [b for s in sequence(order, [part.blocks]) for b in range(s.first, s.first + s.count)]
+    sent = [b for s in sequence(order, [part.blocks]) for b in range(s.first, s.first + s.blocks)]
     due = []
     for b in sent:
         begin, end = part.offset(b), part.offset(b) + part.size(b)
@@ -264,7 +264,7 @@ def test_every_block_is_in_the_sequence_once(data: st.DataObject, blocks: list[i
     assert order_problem(order, blocks) == ""
     whole = sequence(order, blocks)
     assert whole[: len(order)] == order
-    sent = [(s.file, b) for s in whole for b in range(s.first, s.first + s.count)]
+    sent = [(s.file, b) for s in whole for b in range(s.first, s.first + s.blocks)]
     assert sorted(sent) == [(f, b) for f, n in enumerate(blocks) for b in range(n)]
     assert {s.file for s in whole} == set(range(len(blocks)))
     if order:

@@ -59,12 +59,12 @@ def symbol_size(payload: int) -> int:
 
 
 class Stretch(NamedTuple):
-    """Blocks first .. first + count - 1 of a file, which are sent one after the other."""
+    """Blocks first .. first + blocks - 1 of a file, which are sent one after the other."""
 
     file: int
     """Number of the file in the manifest."""
     first: int
-    count: int
+    blocks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

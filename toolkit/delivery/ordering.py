@@ -137,8 +137,8 @@ def delivery_order(
     whole: list[Stretch] = []
     for stretch in sequence(order, blocks):
         _append(whole, stretch)
-    plain = all(stretch.count == blocks[stretch.file] for stretch in whole)
-    same = plain and [s.file for s in whole if s.count] == [i for i, n in enumerate(blocks) if n]
+    plain = all(stretch.blocks == blocks[stretch.file] for stretch in whole)
+    same = plain and [s.file for s in whole if s.blocks] == [i for i, n in enumerate(blocks) if n]
     return () if same else tuple(order)
 
 
@@ -221,8 +221,8 @@ def _append(order: list[Stretch], stretch: Stretch) -> None:
     """Add a stretch; neighbours become one."""
     if order:
         last = order[-1]
-        if last.file == stretch.file and last.first + last.count == stretch.first:
-            order[-1] = Stretch(last.file, last.first, last.count + stretch.count)
+        if last.file == stretch.file and last.first + last.blocks == stretch.first:
+            order[-1] = Stretch(last.file, last.first, last.blocks + stretch.blocks)
             return
     order.append(stretch)
 

@@ -25,7 +25,7 @@ def order_problem(order: Sequence[Stretch], blocks: Sequence[int]) -> str:
         if first < 0 or count < 1 or first + count > blocks[file]:
             return f"blocks {first} to {first + count - 1} of file {file}, which has {blocks[file]}"
     for one, other in pairwise(sorted(order)):
-        if one.file == other.file and one.first + one.count > other.first:
+        if one.file == other.file and one.first + one.blocks > other.first:
             return f"block {other.first} of file {one.file} is in two stretches"
     return ""
 
@@ -41,7 +41,7 @@ def sequence(order: Sequence[Stretch], blocks: Sequence[int]) -> list[Stretch]:
         for stretch in listed.get(file, ()):
             if stretch.first > at:
                 found.append(Stretch(file, at, stretch.first - at))
-            at = stretch.first + stretch.count
+            at = stretch.first + stretch.blocks
         if at < count or not count:
             found.append(Stretch(file, at, count - at))
     return found

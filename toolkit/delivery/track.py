@@ -40,11 +40,11 @@ class SendObject:
 
 
 class Part(NamedTuple):
-    """Blocks first .. first + count - 1 of an object, which are sent one after the other."""
+    """Blocks first .. first + blocks - 1 of an object, which are sent one after the other."""
 
     item: SendObject
     first: int
-    count: int
+    blocks: int
 
 
 class Segment:
