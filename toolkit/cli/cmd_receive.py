@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from toolkit.delivery.model import Receipt
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
-    from toolkit.delivery.sink_gpu import TensorSink
+    from toolkit.gpu.sink import DeviceSink
     from toolkit.transport.drops import Drops
     from toolkit.transport.ranges import Ranges
 
@@ -217,12 +217,13 @@ class _Interruption:
         return True
 
 
-def _tensor_sink(folder: Any, gpu: str | None) -> TensorSink | None:  # noqa: ANN401
+def _tensor_sink(folder: Any, gpu: str | None) -> DeviceSink | None:  # noqa: ANN401
     if gpu is None:
         return None
-    from toolkit.delivery.sink_gpu import TensorSink
+    from toolkit.gpu.door import open_device
+    from toolkit.gpu.sink import DeviceSink
 
-    sink = TensorSink(folder, gpu)
+    sink = DeviceSink(folder, open_device(gpu))
     if gpu == "cpu":
         say("--gpu cpu: tensors are handed out in this machine's memory; no GPU is used")
     return sink
@@ -232,7 +233,7 @@ class _Teller:
     """Tells the person what happens, and keeps what the last line needs."""
 
     def __init__(
-        self, receiver: Receiver, tensors: TensorSink | None, display: Display,
+        self, receiver: Receiver, tensors: DeviceSink | None, display: Display,
         joined: Joined | None, pinned: delivery_security.Pinned, fetching: Ranges | None,
         *, checked: bool,
     ) -> None:  # fmt: skip
@@ -275,9 +276,8 @@ class _Teller:
                     )
                 case events.FileVerified(path=path):
                     self._display.say(f"{path}: verified")
-                case events.TensorReady(path=path, tensor=tensor):
+                case events.TensorReady():
                     if self._sink is not None:
-                        self._sink.tensor(path, tensor)
                         self._last_tensor = time.monotonic() - self._begin
                         self._first_tensor = self._first_tensor or self._last_tensor
                     self._tensors += 1
@@ -323,7 +323,7 @@ class _Teller:
             "duplicates": counters.duplicates, "polluted": counters.polluted,
             "refused": dict(counters.refused),
             "tensors": self._tensors,
-            "device": None if self._sink is None else self._sink.device,
+            "device": None if self._sink is None else self._sink.device.name,
             "first_tensor": _rounded(self._first_tensor),
             "last_tensor": _rounded(self._last_tensor),
             "kernel_drops": None if self.drops is None else self.drops.document(),
