@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from toolkit.delivery.model import Receipt
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
+    from toolkit.delivery.storing import WaitableDesk
     from toolkit.gpu.sink import DeviceSink
     from toolkit.transport.drops import Drops
     from toolkit.transport.ranges import Ranges
@@ -102,8 +103,10 @@ def _receive(args: argparse.Namespace) -> int:
     from toolkit.cli import joining
     from toolkit.delivery.basis import FolderBasis, Version
     from toolkit.delivery.keys import trusted_key
+    from toolkit.delivery.memory import Slabs
     from toolkit.delivery.receiver import Receiver
     from toolkit.delivery.sink import FolderSink
+    from toolkit.gpu.desk import CopyDesk
     from toolkit.transport import address, drops, loss, udp
     from toolkit.transport.writing import WriterThread, worth_it
 
@@ -156,8 +159,13 @@ def _receive(args: argparse.Namespace) -> int:
             wires = [loss.LossyWire(w, lost, args.seed + i) for i, w in enumerate(wires)]
         if joined is not None and args.feedback == "websocket":
             wires[0] = stack.enter_context(joining.upstream(joined, wires[0]))
-        desk = None
-        if tensors is None and worth_it(folder.target):
+        desk: WaitableDesk | None = None
+        slabs = None
+        if tensors is not None:
+            stack.callback(tensors.device.release)
+            desk = stack.enter_context(CopyDesk(tensors))
+            slabs = Slabs(tensors.device.window)
+        elif worth_it(folder.target):
             desk = stack.enter_context(WriterThread(folder))
         receiver = Receiver(
             args.name, tensors or folder, trusted=trusted,
@@ -168,6 +176,7 @@ def _receive(args: argparse.Namespace) -> int:
             seal_key=seal_key if joined is None else joined.seal_key or seal_key,
             admit=pinned.admit if joined is None else pinned.also(joined.admit),
             basis=FolderBasis([Version(folder.target)]), desk=desk,
+            slabs=slabs, headers_first=tensors is not None,
         )  # fmt: skip
         display = Display(auto=args.progress == "auto")
         stack.callback(display.end)
