@@ -77,6 +77,8 @@ class DeviceModel:
 
     def clear(self) -> None:
         """Let go of all memory on the device; tensors that were handed out keep theirs."""
+        if self.files:
+            self.device.settle()
         for known in (self.files, self.kept, self.ready, self._trackers, self._numbers):
             known.clear()
         self._names, self.manifest, self.digest = None, None, b""
@@ -176,7 +178,7 @@ class DeviceModel:
             for block in range(held.cut.blocks if held.digests else 0):
                 start, size = held.cut.offset(block), held.cut.size(block)
                 with self.device.working():
-                    there = held.landed(start, size, None)
+                    there = held.landed(start, size)
                     if there is not None and digests.blake3([there]) != [held.digest(block)]:
                         wrong.append(
                             f"{held.path}: block {block} (bytes {start} .. {start + size})"
