@@ -71,7 +71,7 @@ def test_times_are_microseconds_and_what_is_not_known_is_not_told() -> None:
     assert own["packets"] == 77
     assert "packets-lost" not in own
     assert (own["joined"], own["first-tensor"], own["last-tensor"]) == (200_000, 500_000, None)
-    assert (own["device"], own["device-bytes"], own["device-checked"]) == ("cpu", 5000, False)
+    assert (own["device"], own["device-bytes"], own["device-checked"]) == ("cpu", 5000, 0)
 
 
 def test_a_signed_receipt_is_believed_and_nothing_else() -> None:

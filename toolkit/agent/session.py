@@ -16,17 +16,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from toolkit.agent import believing, falling_back, joining
+from toolkit.agent.keeping import Keeping
 from toolkit.agent.settings import CONTROL_PORT, Settings, check
 from toolkit.agent.timeline import Step, Timeline
 from toolkit.delivery import events
-from toolkit.delivery.basis import FolderBasis, Version
 from toolkit.delivery.events import ReceiverOutput
 from toolkit.delivery.manifest import OpenedManifest
-from toolkit.delivery.model import Receipt
+from toolkit.delivery.memory import Slabs
+from toolkit.delivery.model import Counters, Receipt
 from toolkit.delivery.provenance import Provenance
 from toolkit.delivery.receipts import Own
 from toolkit.delivery.receiver import Receiver
-from toolkit.delivery.sink import FolderSink
+from toolkit.delivery.storing import WaitableDesk
 from toolkit.delivery.trust import Admit
 from toolkit.errors import ToolkitError, UsageError
 from toolkit.transport import address, drops, loss, udp
@@ -34,7 +35,7 @@ from toolkit.transport.writing import WriterThread, worth_it
 
 if TYPE_CHECKING:
     from toolkit.agent.joining import Joined
-    from toolkit.delivery.sink_gpu import TensorSink
+    from toolkit.gpu.model import DeviceModel
     from toolkit.transport.address import Address
     from toolkit.transport.ranges import Ranges
 
@@ -82,6 +83,7 @@ class ReceivingSession:
         """What this host lost; None: not known yet."""
         self.fetching: Ranges | None = None
         self.joined: Joined | None = None
+        self.counters = Counters()
         self.kept = ""
         """After an error: what of the delivery there is, in words."""
         self._tell = tell
@@ -90,9 +92,7 @@ class ReceivingSession:
         self._pinned = believing.Pinned(settings.pin, tell)
         self._speaker = believing.speaker(settings)
         asked = Provenance(settings.model_signature, settings.model_key)
-        assert settings.output is not None
-        self.folder = FolderSink(settings.output, check=believing.model_check(asked, tell))
-        self.tensors: TensorSink | None = self._device_sink()
+        self.keeping = Keeping(settings, believing.model_check(asked, tell))
         self._stack = ExitStack()
         self._bell = -1
         self._stopping = False
@@ -104,8 +104,9 @@ class ReceivingSession:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.callback(self.folder.close)
-            self.folder.prepare()
+            stack.callback(self._forget)
+            stack.callback(self.keeping.sink.close)
+            self.keeping.prepare()
             self._prepared = True
             stack.push(self._remember)
             self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -145,8 +146,8 @@ class ReceivingSession:
 
     @property
     def receiver(self) -> Receiver:
-        """The engine; there from when the context is entered."""
-        assert self._receiver is not None, "the session was never opened"
+        """The engine, while the session is open."""
+        assert self._receiver is not None, "the session is not open"
         return self._receiver
 
     @property
@@ -161,14 +162,34 @@ class ReceivingSession:
 
     @property
     def device(self) -> str | None:
-        return None if self.tensors is None else self.tensors.device
+        """`cpu`, or `cuda:0` and what that is; None: disk only."""
+        held = self.keeping.device
+        return None if held is None else held.device.title
+
+    @property
+    def device_bytes(self) -> int | None:
+        """Bytes of tensors on the device; None: there is none."""
+        held = self.keeping.device
+        return None if held is None else held.model.size
+
+    @property
+    def device_checked(self) -> int | None:
+        """Bytes whose digests were computed once more over the device's memory, and were right."""
+        held = self.keeping.device
+        return None if held is None else held.checked
+
+    @property
+    def model(self) -> DeviceModel | None:
+        """The tensors on the device; None: there is none."""
+        held = self.keeping.device
+        return None if held is None else held.model
 
     def document(self) -> dict[str, Any]:
         """What has been received, for JSON; only of a session with a `receipt`."""
-        receipt, counters, timeline = self.receipt, self.receiver.counters, self.timeline
+        receipt, counters, timeline = self.receipt, self.counters, self.timeline
         assert receipt is not None
         return {
-            "placed": str(self.folder.target), "files": receipt.files, "bytes": receipt.bytes,
+            "placed": self.keeping.place, "files": receipt.files, "bytes": receipt.bytes,
             "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
             "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
             "packets": counters.packets, "repaired": counters.repaired, "found": counters.found,
@@ -190,27 +211,10 @@ class ReceivingSession:
             completed=at(Step.VERIFIED) or 0.0, announced=at(Step.ANNOUNCE), joined=at(Step.JOIN),
             first_tensor=at(Step.FIRST_TENSOR), last_tensor=at(Step.LAST_TENSOR),
             model_ready=at(Step.MODEL_READY), device=self.device,
-            device_bytes=self.device_bytes or 0, device_checked=bool(self.device_checked),
+            device_bytes=self.device_bytes or 0, device_checked=self.device_checked or 0,
         )  # fmt: skip
 
-    @property
-    def device_bytes(self) -> int | None:
-        """Bytes of tensors on the device; None: there is none."""
-        return None
-
-    @property
-    def device_checked(self) -> bool | None:
-        """Whether digests were computed once more on the device; None: there is none."""
-        return None if self.tensors is None else False
-
     # ----- opening
-
-    def _device_sink(self) -> TensorSink | None:
-        if self.settings.device is None:
-            return None
-        from toolkit.delivery.sink_gpu import TensorSink
-
-        return TensorSink(self.folder, self.settings.device)
 
     def _open(self, stack: ExitStack) -> None:
         settings = self.settings
@@ -234,10 +238,10 @@ class ReceivingSession:
             ]
         if self.joined is not None and settings.feedback == "websocket":
             wires[0] = stack.enter_context(joining.upstream(self.joined, wires[0]))
-        desk = None
-        if self.tensors is None and worth_it(self.folder.target):
-            desk = stack.enter_context(WriterThread(self.folder))
-        receiver = self._receiver = self._engine(desk, min(map(address.socket_room, sockets)))
+        desk, slabs = self._desk(stack)
+        room = min(map(address.socket_room, sockets))
+        receiver = self._receiver = self._engine(desk, slabs, room)
+        self.counters = receiver.counters
         fetching = self.fetching = falling_back.ranges(settings, self.joined)
         if fetching is not None:
             stack.callback(fetching.close)
@@ -274,7 +278,19 @@ class ReceivingSession:
         named = settings.group
         return sender, address.resolve(named, flag="--group") if named else None, sender
 
-    def _engine(self, desk: WriterThread | None, room: int) -> Receiver:
+    def _desk(self, stack: ExitStack) -> tuple[WaitableDesk | None, Slabs | None]:
+        """What stores blocks beside the reception, and where their memory comes from."""
+        folder, held = self.keeping.folder, self.keeping.device
+        if held is not None:
+            from toolkit.gpu.desk import CopyDesk
+
+            stack.callback(held.device.release)
+            return stack.enter_context(CopyDesk(held)), Slabs(held.device.window)
+        if folder is not None and worth_it(folder.target):
+            return stack.enter_context(WriterThread(folder)), None
+        return None, None
+
+    def _engine(self, desk: WaitableDesk | None, slabs: Slabs | None, room: int) -> Receiver:
         settings, joined = self.settings, self.joined
         patience = settings.timeout
         admit: Admit = self._pinned.admit
@@ -283,11 +299,12 @@ class ReceivingSession:
             admit = self._pinned.also(joined.admit)
             seal_key, tsi = joined.seal_key or seal_key, joined.tsi
         return Receiver(
-            settings.name, self.tensors or self.folder, trusted=self._trusted,
+            settings.name, self.keeping.sink, trusted=self._trusted,
             incarnation=time.time_ns() // 1_000_000, chance=random.random, tsi=tsi,
             timeout=2 * patience + 60 if settings.alone else patience, memory=settings.window,
             socket_room=room, seal_key=seal_key, admit=admit,
-            basis=FolderBasis([Version(self.folder.target)]), desk=desk,
+            basis=self.keeping.basis, desk=desk, slabs=slabs,
+            headers_first=self.keeping.device is not None,
         )  # fmt: skip
 
     def _pause(self, seconds: float) -> None:
@@ -316,15 +333,12 @@ class ReceivingSession:
 
     def _remember(self, kind: type[BaseException] | None, *_: object) -> None:
         """Look at what is there before it is let go of."""
-        if self.receipt is not None:
-            self.kept = f"everything is in {self.folder.target}, and the sender may not know it"
-        elif kind is not None and self.folder.kept:
-            self.kept = (
-                f"what was received is kept in {self.folder.staging} (start the receiver again to "
-                "go on)"
-            )
-        else:
-            self.kept = "nothing had been received"
+        if kind is not None:
+            self.kept = self.keeping.told(placed=self.receipt is not None)
+
+    def _forget(self) -> None:
+        """Let go of the window: the engine holds on to it, and its figures are here."""
+        self._receiver = self._drive = None
 
     def _close_bell(self) -> None:
         bell, self._bell = self._bell, -1

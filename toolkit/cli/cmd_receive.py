@@ -85,7 +85,7 @@ class _Teller:
         self._tell_faults()
         session = self._session
         if session.opened is not None and session.receipt is None and self._display.due(now):
-            counters, manifest = session.receiver.counters, session.opened.manifest
+            counters, manifest = session.counters, session.opened.manifest
             rate = self._rate.of(counters.bytes, now)
             line = receiving_line(manifest.name, manifest.size, counters, rate)
             self._display.show(now, line, lambda: [line])

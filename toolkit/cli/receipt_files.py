@@ -69,7 +69,7 @@ def keep_own_receipt(args: argparse.Namespace, session: ReceivingSession, began:
         key, made = sending_key(args.receipt_key)
         if made:
             say(f"made a key: {args.receipt_key}; {public_path(args.receipt_key)} proves receipts")
-    counters = session.receiver.counters
+    counters = session.counters
     told = Told(
         role="receiver", version=_version(), manifest=opened.manifest, signing_key=opened.key,
         tsi=0 if session.joined is None else session.joined.tsi, began=_iso(began),

@@ -65,8 +65,8 @@ class Own:
     """`cpu`, or `cuda:0` and what that is; None: disk only."""
     device_bytes: int = 0
     """Bytes of tensors on it."""
-    device_checked: bool = False
-    """Their digests were computed once more over its memory, and were right."""
+    device_checked: int = 0
+    """Bytes whose digests were computed once more over its memory, and were right."""
 
 
 def own_receipt(receipt: Receipt, counters: Counters, own: Own) -> dict[str, Any]:
