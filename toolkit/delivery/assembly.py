@@ -38,8 +38,8 @@ class OpenBlock:
     """A block that lacks symbols, or waits to be verified."""
 
     __slots__ = (
-        "barred", "buffer", "doubted", "failed", "got", "have", "k", "need", "parity", "suspects",
-        "view",
+        "barred", "buffer", "doubted", "failed", "got", "have", "held", "k", "need", "parity",
+        "suspects", "view",
     )  # fmt: skip
 
     def __init__(self, buffer: Buffer, k: int) -> None:
@@ -62,6 +62,8 @@ class OpenBlock:
         """It has been whole and wrong."""
         self.doubted = False
         """It is wrong, and which symbol is forged cannot be found out."""
+        self.held = False
+        """Somebody reads its bytes."""
 
 
 class Buffers:
@@ -116,7 +118,7 @@ class Assembly:
 
     __slots__ = (
         "_buffers", "_dropped", "_larger", "_small", "_symbol", "bars", "blocks", "done",
-        "partition", "remaining", "toi",
+        "partition", "promised", "remaining", "toi",
     )  # fmt: skip
 
     def __init__(self, toi: int, partition: Partition, buffers: Buffers) -> None:
@@ -131,6 +133,8 @@ class Assembly:
         self._symbol = partition.symbol
         self._small, self._larger = divmod(partition.symbols, partition.blocks or 1)
         self._buffers = buffers
+        self.promised: set[int] = set()
+        """Blocks that are at hand and not stored yet: they are not asked for."""
         self.bars = False
         """There is parity that can stand in for a symbol that was forged."""
 
@@ -210,10 +214,23 @@ class Assembly:
     def hold(self, sbn: int) -> None:
         """A block's bytes are being read by somebody else: they stay as they are."""
         self._buffers.hold(self.toi, sbn)
+        self.blocks[sbn].held = True
 
     def unhold(self, sbn: int) -> None:
         """Nobody else reads them any more."""
-        self._buffers.unhold(self.toi, sbn, self.blocks[sbn].buffer.size, self.drop)
+        block = self.blocks[sbn]
+        block.held = False
+        self._buffers.unhold(self.toi, sbn, block.buffer.size, self.drop)
+
+    def whole(self, sbn: int) -> bool:
+        """Whether a block that is not done has all it needs."""
+        block = self.blocks.get(sbn)
+        return block is not None and block.got == block.need
+
+    def busy(self, sbn: int) -> bool:
+        """Whether a block is done, or somebody is about to store it."""
+        block = self.blocks.get(sbn)
+        return bool(self.done[sbn]) or (block is not None and block.held)
 
     def finish(self, sbn: int) -> int:
         """The block is done; return how many parity symbols it took."""
@@ -304,7 +321,7 @@ class Assembly:
         found = bytearray(count)
         for i in range(count):
             sbn = first + i
-            if sbn >= len(self.done) or self.done[sbn]:
+            if sbn >= len(self.done) or self.done[sbn] or sbn in self.promised:
                 continue
             block = self.blocks.get(sbn)
             if block is None or not block.got:
@@ -324,6 +341,8 @@ class Assembly:
 
     def _again(self, block: OpenBlock, esi: int, datagram: bytes | memoryview, at: int) -> Verdict:
         """A symbol is there already; it should be the same."""
+        if block.held:
+            return Verdict.DUPLICATE  # What somebody reads stays as it is.
         fresh = bytes(datagram[at:])
         size, k = self._symbol, block.k
         start = esi * size

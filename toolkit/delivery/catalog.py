@@ -1,7 +1,8 @@
 """The objects that a manifest announces, at the receiver: what is there, what is verified.
 
 Pure, apart from the Sink that it is given.  A block of data waits in memory until the list of its
-file's digests is there, is verified, and only then written.  A block or a list with a wrong
+file's digests is there (with `headers_first` also for the file's header, see `headers`), is
+verified, and only then written.  A block or a list with a wrong
 digest is dropped whole (nobody knows which symbol was forged) and asked for again.
 """
 
@@ -10,17 +11,19 @@ from __future__ import annotations
 from toolkit.delivery.assembly import Assembly, Buffers
 from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART, Have
 from toolkit.delivery.events import FileVerified, TensorReady
+from toolkit.delivery.headers import Headers
 from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, digest
 from toolkit.delivery.memory import Slabs
 from toolkit.delivery.model import Counters
 from toolkit.delivery.ports import Basis, Landed, Sink
 from toolkit.delivery.sealing import Cut, Opener
 from toolkit.delivery.storing import Desk, Job
-from toolkit.delivery.tensors import TensorTracker
 from toolkit.errors import DeliveryError, WireError
 
 HAVE_CHUNK = 1024
 """Objects that one HAVE tells of."""
+_LEVELS = 3
+"""Block 0, the rest of a header, all others: each may wait for the one before it."""
 
 
 class Catalog:
@@ -37,6 +40,8 @@ class Catalog:
         basis: Basis | None = None,
         desk: Desk | None = None,
         slabs: Slabs | None = None,
+        *,
+        headers_first: bool = False,
     ) -> None:
         self.opened = opened
         self.assemblies: dict[int, Assembly] = {}
@@ -57,8 +62,8 @@ class Catalog:
         self._digests: dict[int, bytes] = {}
         self._lists: dict[int, bytearray] = {}
         self._waiting: dict[int, list[int]] = {}
-        """File -> whole blocks that wait for the list of their digests."""
-        self._trackers: dict[int, TensorTracker] = {}
+        """File -> whole blocks that wait for the list of their digests, or for its header."""
+        self._headers = Headers(opened.manifest, sink.read, first=headers_first)
         self._landed = landed
         for item in opened.manifest.objects():
             assembly = Assembly(item.toi, item.partition, self.buffers)
@@ -96,7 +101,7 @@ class Catalog:
             assembly = self.assemblies[FIRST_TOI + 2 * file + 1]
             for sbn, there in enumerate(self._landed[file].blocks):
                 if there:
-                    out += self._tensors(file, assembly, sbn)
+                    out += self._tensors(file, assembly, sbn)[0]
             if assembly.remaining == 0:
                 out.append(FileVerified(entry.path))
         return out
@@ -126,7 +131,7 @@ class Catalog:
         file, is_data = divmod(toi - FIRST_TOI, 2)
         if not is_data:
             return self._whole_digests(assembly, file, sbn)
-        if file not in self._digests:
+        if file not in self._digests or not self.admits(file, sbn):
             self._waiting.setdefault(file, []).append(sbn)
             return []
         return self._whole_data(assembly, file, sbn)
@@ -136,24 +141,44 @@ class Catalog:
         is known.  Raises DeliveryError from the sink."""
         looked = self._looked.get(toi)
         file = (toi - FIRST_TOI) // 2
-        digests = self._digests.get(file)
         out: list[FileVerified | TensorReady] = []
-        if looked is None or digests is None or self._basis is None:
+        if looked is None or file not in self._digests:
             return out
         assembly = self.assemblies[toi]
-        part = self._cuts[toi]
         for sbn in range(first, min(first + count, len(looked))):
-            if looked[sbn] or assembly.done[sbn]:
+            if looked[sbn] or assembly.busy(sbn):
                 continue
+            data = self._find(file, sbn) if self._promises(assembly, file, sbn) else None
             looked[sbn] = 1
-            offset, wanted = part.offset(sbn), digests[sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
-            data = self._basis.find(file, offset, part.size(sbn), wanted)
-            if data is not None:
-                self._counters.found += len(data)
-                self._sink.write(file, sbn, offset, memoryview(data))
-                assembly.supply(sbn)
-                out += self._verified(assembly, file, sbn)
+            if data is not None and self.admits(file, sbn):
+                out += self._found(assembly, file, sbn, data)
+            elif data is not None:
+                assembly.promised.add(sbn)
         return out
+
+    def _promises(self, assembly: Assembly, file: int, sbn: int) -> bool:
+        """Whether a block of the basis would be taken, or may be promised: all that is promised is
+        read at once when the header is there, which must not take long."""
+        if self.admits(file, sbn):
+            return True
+        return (len(assembly.promised) + 1) * self.cut(file).size(0) <= self.buffers.limit
+
+    def _find(self, file: int, sbn: int) -> bytes | None:
+        """A block's own bytes, from the basis."""
+        part = self.cut(file)
+        wanted = self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
+        if self._basis is None:
+            return None
+        return self._basis.find(file, part.offset(sbn), part.size(sbn), wanted)
+
+    def _found(
+        self, assembly: Assembly, file: int, sbn: int, data: bytes
+    ) -> list[FileVerified | TensorReady]:
+        """The basis has a block."""
+        self._counters.found += len(data)
+        self._sink.write(file, sbn, self.cut(file).offset(sbn), memoryview(data))
+        assembly.supply(sbn)
+        return self._verified(assembly, file, sbn)
 
     # ----- blocks that come whole, by another way than packets
 
@@ -169,20 +194,26 @@ class Catalog:
         """Whether a block is here and verified."""
         return bool(self.assemblies[FIRST_TOI + 2 * file + 1].done[block])
 
+    def admits(self, file: int, block: int) -> bool:
+        """Whether a block may be stored now: with `headers_first` the header comes first."""
+        return self._headers.admits(file, self.cut(file).offset(block))
+
     def next_lack(self, file: int, block: int) -> int:
         """The next block from `block` on that is not here; -1: all are."""
         return self.assemblies[FIRST_TOI + 2 * file + 1].done.find(0, block)
 
     def hand(self, file: int, block: int, data: memoryview) -> list[FileVerified | TensorReady]:
-        """Take a block's own bytes.  Raises WireError where the digest is another, DeliveryError
-        from the sink."""
+        """Take a block's own bytes; one that is not admitted is not taken, and to be handed again.
+        Raises WireError where the digest is another, DeliveryError from the sink."""
         assembly = self.assemblies[FIRST_TOI + 2 * file + 1]
-        if assembly.done[block]:
+        if assembly.busy(block):
             return []
         wanted = self._digests[file][block * DIGEST_SIZE : (block + 1) * DIGEST_SIZE]
         if digest(data) != wanted:
             self._counters.polluted += 1
             raise WireError(f"block {block} has another digest")
+        if not self.admits(file, block):
+            return []
         self._sink.write(file, block, self.cut(file).offset(block), data)
         assembly.supply(block)
         return self._verified(assembly, file, block)
@@ -201,15 +232,23 @@ class Catalog:
         assembly.remaining = 0
         return self._listed(assembly, file, digests)
 
+    def settle(self) -> list[FileVerified | TensorReady]:
+        """Forget all symbols, but for those of blocks that the desk has.  Raises DeliveryError from
+        the sink."""
+        out: list[FileVerified | TensorReady] = []
+        for _ in range(_LEVELS if self._desk is not None else 0):
+            if self._desk is not None and self.buffers.held:
+                self._desk.drain()
+                out += self.stored()
+        self.close()
+        return out
+
     def close(self) -> None:
         """Release all memory."""
         if self._desk is not None:
             self._desk.drain()
             for job in self._desk.finished():
-                assembly = self.assemblies[FIRST_TOI + 2 * job.file + 1]
-                assembly.unhold(job.sbn)
-                if job.right:
-                    assembly.finish(job.sbn)
+                self.assemblies[FIRST_TOI + 2 * job.file + 1].unhold(job.sbn)
         for assembly in self.assemblies.values():
             assembly.close()
 
@@ -271,10 +310,40 @@ class Catalog:
         self, assembly: Assembly, file: int, sbn: int
     ) -> list[FileVerified | TensorReady]:
         """A block of data is written."""
-        out = self._tensors(file, assembly, sbn)
+        out, further = self._tensors(file, assembly, sbn)
         if assembly.remaining == 0:
             self._remaining -= 1
             out.append(FileVerified(self.opened.manifest.files[file].path))
+        elif further:
+            out += self._release(assembly, file)
+        return out
+
+    def _release(self, assembly: Assembly, file: int) -> list[FileVerified | TensorReady]:
+        """Go on with those blocks of a file that waited and need wait no longer."""
+        out: list[FileVerified | TensorReady] = []
+        polluted = self._counters.polluted
+        for sbn in sorted(assembly.promised):
+            if not self.admits(file, sbn):
+                break
+            assembly.promised.discard(sbn)
+            if assembly.busy(sbn):
+                continue
+            data = self._find(file, sbn)
+            if data is None:
+                self.asks_again = True  # It was there a moment ago.
+            else:
+                out += self._found(assembly, file, sbn, data)
+        for sbn in dict.fromkeys(self._waiting.pop(file, ())):
+            if assembly.busy(sbn):
+                continue
+            if not self.admits(file, sbn):
+                self._waiting.setdefault(file, []).append(sbn)
+            elif assembly.whole(sbn):
+                out += self._whole_data(assembly, file, sbn)
+            else:
+                # Since it became whole it has been dropped to stay within the memory bound.
+                self.asks_again = True
+        self.asks_again = self.asks_again or self._counters.polluted > polluted
         return out
 
     def _whole_digests(
@@ -308,30 +377,13 @@ class Catalog:
         self._sink.put_digests(file, found)
         self._digests[file] = found
         self._remaining -= 1
-        out: list[FileVerified | TensorReady] = []
-        data = self.assemblies[assembly.toi + 1]
-        polluted = self._counters.polluted
-        for waiting in dict.fromkeys(self._waiting.pop(file, ())):
-            # Since it became whole it may have been dropped to stay within the memory bound.
-            block = data.blocks.get(waiting)
-            if block is not None and block.got == block.need:
-                out += self._whole_data(data, file, waiting)
-            else:
-                self.asks_again = True
-        self.asks_again = self.asks_again or self._counters.polluted > polluted
-        return out
+        return self._release(self.assemblies[assembly.toi + 1], file)
 
-    def _tensors(self, file: int, assembly: Assembly, sbn: int) -> list[FileVerified | TensorReady]:
-        entry = self.opened.manifest.files[file]
-        if not entry.path.endswith(".safetensors"):
-            return []
-        tracker = self._trackers.get(file)
-        if tracker is None:
-            tracker = TensorTracker(
-                entry.size, lambda offset, length: self._sink.read(file, offset, length)
-            )
-            self._trackers[file] = tracker
+    def _tensors(
+        self, file: int, assembly: Assembly, sbn: int
+    ) -> tuple[list[FileVerified | TensorReady], bool]:
+        """A block of data is there: what that completes; whether others may follow."""
         part = self._cuts[assembly.toi]
         start = part.offset(sbn)
-        ready = tracker.add(start, start + part.size(sbn))
-        return [TensorReady(entry.path, tensor) for tensor in ready]
+        ready, further = self._headers.add(file, start, start + part.size(sbn))
+        return [*ready], further

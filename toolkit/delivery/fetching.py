@@ -149,8 +149,9 @@ class Fetcher:
         wrong = 0
         for block in range(want.first, want.first + want.count):
             size = part.size(block)
-            fresh = not catalog.has(want.file, block)
+            lacked = not catalog.has(want.file, block)
             found = receiver.hand(want.file, block, view[at : at + size], now)
+            fresh = lacked and catalog.has(want.file, block)
             at += size
             if found is None:
                 wrong += 1
@@ -225,6 +226,7 @@ class Fetcher:
                 first, length = block, 0
                 while (
                     block < part.blocks
+                    and catalog.admits(file, block)
                     and not catalog.has(file, block)
                     and (file, block) not in busy
                     and (not length or length + part.size(block) <= LONGEST)

@@ -57,6 +57,8 @@ class Receiver:
     `basis`: where blocks are looked for before they are asked for.
     `desk`: checks and stores blocks beside it, and `written` is called when it has; None: at once.
     `slabs`: where the memory of open blocks comes from (pinned, or shared with other processes).
+    `headers_first`: of a safetensors file, nothing is stored before its header is: block 0, then
+    the header's other blocks, then all others.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Receiver:
         basis: Basis | None = None,
         desk: Desk | None = None,
         slabs: Slabs | None = None,
+        headers_first: bool = False,
     ) -> None:
         self.name = name
         self._timeout = timeout
@@ -88,6 +91,7 @@ class Receiver:
             membership, sink,
             Trust(trusted, Opener(seal_key, lambda: membership.tsi or 0), admit),
             chance=chance, memory=memory, basis=basis, desk=desk, slabs=slabs,
+            headers_first=headers_first,
             socket_room=max(memory if socket_room is None else socket_room, 1024),
         )  # fmt: skip
         self.counters: Counters = self._reception.counters
@@ -108,7 +112,7 @@ class Receiver:
     def deadline(self) -> float | None:
         """When `expire` wants to be called; None when never again."""
         reception, membership = self._reception, self._membership
-        if not reception.running:
+        if not reception.running or reception.whole:
             return 0.0
         if self.state is State.ENDED:
             return None
@@ -185,6 +189,8 @@ class Receiver:
         reception, membership, closing = self._reception, self._membership, self._closing
         if not reception.running:
             return reception.start(now)
+        if reception.whole:
+            return reception.settle(now)
         out: list[Output] = [membership.message(r) for r in reception.reporting.expire(now)]
         if self._probes.due <= now:
             out.append(membership.message(self._probes.answer(now)))
@@ -230,8 +236,7 @@ class Receiver:
         if self.state is State.RECEIVING and membership.succeeds(packet.tsi, now):
             membership.follow(packet.tsi, now)
             self._closing.withdraw()
-            reception.move()
-            return [*reception.introduce(now), *self._take(packet, now)]
+            return [*reception.move(now), *self._take(packet, now)]
         reason = f"TSI {packet.tsi} is not that of our session"
         return self._ignore(reason, Refusal.OTHER_SESSION)
 

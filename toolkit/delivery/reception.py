@@ -57,6 +57,7 @@ class Reception:
         basis: Basis | None,
         desk: Desk | None,
         slabs: Slabs | None = None,
+        headers_first: bool = False,
     ) -> None:
         self.state = State.JOINING
         self.counters = Counters()
@@ -73,8 +74,11 @@ class Reception:
         self._chance = chance
         self._socket_room = socket_room
         self._basis, self._desk, self._slabs = basis, desk, slabs
+        self._headers_first = headers_first
         self.running = False
         """It was started."""
+        self.whole = False
+        """All is verified, and is to be placed: `settle`.  Placing may take its time."""
         self._started = self._last_byte = 0.0
 
     # ----- the manifest
@@ -120,12 +124,22 @@ class Reception:
         """Say what is here."""
         return [*self._membership.introduce(self.catalog, now)]
 
-    def move(self) -> None:
+    def move(self, now: float) -> list[Output]:
         """Go on in another session: with the same manifest it goes on where ours ended."""
         self.landing = None
         self.reporting.clear()
-        if self.catalog is not None and self.catalog.opened.manifest.sealed:
-            self.catalog.close()  # Symbols of a block that is sealed anew do not fit.
+        catalog = self.catalog
+        out: list[Output] = []
+        if catalog is not None and catalog.opened.manifest.sealed:
+            # Symbols of a block that is sealed anew do not fit.
+            try:
+                out += catalog.settle()
+            except DeliveryError as error:
+                return self.fail(error, now)
+            if catalog.complete:
+                return out + self._complete(catalog, now)
+            catalog.asks_again = False
+        return out + self.introduce(now)
 
     def _begin(self, opened: OpenedManifest, envelope: bytes, now: float) -> list[Output]:
         """The manifest is proven: see what is there, and say so."""
@@ -133,7 +147,7 @@ class Reception:
         opener = self._trust.opener
         catalog = Catalog(
             opened, landed, self._sink, self.counters, self.memory, opener, self._basis,
-            self._desk, self._slabs,
+            self._desk, self._slabs, headers_first=self._headers_first,
         )  # fmt: skip
         self.catalog, self.state, self.landing = catalog, State.RECEIVING, None
         self._membership.answered = False
@@ -170,11 +184,22 @@ class Reception:
             out: list[Output] = [*catalog.stored()]
         except DeliveryError as error:
             return self.fail(error, now)
+        if catalog.complete and out:
+            # What is told now is not to wait for a disk.
+            self.whole = True
+            return out
         out += self._move_on(catalog, now)
         # A sender that was told that there is no room is told when there is some again.
         if self.state is State.RECEIVING and (again := self.reporting.more_room()) is not None:
             out.append(self._membership.message(again))
         return out
+
+    def settle(self, now: float) -> list[Output]:
+        """Place what is whole."""
+        self.whole = False
+        if self.catalog is None or self.state is not State.RECEIVING:
+            return []
+        return self._complete(self.catalog, now)
 
     def _first(self, now: float) -> list[Output]:
         if self.first_byte is not None:
@@ -218,7 +243,7 @@ class Reception:
             return self.fail(error, now)
         self._membership.heard = self._last_byte = now
         out += self._first(now)
-        return out + self._complete(catalog, now) if catalog.complete else out
+        return out + self._move_on(catalog, now)
 
     # ----- what is told of it
 
@@ -230,8 +255,9 @@ class Reception:
                 out += catalog.look(toi, poll.first, poll.count)
             except DeliveryError as error:
                 return self.fail(error, now)
-            if catalog.complete:
-                return out + self._complete(catalog, now)
+            out += self._move_on(catalog, now)
+            if self.state is not State.RECEIVING:
+                return out
         reports = self.reporting.asked(toi, poll, now)
         return out + [self._membership.message(report) for report in reports]
 

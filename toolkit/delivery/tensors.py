@@ -36,6 +36,11 @@ class TensorTracker:
         self._missing: list[int] = []
         self._starts: list[int] = []
 
+    @property
+    def reach(self) -> int:
+        """Where the header ends, as far as that is known; the file's size once it has been read."""
+        return self.size if self._known else self._needed
+
     def add(self, start: int, end: int) -> list[TensorEntry]:
         """Bytes [start, end) are verified; return the tensors that this completes."""
         if self._known:

@@ -345,7 +345,7 @@ def blake3(
     device = ranges[0].device
     plan = levels([r.data_ptr() for r in ranges], [r.numel() for r in ranges], chunk_tile, node_tile)
     host = np.concatenate([part for level in plan for part in (level.owners, level.table)])
-    told = torch.from_numpy(host).to(device)
+    told = torch.from_numpy(host).to(device, non_blocking=True)
     nodes, at = None, 0
     for level in plan:
         owners = told[at : at + level.programs]

@@ -14,7 +14,10 @@ none.  That also compiles them before the first block comes, which takes seconds
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
+
+from toolkit.errors import EnvironmentProblem
+from toolkit.gpu.door import Device, Tensor
 
 DIGEST_SIZE = 32
 
@@ -28,22 +31,11 @@ KNOWN = {
 """Length -> published digest of the bytes 0, 1, ... 250, 0, 1, ..."""
 
 
-class Device(Protocol):
-    """What is used of `door.Device`."""
-
-    @property
-    def torch(self) -> Any: ...  # noqa: ANN401
-    @property
-    def handle(self) -> Any: ...  # noqa: ANN401
-    @property
-    def is_cpu(self) -> bool: ...
-
-
 class Refused(Exception):  # noqa: N818 - nobody's mistake: the next way is tried
     """This way does not work here; the text says why."""
 
 
-Digest = Callable[[Sequence[Any]], list[bytes]]
+Digest = Callable[[Sequence[Tensor]], list[bytes]]
 
 
 class DeviceDigests:
@@ -63,9 +55,11 @@ class DeviceDigests:
             else:
                 self.kind = kind
                 return
-        raise Refused("; ".join(f"{kind}: {why}" for kind, why in self.refused.items()))
+        raise EnvironmentProblem(
+            f"{device.name}: no digests: " + "; ".join(f"{k}: {w}" for k, w in self.refused.items())
+        )
 
-    def blake3(self, ranges: Sequence[Any]) -> list[bytes]:
+    def blake3(self, ranges: Sequence[Tensor]) -> list[bytes]:
         """The digest of each range: tensors of bytes in one piece, of any length and alignment.
 
         Reads what the caller's current stream has written so far, and waits for the result.
@@ -113,11 +107,11 @@ def _operations(device: Device) -> Digest:
     return _unpacked(device, blake3_torch.blake3)
 
 
-def _unpacked(device: Device, words: Callable[[Any, Sequence[Any]], Any]) -> Digest:
+def _unpacked(device: Device, words: Callable[[Any, Sequence[Tensor]], Tensor]) -> Digest:
     """The digests as bytes out of a function that leaves them on the device as words."""
     torch = device.torch
 
-    def digest(ranges: Sequence[Any]) -> list[bytes]:
+    def digest(ranges: Sequence[Tensor]) -> list[bytes]:
         if device.is_cpu:
             found = words(torch, ranges)
         else:
@@ -130,17 +124,15 @@ def _unpacked(device: Device, words: Callable[[Any, Sequence[Any]], Any]) -> Dig
 
 
 def _right(device: Device, digest: Digest) -> bool:
-    """Say whether known digests come out, also at an odd address."""
+    """Say whether known digests come out, also at odd addresses."""
     torch = device.torch
     content = torch.arange(max(KNOWN), dtype=torch.int32).remainder(251).to(torch.uint8)
     parts = []
-    for skew, length in enumerate(KNOWN):
+    for skew, length in zip((1, 3, 0), KNOWN, strict=True):
         place = torch.empty(length + skew, dtype=torch.uint8, device=device.handle)[skew:]
         place.copy_(content[:length])
         parts.append(place)
-    even = torch.empty(max(KNOWN), dtype=torch.uint8, device=device.handle).copy_(content)
-    wanted = [*KNOWN.values(), KNOWN[max(KNOWN)]]
-    return [d.hex() for d in digest([*parts, even])] == wanted
+    return [d.hex() for d in digest(parts)] == list(KNOWN.values())
 
 
 _WAYS: dict[str, Callable[[Device], Digest]] = {
