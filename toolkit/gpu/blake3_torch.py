@@ -44,7 +44,9 @@ class _Work:
         orders, order = [], list(range(16))
         for _ in range(7):
             # What the columns take first and second, then what the diagonals do.
-            orders.append([order[i] for i in (0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15)])
+            orders.append(
+                [order[i] for i in (0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15)]
+            )
             order = [order[i] for i in _PERMUTATION]
         self._orders = self._sent(np.array(orders, np.int64))
 

@@ -132,7 +132,7 @@ def _joined(low, high, left, shift, i: tl.constexpr):
     """Long i of the block out of the two aligned ones that it lies in; 0 behind the end."""
     both = (low >> shift) | ((high << (63 - shift)) << 1)
     gone = tl.minimum(tl.maximum(8 * (i + 1) - left, 0), 8).to(tl.uint64) * 8
-    kept = (tl.full([1], 0xFFFFFFFFFFFFFFFF, tl.uint64) >> tl.minimum(gone, 63))
+    kept = tl.full([1], 0xFFFFFFFFFFFFFFFF, tl.uint64) >> tl.minimum(gone, 63)
     return tl.where(gone == 64, 0, both & kept)
 
 
@@ -323,7 +323,9 @@ class Level:
         self.starts = starts
 
 
-def levels(addresses: Sequence[int], lengths: Sequence[int], chunk_tile: int, node_tile: int) -> list[Level]:
+def levels(
+    addresses: Sequence[int], lengths: Sequence[int], chunk_tile: int, node_tile: int
+) -> list[Level]:
     """All launches for these ranges; the last has one program per range."""
     sizes = np.array(lengths, np.int64)
     number = np.maximum(-(-sizes // (1024 * chunk_tile)), 1)
@@ -343,7 +345,9 @@ def blake3(
 ) -> Any:
     """The digests of `ranges` as one tensor of 8 words each, on their device; waits for nothing."""
     device = ranges[0].device
-    plan = levels([r.data_ptr() for r in ranges], [r.numel() for r in ranges], chunk_tile, node_tile)
+    plan = levels(
+        [r.data_ptr() for r in ranges], [r.numel() for r in ranges], chunk_tile, node_tile
+    )
     host = np.concatenate([part for level in plan for part in (level.owners, level.table)])
     told = torch.from_numpy(host).to(device, non_blocking=True)
     nodes, at = None, 0

@@ -10,6 +10,7 @@ from toolkit.delivery.manifest import Manifest, OpenedManifest
 from toolkit.delivery.safetensors import TensorEntry
 from toolkit.delivery.tensors import TensorTracker
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
+from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Device, Tensor
 from toolkit.gpu.files import is_weights
 from toolkit.gpu.held import HeldFile, entries, torch_dtype
@@ -19,6 +20,8 @@ from toolkit.gpu.slices import Placement, Shard
 
 MAX_INDEX = 64 * 2**20
 """Bytes of an index file at most."""
+TOGETHER = 256
+"""Blocks that are hashed together: a GPU wants many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +174,21 @@ class DeviceModel:
 
         Returns a sentence for each that is not what the manifest says.
         """
-        from toolkit.gpu.digests import DeviceDigests
-
         digests, wrong = DeviceDigests(self.device), []
         for held in self.files.values():
-            for block in range(held.cut.blocks if held.digests else 0):
-                start, size = held.cut.offset(block), held.cut.size(block)
+            blocks = range(held.cut.blocks if held.digests else 0)
+            for first in range(0, len(blocks), TOGETHER):
+                looked, ranges = [], []
                 with self.device.working():
-                    there = held.landed(start, size)
-                    if there is not None and digests.blake3([there]) != [held.digest(block)]:
+                    for block in blocks[first : first + TOGETHER]:
+                        there = held.landed(held.cut.offset(block), held.cut.size(block))
+                        if there is not None:
+                            looked.append(block)
+                            ranges.append(there)
+                    found = digests.blake3(ranges)
+                for block, digest in zip(looked, found, strict=True):
+                    if digest != held.digest(block):
+                        start, size = held.cut.offset(block), held.cut.size(block)
                         wrong.append(
                             f"{held.path}: block {block} (bytes {start} .. {start + size})"
                         )
