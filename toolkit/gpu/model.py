@@ -60,6 +60,8 @@ class DeviceModel:
         self._trackers: dict[int, TensorTracker] = {}
         self._numbers: dict[str, int] = {}
         self._names: dict[str, str] | None = None
+        self._missing: dict[int, int] = {}
+        """Bytes of index files that have not come."""
 
     def open(self, opened: OpenedManifest) -> None:
         """This is what comes.  Raises DeliveryError where it cannot fit."""
@@ -76,6 +78,7 @@ class DeviceModel:
                 self._trackers[number] = TensorTracker(entry.size, held.read)
             elif is_index(entry.path) and entry.size <= MAX_INDEX:
                 self.kept[number] = bytearray(entry.size)
+                self._missing[number] = entry.size
         self._check_room(sum(held.size for held in self.files.values()))
 
     def clear(self) -> None:
@@ -89,6 +92,7 @@ class DeviceModel:
     def keep(self, file: int, offset: int, data: memoryview) -> None:
         """A verified block of a file that goes to no device."""
         if file in self.kept:
+            self._missing[file] -= len(data)
             self.kept[file][offset : offset + len(data)] = data
             self._names = None
 
@@ -131,7 +135,7 @@ class DeviceModel:
         return () if number is None or number not in self.files else entries(self.files[number])
 
     def names(self) -> dict[str, str]:
-        """Tensor name -> file, of those that are ready.
+        """Tensor name -> file, of those that are ready or come.
 
         Raises ProblemsError where the index files do not fit what was delivered.
         """
@@ -210,15 +214,17 @@ class DeviceModel:
         problems: list[Problem] = []
         manifest = self.manifest
         for number, content in self.kept.items():
+            if self._missing[number]:
+                continue
             path = "" if manifest is None else manifest.files[number].path
             try:
                 indexes[path] = parse_index(path, bytes(content))
             except ValueError as error:
                 problems.append(Problem(Place(file=path), str(error), "fetch the model again"))
-        tensors: dict[str, list[str]] = {h.path: [] for h in self.files.values()}
-        for path, name in self.ready:
-            tensors[path].append(name)
-        found, wrong = names(indexes, tensors)
+        held = self.files.values()
+        tensors = {h.path: [e.name for e in entries(h)] for h in held if h.layout is not None}
+        coming = [h.path for h in held if h.layout is None and not h.failure]
+        found, wrong = names(indexes, tensors, coming)
         return found, problems + wrong
 
     def _check_room(self, size: int) -> None:
