@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from toolkit.delivery import events
 from toolkit.delivery.manifest import digest, open_manifest, seal
 from toolkit.delivery.model import Coding, Standing, Stretch
-from toolkit.delivery.ordering import Contents, delivery_order, place, unmatched
+from toolkit.delivery.ordering import FEW, LEAST, Contents, delivery_order, place, unmatched
 from toolkit.delivery.safetensors import header_size, parse_header
 from toolkit.delivery.sealing import MIN_BLOCK, cut
 from toolkit.delivery.sender import Sender
@@ -232,8 +232,14 @@ def test_an_order_is_bounded_and_becomes_coarser_instead() -> None:
     tensors = [(f"layers.{chance.randrange(90)}.{i}", 2100) for i in range(3 * MAX_STRETCHES)]
     one, _ = contents("m.safetensors", tensors)
     order = delivery_order([one], layers=True)
-    assert MAX_STRETCHES / 8 < len(order) <= MAX_STRETCHES
+    assert FEW / 4 < len(order) <= FEW, "25 MB need no more"
     assert order_problem(order, [one.cut.blocks]) == ""
+    grown = tuple(
+        replace(t, end=t.end + 40 * t.start, start=41 * t.start) for t in one.tensors or ()
+    )
+    large = replace(one, cut=cut(41 * one.cut.length, 4096, 8, sealed=False), tensors=grown)
+    finer = delivery_order([large], layers=True)
+    assert FEW < len(finer) <= large.cut.length / LEAST < MAX_STRETCHES
     many = [contents(f"{i}", None, 10, weights=False)[0] for i in range(MAX_STRETCHES)]
     assert delivery_order([*many, one], layers=True) == (), "so many files are sent as they are"
 

@@ -28,6 +28,10 @@ from toolkit.delivery.safetensors import TensorEntry
 from toolkit.delivery.sealing import Cut
 from toolkit.delivery.stretches import MAX_STRETCHES, sequence
 
+LEAST = 2 * 2**20
+"""Bytes of a stretch, on average: everybody is asked about each, which costs time and packets."""
+FEW = 256
+"""Stretches that are no bother however short they are."""
 _LISTS = frozenset({"layers", "layer", "h", "block", "blocks"})
 _EMBEDDINGS = frozenset({"wte", "wpe", "shared"})
 _FINAL = frozenset({
@@ -120,6 +124,8 @@ def delivery_order(
         return ()
     blocks = [file.cut.blocks for file in files]
     step, longest = 1, max(blocks, default=0)
+    size = sum(file.cut.length for file in files)
+    limit = min(max(size // LEAST, FEW), MAX_STRETCHES)
     while True:
         runs = sorted(
             (key, number, start, stop)
@@ -129,7 +135,7 @@ def delivery_order(
         order: list[Stretch] = []
         for _, number, start, stop in runs:
             _append(order, Stretch(number, start, stop - start))
-        if len(order) <= MAX_STRETCHES:
+        if len(order) <= limit:
             break
         if step >= longest:
             return ()  # There are that many files.
