@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +47,17 @@ def test_the_text_of_all_figures() -> None:
     assert states == {"opening": 0, "joining": 0, "receiving": 1, "complete": 0, "failed": 0}
 
 
+def test_the_reference_has_every_metric_and_no_other() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "reference" / "receiver.md").read_text()
+    told = set(re.findall(r"`(llmsync_\w+)", page))
+    figures = Figures(
+        receiver="fra", device_bytes=1, device_checked=1, device_free=1, device_total=1,
+        counters=Counters(refused={"malformed": 1}), steps={"join": 1.0},
+    )  # fmt: skip
+    _, samples = parse(exposition(figures, "1.0"))
+    assert told == {name for name, _ in samples}
+
+
 def test_without_a_device_there_is_nothing_of_one() -> None:
     _, samples = parse(exposition(Figures(receiver="fra"), "1.0"))
     assert not [name for name, _ in samples if "device_" in name]
@@ -80,6 +92,7 @@ def test_a_session_is_watched_while_it_runs_and_no_longer(tmp_path: Path) -> Non
             sending.go()
             runner.join(60)
             assert value("verified_bytes") == value("size_bytes")
+            assert value("blocks_verified") == value("blocks") > 0
         with pytest.raises(URLError):
             urlopen(url)
     assert (tmp_path / "out" / "weights.bin").stat().st_size == 256 * 4000
