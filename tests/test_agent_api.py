@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from agent_site import Sending, free_ports
 
-from toolkit.agent import keeping
-from toolkit.agent.api import Outcome, Receiving, receive
+from toolkit.agent import keeping, receive
+from toolkit.agent.api import Outcome, Receiving
 from toolkit.agent.timeline import Step
 from toolkit.errors import (
     DeliveryError,
