@@ -91,6 +91,7 @@ class HeadNet(Net):
     desks: tuple[str, ...] = ()
     memory: int = 2**20
     first: bool = True
+    desk_speed: float = 2e6
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,7 +100,7 @@ class HeadNet(Net):
 
     def start(self, name: str) -> None:
         self._starts += 1
-        desk = CheckedDesk(self, name, 2e6) if name in self.desks else None  # type: ignore[arg-type]
+        desk = CheckedDesk(self, name, self.desk_speed) if name in self.desks else None  # type: ignore[arg-type]
         self.receivers[name] = Receiver(
             name, self.sinks[name], trusted=TRUSTED, incarnation=self._starts,
             chance=self.random.random, timeout=self.timeout, seal_key=self.seal_key,
@@ -270,13 +271,17 @@ def test_a_sealed_session_that_begins_anew_while_a_header_is_on_the_desk_goes_on
     """The sender is started again: symbols are thrown away, what the desk has stored is not."""
     files = {"a.safetensors": LONG}
     net = HeadNet(
-        files, ["fra"], coding=CODING, seal_key=bytes(16), desks=("fra",), rate=2_000_000,
-        timeout=5.0,
+        files, ["fra"], coding=CODING, seal_key=bytes(16), desks=("fra",), desk_speed=100.0,
+        rate=200_000, timeout=5.0,
     )  # fmt: skip
 
     def again() -> None:
-        fresh = replace(net.sender.session, tsi=8)
-        net.sender = Sender(fresh, net.source, net.names)
+        assert net.receivers["fra"].catalog is not None
+        assert net.receivers["fra"].catalog.buffers.held, "nothing is on the desk"
+        net.desk_speed = 2e6
+        net.sender = Sender(replace(net.sender.session, tsi=8), net.source, net.names)
 
-    net.at(0.02, again)
+    net.at(0.2, again)
     ends_right(net)
+    assert net.payload[3] > len(LONG), "the first sender sent nothing"
+    assert net.sender.session.tsi == 8

@@ -48,3 +48,11 @@ class Desk(Protocol):
     def drain(self) -> None:
         """Come back when all are done."""
         ...
+
+
+class WaitableDesk(Desk, Protocol):
+    """A desk that works beside the reception, and that a runtime can wait for."""
+
+    def fileno(self) -> int:
+        """Readable when jobs are done."""
+        ...

@@ -193,6 +193,7 @@ class DeliveryRun:
                 chance=self._random.random,
                 tsi=self._flow.tsi,
                 timeout=TIMEOUT,
+                headers_first=self._tensors is not None,
             )
             self._network.send(cloud, self._clouds[cloud].start(receiver, now))
             self._network.arm(cloud)

@@ -13,8 +13,8 @@ from typing import Any
 
 from toolkit.delivery.events import TensorReady
 from toolkit.delivery.ports import Sink
-from toolkit.delivery.sink import FolderSink
-from toolkit.delivery.sink_gpu import TensorSink
+from toolkit.gpu.door import open_device
+from toolkit.gpu.sink import DeviceSink
 
 
 class TensorTaker:
@@ -25,14 +25,13 @@ class TensorTaker:
 
         Raises EnvironmentProblem where torch or the device is missing: before anything is started.
         """
-        TensorSink(FolderSink(Path()), device)  # made, never used: only making it asks for torch
-        self._device = device
-        self._sinks: dict[str, TensorSink] = {}
+        self._device = open_device(device)
+        self._sinks: dict[str, DeviceSink] = {}
         self._taken: dict[str, dict[tuple[str, str], tuple[TensorReady, Any]]] = {}
 
     def wrap(self, cloud: str, sink: Sink) -> Sink:
-        """Return a sink that fills device buffers too."""
-        self._sinks[cloud] = TensorSink(sink, self._device)
+        """Return a sink that fills device memory too."""
+        self._sinks[cloud] = DeviceSink(sink, self._device)
         self._taken[cloud] = {}
         return self._sinks[cloud]
 
@@ -48,11 +47,15 @@ class TensorTaker:
             with sources[path].open("rb") as file:
                 file.seek(ready.tensor.start)
                 data = bytearray(file.read(ready.tensor.end - ready.tensor.start))
-            if not self._sinks[cloud].holds(tensor, data):
+            if not self._holds(tensor, data):
                 wrong.append(f"{path}: {name}")
         return wrong
 
+    def _holds(self, tensor: Any, data: bytearray) -> bool:  # noqa: ANN401 - a torch.Tensor
+        torch = self._device.torch
+        held = tensor.contiguous().reshape(-1).view(torch.uint8).cpu()
+        return bool(torch.equal(held, torch.frombuffer(data, dtype=torch.uint8)))
+
     def summary(self) -> str:
         count = sum(map(len, self._taken.values()))
-        devices = sorted({sink.device for sink in self._sinks.values()})
-        return f"{count} tensors handed out through torch on {', '.join(devices) or self._device}"
+        return f"{count} tensors handed out through torch on {self._device.title}"

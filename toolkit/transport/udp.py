@@ -25,6 +25,7 @@ from toolkit.delivery.events import Feedback, Ignored, ReceiverOutput, SenderOut
 from toolkit.delivery.landing import HEADER, Landing
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
+from toolkit.delivery.storing import WaitableDesk
 from toolkit.errors import EnvironmentProblem, UnreachableError
 from toolkit.transport import mmsg
 from toolkit.transport.address import Address
@@ -32,7 +33,6 @@ from toolkit.transport.gro import CONTROL, GroInbox, enable, segment_size
 from toolkit.transport.ranges import Ranges
 from toolkit.transport.sources import Sources
 from toolkit.transport.ways import Ways
-from toolkit.transport.writing import WriterThread
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32], list[bytes]]
 """The headers of datagrams, uint8 of shape (count, 24), and the bytes of each; and datagrams that
@@ -227,15 +227,17 @@ def run_receiver(
     sender: Address,
     watch: Callable[[list[ReceiverOutput]], None],
     speaker: Speaker | None = None,
-    desk: WriterThread | None = None,
+    desk: WaitableDesk | None = None,
     aside: Ranges | None = None,
+    also: Sequence[int] = (),
 ) -> None:
     """Drive `receiver` until it has finished; it talks to `sender` through the first wire.
 
     `speaker`: puts an authentication code around what it says.  `desk`: stores its blocks.
-    `aside`: another way by which blocks come.
+    `aside`: another way by which blocks come.  `watch` is called in every turn, and at once when
+    one of the file descriptors `also` can be read.
     """
-    ears: list[Wire | WriterThread | int] = [*wires]
+    ears: list[Wire | WaitableDesk | int] = [*wires, *also]
     ears += [] if desk is None else [desk]
     ears += [] if aside is None else [aside.fileno()]
     while not receiver.finished:
@@ -251,10 +253,11 @@ def run_receiver(
         outputs += receiver.answer_polls(time.monotonic())
         taken = receiver.counters.packets - before
         now = time.monotonic()
-        if desk is not None:
-            outputs += receiver.written(now)
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
+        if desk is not None:
+            # After `expire`, which places files: what is whole now is told before that.
+            outputs += receiver.written(now)
         due = receiver.deadline
         if aside is not None:
             outputs += aside.turn(receiver, now)
@@ -300,7 +303,7 @@ def _arrivals(wire: Wire) -> Iterator[tuple[bytes, tuple[str, int]]]:
         yield arrived
 
 
-def _wait(wires: Sequence[Wire | WriterThread | int], deadline: float | None) -> None:
+def _wait(wires: Sequence[Wire | WaitableDesk | int], deadline: float | None) -> None:
     """Until something arrives or it is time; not at all when the engine has finished (None)."""
     if deadline is not None:
         select.select(wires, (), (), min(max(deadline - time.monotonic(), 0.0), 1.0))

@@ -1,0 +1,142 @@
+"""A thread that checks blocks and brings them to a device while its receiver receives.
+
+A Desk of `toolkit.delivery.storing` like `toolkit.transport.writing.WriterThread`: a job's memory
+is the window's, and goes back when the device has copied it and the copy has been proven.  Several
+copies are under way at a time; blocks that have landed are hashed on the device together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from toolkit.delivery.manifest import digest
+from toolkit.delivery.storing import Job
+from toolkit.errors import DeliveryError, ToolkitError
+
+if TYPE_CHECKING:
+    from toolkit.gpu.sink import DeviceSink, Flight
+
+MOST = 64
+"""Copies under way at a time."""
+_FAILURES = (ToolkitError, RuntimeError, ValueError, MemoryError, OSError)
+
+
+class CopyDesk:
+    """`fileno` is readable when jobs are done."""
+
+    def __init__(self, sink: DeviceSink) -> None:
+        self._sink = sink
+        self._jobs: SimpleQueue[Job | Event | None] = SimpleQueue()
+        self._done: deque[Job] = deque()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._error: DeliveryError | None = None
+        self._flights: deque[tuple[Job, Flight]] = deque()
+        self._thread = Thread(target=self._work, name="copier", daemon=True)
+
+    def __enter__(self) -> CopyDesk:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """All that was put is done before the thread ends."""
+        self._jobs.put(None)
+        self._thread.join()
+        os.close(self._bell)
+
+    def fileno(self) -> int:
+        return self._bell
+
+    def put(self, job: Job) -> None:
+        self._jobs.put(job)
+
+    def finished(self) -> list[Job]:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
+        return [self._done.popleft() for _ in range(len(self._done))]
+
+    def drain(self) -> None:
+        if self._thread.is_alive():
+            reached = Event()
+            self._jobs.put(reached)
+            reached.wait()
+
+    # ----- in the thread
+
+    def _work(self) -> None:
+        while True:
+            item = self._next()
+            if isinstance(item, Job):
+                self._begin(item)
+            else:
+                while self._flights:
+                    self._land()
+                if item is None:
+                    return
+                item.set()
+
+    def _next(self) -> Job | Event | None:
+        """The next thing to do; meanwhile copies land."""
+        while self._flights:
+            if len(self._flights) < MOST:
+                with contextlib.suppress(Empty):
+                    return self._jobs.get_nowait()
+            self._land()
+        return self._jobs.get()
+
+    def _begin(self, job: Job) -> None:
+        if self._error is not None:
+            job.error = self._error
+            self._end([job])
+            return
+        if digest(job.data) != job.wanted:
+            self._end([job])
+            return
+        try:
+            flight = self._sink.begin(job.file, job.sbn, job.offset, job.data)
+        except _FAILURES as error:
+            self._fail([job], error)
+            return
+        if flight is None:
+            job.right = True
+            self._end([job])
+        else:
+            self._flights.append((job, flight))
+
+    def _land(self) -> None:
+        """Wait for the oldest copy, and take all that are done with it."""
+        landed = [self._flights.popleft()]
+        try:
+            landed[0][1].ticket.wait()
+            while self._flights and self._flights[0][1].ticket.done():
+                landed.append(self._flights.popleft())
+            self._sink.land([flight for _, flight in landed])
+        except _FAILURES as error:
+            self._fail([job for job, _ in landed], error)
+            return
+        for job, _ in landed:
+            job.right = True
+        self._end([job for job, _ in landed])
+
+    def _fail(self, jobs: list[Job], error: Exception) -> None:
+        if not isinstance(error, ToolkitError):
+            name = self._sink.device.name
+            error = DeliveryError(f"{name}: a block could not be brought there: {error}")
+        self._error = error if isinstance(error, DeliveryError) else DeliveryError(str(error))
+        for job in jobs:
+            job.error = self._error
+        self._end(jobs)
+
+    def _end(self, jobs: list[Job]) -> None:
+        self._done.extend(jobs)
+        os.eventfd_write(self._bell, len(jobs))

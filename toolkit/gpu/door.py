@@ -1,0 +1,323 @@
+"""A device that tensors live on: the one door to torch (extra `gpu`).
+
+`open_device` imports torch and looks for the device.  Copies go on a stream of their own, so that
+neither the network nor the model waits for them; with `cpu` the same calls copy at once.  What
+torch says when memory runs out or a device is lost is told in our words.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.delivery.memory import anonymous
+from toolkit.errors import DeliveryError, EnvironmentProblem
+
+ALIGNMENT = 256
+
+Tensor = Any
+"""A torch.Tensor: torch has no types here."""
+
+
+class Ticket:
+    """A copy that was begun; the memory it reads stays as it is until it is done."""
+
+    __slots__ = ("_device", "_event", "_source")
+
+    def __init__(self, device: Device, event: Any, source: object) -> None:  # noqa: ANN401
+        """`event`: torch.cuda.Event that is recorded behind it; None: it is done."""
+        self._device = device
+        self._event = event
+        self._source = source
+
+    def done(self) -> bool:
+        """Whether the bytes are on the device.  Raises DeliveryError where they never will be."""
+        if self._event is None:
+            return True
+        with self._device.explained("a copy was asked after"):
+            return bool(self._event.query())
+
+    def wait(self) -> None:
+        """Return when they are.  Raises DeliveryError where they never will be."""
+        if self._event is not None:
+            with self._device.explained("a copy was waited for"):
+                self._event.synchronize()
+
+
+class Device:
+    """Host memory (`cpu`) or a CUDA device."""
+
+    def __init__(self, torch: Any, handle: Any) -> None:  # noqa: ANN401
+        self.torch = torch
+        self.handle = handle
+        self.name = str(handle)
+        self.is_cpu = handle.type == "cpu"
+        self.pinned = False
+        """Memory that was asked for with `window` is read by the device itself."""
+        self._stream = None if self.is_cpu else torch.cuda.Stream(handle)
+        self._registered: list[int] = []
+        self._windows: list[Any] = []
+
+    @property
+    def title(self) -> str:
+        """Its name, and what it is: `cuda:0 NVIDIA H200`."""
+        if self.is_cpu:
+            return self.name
+        return f"{self.name} {self.torch.cuda.get_device_name(self.handle)}"
+
+    # ----- memory
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes that are free, and bytes there are."""
+        if not self.is_cpu:
+            with self.explained("asked how much memory is free"):
+                free, total = self.torch.cuda.mem_get_info(self.handle)
+            kept = self.torch.cuda.memory_reserved(self.handle)
+            return free + kept - self.torch.cuda.memory_allocated(self.handle), total
+        return _host_memory()
+
+    def empty(self, size: int, what: str) -> Tensor:
+        """Return a tensor of `size` bytes (uint8) at a multiple of 256; its content is anything.
+
+        Raises DeliveryError where memory runs out; `what` is told.
+        """
+        torch = self.torch
+        free, total = self.memory()
+        if size > free:
+            raise _too_large(what, size, self.name, free, total)
+        with self.explained(f"{what}: {size} bytes were asked for"):
+            if self.is_cpu:
+                raw = torch.empty(size + ALIGNMENT, dtype=torch.uint8)
+                start = -raw.data_ptr() % ALIGNMENT
+                return raw[start : start + size]
+            # Of the caller's stream, since those who use it will let go of it there.
+            found = torch.empty(size, dtype=torch.uint8, device=self.handle)
+            self.follow()
+            return found
+
+    def window(self, size: int) -> npt.NDArray[np.uint8]:
+        """Return host memory that the device copies from without help of the CPU: for `Slabs`."""
+        array = anonymous(size)
+        self.pin(array.ctypes.data, size)
+        self._windows.append(array)
+        return array
+
+    def pin(self, address: int, size: int) -> bool:
+        """Let the device read host memory by itself; False: it cannot, and copies cost more."""
+        if self.is_cpu:
+            return False
+        with self.torch.cuda.device(self.handle):
+            refused = int(self.torch.cuda.cudart().cudaHostRegister(address, size, 0))
+        self.pinned = refused == 0
+        if self.pinned:
+            self._registered.append(address)
+        return self.pinned
+
+    def release(self) -> None:
+        """Nothing is copied any more: let go of the windows."""
+        if self._registered:
+            # A device that was lost says so again here, and has let go of everything already.
+            with suppress(RuntimeError), self.torch.cuda.device(self.handle):
+                self.settle()
+                for address in self._registered:
+                    self.torch.cuda.cudart().cudaHostUnregister(address)
+        self._registered.clear()
+        self._windows.clear()
+
+    def settle(self) -> None:
+        """Return when nothing is being copied."""
+        if self._stream is not None:
+            with suppress(RuntimeError):
+                self._stream.synchronize()
+
+    # ----- copies
+
+    def stage(self, data: memoryview) -> Tensor:
+        """Bring a block to the device, to be taken apart there: on the CPU it is there already."""
+        source = self.over(data)
+        if self.is_cpu:
+            return source
+        with self.explained("a block was staged"), self._copying():
+            staged = self.torch.empty(len(data), dtype=self.torch.uint8, device=self.handle)
+            staged.copy_(source, non_blocking=True)
+            return staged
+
+    def copy_in(self, target: Tensor, data: memoryview) -> None:
+        """Begin to copy host memory to the device; `ticket` tells when it is there."""
+        if self.is_cpu:
+            # Tensor.copy_ would hand a megabyte to all cores, and wait for those the network uses.
+            memoryview(target.numpy())[:] = data
+            return
+        with self.explained("a block was copied"), self._copying():
+            target.copy_(self.over(data), non_blocking=True)
+
+    def copy(self, target: Tensor, source: Tensor) -> None:
+        """Copy on the device, after all copies that were begun before."""
+        with self.explained("a block was put into place"), self._copying():
+            target.copy_(source, non_blocking=True)
+
+    def ticket(self, source: object = None) -> Ticket:
+        """Return a ticket for all that was begun; `source` is kept alive until it is done."""
+        if self._stream is None:
+            return Ticket(self, None, None)
+        with self.explained("copies were waited for"), self._copying():
+            return Ticket(self, self._stream.record_event(), source)
+
+    def ready(self) -> None:
+        """Let the stream that the caller uses now wait for all copies so far."""
+        if self._stream is not None:
+            self.torch.cuda.current_stream(self.handle).wait_stream(self._stream)
+
+    def follow(self) -> None:
+        """Let copies wait for what the caller's stream does now with the memory they change."""
+        if self._stream is not None:
+            self._stream.wait_stream(self.torch.cuda.current_stream(self.handle))
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """What torch does in this context comes after the copies, on their stream."""
+        with self.explained("the device worked"), self._copying():
+            yield
+
+    def over(self, data: memoryview) -> Tensor:
+        """Return a tensor over host memory, without a copy; the memory must outlive it."""
+        if not len(data):
+            return self.torch.empty(0, dtype=self.torch.uint8)
+        address = np.frombuffer(data, np.uint8).ctypes.data
+        memory = (ctypes.c_ubyte * len(data)).from_address(address)
+        return self.torch.frombuffer(memory, dtype=self.torch.uint8)
+
+    @contextmanager
+    def explained(self, what: str) -> Iterator[None]:
+        """Say what an error of torch means for a delivery, and what to do."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise _explained(error, what, self.name) from error
+
+    @contextmanager
+    def _copying(self) -> Iterator[None]:
+        if self._stream is None:
+            yield
+        else:
+            with self.torch.cuda.device(self.handle), self.torch.cuda.stream(self._stream):
+                yield
+
+
+def open_device(name: str) -> Device:
+    """Return the device `cpu`, or CUDA device `0` (or `cuda:0`).
+
+    Raises EnvironmentProblem where torch, its driver or the device is not there.
+    """
+    wanted = name.removeprefix("cuda:")
+    if name != "cpu" and not (wanted.isascii() and wanted.isdigit()):
+        raise EnvironmentProblem(f"--gpu {name}: it is `none`, `cpu` or the number of a GPU")
+    torch = _import_torch()
+    if name == "cpu":
+        return Device(torch, torch.device("cpu"))
+    number = int(wanted)
+    _look_for(torch, number)
+    try:
+        device = Device(torch, torch.device("cuda", number))
+        device.memory()
+    except RuntimeError as error:
+        raise EnvironmentProblem(
+            f"--gpu {number}: the GPU is there and cannot be used: {_first_line(error)} "
+            "(nvidia-smi shows who uses it and how it is; another GPU, or --gpu cpu, works on)"
+        ) from None
+    except DeliveryError as error:
+        raise EnvironmentProblem(f"--gpu {number}: {error}") from None
+    return device
+
+
+def _look_for(torch: Any, number: int) -> None:  # noqa: ANN401
+    """Raise EnvironmentProblem where CUDA device `number` is not there, and say what is missing."""
+    remedy = "--gpu cpu runs without one"
+    if torch.version.cuda is None:
+        raise EnvironmentProblem(
+            f"--gpu {number}: torch {torch.__version__} finds no CUDA device: it was built "
+            f"without CUDA (install a CUDA build of torch; {remedy})"
+        )
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count > number:
+        return
+    if not count and not Path("/proc/driver/nvidia/version").exists() and not _driver_device():
+        raise EnvironmentProblem(
+            f"--gpu {number}: torch finds no CUDA device: no NVIDIA driver is loaded on this host "
+            f"(install it, or give the container the GPU; {remedy})"
+        )
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    hidden = "" if seen is None else f"; CUDA_VISIBLE_DEVICES is {seen!r}"
+    raise EnvironmentProblem(
+        f"--gpu {number}: torch finds {count or 'no'} CUDA device{'s' if count != 1 else ''} here"
+        f"{hidden} (GPUs are numbered from 0; {remedy})"
+    )
+
+
+def _driver_device() -> bool:
+    return Path("/dev/nvidiactl").exists() or Path("/usr/local/nvidia").exists()
+
+
+def _import_torch() -> Any:  # noqa: ANN401
+    try:
+        import torch
+    except ImportError as error:
+        if error.name != "torch" and error.name is not None:
+            raise EnvironmentProblem(f"--gpu: torch cannot be loaded: {error}") from None
+        raise EnvironmentProblem(
+            "--gpu needs torch, which is not installed (pip install 'llmsync[gpu]')"
+        ) from None
+    return torch
+
+
+def _explained(error: RuntimeError, what: str, device: str) -> DeliveryError:
+    """An error of torch in our words."""
+    said = _first_line(error)
+    if type(error).__name__ == "OutOfMemoryError" or "allocate memory" in said:
+        return DeliveryError(
+            f"{device}: out of memory: {what}; the window and what was on the device are "
+            f"released (free memory there, or hold a part of the model: --rank and --world): {said}"
+        )
+    lost = type(error).__name__ == "AcceleratorError" or "CUDA" in said or "NVML" in said
+    if lost and device != "cpu":
+        return DeliveryError(
+            f"{device}: the device was lost: {what}; the window is released, and what is on disk "
+            f"is kept (nvidia-smi and the kernel's log say why; start the receiver again): {said}"
+        )
+    return DeliveryError(f"{device}: {what}: {said}")
+
+
+def _too_large(what: str, size: int, device: str, free: int, total: int) -> DeliveryError:
+    remedy = (
+        "free some, or hold a part of the model: --rank and --world"
+        if size <= total
+        else "hold a part of the model, --rank and --world, or place it on disk, --weights disk"
+    )
+    return DeliveryError(
+        f"{device}: out of memory: {what} needs {size} bytes, {free} of {total} are free; the "
+        f"window and what was on the device are released ({remedy})"
+    )
+
+
+def _host_memory() -> tuple[int, int]:
+    values = {}
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as lines:
+            for line in lines:
+                key, _, rest = line.partition(":")
+                values[key] = int(rest.split()[0]) * 1024
+        return values["MemAvailable"], values["MemTotal"]
+    except (OSError, KeyError, ValueError, IndexError):
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return there, there
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
