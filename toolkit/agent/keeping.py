@@ -13,6 +13,7 @@ from toolkit.delivery.manifest import OpenedManifest, digest
 from toolkit.delivery.ports import Landed, Sink
 from toolkit.delivery.sink import FolderSink
 from toolkit.gpu.files import MemoryFiles, is_weights
+from toolkit.gpu.share.passing import PassingSink
 
 if TYPE_CHECKING:
     from toolkit.gpu.sink import DeviceSink
@@ -25,6 +26,10 @@ class Beside:
         self._inner = inner
         self._numbers: dict[int, int] = {}
         """File of the manifest -> file of the inner sink."""
+
+    def number(self, file: int) -> int | None:
+        """Return the inner sink's number of a file; None: it is not told of it."""
+        return self._numbers.get(file)
 
     def recall(self) -> bytes | None:
         return self._inner.recall()
@@ -71,11 +76,14 @@ class Keeping:
     def __init__(self, settings: Settings, check: Callable[[Path], None]) -> None:
         self.folder: FolderSink | None = None
         self._memory: MemoryFiles | None = None
+        self._beside: Beside | None = None
         inner: Sink
         if settings.output is not None:
             inner = self.folder = FolderSink(settings.output, check=check)
             if not settings.on_disk:
-                inner = Beside(self.folder)
+                inner = self._beside = Beside(self.folder)
+        elif settings.share is not None and settings.device is None:
+            inner = PassingSink()
         else:
             inner = self._memory = MemoryFiles(MEMORY_FILES)
         self.device: DeviceSink | None = None
@@ -88,6 +96,16 @@ class Keeping:
         """Find out before anybody is told that files could not be placed."""
         if self.folder is not None:
             self.folder.prepare()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether files are placed on disk."""
+        return self.folder is not None
+
+    def path_of(self, file: int) -> Path | None:
+        """Where the verified blocks of a file of the manifest can be read; None: not on disk."""
+        number = file if self._beside is None else self._beside.number(file)
+        return None if self.folder is None or number is None else self.folder.path_of(number)
 
     @property
     def place(self) -> str:

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from toolkit.delivery import events
 from toolkit.delivery.events import ReceiverOutput
+from toolkit.delivery.storing import WaitableDesk
 from toolkit.errors import (
     DeliveryError,
     IncompleteError,
@@ -24,7 +25,6 @@ from toolkit.errors import (
 )
 from toolkit.gpu.share import wire
 from toolkit.gpu.share.attached import Attached, Reading
-from toolkit.gpu.share.host import OwnDesk
 from toolkit.gpu.share.link import Link
 from toolkit.gpu.share.place import connect
 from toolkit.gpu.share.window import Mapping
@@ -73,7 +73,7 @@ class Agent:
         while self._files:
             os.close(self._files.popitem()[1])
 
-    def run(self, engine: Attached, desk: OwnDesk, watch: Watch) -> None:
+    def run(self, engine: Attached, desk: WaitableDesk, watch: Watch) -> None:
         """Go on until the engine has ended; `watch` is told what happened, in every turn."""
         try:
             while not engine.ended:
@@ -92,7 +92,7 @@ class Agent:
 
     # ----- a turn
 
-    def _turn(self, engine: Attached, desk: OwnDesk) -> list[ReceiverOutput]:
+    def _turn(self, engine: Attached, desk: WaitableDesk) -> list[ReceiverOutput]:
         now = time.monotonic()
         outputs: list[ReceiverOutput] = []
         early, self._early = self._early, []
@@ -165,7 +165,7 @@ class Agent:
             self._asked.discard(file)
             os.close(self._files.pop(file))
 
-    def _wait(self, desk: OwnDesk, engine: Attached) -> None:
+    def _wait(self, desk: WaitableDesk, engine: Attached) -> None:
         reading = engine.next_reading()
         if self._early or engine.jobs or (reading is not None and reading.file in self._files):
             return

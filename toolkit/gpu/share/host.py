@@ -17,10 +17,9 @@ import select
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from toolkit.delivery.ports import Landed
-from toolkit.delivery.storing import Job
+from toolkit.delivery.storing import Job, WaitableDesk
 from toolkit.errors import ToolkitError, UnreachableError, WireError
 from toolkit.gpu.share import wire
 from toolkit.gpu.share.guest import Guest
@@ -36,18 +35,6 @@ TURN = 0.5
 
 Where = Callable[[int], Path | None]
 """File number -> where its verified blocks can be read; None: nowhere."""
-
-
-class OwnDesk(Protocol):
-    """What checks and stores blocks for the host itself."""
-
-    def fileno(self) -> int: ...
-
-    def put(self, job: Job) -> None: ...
-
-    def finished(self) -> list[Job]: ...
-
-    def drain(self) -> None: ...
 
 
 class Share:
@@ -71,7 +58,7 @@ class Share:
         self._place, self._name, self._say, self._clock = place, name, say, clock
         self._patience, self._where = patience, where
         self._lending = Lending(window, memory, patience, clock())
-        self._own: OwnDesk | None = None
+        self._own: WaitableDesk | None = None
         self._epoll = select.epoll()
         self._epoll.register(place.socket, select.EPOLLIN)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -82,7 +69,7 @@ class Share:
         """Blocks that agents are to be told of, to read from files."""
         self._ending = False
 
-    def around(self, own: OwnDesk) -> Share:
+    def around(self, own: WaitableDesk) -> Share:
         """Take the desk that stores blocks for the host itself."""
         self._own = own
         self._epoll.register(own.fileno(), select.EPOLLIN)
@@ -93,11 +80,14 @@ class Share:
         """Agents that are here."""
         return len(self._here())
 
-    def gather(self, wait: float, show: Callable[[int], None] = lambda _: None) -> None:
-        """Wait until all agents are here; raise UnreachableError after `wait` seconds."""
+    def gather(self, wait: float, turn: Callable[[int], None] = lambda _: None) -> None:
+        """Wait until all agents are here; raise UnreachableError after `wait` seconds.
+
+        `turn` is told in every turn how many are here.
+        """
         end = self._clock() + wait
-        show(self.present)
         while self.present < self.most:
+            turn(self.present)
             left = end - self._clock()
             if left <= 0:
                 names = ", ".join(sorted(guest.name for guest in self._here()))
@@ -109,10 +99,7 @@ class Share:
                     "--agents or a longer --agent-wait; nothing was received",
                 )
             self._epoll.poll(min(left, TURN))
-            before = self.present
             self.attend()
-            if self.present != before:
-                show(self.present)
 
     # ----- Desk
 
@@ -136,7 +123,7 @@ class Share:
             self.attend()
 
     @property
-    def _desk(self) -> OwnDesk:
+    def _desk(self) -> WaitableDesk:
         if self._own is None:
             raise ValueError("the host has no desk yet")
         return self._own
@@ -380,12 +367,13 @@ class Share:
             guest.link.send(wire.Done())
             self._flush(guest)
 
-    def farewell(self, error: ToolkitError | None) -> None:
+    def farewell(self, error: ToolkitError | None, turn: Callable[[], None] = lambda: None) -> None:
         """The host has ended: wait for the agents, or tell them why."""
         self._ending = True
         if error is not None:
             self.fail(str(error))
         while self._here():
+            turn()
             self._epoll.poll(TURN)
             self.attend()
             now = self._clock()

@@ -22,7 +22,8 @@ class PassingSink:
     def recall(self) -> bytes | None:
         return None
 
-    def open(self, _envelope: bytes, opened: OpenedManifest) -> list[Landed]:
+    def open(self, envelope: bytes, opened: OpenedManifest) -> list[Landed]:
+        del envelope
         self._manifest = manifest = opened.manifest
         self._heads.clear()
         return [Landed(None, bytes(manifest.cut(f.size).blocks)) for f in manifest.files]
