@@ -110,7 +110,9 @@ class Keeping:
     @property
     def place(self) -> str:
         """Where files are when they are placed, in words."""
-        return "memory" if self.folder is None else str(self.folder.target)
+        if self.folder is not None:
+            return str(self.folder.target)
+        return "memory" if self._memory is not None else "memory of the agents"
 
     def told(self, *, placed: bool) -> str:
         """What an end before its time leaves, in words."""

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from toolkit.agent.joining import Joined
     from toolkit.agent.sharing import Host
     from toolkit.gpu.model import DeviceModel
-    from toolkit.gpu.share.attached import Attached
     from toolkit.transport.address import Address
     from toolkit.transport.ranges import Ranges
 
@@ -67,6 +66,8 @@ def open_session(settings: Settings, tell: Callable[[str], None] = silent) -> Re
     settings = settings.filled()
     check(settings)
     if settings.window_of is not None:
+        from toolkit.agent.attaching import AttachedSession
+
         return AttachedSession(settings, tell)
     return ReceivingSession(settings, tell)
 
@@ -388,27 +389,6 @@ class ReceivingSession:
     def _close_bell(self) -> None:
         bell, self._bell = self._bell, -1
         os.close(bell)
-
-
-class AttachedSession(ReceivingSession):
-    """A session without a network: it is an agent of the window of another one on this host."""
-
-    def _open(self, stack: ExitStack) -> None:
-        from toolkit.agent.sharing import attach
-
-        drive = attach(
-            self.settings, self.keeping, stack, self._tell, trusted=self._trusted,
-            admit=self._pinned.admit, count=self._count,
-        )  # fmt: skip
-
-        def driven(turn: Watch) -> None:
-            self.timeline.announced(time.monotonic())
-            drive(turn)
-
-        self._drive = driven
-
-    def _count(self, engine: Attached) -> None:
-        self.counters.bytes = engine.bytes
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -1,8 +1,7 @@
-"""One window for several processes of a host: what a session of its host, or of an agent, adds."""
+"""The host of a window: what its session adds for the agents."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -16,18 +15,18 @@ from toolkit.delivery.events import ReceiverOutput
 from toolkit.delivery.memory import Slabs
 from toolkit.delivery.ports import Sink
 from toolkit.delivery.storing import WaitableDesk
-from toolkit.delivery.trust import Admit
 from toolkit.errors import ToolkitError
-from toolkit.gpu.share.agent import Agent
-from toolkit.gpu.share.attached import Attached
 from toolkit.gpu.share.host import Share
 from toolkit.gpu.share.place import Place
 from toolkit.gpu.share.tap import ShareSink
-from toolkit.gpu.share.window import Window, address
+from toolkit.gpu.share.window import Window
 from toolkit.transport.writing import WriterThread
 
 Watch = Callable[[list[ReceiverOutput]], None]
 Tell = Callable[[str], None]
+
+SLAB = 64 * 2**20
+"""Bytes that the window grows by at a time."""
 
 
 class Host:
@@ -42,7 +41,7 @@ class Host:
     ) -> None:  # fmt: skip
         assert settings.share is not None
         self._settings, self._tell, self._check = settings, tell, check
-        self._window = Window(min(settings.window, _SLAB))
+        self._window = Window(min(settings.window, SLAB))
         place = Place(settings.share, settings.window_mode)
         self._share = share = Share(
             place, self._window, settings.name, agents=settings.agents, memory=settings.window,
@@ -52,7 +51,7 @@ class Host:
         stack.callback(share.close)
         self.sink: Sink = ShareSink(share, keeping.sink)
         self._device = None if keeping.device is None else keeping.device.device
-        self.desk: WaitableDesk = share.around(_own_desk(keeping, self.sink, stack))
+        self.desk: WaitableDesk = share.around(own_desk(keeping, self.sink, stack))
         self.slabs = Slabs(self._allocate)
 
     def gather(self) -> None:
@@ -91,7 +90,13 @@ class Host:
         return {
             "window": self._window.size,
             "agents": [
-                {"name": g.name, "bytes": g.bytes, "placed": g.placed, "failure": g.failure}
+                {
+                    "name": g.name,
+                    "bytes": g.bytes,
+                    "placed": g.placed,
+                    "failure": g.failure,
+                    "waited": round(g.waited, 6),
+                }
                 for g in [*share.gone, *share.guests.values()]
             ],
         }
@@ -103,45 +108,7 @@ class Host:
         return array
 
 
-_SLAB = 64 * 2**20
-
-
-def attach(
-    settings: Settings, keeping: Keeping, stack: ExitStack, tell: Tell, *,
-    trusted: bytes | None, admit: Admit, count: Callable[[Attached], None],
-) -> Callable[[Watch], None]:  # fmt: skip
-    """Return what drives an agent of the window of `settings.window_of` to its end.
-
-    `count` is called in every turn.
-    """
-    path = settings.window_of
-    assert path is not None
-    device = None if keeping.device is None else keeping.device.device
-
-    def mapped(slab: memoryview) -> None:
-        if device is not None:
-            device.pin(address(slab), len(slab), read_only=True)
-
-    agent = Agent(path, settings.name, mapped=mapped)
-    stack.callback(agent.close)
-    desk = _own_desk(keeping, keeping.sink, stack)
-    tell(f"attached to the window of {agent.host} at {path}")
-
-    def drive(turn: Watch) -> None:
-        engine = Attached(
-            settings.name, keeping.sink, trusted=trusted, admit=admit, now=time.monotonic()
-        )
-
-        def watch(outputs: list[ReceiverOutput]) -> None:
-            count(engine)
-            turn(outputs)
-
-        agent.run(engine, desk, watch)
-
-    return drive
-
-
-def _own_desk(keeping: Keeping, sink: Sink, stack: ExitStack) -> WaitableDesk:
+def own_desk(keeping: Keeping, sink: Sink, stack: ExitStack) -> WaitableDesk:
     """What stores blocks for this process itself."""
     if keeping.device is None:
         return stack.enter_context(WriterThread(sink))

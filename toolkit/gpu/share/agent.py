@@ -107,6 +107,11 @@ class Agent:
         if self._link.hung_up():
             self._lost(engine)
         outputs += engine.done(jobs, now)
+        if engine.starved:
+            raise DeliveryError(
+                f"the host at {self.path} has told of everything, and blocks are missing here; "
+                "nothing was placed (this is a fault of llmsync: please report it)"
+            )
         for said in wire.encode_release(engine.release):
             self._link.send_raw(said)
         engine.release.clear()

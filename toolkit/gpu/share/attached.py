@@ -84,9 +84,16 @@ class Attached:
         """Of jobs that are under way; 0: its bytes are our own."""
         self._reading: deque[int] = deque()
         """Files of which something is to be read at the host's."""
+        self._told_all = False
         self._started = now
         self._first: float | None = None
         self._last = now
+
+    @property
+    def starved(self) -> bool:
+        """The host has told of everything, and something lacks that never comes."""
+        idle = not self._tickets and not self.jobs and self.next_reading() is None
+        return self._told_all and not self.ended and idle
 
     @property
     def complete(self) -> bool:
@@ -109,6 +116,7 @@ class Attached:
             case wire.Stored(file=file, runs=runs):
                 return self._stored(file, runs)
             case wire.Done():
+                self._told_all = True
                 return []
             case _:
                 raise WireError(f"a {type(message).__name__}, which is not a host's to say now")

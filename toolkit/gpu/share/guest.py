@@ -21,6 +21,10 @@ class Guest:
         self.heard = now
         self.blocks = self.bytes = 0
         """As it has said."""
+        self.waited = 0.0
+        """Seconds that all others waited for it alone."""
+        self.warned = False
+        """It was said that it is slow."""
         self.placed = False
         self.failure = ""
         """Why it went before it had everything; empty: it is here, or had everything."""

@@ -143,8 +143,10 @@ class Share:
                 self._listen(guest, now)
         jobs = [] if self._own is None else self._own.finished()
         stuck = self._lending.turn(jobs, self._here(), now)
-        for guest in [guest for guest in self._here() if guest.number in stuck]:
-            self._cut(guest, self._stuck(), now)
+        for guest in self._here():
+            if guest.number in stuck:
+                self._cut(guest, self._stuck(), now)
+        self._warn(now)
         self._tell_stored()
         for guest in list(self.guests.values()):
             if not guest.number and now - guest.heard >= self._patience:
@@ -300,6 +302,18 @@ class Share:
 
     # ----- agents go
 
+    def _warn(self, now: float) -> None:
+        """Say of an agent that is slow, once, before it is cut off."""
+        late = self._lending.ledger.stuck(now, 0.5)
+        for guest in self._here():
+            if guest.number in late and not guest.warned:
+                guest.warned = True
+                self._say(
+                    f"agent {guest} holds {self._lending.ledger.agents[guest.number].held} bytes "
+                    f"of the window and gives none back; the others wait, and it is cut off after "
+                    f"{self._patience:g} s"
+                )
+
     def _stuck(self) -> str:
         return (
             f"it gave nothing back for {self._patience:g} s while the window was waited for "
@@ -320,7 +334,7 @@ class Share:
         # unless this connection was open afterwards.
         guest.link.close()
         if guest.number:
-            self._lending.leave(guest.number, now)
+            guest.waited = self._lending.leave(guest.number, now)
             guest.number = 0
             guest.failure = why
             self.gone.append(guest)

@@ -69,6 +69,7 @@ class Ledger:
 
     def leave(self, agent: int, now: float) -> list[int]:
         """An agent is gone; return the tickets that are free now."""
+        self._look(now)
         mine = [ticket for ticket, loan in self._loans.items() if loan.mask >> agent & 1]
         free = [ticket for ticket in mine if self._back(agent, ticket)]
         del self.agents[agent]
@@ -122,28 +123,19 @@ class Ledger:
         elif self._wanted_since is None:
             self._wanted_since = now
 
-    def stuck(self, now: float) -> list[int]:
-        """Return the agents that give nothing back although it is waited for."""
+    def stuck(self, now: float, share: float = 1.0) -> list[int]:
+        """Return the agents that give nothing back although it is waited for.
+
+        `share`: of the patience with them that is used up.
+        """
         since = self._wanted_since
         if since is None:
             return []
         return [
             number
             for number, holder in self.agents.items()
-            if holder.held and now - max(since, holder.moved) >= self._patience
+            if holder.held and now - max(since, holder.moved) >= share * self._patience
         ]
-
-    @property
-    def due(self) -> float | None:
-        """When an agent would be stuck; None: nobody is waited for."""
-        since = self._wanted_since
-        moved = [holder.moved for holder in self.agents.values() if holder.held]
-        return None if since is None or not moved else max(since, min(moved)) + self._patience
-
-    def slowest(self) -> int | None:
-        """Return the agent that holds most; None: nobody holds anything."""
-        holders = [(holder.held, -number) for number, holder in self.agents.items() if holder.held]
-        return -max(holders)[1] if holders else None
 
     def _back(self, holder: int, ticket: int) -> bool:
         loan = self._loans[ticket]

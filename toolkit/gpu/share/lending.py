@@ -117,9 +117,11 @@ class Lending:
         """A holder is done with blocks.  Raises WireError where it did not hold them."""
         self._free(self.ledger.back(holder, tuple(tickets), now))
 
-    def leave(self, agent: int, now: float) -> None:
-        """An agent is gone, and holds nothing."""
+    def leave(self, agent: int, now: float) -> float:
+        """An agent is gone, and holds nothing; return how long others waited for it alone."""
+        holder = self.ledger.agents[agent]
         self._free(self.ledger.leave(agent, now))
+        return holder.waited
 
     def show_all(self, newcomer: Guest, guests: Sequence[Guest], now: float) -> None:
         """Tell somebody who has just come of all that is in the window."""

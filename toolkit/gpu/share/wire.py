@@ -10,7 +10,7 @@ begin with the version, whatever else changes between versions.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -375,34 +375,10 @@ def _counted(size: int, each: int) -> None:
         raise ValueError(f"{size} bytes of records of {each}")
 
 
-def _want(body: bytes) -> Want:
-    return Want(*_FILE.unpack(body))
-
-
-def _file(body: bytes) -> File:
-    return File(*_FILE.unpack(body))
-
-
-def _progress(body: bytes) -> Progress:
-    return Progress(*_PROGRESS.unpack(body))
-
-
 def _fail(body: bytes) -> Fail:
     if len(body) > MAX_REASON:
         raise ValueError(f"a reason of {len(body)} bytes")
     return Fail(body.decode(errors="replace"))
-
-
-def _done(body: bytes) -> Done:
-    return Done(*_nothing(body))
-
-
-def _placed(body: bytes) -> Placed:
-    return Placed(*_PROGRESS.unpack(body))
-
-
-def _bye(body: bytes) -> Bye:
-    return Bye(*_nothing(body))
 
 
 def _nothing(body: bytes) -> tuple[()]:
@@ -411,7 +387,9 @@ def _nothing(body: bytes) -> tuple[()]:
     return ()
 
 
-_READERS = (
-    _hello, _welcome, _manifest, _slab, _digests, _blocks, _release, _stored, _want, _file,
-    _progress, _fail, _done, _placed, _bye,
+_READERS: tuple[Callable[[bytes], Message], ...] = (
+    _hello, _welcome, _manifest, _slab, _digests, _blocks, _release, _stored,
+    lambda body: Want(*_FILE.unpack(body)), lambda body: File(*_FILE.unpack(body)),
+    lambda body: Progress(*_PROGRESS.unpack(body)), _fail, lambda body: Done(*_nothing(body)),
+    lambda body: Placed(*_PROGRESS.unpack(body)), lambda body: Bye(*_nothing(body)),
 )  # fmt: skip
