@@ -21,7 +21,7 @@ from pathlib import Path
 from toolkit.delivery.ports import Landed
 from toolkit.delivery.storing import Job, WaitableDesk
 from toolkit.errors import ToolkitError, UnreachableError, WireError
-from toolkit.gpu.share import wire
+from toolkit.gpu.share import refusing, wire
 from toolkit.gpu.share.guest import Guest
 from toolkit.gpu.share.lending import Lending
 from toolkit.gpu.share.link import Link
@@ -145,12 +145,12 @@ class Share:
         stuck = self._lending.turn(jobs, self._here(), now)
         for guest in self._here():
             if guest.number in stuck:
-                self._cut(guest, self._stuck(), now)
+                self._cut(guest, refusing.stuck(self._patience), now)
         self._warn(now)
         self._tell_stored()
         for guest in list(self.guests.values()):
             if not guest.number and now - guest.heard >= self._patience:
-                self._cut(guest, "it did not say who it is", now)
+                self._cut(guest, refusing.NAMELESS, now)
             else:
                 self._flush(guest)
 
@@ -196,9 +196,9 @@ class Share:
             self._epoll.register(guest.link, guest.asks)
             strangers = sum(not other.number for other in self.guests.values())
             if guest.user not in (os.geteuid(), 0) and not self._place.shared:
-                self._cut(guest, "this window is its owner's alone (--window-mode 0660)", now)
+                self._cut(guest, refusing.PRIVATE, now)
             elif strangers > STRANGERS:
-                self._cut(guest, "too many connections wait here", now)
+                self._cut(guest, refusing.CROWD, now)
 
     def _listen(self, guest: Guest, now: float) -> None:
         try:
@@ -260,25 +260,13 @@ class Share:
 
     def _refusal(self, hello: wire.Hello) -> str:
         """Why an agent is not taken; empty: it is."""
-        if hello.version != wire.VERSION:
-            return (
-                f"this host speaks version {wire.VERSION} of the window, the agent version "
-                f"{hello.version} (bring both to the same release)"
-            )
-        for other in self.guests.values():
-            if other.number and other.name == hello.name:
+        for other in self._here():
+            if other.name == hello.name:
                 return f"an agent of this name is here: {other} (give each its own --name)"
-        if self.present >= self.most:
-            return f"all {self.most} agents are here (start the host with a larger --agents)"
-        if self._ending:
-            return "the delivery is over (start host and agent again)"
-        if lost := self._lost():
-            return (
-                f"{lost} blocks have passed, and this host keeps no files that they could be read "
-                "from (start agents before the delivery, or the host with --output and its "
-                "weights on disk)"
-            )
-        return ""
+        return refusing.why(
+            hello.version, full=self.present >= self.most, most=self.most, ending=self._ending,
+            lost=self._lost(),
+        )  # fmt: skip
 
     def _lost(self) -> int:
         """Blocks that a newcomer could get from nowhere."""
@@ -308,17 +296,8 @@ class Share:
         for guest in self._here():
             if guest.number in late and not guest.warned:
                 guest.warned = True
-                self._say(
-                    f"agent {guest} holds {self._lending.ledger.agents[guest.number].held} bytes "
-                    f"of the window and gives none back; the others wait, and it is cut off after "
-                    f"{self._patience:g} s"
-                )
-
-    def _stuck(self) -> str:
-        return (
-            f"it gave nothing back for {self._patience:g} s while the window was waited for "
-            "(is it stopped, or its device? --agent-patience waits longer)"
-        )
+                held = self._lending.ledger.agents[guest.number].held
+                self._say(refusing.slow(str(guest), held, self._patience))
 
     def _cut(self, guest: Guest, why: str, now: float) -> None:
         """Say why, and close; its blocks are free."""
