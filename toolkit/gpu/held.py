@@ -74,8 +74,7 @@ class HeldFile:
         pieces = self.layout.pieces(max(offset, self.layout.header), offset + len(data))
         if len(pieces) == 1 and pieces[0].count == 1:
             piece, at = pieces[0], pieces[0].source - offset
-            target = self.arena[piece.target : piece.target + piece.width]
-            self._device.copy_in(target, data[at : at + piece.width])
+            self._device.copy_in(self._run(piece), data[at : at + piece.width])
         elif pieces:
             staged = self._device.stage(data)
             for piece in pieces:
@@ -104,7 +103,7 @@ class HeldFile:
             self._head.clear()
             self._early.clear()
             return
-        self.arena = self._device.empty(layout.size, self.path)
+        self._settle(layout)
         self.layout = layout
         early, self._early = self._early, []
         block = memoryview(bytes(self._head))
@@ -113,7 +112,15 @@ class HeldFile:
         self._device.ticket().wait()
         del self._head[layout.header :]
 
+    def _settle(self, layout: FileLayout) -> None:
+        """The layout is known: have memory for it."""
+        self.arena = self._device.empty(layout.size, self.path)
+
     # ----- bytes on the device
+
+    def home(self, offset: int) -> tuple[Tensor, int]:
+        """Memory that offset `offset` of the layout is in, and where in it."""
+        return self.arena, offset
 
     def landed(self, offset: int, length: int, data: memoryview | None) -> Tensor | None:
         """The bytes [offset, offset + length) of the file as they are in their final place, in
@@ -130,7 +137,7 @@ class HeldFile:
         pieces = layout.pieces(max(offset, layout.header), offset + length)
         head = self._head[offset : min(layout.header, offset + length)]
         if not head and len(pieces) == 1 and pieces[0].count == 1:
-            return self.arena[pieces[0].target : pieces[0].target + pieces[0].width]
+            return self._run(pieces[0])
         torch = self._device.torch
         whole = torch.empty(length, dtype=torch.uint8, device=self._device.handle)
         if head:
@@ -140,16 +147,19 @@ class HeldFile:
             source.copy_(target)
         return whole
 
+    def _run(self, piece: Piece) -> Tensor:
+        """A piece of one run."""
+        memory, start = self.home(piece.target)
+        return memory[start : start + piece.width]
+
     def _views(self, piece: Piece, block: Tensor, offset: int) -> tuple[Tensor, Tensor]:
-        """A piece in the arena, and in a block that begins at `offset` of the file."""
+        """A piece on the device, and in a block that begins at `offset` of the file."""
         at = piece.source - offset
         if piece.count == 1:
-            target = self.arena[piece.target : piece.target + piece.width]
-            return target, block[at : at + piece.width]
+            return self._run(piece), block[at : at + piece.width]
         shape = (piece.count, piece.width)
-        target = self.arena.as_strided(
-            shape, (piece.target_stride, 1), self.arena.storage_offset() + piece.target
-        )
+        memory, start = self.home(piece.target)
+        target = memory.as_strided(shape, (piece.target_stride, 1), memory.storage_offset() + start)
         source = block.as_strided(shape, (piece.source_stride, 1), block.storage_offset() + at)
         return target, source
 
@@ -163,9 +173,14 @@ class HeldFile:
                 raise ValueError(f"{self.path}: bytes {offset} .. {offset + length} are not here")
             return bytes(there.cpu().numpy().data)
 
+    def raw(self, placement: Placement) -> Tensor:
+        """The bytes of a tensor's part."""
+        memory, start = self.home(placement.offset)
+        return memory[start : start + placement.size]
+
     def tensor(self, placement: Placement) -> Tensor:
         """A part of a tensor, as a view of the arena; of a dtype that torch has not, its bytes."""
-        raw = self.arena[placement.offset : placement.offset + placement.size]
+        raw = self.raw(placement)
         dtype = torch_dtype(self._device.torch, placement.entry.dtype)
         return raw if dtype is None else raw.view(dtype).reshape(placement.shape)
 
