@@ -5,11 +5,13 @@ Bytes go in and come out by their place in the file, wherever they are on the de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from toolkit.delivery.manifest import DIGEST_SIZE
 from toolkit.delivery.safetensors import LENGTH_SIZE, TensorEntry, header_size
 from toolkit.delivery.sealing import Cut
+from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Device, Tensor
 from toolkit.gpu.layout import FileLayout, plan_file
 from toolkit.gpu.slices import Piece, Placement, Shard
@@ -22,6 +24,9 @@ DTYPES = {
     "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz",
 }  # fmt: skip
 """safetensors dtype -> torch dtype.  Tensors of any other are handed out as their bytes."""
+
+TOGETHER = 256
+"""Blocks that are hashed together: a GPU wants many."""
 
 
 def torch_dtype(torch: Any, name: str) -> Any | None:  # noqa: ANN401
@@ -172,6 +177,25 @@ class HeldFile:
             if there is None:
                 raise ValueError(f"{self.path}: bytes {offset} .. {offset + length} are not here")
             return bytes(there.cpu().numpy().data)
+
+    def wrong(self, blocks: Sequence[int], digests: DeviceDigests) -> list[int]:
+        """Those of the blocks that are here as a whole, and not what the manifest says."""
+        wrong = []
+        for first in range(0, len(blocks), TOGETHER):
+            looked, ranges = [], []
+            with self._device.working():
+                for block in blocks[first : first + TOGETHER]:
+                    there = self.landed(self.cut.offset(block), self.cut.size(block))
+                    if there is not None:
+                        looked.append(block)
+                        ranges.append(there)
+                found = digests.blake3(ranges)
+            wrong += [
+                block
+                for block, digest in zip(looked, found, strict=True)
+                if digest != self.digest(block)
+            ]
+        return wrong
 
     def raw(self, placement: Placement) -> Tensor:
         """The bytes of a tensor's part."""
