@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from net import MemorySource, Net
 from test_transport_udp import FILES, Site
 
-from toolkit.cli.delivery_security import Pinned
+from toolkit.agent.believing import Pinned
 from toolkit.cli.main import main
 from toolkit.delivery import events, key_files
 from toolkit.delivery.manifest import Manifest, OpenedManifest

@@ -17,6 +17,7 @@ from toolkit.delivery.manifest import digest, seal
 from toolkit.delivery.model import Coding, Counters, Receipt, ReceiverResult, Standing
 from toolkit.delivery.receipts import (
     PAYLOAD_TYPE,
+    Own,
     Told,
     open_receipt,
     own_receipt,
@@ -63,9 +64,14 @@ def test_times_are_microseconds_and_what_is_not_known_is_not_told() -> None:
     silent = receiver_receipt(LOST)
     assert silent["complete"] is False
     assert silent["first-byte"] is silent["manifest-digest"] is None
-    own = own_receipt(RECEIPT, Counters(packets=77), 1.8)
+    own = own_receipt(
+        RECEIPT, Counters(packets=77),
+        Own(completed=1.8, joined=0.2, first_tensor=0.5, device="cpu", device_bytes=5000),
+    )  # fmt: skip
     assert own["packets"] == 77
     assert "packets-lost" not in own
+    assert (own["joined"], own["first-tensor"], own["last-tensor"]) == (200_000, 500_000, None)
+    assert (own["device"], own["device-bytes"], own["device-checked"]) == ("cpu", 5000, 0)
 
 
 def test_a_signed_receipt_is_believed_and_nothing_else() -> None:

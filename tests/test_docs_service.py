@@ -17,7 +17,7 @@ from net import KEY, TRUSTED, MemorySource
 
 from toolkit.delivery.manifest import digest
 from toolkit.delivery.model import Coding, Counters, Receipt, ReceiverResult, Standing
-from toolkit.delivery.receipts import Told, own_receipt, receipt_document, receiver_receipt
+from toolkit.delivery.receipts import Own, Told, own_receipt, receipt_document, receiver_receipt
 from toolkit.service.openapi import document
 
 DOCS = Path(__file__).parent.parent / "docs" / "reference"
@@ -114,7 +114,7 @@ def test_receipts_are_what_their_schema_says() -> None:
     complete = ReceiverResult(receiver="fra", standing=Standing.COMPLETE, receipt=receipt)
     for role, rows in (
         ("sender", [receiver_receipt(r) for r in (*results, complete)]),
-        ("receiver", [own_receipt(receipt, Counters(), 0.2)]),
+        ("receiver", [own_receipt(receipt, Counters(), Own(completed=0.2, device="cpu"))]),
     ):
         told = Told(
             role=role, version="1", tsi=7, manifest=manifest, signing_key=TRUSTED,  # type: ignore[arg-type]

@@ -156,8 +156,8 @@ def _send(args: argparse.Namespace) -> int:
             f"--payload {args.payload}: {MIN_PAYLOAD} to 65000 bytes are possible"
         ) from None
     say(f"{args.path}: reading and digesting")
-    delivery_security.check_model(delivery_security.provenance(args))(args.path)
-    seal_key = delivery_security.seal_key(args.seal_key, make=True)
+    delivery_security.check_model(delivery_security.provenance(args), args.path)
+    seal_key = delivery_security.seal_key(args.seal_key)
     source = open_source(args.path, coding, sealed=seal_key is not None)
     key, made = sending_key(args.key)
     if made:

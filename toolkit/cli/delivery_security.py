@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +14,11 @@ from toolkit.errors import UsageError
 
 if TYPE_CHECKING:
     from toolkit.delivery.admission import AuditRecord
-    from toolkit.delivery.authentic import Speaker
     from toolkit.delivery.doorkeeper import Doorkeeper
     from toolkit.delivery.events import SenderOutput
-    from toolkit.delivery.key_files import PinFile
-    from toolkit.delivery.manifest import OpenedManifest
-    from toolkit.delivery.model import Counters, ReceiverResult
+    from toolkit.delivery.model import ReceiverResult
     from toolkit.delivery.provenance import Provenance
     from toolkit.delivery.sender import Sender
-    from toolkit.transport.address import Address
-    from toolkit.transport.sources import Sources
 
 
 def add_send(parser: argparse._ActionsContainer) -> None:
@@ -72,13 +67,13 @@ def _add_both(parser: argparse._ActionsContainer, seal_key: str) -> None:
     )  # fmt: skip
 
 
-def seal_key(path: Path | None, *, make: bool) -> bytes | None:
-    """Return the key in a file of --seal-key."""
+def seal_key(path: Path | None) -> bytes | None:
+    """Return the key in a sender's file of --seal-key."""
     from toolkit.delivery import key_files
 
     if path is None:
         return None
-    key, made = key_files.seal_key(path, make=make)
+    key, made = key_files.seal_key(path, make=True)
     if made:
         say(f"made a seal key: {path}; give it to the receivers, for their --seal-key")
     return key
@@ -93,15 +88,11 @@ def provenance(args: argparse.Namespace) -> Provenance:
     return Provenance(args.model_signature, args.model_key)
 
 
-def check_model(asked: Provenance) -> Callable[[Path], None]:
-    """Return a check of a folder that tells the person what it found."""
-
-    def check(folder: Path) -> None:
-        told = asked.check(folder)
-        if told:
-            say(told)
-
-    return check
+def check_model(asked: Provenance, folder: Path) -> None:
+    """Check a model's own signature, and tell the person what was found."""
+    told = asked.check(folder)
+    if told:
+        say(told)
 
 
 def serial() -> int:
@@ -173,79 +164,3 @@ def doorkeeper(
 
     token = key_files.token(args.control_token) if args.control_token else None
     return Doorkeeper(names, known, token=token, session=str(tsi))
-
-
-def speaker(args: argparse.Namespace) -> Speaker | None:
-    """Return what puts authentication codes around a receiver's messages."""
-    from toolkit.delivery import key_files
-    from toolkit.delivery.authentic import Speaker, key_of
-
-    if args.control_token is None or args.feedback == "websocket":
-        return None  # A service knows who is connected to it.
-    return Speaker(key_of(key_files.token(args.control_token), args.name))
-
-
-def tell_foreign(counters: Counters, sources: Sources) -> None:
-    """Count the packets that came from elsewhere, and say so."""
-    from toolkit.delivery.refusal import Refusal
-
-    if sources.refused:
-        counters.refuse(Refusal.FOREIGN_SOURCE, sources.refused)
-        say(
-            f"{sources.refused} packets did not come from --sender and were dropped, the last "
-            f"from {sources.last} (where that is the sender's other address, give --source)"
-        )
-
-
-def sources(args: argparse.Namespace, sender: Address, other: Address | None) -> Sources:
-    """Return whose packets a receiver takes; `other`: where those to the group come from."""
-    from toolkit.transport import address
-    from toolkit.transport.sources import Sources
-
-    given = [address.resolve(text, port=0) for text in args.source]
-    return Sources([sender, *given, *([] if other is None else [other])])
-
-
-class Pinned:
-    """The pins of a receiver; without --pin it has none."""
-
-    def __init__(self, path: Path | None) -> None:
-        from toolkit.delivery.key_files import PinFile
-
-        self._file: PinFile | None = None if path is None else PinFile(path)
-
-    def admit(self, opened: OpenedManifest) -> None:
-        """Raise where a manifest is refused; remember the first signer."""
-        from toolkit.delivery.manifest import UntrustedError
-        from toolkit.delivery.trust import ReplayError
-
-        file = self._file
-        if file is None:
-            return
-        where = str(file.path)
-        if reason := file.pins.unknown_signer(opened, where):
-            raise UntrustedError(f"manifest: {reason}")
-        if reason := file.pins.too_old(opened, where):
-            raise ReplayError(f"manifest: {reason}")
-        line = file.pins.meet(opened.key)
-        if line:
-            file.add(line)
-            say(f"{where}: remembers {opened.key.hex()}, the first signer that was met")
-
-    def also(self, other: Callable[[OpenedManifest], None]) -> Callable[[OpenedManifest], None]:
-        """Return a check that asks another one too."""
-
-        def admit(opened: OpenedManifest) -> None:
-            other(opened)
-            self.admit(opened)
-
-        return admit
-
-    def placed(self, opened: OpenedManifest | None) -> None:
-        """Remember the serial of what was placed."""
-        if self._file is not None and opened is not None:
-            self._file.add(self._file.pins.place(opened))
-
-    @property
-    def given(self) -> bool:
-        return self._file is not None

@@ -14,8 +14,7 @@ from toolkit.errors import UsageError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from toolkit.delivery.manifest import OpenedManifest
-    from toolkit.delivery.model import Counters, Receipt
+    from toolkit.agent.session import ReceivingSession
     from toolkit.delivery.receipts import Told
     from toolkit.delivery.sender import Sender
 
@@ -57,12 +56,10 @@ def keep_receipts(args: argparse.Namespace, sender: Sender, began: datetime) -> 
     _write(args, told, [receiver_receipt(r) for r in sender.results()], key)
 
 
-def keep_own_receipt(
-    args: argparse.Namespace, opened: OpenedManifest, tsi: int, receipt: Receipt,
-    counters: Counters, began: datetime, placed: float,
-) -> None:  # fmt: skip
+def keep_own_receipt(args: argparse.Namespace, session: ReceivingSession, began: datetime) -> None:
     """Write a receiver's own receipt, signed where it has a key for that."""
-    if args.receipt is None and args.receipt_junit is None:
+    opened, receipt = session.opened, session.receipt
+    if (args.receipt is None and args.receipt_junit is None) or opened is None or receipt is None:
         return
     from toolkit.delivery.keys import public_path, sending_key
     from toolkit.delivery.receipts import Told, own_receipt
@@ -72,16 +69,18 @@ def keep_own_receipt(
         key, made = sending_key(args.receipt_key)
         if made:
             say(f"made a key: {args.receipt_key}; {public_path(args.receipt_key)} proves receipts")
+    counters = session.counters
     told = Told(
-        role="receiver", version=_version(), tsi=tsi, manifest=opened.manifest,
-        signing_key=opened.key, began=_iso(began), ended=_iso(datetime.now(UTC)), counters={
+        role="receiver", version=_version(), manifest=opened.manifest, signing_key=opened.key,
+        tsi=0 if session.joined is None else session.joined.tsi, began=_iso(began),
+        ended=_iso(datetime.now(UTC)), counters={
             "packets": counters.packets, "bytes": counters.bytes,
             "packets-duplicate": counters.duplicates, "parity-used": counters.repaired,
             "blocks-polluted": counters.polluted, "blocks-evicted": counters.evicted,
             "packets-ignored": sum(counters.ignored.values()),
         },
     )  # fmt: skip
-    _write(args, told, [own_receipt(receipt, counters, placed)], key)
+    _write(args, told, [own_receipt(receipt, counters, session.own())], key)
 
 
 def _write(

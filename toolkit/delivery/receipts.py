@@ -48,16 +48,46 @@ def receiver_receipt(result: ReceiverResult) -> dict[str, Any]:
     }
 
 
-def own_receipt(receipt: Receipt, counters: Counters, placed: float) -> dict[str, Any]:
-    """What a receiver that has everything says of itself; `placed`: seconds after its start."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What only a receiver knows of itself; times are seconds after its start, None: never."""
+
+    completed: float
+    """All files were in their place."""
+    announced: float | None = None
+    """It knew where to receive from, and said its first word."""
+    joined: float | None = None
+    """The manifest was there, and right."""
+    first_tensor: float | None = None
+    last_tensor: float | None = None
+    model_ready: float | None = None
+    device: str | None = None
+    """`cpu`, or `cuda:0` and what that is; None: disk only."""
+    device_bytes: int = 0
+    """Bytes of tensors on it."""
+    device_checked: int = 0
+    """Bytes whose digests were computed once more over its memory, and were right."""
+
+
+def own_receipt(receipt: Receipt, counters: Counters, own: Own) -> dict[str, Any]:
+    """What a receiver that has everything says of itself."""
     result = ReceiverResult(
         receiver=receipt.receiver, standing=Standing.COMPLETE, receipt=receipt,
-        packets=counters.packets, joined=0.0, completed=placed,
+        packets=counters.packets, joined=own.joined or 0.0, completed=own.completed,
     )  # fmt: skip
     told = receiver_receipt(result)
     # What only the sender can know is not claimed.
     del told["packets-lost"], told["packets-repair"]
-    return told
+    return {
+        **told,
+        "announced": _micro(own.announced),
+        "first-tensor": _micro(own.first_tensor),
+        "last-tensor": _micro(own.last_tensor),
+        "model-ready": _micro(own.model_ready),
+        "device": own.device,
+        "device-bytes": own.device_bytes,
+        "device-checked": own.device_checked,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

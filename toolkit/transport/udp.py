@@ -229,13 +229,15 @@ def run_receiver(
     speaker: Speaker | None = None,
     desk: WaitableDesk | None = None,
     aside: Ranges | None = None,
+    also: Sequence[int] = (),
 ) -> None:
     """Drive `receiver` until it has finished; it talks to `sender` through the first wire.
 
     `speaker`: puts an authentication code around what it says.  `desk`: stores its blocks.
-    `aside`: another way by which blocks come.
+    `aside`: another way by which blocks come.  `watch` is called in every turn, and at once when
+    one of the file descriptors `also` can be read.
     """
-    ears: list[Wire | WaitableDesk | int] = [*wires]
+    ears: list[Wire | WaitableDesk | int] = [*wires, *also]
     ears += [] if desk is None else [desk]
     ears += [] if aside is None else [aside.fileno()]
     while not receiver.finished:

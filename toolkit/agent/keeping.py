@@ -1,0 +1,150 @@
+"""Where what a receiver verifies is put: a folder, a device, both, or a device and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.agent.settings import MEMORY_FILES, Settings
+from toolkit.delivery.basis import FolderBasis, Version
+from toolkit.delivery.manifest import OpenedManifest, digest
+from toolkit.delivery.ports import Landed, Sink
+from toolkit.delivery.sink import FolderSink
+from toolkit.gpu.files import MemoryFiles, is_weights
+
+if TYPE_CHECKING:
+    from toolkit.gpu.sink import DeviceSink
+
+
+class Beside:
+    """A Sink around a Sink that never hears of the weights."""
+
+    def __init__(self, inner: Sink) -> None:
+        self._inner = inner
+        self._numbers: dict[int, int] = {}
+        """File of the manifest -> file of the inner sink."""
+
+    def recall(self) -> bytes | None:
+        return self._inner.recall()
+
+    def open(self, envelope: bytes, opened: OpenedManifest) -> list[Landed]:
+        whole = opened.manifest
+        kept = [n for n, f in enumerate(whole.files) if not is_weights(f.path)]
+        self._numbers = {number: i for i, number in enumerate(kept)}
+        part = replace(whole, files=tuple(whole.files[n] for n in kept))
+        # Of another digest: what a run that kept the weights has left is another delivery's.
+        mine = replace(opened, manifest=part, digest=digest(part.encode()))
+        landed = self._inner.open(envelope, mine)
+        return [
+            landed[self._numbers[n]]
+            if n in self._numbers
+            else Landed(None, bytes(whole.cut(f.size).blocks))
+            for n, f in enumerate(whole.files)
+        ]
+
+    def put_digests(self, file: int, digests: bytes) -> None:
+        if file in self._numbers:
+            self._inner.put_digests(self._numbers[file], digests)
+
+    def write(self, file: int, block: int, offset: int, data: memoryview) -> None:
+        if file in self._numbers:
+            self._inner.write(self._numbers[file], block, offset, data)
+
+    def read(self, file: int, offset: int, length: int) -> bytes:
+        return self._inner.read(self._numbers[file], offset, length)
+
+    def place(self) -> None:
+        self._inner.place()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Keeping:
+    """What the settings say of it, put together; nothing is made before `prepare`.
+
+    `check`: as `FolderSink` has it.
+    """
+
+    def __init__(self, settings: Settings, check: Callable[[Path], None]) -> None:
+        self.folder: FolderSink | None = None
+        self._memory: MemoryFiles | None = None
+        inner: Sink
+        if settings.output is not None:
+            inner = self.folder = FolderSink(settings.output, check=check)
+            if not settings.on_disk:
+                inner = Beside(self.folder)
+        else:
+            inner = self._memory = MemoryFiles(MEMORY_FILES)
+        self.device: DeviceSink | None = None
+        if settings.device is not None:
+            inner = self.device = _device_sink(settings, inner)
+        self.sink: Sink = inner
+        self.basis = None if self.folder is None else FolderBasis([Version(self.folder.target)])
+
+    def prepare(self) -> None:
+        """Find out before anybody is told that files could not be placed."""
+        if self.folder is not None:
+            self.folder.prepare()
+
+    @property
+    def place(self) -> str:
+        """Where files are when they are placed, in words."""
+        return "memory" if self.folder is None else str(self.folder.target)
+
+    def told(self, *, placed: bool) -> str:
+        """What an end before its time leaves, in words."""
+        if placed:
+            return f"everything is in {self.place}, and the sender may not know it"
+        if self.folder is None:
+            return "nothing is kept (files are kept on disk with --output)"
+        if self.folder.kept:
+            return (
+                f"what was received is kept in {self.folder.staging} (start the receiver again to "
+                "go on)"
+            )
+        return "nothing had been received"
+
+    def files(self, paths: list[str]) -> Files:
+        """The files of those paths that are placed here."""
+        return Files(paths, self.folder, self._memory)
+
+
+class Files(Mapping[str, bytes]):
+    """Path -> content of placed files; weights that went to a device alone are not among them."""
+
+    def __init__(
+        self, paths: list[str], folder: FolderSink | None, memory: MemoryFiles | None
+    ) -> None:
+        self._paths = paths
+        self._folder, self._memory = folder, memory
+
+    def __getitem__(self, path: str) -> bytes:
+        if path not in self._paths:
+            raise KeyError(path)
+        if self._memory is not None:
+            return self._memory.placed[path]
+        assert self._folder is not None
+        return (self._folder.target / path).read_bytes()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def _device_sink(settings: Settings, inner: Sink) -> DeviceSink:
+    from toolkit.gpu.door import open_device
+    from toolkit.gpu.sink import DeviceSink
+    from toolkit.gpu.slices import COLUMN_AND_ROW, Rule, Shard
+
+    assert settings.device is not None
+    rules = tuple(Rule(pattern, dim) for pattern, dim in settings.shard)
+    return DeviceSink(
+        inner, open_device(settings.device), weights="both" if settings.on_disk else "gpu",
+        shard=Shard(settings.rank, settings.world, rules + COLUMN_AND_ROW),
+        check=settings.check_device,
+    )  # fmt: skip
