@@ -126,7 +126,9 @@ class Service:
         encoder = self.encoder
         if encoder is None:
             self.requests["early"] += 1
-            return web.json_response({"error": self._why()}, status=503, headers={"Retry-After": "1"})
+            return web.json_response(
+                {"error": self._why()}, status=503, headers={"Retry-After": "1"}
+            )
         try:
             texts = read_texts(await request.text())
         except ValueError as error:
@@ -159,7 +161,10 @@ class Service:
             "# TYPE embeddings_model_seconds_total counter",
             f"embeddings_model_seconds_total {self.seconds:.6f}",
             "# TYPE embeddings_cold_start_seconds gauge",
-            *(f'embeddings_cold_start_seconds{{step="{k}"}} {v:.6f}' for k, v in self.steps.items()),
+            *(
+                f'embeddings_cold_start_seconds{{step="{k}"}} {v:.6f}'
+                for k, v in self.steps.items()
+            ),
         ]
         return web.Response(text="\n".join(lines) + "\n")
 

@@ -26,9 +26,7 @@ _CONSOLIDATED = "consolidated"
 """So begin files that hold what others hold too, under the publisher's own names."""
 
 
-def feed(
-    options: Options, tell: Callable[[str], None] = silent
-) -> Iterator[tuple[str, Any]]:
+def feed(options: Options, tell: Callable[[str], None] = silent) -> Iterator[tuple[str, Any]]:
     """Receive, and yield (name, torch.Tensor on the device) until all are there and in place.
 
     Raises what the receiver ends with.  Who stops early ends the receiver.
@@ -84,7 +82,9 @@ def _taken(
             )
         yielded[name] = path
         # Here, not in the receiver's thread: the engine's stream waits for the copy.
-        yield name, session.tensor(path, name)
+        model = session.model
+        assert model is not None, "options name a device"
+        yield name, model.tensor(name, path)
     if not yielded:
         raise DeliveryError(
             f"no tensor was delivered{f' in files like {pattern}' if pattern else ''}: is it a "

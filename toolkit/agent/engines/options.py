@@ -62,9 +62,7 @@ def read_options(
             except ValueError as error:
                 problems.append(_problem(place, key, str(error), "see docs/how-to/vllm.md"))
     if "name" not in values and not problems:
-        problems.append(
-            _problem(place, "name", "is missing", "our name, as the sender lists it")
-        )
+        problems.append(_problem(place, "name", "is missing", "our name, as the sender lists it"))
     if problems:
         raise ProblemsError(problems)
     values.setdefault("device", device)
@@ -81,7 +79,9 @@ def _parse(text: str) -> Mapping[str, object]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise ProblemsError([_problem(VARIABLE, "", f"is not JSON: {error}", "an object")]) from None
+        raise ProblemsError(
+            [_problem(VARIABLE, "", f"is not JSON: {error}", "an object")]
+        ) from None
     if not isinstance(found, dict):
         raise ProblemsError([_problem(VARIABLE, "", "is not an object", '{"name": "fra", ...}')])
     return found

@@ -39,6 +39,9 @@ def _loader_class() -> type:
     class LlmsyncModelLoader(DefaultModelLoader):  # type: ignore[misc]
         """Weights from a delivery; configuration and tokenizer are in the model's folder."""
 
+        worker_device = ""
+        """Of this process; during `reload_weights` the parameters are on the meta device."""
+
         def __init__(self, load_config: Any) -> None:  # noqa: ANN401
             # Its own options would be refused by DefaultModelLoader, which checks those of files.
             plain = copy(load_config)
@@ -52,10 +55,13 @@ def _loader_class() -> type:
         def get_all_weights(self, model_config: Any, model: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
             """Receive once; called for the first load, and by `reload_weights`."""
             del model_config
+            held = str(next(model.parameters()).device)
+            if held != "meta":
+                type(self).worker_device = held
             options = read_options(
                 self.load_config.model_loader_extra_config, os.environ,
                 rank=parallel_state.get_world_group().rank_in_group,
-                device=str(next(model.parameters()).device),
+                device=type(self).worker_device,
             )  # fmt: skip
             if self.counter_before_loading_weights == 0.0:
                 self.counter_before_loading_weights = time.perf_counter()
