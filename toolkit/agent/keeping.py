@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.agent.settings import MEMORY_FILES, Settings
 from toolkit.delivery.basis import FolderBasis, Version
-from toolkit.delivery.manifest import OpenedManifest, digest
+from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
 from toolkit.delivery.ports import Landed, Sink
 from toolkit.delivery.sink import FolderSink
+from toolkit.errors import DeliveryError
 from toolkit.gpu.files import MemoryFiles, is_weights
 
 if TYPE_CHECKING:
@@ -107,33 +108,19 @@ class Keeping:
             )
         return "nothing had been received"
 
-    def files(self, paths: list[str]) -> Files:
-        """The files of those paths that are placed here."""
-        return Files(paths, self.folder, self._memory)
-
-
-class Files(Mapping[str, bytes]):
-    """Path -> content of placed files; weights that went to a device alone are not among them."""
-
-    def __init__(
-        self, paths: list[str], folder: FolderSink | None, memory: MemoryFiles | None
-    ) -> None:
-        self._paths = paths
-        self._folder, self._memory = folder, memory
-
-    def __getitem__(self, path: str) -> bytes:
-        if path not in self._paths:
-            raise KeyError(path)
-        if self._memory is not None:
-            return self._memory.placed[path]
-        assert self._folder is not None
-        return (self._folder.target / path).read_bytes()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
+    def read(self, manifest: Manifest, file: int) -> bytes:
+        """Return a file all of whose blocks are verified, wherever it is at this moment."""
+        entry = manifest.files[file]
+        try:
+            return self.sink.read(file, 0, entry.size)
+        except (DeliveryError, KeyError):
+            # It has been placed since, or is not there: that is what is said then.
+            if self._memory is not None:
+                return self._memory.placed[entry.path]
+            placed = self.folder.target / entry.path if self.folder is not None else None
+            if placed is None or not placed.is_file():
+                raise
+            return placed.read_bytes()
 
 
 def _device_sink(settings: Settings, inner: Sink) -> DeviceSink:

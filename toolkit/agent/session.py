@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from toolkit.agent import believing, falling_back, joining
 from toolkit.agent.keeping import Keeping
-from toolkit.agent.settings import CONTROL_PORT, Settings, check
+from toolkit.agent.settings import CONTROL_PORT, Settings, check, metrics_address
 from toolkit.agent.timeline import Step, Timeline
 from toolkit.delivery import events
 from toolkit.delivery.events import ReceiverOutput
@@ -84,6 +84,8 @@ class ReceivingSession:
         self.fetching: Ranges | None = None
         self.joined: Joined | None = None
         self.counters = Counters()
+        self.metrics_at = ""
+        """URL of the metrics; empty: they are not served."""
         self.kept = ""
         """After an error: what of the delivery there is, in words."""
         self._tell = tell
@@ -111,6 +113,8 @@ class ReceivingSession:
             stack.push(self._remember)
             self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             stack.callback(self._close_bell)
+            if self.settings.metrics is not None:
+                self._serve(stack, *metrics_address(self.settings.metrics))
             self._open(stack)
             self._stack = stack.pop_all()
         return self
@@ -148,6 +152,11 @@ class ReceivingSession:
     def receiver(self) -> Receiver:
         """The engine, while the session is open."""
         assert self._receiver is not None, "the session is not open"
+        return self._receiver
+
+    @property
+    def engine(self) -> Receiver | None:
+        """The same; None: the session is not open."""
         return self._receiver
 
     @property
@@ -215,6 +224,17 @@ class ReceivingSession:
         )  # fmt: skip
 
     # ----- opening
+
+    def _serve(self, stack: ExitStack, host: str, port: int) -> None:
+        from toolkit import __version__
+        from toolkit.agent.figures import figures
+        from toolkit.agent.metrics import exposition
+        from toolkit.bier.runtime_metrics import MetricsServer
+
+        server = MetricsServer(host, port, lambda: exposition(figures(self), __version__))
+        stack.callback(server.close)
+        self.metrics_at = f"http://{server.address}/metrics"
+        self._tell(f"counters at {self.metrics_at}")
 
     def _open(self, stack: ExitStack) -> None:
         settings = self.settings

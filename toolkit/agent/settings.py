@@ -128,6 +128,14 @@ def problems(settings: Settings) -> list[str]:
     return [*_name(settings), *_fallback(settings), *_join(settings), *_rest(settings)]
 
 
+def metrics_address(text: str) -> tuple[str, int]:
+    """Return host and port of `[HOST:]PORT`; this host alone can ask where no host is said."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise UsageError(f"--metrics {text}: not [HOST:]PORT (127.0.0.1:9102)")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
 def _name(settings: Settings) -> list[str]:
     from toolkit.inventory.identifier import parse_name
     from toolkit.inventory.refusal import Refusal
@@ -181,6 +189,11 @@ def _rest(settings: Settings) -> list[str]:
         )
     if settings.require_model_signature and settings.model_key is None:
         found.append("--require-model-signature: --model-key is missing, who must have signed?")
+    if settings.metrics is not None:
+        try:
+            metrics_address(settings.metrics)
+        except UsageError as error:
+            found.append(str(error))
     return found + _device(settings)
 
 

@@ -45,7 +45,9 @@ class MetricsServer:
             self._server = Server((host, port), Handler)
         except (OSError, OverflowError) as error:
             said = getattr(error, "strerror", None) or str(error)
-            raise EnvironmentProblem(f"--metrics {host}:{port}: {said}") from error
+            raise EnvironmentProblem(
+                f"--metrics {host}:{port}: {said} (choose an address of this host and a free port)"
+            ) from error
         bound = self._server.server_address
         name = f"[{bound[0]!s}]" if ":" in host else str(bound[0])
         self.address = f"{name}:{bound[1]}"

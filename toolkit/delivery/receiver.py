@@ -112,7 +112,7 @@ class Receiver:
     def deadline(self) -> float | None:
         """When `expire` wants to be called; None when never again."""
         reception, membership = self._reception, self._membership
-        if not reception.running:
+        if not reception.running or reception.whole:
             return 0.0
         if self.state is State.ENDED:
             return None
@@ -189,6 +189,8 @@ class Receiver:
         reception, membership, closing = self._reception, self._membership, self._closing
         if not reception.running:
             return reception.start(now)
+        if reception.whole:
+            return reception.settle(now)
         out: list[Output] = [membership.message(r) for r in reception.reporting.expire(now)]
         if self._probes.due <= now:
             out.append(membership.message(self._probes.answer(now)))

@@ -77,6 +77,8 @@ class Reception:
         self._headers_first = headers_first
         self.running = False
         """It was started."""
+        self.whole = False
+        """All is verified, and is to be placed: `settle`.  Placing may take its time."""
         self._started = self._last_byte = 0.0
 
     # ----- the manifest
@@ -182,11 +184,22 @@ class Reception:
             out: list[Output] = [*catalog.stored()]
         except DeliveryError as error:
             return self.fail(error, now)
+        if catalog.complete and out:
+            # What is told now is not to wait for a disk.
+            self.whole = True
+            return out
         out += self._move_on(catalog, now)
         # A sender that was told that there is no room is told when there is some again.
         if self.state is State.RECEIVING and (again := self.reporting.more_room()) is not None:
             out.append(self._membership.message(again))
         return out
+
+    def settle(self, now: float) -> list[Output]:
+        """Place what is whole."""
+        self.whole = False
+        if self.catalog is None or self.state is not State.RECEIVING:
+            return []
+        return self._complete(self.catalog, now)
 
     def _first(self, now: float) -> list[Output]:
         if self.first_byte is not None:

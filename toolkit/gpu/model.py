@@ -98,7 +98,7 @@ class DeviceModel:
     @property
     def size(self) -> int:
         """Bytes of its arenas on the device."""
-        return sum(0 if h.layout is None else h.layout.size for h in self.files.values())
+        return sum(0 if h.layout is None else h.layout.size for h in list(self.files.values()))
 
     # ----- what is there
 

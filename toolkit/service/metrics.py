@@ -6,33 +6,15 @@ Pure: values in, text out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from toolkit.delivery.model import Standing
 from toolkit.delivery.progress import ReceiverProgress
+from toolkit.service.exposition import CONTENT_TYPE, Family
 from toolkit.service.hosted import HostedSession, Snapshot
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-
-Labels = Mapping[str, str]
-
-
-@dataclass(slots=True)
-class Family:
-    """One metric with its samples."""
-
-    name: str
-    kind: str
-    help: str
-    samples: list[tuple[Labels, float]] = field(default_factory=list)
-
-    def text(self) -> str:
-        lines = [f"# HELP {self.name} {_help(self.help)}", f"# TYPE {self.name} {self.kind}"]
-        lines += [f"{self.name}{_labels(labels)} {_number(v)}" for labels, v in self.samples]
-        return "\n".join(lines)
-
+__all__ = ["CONTENT_TYPE", "Family", "exposition"]
 
 _SESSION: Final[Sequence[tuple[str, str, str, Callable[[Snapshot], float]]]] = (
     ("size_bytes", "gauge", "Bytes of the files.", lambda s: s.progress.size),
@@ -113,23 +95,3 @@ def _families(sessions: list[HostedSession]) -> list[Family]:
             for standing in Standing:
                 state.samples.append(({**own, "state": standing}, row.standing is standing))
     return [*whole, *each, https, upstream, state, refused, said]
-
-
-def _labels(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_value(text)}"' for name, text in labels.items()) + "}"
-
-
-def _value(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def _help(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n")
-
-
-def _number(value: float) -> str:
-    if value == int(value):
-        return str(int(value))
-    return repr(float(value))

@@ -253,10 +253,11 @@ def run_receiver(
         outputs += receiver.answer_polls(time.monotonic())
         taken = receiver.counters.packets - before
         now = time.monotonic()
-        if desk is not None:
-            outputs += receiver.written(now)
         if receiver.deadline is not None and receiver.deadline <= now:
             outputs += receiver.expire(now)
+        if desk is not None:
+            # After `expire`, which places files: what is whole now is told before that.
+            outputs += receiver.written(now)
         due = receiver.deadline
         if aside is not None:
             outputs += aside.turn(receiver, now)
