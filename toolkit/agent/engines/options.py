@@ -1,6 +1,6 @@
 """What an engine's loader is told: JSON of `--model-loader-extra-config`, or of the environment.
 
-The keys are those of `toolkit.agent.settings.Settings`, and `files`.  Where several processes of
+The keys are those of `toolkit.agent.settings.Settings`, `files` and `order`.  Where several processes of
 one engine each run a receiver, `{rank}` in a text is the number of the process.
 """
 
@@ -13,12 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolkit.agent.api import Order
 from toolkit.agent.settings import Settings
 from toolkit.errors import Place, Problem, ProblemsError
 
 VARIABLE = "LLMSYNC_RECEIVE"
 """The same JSON, for engines that pass no extra configuration."""
 SOURCE = "--model-loader-extra-config"
+ORDERS = typing.get_args(Order)
+_OWN = ("files", "order")
 _SLICES = ("rank", "world", "shard")
 
 
@@ -29,6 +32,8 @@ class Options:
     settings: Settings
     files: str = ""
     """Pattern of paths; empty: all safetensors files that are not there twice."""
+    order: Order = "arrival"
+    """In which tensors are handed out; `manifest`: as manifest and files have them."""
 
 
 def read_options(
@@ -45,13 +50,15 @@ def read_options(
         extra = _parse(environment.get(VARIABLE, ""))
     kinds = typing.get_type_hints(Settings)
     problems, given = [], dict(extra)
-    files = given.pop("files", "")
+    files, order = given.pop("files", ""), given.pop("order", "arrival")
     if not isinstance(files, str):
         problems.append(_problem(place, "files", "is not a text", 'a pattern, "model-*"'))
+    if order not in ORDERS:
+        problems.append(_problem(place, "order", f"is {order!r}", f"one of {', '.join(ORDERS)}"))
     values: dict[str, object] = {}
     for key, value in given.items():
         if key not in kinds:
-            known = ", ".join(["files", *(k for k in kinds if k not in _SLICES)])
+            known = ", ".join([*_OWN, *(k for k in kinds if k not in _SLICES)])
             problems.append(_problem(place, key, "is not known", f"one of {known}"))
         elif key in _SLICES:
             remedy = "leave it out: each rank is given whole tensors"
@@ -67,7 +74,7 @@ def read_options(
         raise ProblemsError(problems)
     values.setdefault("device", device)
     values.setdefault("weights", "gpu")
-    return Options(Settings(**values), str(files))  # type: ignore[arg-type]
+    return Options(Settings(**values), str(files), typing.cast("Order", order))  # type: ignore[arg-type]
 
 
 def _parse(text: str) -> Mapping[str, object]:
@@ -111,7 +118,7 @@ def _value(kind: object, value: object, rank: int) -> object:
 
 def field_names() -> list[str]:
     """Every key that is understood."""
-    return ["files", *(f.name for f in dataclasses.fields(Settings) if f.name not in _SLICES)]
+    return [*_OWN, *(f.name for f in dataclasses.fields(Settings) if f.name not in _SLICES)]
 
 
 def _problem(place: str, key: str, reason: str, remedy: str) -> Problem:
