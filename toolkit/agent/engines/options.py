@@ -1,7 +1,7 @@
 """What an engine's loader is told: JSON of `--model-loader-extra-config`, or of the environment.
 
-The keys are those of `toolkit.agent.settings.Settings`, `files` and `order`.  Where several processes of
-one engine each run a receiver, `{rank}` in a text is the number of the process.
+The keys are those of `toolkit.agent.settings.Settings`, and `files` and `order`.  Where several
+processes of one engine each run a receiver, `{rank}` in a text is the number of the process.
 """
 
 from __future__ import annotations

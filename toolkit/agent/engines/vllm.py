@@ -39,6 +39,7 @@ def _loader_class() -> type:
     class LlmsyncModelLoader(DefaultModelLoader):  # type: ignore[misc]
         """Weights from a delivery; configuration and tokenizer are in the model's folder."""
 
+        counter_before_loading_weights: float = 0.0
         worker_device = ""
         """Of this process; during `reload_weights` the parameters are on the meta device."""
 
