@@ -53,7 +53,6 @@ class FolderSink:
     `check`: is given the folder of all files, verified and not yet placed; raises DeliveryError
     where they must not be.
     `keep`: folder in which manifest and digests stay, for `toolkit.delivery.basis`.
-    `leave_out`: says of which paths the files are kept elsewhere; nothing of them is written here.
     """
 
     def __init__(
@@ -64,12 +63,8 @@ class FolderSink:
         write: Write = os.pwrite,
         check: Callable[[Path], None] | None = None,
         keep: Path | None = None,
-        leave_out: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._keep = keep
-        self._leave_out = leave_out
-        self._here: list[int] = []
-        """Numbers of the files that are kept here."""
         self.target = target.resolve()
         self._staging = Staging(self.target)
         self.staging = self._staging.path
@@ -132,14 +127,11 @@ class FolderSink:
             _write_whole(self.staging / "manifest.json", envelope)
             self._manifest = manifest
             self._parts = [manifest.cut(f.size) for f in manifest.files]
-            self._here = [n for n, f in enumerate(manifest.files) if not self._leave_out(f.path)]
             landed = [self._land(number) for number in range(len(manifest.files))]
             self._check_space(manifest, landed)
         return landed
 
     def put_digests(self, file: int, digests: bytes) -> None:
-        if file not in self._here:
-            return
         with self._explained():
             _write_whole(self.staging / "digests" / str(file), digests)
 
@@ -165,7 +157,7 @@ class FolderSink:
         manifest = self._need_manifest()
         with self._explained():
             if self._durable:
-                for number in self._here:
+                for number in range(len(manifest.files)):
                     _sync(self._where(number))
                 for folder, _, _ in os.walk(self.staging / "files"):
                     _sync(Path(folder))
@@ -210,8 +202,6 @@ class FolderSink:
 
     def _land(self, number: int) -> Landed:
         entry, part = self._need_manifest().files[number], self._parts[number]
-        if number not in self._here:
-            return Landed(None, bytes(part.blocks))
         staged = self._staged(number)
         digests = _read_if_there(self.staging / "digests" / str(number))
         if digests is None or digest(digests) != entry.root:
@@ -249,8 +239,7 @@ class FolderSink:
     def _check_space(self, manifest: Manifest, landed: list[Landed]) -> None:
         missing = sum(
             part.size(block)
-            for number, (part, there) in enumerate(zip(self._parts, landed, strict=True))
-            if number in self._here
+            for part, there in zip(self._parts, landed, strict=True)
             for block, present in enumerate(there.blocks)
             if not present
         )
@@ -287,7 +276,7 @@ class FolderSink:
         folders = {self.target}
         # Small files were delivered first and are placed last: a loader that finds the
         # configuration of a model finds its weights too.
-        for number in reversed(self._here):
+        for number in reversed(range(len(manifest.files))):
             if number in self._placed:
                 continue
             path = self.target / manifest.files[number].path

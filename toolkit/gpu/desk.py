@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 64
 """Copies under way at a time."""
+_FAILURES = (ToolkitError, RuntimeError, ValueError, MemoryError, OSError)
 
 
 class CopyDesk:
@@ -103,7 +104,7 @@ class CopyDesk:
             return
         try:
             flight = self._sink.begin(job.file, job.sbn, job.offset, job.data)
-        except ToolkitError as error:
+        except _FAILURES as error:
             self._fail([job], error)
             return
         if flight is None:
@@ -120,14 +121,17 @@ class CopyDesk:
             while self._flights and self._flights[0][1].ticket.done():
                 landed.append(self._flights.popleft())
             self._sink.land([flight for _, flight in landed])
-        except ToolkitError as error:
+        except _FAILURES as error:
             self._fail([job for job, _ in landed], error)
             return
         for job, _ in landed:
             job.right = True
         self._end([job for job, _ in landed])
 
-    def _fail(self, jobs: list[Job], error: ToolkitError) -> None:
+    def _fail(self, jobs: list[Job], error: Exception) -> None:
+        if not isinstance(error, ToolkitError):
+            name = self._sink.device.name
+            error = DeliveryError(f"{name}: a block could not be brought there: {error}")
         self._error = error if isinstance(error, DeliveryError) else DeliveryError(str(error))
         for job in jobs:
             job.error = self._error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +92,15 @@ class Device:
         free, total = self.memory()
         if size > free:
             raise _too_large(what, size, self.name, free, total)
-        with self.explained(f"{what}: {size} bytes were asked for"), self._copying():
+        with self.explained(f"{what}: {size} bytes were asked for"):
             if self.is_cpu:
                 raw = torch.empty(size + ALIGNMENT, dtype=torch.uint8)
                 start = -raw.data_ptr() % ALIGNMENT
                 return raw[start : start + size]
-            return torch.empty(size, dtype=torch.uint8, device=self.handle)
+            # Of the caller's stream, since those who use it will let go of it there.
+            found = torch.empty(size, dtype=torch.uint8, device=self.handle)
+            self.follow()
+            return found
 
     def window(self, size: int) -> npt.NDArray[np.uint8]:
         """Return host memory that the device copies from without help of the CPU: for `Slabs`."""
@@ -120,12 +123,19 @@ class Device:
     def release(self) -> None:
         """Nothing is copied any more: let go of the windows."""
         if self._registered:
-            with self.torch.cuda.device(self.handle):
-                self.torch.cuda.synchronize(self.handle)
+            # A device that was lost says so again here, and has let go of everything already.
+            with suppress(RuntimeError), self.torch.cuda.device(self.handle):
+                self.settle()
                 for address in self._registered:
                     self.torch.cuda.cudart().cudaHostUnregister(address)
         self._registered.clear()
         self._windows.clear()
+
+    def settle(self) -> None:
+        """Return when nothing is being copied."""
+        if self._stream is not None:
+            with suppress(RuntimeError):
+                self._stream.synchronize()
 
     # ----- copies
 

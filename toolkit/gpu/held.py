@@ -61,25 +61,28 @@ class HeldFile:
 
     # ----- bytes in
 
-    def put(self, offset: int, data: memoryview) -> None:
-        """Begin to bring a block to its place.
+    def put(self, offset: int, data: memoryview) -> Tensor | None:
+        """Begin to bring a block to its place; return the block on the device where it was taken
+        apart there.
 
         Before the layout is known: only blocks that hold bytes of the header.
         """
         if self.failure:
-            return
+            return None
         if self.layout is None:
             self._put_early(offset, data)
-            return
+            return None
         pieces = self.layout.pieces(max(offset, self.layout.header), offset + len(data))
-        if len(pieces) == 1 and pieces[0].count == 1:
-            piece, at = pieces[0], pieces[0].source - offset
-            target = self.arena[piece.target : piece.target + piece.width]
-            self._device.copy_in(target, data[at : at + piece.width])
-        elif pieces:
-            staged = self._device.stage(data)
-            for piece in pieces:
-                self._device.copy(*self._views(piece, staged, offset))
+        if not pieces:
+            return None
+        if len(pieces) == 1 and pieces[0].size == len(data):
+            piece = pieces[0]
+            self._device.copy_in(self.arena[piece.target : piece.target + piece.width], data)
+            return None
+        staged = self._device.stage(data)
+        for piece in pieces:
+            self._device.copy(*self._views(piece, staged, offset))
+        return staged
 
     def _put_early(self, offset: int, data: memoryview) -> None:
         end = offset + len(data)
@@ -115,18 +118,15 @@ class HeldFile:
 
     # ----- bytes on the device
 
-    def landed(self, offset: int, length: int, data: memoryview | None) -> Tensor | None:
+    def landed(self, offset: int, length: int) -> Tensor | None:
         """The bytes [offset, offset + length) of the file as they are in their final place, in
-        one contiguous tensor on the device.
+        one contiguous tensor on the device; None where others hold a part of them.
 
-        Where others hold a part of them: `data`, brought to the device once more; None without.
         Call it in `Device.working`.
         """
         layout = self.layout
-        if layout is None:
+        if layout is None or not layout.holds(offset, offset + length):
             return None
-        if not layout.holds(offset, offset + length):
-            return None if data is None else self._device.stage(data)
         pieces = layout.pieces(max(offset, layout.header), offset + length)
         head = self._head[offset : min(layout.header, offset + length)]
         if not head and len(pieces) == 1 and pieces[0].count == 1:
@@ -158,7 +158,7 @@ class HeldFile:
         if self.covers(offset, length):
             return bytes(self._head[offset : offset + length])
         with self._device.working():
-            there = self.landed(offset, length, None)
+            there = self.landed(offset, length)
             if there is None:
                 raise ValueError(f"{self.path}: bytes {offset} .. {offset + length} are not here")
             return bytes(there.cpu().numpy().data)

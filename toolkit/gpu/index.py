@@ -37,24 +37,30 @@ def parse_index(path: str, content: bytes) -> dict[str, str]:
 
 
 def names(
-    indexes: Mapping[str, Mapping[str, str]], tensors: Mapping[str, Iterable[str]]
+    indexes: Mapping[str, Mapping[str, str]],
+    tensors: Mapping[str, Iterable[str]],
+    coming: Iterable[str] = (),
 ) -> tuple[dict[str, str], list[Problem]]:
     """Return which file each tensor name means, and what is wrong with the index files.
 
-    `indexes`: index file -> tensor -> file; `tensors`: file -> the tensors in it.  Files that no
-    index names keep their own tensors; a name that is in several of them means none of them, as
-    it does when two index files disagree.
+    `indexes`: index file -> tensor -> file; `tensors`: file -> the tensors in it; `coming`: files
+    of which that is not known yet: an index is believed.  Files that no index names keep their
+    own tensors; a name that is in several of them means none of them, as it does when two index
+    files disagree.
     """
     found: dict[str, str] = {}
     problems: list[Problem] = []
     twice: set[str] = set()
     there = {file: set(inside) for file, inside in tensors.items()}
+    unseen = set(coming)
     indexed: set[str] = set()
     for index, entries in indexes.items():
         absent: dict[str, int] = {}
         for name, file in entries.items():
             indexed.add(file)
-            if file not in there:
+            if file in unseen:
+                found.setdefault(name, file)
+            elif file not in there:
                 absent[file] = absent.get(file, 0) + 1
             elif name not in there[file]:
                 problems.append(

@@ -10,6 +10,7 @@ from toolkit.delivery.manifest import Manifest, OpenedManifest
 from toolkit.delivery.safetensors import TensorEntry
 from toolkit.delivery.tensors import TensorTracker
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
+from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Device, Tensor
 from toolkit.gpu.files import is_weights
 from toolkit.gpu.held import HeldFile, entries, torch_dtype
@@ -19,6 +20,8 @@ from toolkit.gpu.slices import Placement, Shard
 
 MAX_INDEX = 64 * 2**20
 """Bytes of an index file at most."""
+TOGETHER = 256
+"""Blocks that are hashed together: a GPU wants many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class DeviceModel:
         self._trackers: dict[int, TensorTracker] = {}
         self._numbers: dict[str, int] = {}
         self._names: dict[str, str] | None = None
+        self._missing: dict[int, int] = {}
+        """Bytes of index files that have not come."""
 
     def open(self, opened: OpenedManifest) -> None:
         """This is what comes.  Raises DeliveryError where it cannot fit."""
@@ -73,10 +78,13 @@ class DeviceModel:
                 self._trackers[number] = TensorTracker(entry.size, held.read)
             elif is_index(entry.path) and entry.size <= MAX_INDEX:
                 self.kept[number] = bytearray(entry.size)
+                self._missing[number] = entry.size
         self._check_room(sum(held.size for held in self.files.values()))
 
     def clear(self) -> None:
         """Let go of all memory on the device; tensors that were handed out keep theirs."""
+        if self.files:
+            self.device.settle()
         for known in (self.files, self.kept, self.ready, self._trackers, self._numbers):
             known.clear()
         self._names, self.manifest, self.digest = None, None, b""
@@ -84,6 +92,7 @@ class DeviceModel:
     def keep(self, file: int, offset: int, data: memoryview) -> None:
         """A verified block of a file that goes to no device."""
         if file in self.kept:
+            self._missing[file] -= len(data)
             self.kept[file][offset : offset + len(data)] = data
             self._names = None
 
@@ -126,7 +135,7 @@ class DeviceModel:
         return () if number is None or number not in self.files else entries(self.files[number])
 
     def names(self) -> dict[str, str]:
-        """Tensor name -> file, of those that are ready.
+        """Tensor name -> file, of those that are ready or come.
 
         Raises ProblemsError where the index files do not fit what was delivered.
         """
@@ -169,15 +178,21 @@ class DeviceModel:
 
         Returns a sentence for each that is not what the manifest says.
         """
-        from toolkit.gpu.digests import DeviceDigests
-
         digests, wrong = DeviceDigests(self.device), []
         for held in self.files.values():
-            for block in range(held.cut.blocks if held.digests else 0):
-                start, size = held.cut.offset(block), held.cut.size(block)
+            blocks = range(held.cut.blocks if held.digests else 0)
+            for first in range(0, len(blocks), TOGETHER):
+                looked, ranges = [], []
                 with self.device.working():
-                    there = held.landed(start, size, None)
-                    if there is not None and digests.blake3([there]) != [held.digest(block)]:
+                    for block in blocks[first : first + TOGETHER]:
+                        there = held.landed(held.cut.offset(block), held.cut.size(block))
+                        if there is not None:
+                            looked.append(block)
+                            ranges.append(there)
+                    found = digests.blake3(ranges)
+                for block, digest in zip(looked, found, strict=True):
+                    if digest != held.digest(block):
+                        start, size = held.cut.offset(block), held.cut.size(block)
                         wrong.append(
                             f"{held.path}: block {block} (bytes {start} .. {start + size})"
                         )
@@ -199,15 +214,17 @@ class DeviceModel:
         problems: list[Problem] = []
         manifest = self.manifest
         for number, content in self.kept.items():
+            if self._missing[number]:
+                continue
             path = "" if manifest is None else manifest.files[number].path
             try:
                 indexes[path] = parse_index(path, bytes(content))
             except ValueError as error:
                 problems.append(Problem(Place(file=path), str(error), "fetch the model again"))
-        tensors: dict[str, list[str]] = {h.path: [] for h in self.files.values()}
-        for path, name in self.ready:
-            tensors[path].append(name)
-        found, wrong = names(indexes, tensors)
+        held = self.files.values()
+        tensors = {h.path: [e.name for e in entries(h)] for h in held if h.layout is not None}
+        coming = [h.path for h in held if h.layout is None and not h.failure]
+        found, wrong = names(indexes, tensors, coming)
         return found, problems + wrong
 
     def _check_room(self, size: int) -> None:

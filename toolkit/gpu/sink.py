@@ -39,6 +39,8 @@ class Flight:
     data: memoryview | None
     """Its bytes in the window; None: the window has taken them back."""
     ticket: Ticket
+    staged: Tensor = None
+    """The block on the device, where it was taken apart there."""
 
 
 class DeviceSink:
@@ -147,8 +149,8 @@ class DeviceSink:
             self.model.keep(file, offset, data)
             return None
         with self._lock:
-            held.put(offset, data)
-            return Flight(file, block, offset, len(data), data, self.device.ticket(data))
+            staged = held.put(offset, data)
+            return Flight(file, block, offset, len(data), data, self.device.ticket(data), staged)
 
     def land(self, flights: Sequence[Flight]) -> None:
         """These are on the device: prove it, and count them.
@@ -160,7 +162,7 @@ class DeviceSink:
             for wrong in self._wrong(ripe):
                 held = self.model.files[wrong.file]
                 if wrong.data is not None:
-                    held.put(wrong.offset, wrong.data)
+                    wrong.staged = held.put(wrong.offset, wrong.data)
                 if wrong.data is None or self._wrong([wrong]):
                     raise DeliveryError(
                         f"{self.device.name}: block {wrong.block} of {held.path} is another in the "
@@ -190,7 +192,9 @@ class DeviceSink:
         with self.device.working():
             for flight in flights:
                 held = self.model.files[flight.file]
-                there = held.landed(flight.offset, flight.size, flight.data)
+                # What is another rank's is not here: then the whole block that was brought counts.
+                there = held.landed(flight.offset, flight.size)
+                there = flight.staged if there is None else there
                 if there is not None and held.digests:
                     looked.append(flight)
                     ranges.append(there)
@@ -215,8 +219,9 @@ class DeviceSink:
                 continue
             start, size = held.cut.offset(block), held.cut.size(block)
             data = memoryview(bytearray(self.inner.read(file, start, size)))
-            held.put(start, data)
-            flights.append(Flight(file, block, start, size, data, self.device.ticket(data)))
+            staged = held.put(start, data)
+            ticket = self.device.ticket(data)
+            flights.append(Flight(file, block, start, size, data, ticket, staged))
             blocks[block] = 1
             if len(flights) >= BATCH:
                 self._land_all(flights)
