@@ -11,27 +11,29 @@ and answers over HTTP.  Nothing is read from a hub, and the weights are on no di
     curl -d '{"texts": ["one model", "many clouds"]}' http://127.0.0.1:8080/embed
 
 POST /embed answers 503 until the model is there; GET /healthz likewise, with what is missing;
-GET /metrics is for Prometheus.
+GET /metrics is for Prometheus.  docs/how-to/serve.md goes through it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
+import logging
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from aiohttp import web
 
-from toolkit import agent
-from toolkit.errors import ToolkitError
+from toolkit.agent.api import receive
+from toolkit.agent.settings import Settings
+from toolkit.errors import DeliveryError, ToolkitError
 
 MOST_TEXTS = 256
 """Of one request."""
@@ -40,12 +42,14 @@ LONGEST = 256
 
 
 @contextmanager
-def parameters_on_meta(torch: Any) -> Iterator[None]:
+def parameters_on_meta() -> Iterator[None]:
     """Modules that are made inside have parameters without memory; their buffers are real.
 
     A buffer that no file holds (position numbers, rotary frequencies) is computed by its module
     when it is made, and would be lost on the meta device.
     """
+    import torch
+
     plain = torch.nn.Module.register_parameter
 
     def register(module: Any, name: str, value: Any) -> None:
@@ -59,14 +63,19 @@ def parameters_on_meta(torch: Any) -> Iterator[None]:
         torch.nn.Module.register_parameter = plain
 
 
-def build(folder: Path) -> Any:
-    """Return the module that config.json in `folder` describes, its parameters without memory."""
-    import torch
+def warm() -> None:
+    """Import what takes seconds before the weights come, not after."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    del AutoConfig, AutoModel, AutoTokenizer
+
+
+def build(config: dict[str, Any]) -> Any:
+    """Return the module that a config.json describes, its parameters without memory."""
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    with parameters_on_meta(torch):
-        return AutoModel.from_config(config).eval()
+    with parameters_on_meta():
+        return AutoModel.from_config(AutoConfig.for_model(**config)).eval()
 
 
 class Encoder:
@@ -100,6 +109,7 @@ class Service:
 
     def __init__(self) -> None:
         self.encoder: Encoder | None = None
+        """None: it has not come yet."""
         self.version = ""
         """Digest of the manifest that the weights are of."""
         self.tensors = 0
@@ -183,3 +193,91 @@ def read_texts(body: str) -> list[str]:
     if not 0 < len(texts) <= MOST_TEXTS:
         raise ValueError(f"texts: {len(texts)} of them; 1 to {MOST_TEXTS} may be asked for")
     return texts
+
+
+async def load(service: Service, settings: Settings) -> None:
+    """Receive the model into the device's memory, and let the service begin."""
+    assert settings.output is not None
+    await asyncio.to_thread(warm)
+    async with receive(settings, tell=logging.info) as receiver:
+        # The module is made while the weights are still coming.
+        config = json.loads(await receiver.file("config.json"))
+        module = await asyncio.to_thread(build, config)
+        async for _ in receiver.tensors():
+            service.tensors += 1
+        # Old files hold buffers that today's module computes, so not strict; but nothing may lack.
+        await receiver.load_into(module, strict=False)
+        missing = [name for name, p in module.named_parameters() if p.is_meta]
+        if missing:
+            raise DeliveryError(f"the delivery has no tensor {', '.join(missing)}")
+        outcome = await receiver.finished()
+    device = next(module.parameters()).device
+    encoder = await asyncio.to_thread(Encoder, settings.output, module.to(device))
+    service.steps = {str(span.step): span.at for span in outcome.timeline.spans()}
+    service.version = outcome.receipt.manifest.hex()
+    service.encoder = encoder
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until it is stopped."""
+    args = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if args.threads:
+        import torch
+
+        torch.set_num_threads(args.threads)
+    settings = Settings(
+        name=args.name, listen=args.listen, sender=args.sender, join=args.join,
+        token_file=args.token_file, ca=args.ca, trust=args.trust, output=args.folder,
+        device=args.gpu, weights="gpu", timeout=args.timeout,
+    )  # fmt: skip
+    service = Service()
+    app = service.application()
+
+    @asynccontextmanager
+    async def loading(_: web.Application) -> AsyncIterator[None]:
+        async def work() -> None:
+            try:
+                await load(service, settings)
+                logging.info("%s: ready, %d tensors", args.name, service.tensors)
+            except ToolkitError as error:
+                service.failure = str(error)
+                logging.error("%s", error)
+                signal.raise_signal(signal.SIGTERM)
+
+        task = asyncio.create_task(work())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    app.cleanup_ctx.append(loading)
+    host, _, port = args.http.rpartition(":")
+    web.run_app(app, host=host or "127.0.0.1", port=int(port), print=None)
+    return 1 if service.failure else 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--name", required=True, help="our name, as the sender lists it")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="our address in the sender's --to")
+    parser.add_argument("--sender", metavar="HOST:PORT", help="the sender's --control address")
+    parser.add_argument("--join", metavar="URL", help="a service that tells us all that, instead")
+    parser.add_argument("--token-file", type=Path, metavar="FILE", help="our token there")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="authority of its certificate")
+    parser.add_argument("--trust", type=Path, metavar="FILE", help="key that signed the model")
+    parser.add_argument(
+        "--folder", required=True, type=Path, metavar="DIR",
+        help="for configuration and tokenizer; the weights are on the device alone",
+    )  # fmt: skip
+    parser.add_argument("--gpu", default="cpu", metavar="cpu|N", help="device (default: cpu)")
+    parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT")
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, metavar="SECONDS", help="give up after such silence"
+    )
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="of torch on the CPU")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
