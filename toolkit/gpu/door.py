@@ -21,6 +21,8 @@ from toolkit.delivery.memory import anonymous
 from toolkit.errors import DeliveryError, EnvironmentProblem
 
 ALIGNMENT = 256
+_REGISTER_READ_ONLY = 8
+"""cudaHostRegisterReadOnly."""
 
 Tensor = Any
 """A torch.Tensor: torch has no types here."""
@@ -109,12 +111,16 @@ class Device:
         self._windows.append(array)
         return array
 
-    def pin(self, address: int, size: int) -> bool:
-        """Let the device read host memory by itself; False: it cannot, and copies cost more."""
+    def pin(self, address: int, size: int, *, read_only: bool = False) -> bool:
+        """Let the device read host memory by itself; False: it cannot, and copies cost more.
+
+        `read_only`: it is mapped so that this process cannot write it.
+        """
         if self.is_cpu:
             return False
+        flags = _REGISTER_READ_ONLY if read_only else 0
         with self.torch.cuda.device(self.handle):
-            refused = int(self.torch.cuda.cudart().cudaHostRegister(address, size, 0))
+            refused = int(self.torch.cuda.cudart().cudaHostRegister(address, size, flags))
         self.pinned = refused == 0
         if self.pinned:
             self._registered.append(address)
