@@ -37,7 +37,7 @@ demo: $(STAMP)-demo
 
 ## make test    everything in its quick form; on Debian as root it first installs what the fuller tests use
 test: deps $(STAMP)-dev
-	@if [ -n "$(TORCH)" ]; then $(PIP) install --quiet "$(TORCH)"; fi
+	@if [ -n "$(TORCH)" ]; then $(PIP) install --quiet --constraint constraints.txt "$(TORCH)" transformers; fi
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 ## make soak    the long runs
