@@ -154,10 +154,11 @@ class Delivery:
             (self.model / name).write_bytes(content)
         self.control, self.port = free_ports(2)
 
-    def send(self) -> subprocess.Popen[bytes]:
+    def send(self, *more: str) -> subprocess.Popen[bytes]:
         command = [
             sys.executable, "-m", "toolkit.cli", "send", str(self.model), "--key", str(self.key),
             "--control", f"127.0.0.1:{self.control}", "--to", f"fra=127.0.0.1:{self.port}",
+            *more,
         ]  # fmt: skip
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
