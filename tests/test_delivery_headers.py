@@ -302,6 +302,7 @@ def test_who_joins_late_gets_the_header_first_and_little_twice(targeted: bool, d
     assert net.sinks["lon"].placed == files
     needed = sum(map(len, files.values())) / 160
     receiver = net.receivers["lon"]
-    assert receiver.counters.evicted * 8 < needed / 20
+    # Where packets cannot be addressed it hears what is sent to the others when it comes.
+    assert receiver.counters.evicted * 8 < needed / (20 if targeted else 5)
     if targeted:
         assert net.sent["lon"] < 1.15 * needed

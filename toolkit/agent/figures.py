@@ -19,8 +19,13 @@ def figures(session: ReceivingSession) -> Figures:
     settings, opened, timeline = session.settings, session.opened, session.timeline
     engine = session.engine
     catalog = None if engine is None else engine.catalog
-    verified, done, blocks = (0, 0, 0) if catalog is None else _blocks(catalog)
-    size = 0 if opened is None else opened.manifest.size
+    verified, done = (0, 0) if catalog is None else _verified(catalog)
+    size = blocks = 0
+    if opened is not None:
+        size = opened.manifest.size
+        blocks = sum(opened.manifest.cut(f.size).blocks for f in opened.manifest.files)
+    if session.receipt is not None:
+        verified, done = size, blocks
     free, total = _memory(session)
     model = session.model
     known = 0
@@ -29,7 +34,7 @@ def figures(session: ReceivingSession) -> Figures:
     return Figures(
         receiver=settings.name, delivery="" if opened is None else opened.manifest.name,
         device=session.device or "none", phase=_phase(session), size=size,
-        verified=size if session.receipt is not None else verified,
+        verified=verified,
         fetched=0 if session.fetching is None else session.fetching.fetcher.bytes,
         blocks=blocks, blocks_verified=done, window=settings.window,
         window_used=0 if catalog is None else catalog.buffers.used,
@@ -51,19 +56,19 @@ def _phase(session: ReceivingSession) -> Phase:
     return Phase.OPENING if session.timeline.at(Step.ANNOUNCE) is None else Phase.JOINING
 
 
-def _blocks(catalog: Catalog) -> tuple[int, int, int]:
-    """Bytes in verified blocks, such blocks, all blocks.
+def _verified(catalog: Catalog) -> tuple[int, int]:
+    """Bytes in verified blocks, and such blocks.
 
     Blocks of a file differ by a symbol at most: the bytes are right to within one for each file.
     """
-    verified = done = blocks = 0
+    verified = done = 0
     for number, entry in enumerate(catalog.opened.manifest.files):
         assembly = catalog.assemblies[FIRST_TOI + 2 * number + 1]
         count = len(assembly.done)
         there = count - assembly.remaining
         verified += entry.size * there // count if count else 0
-        done, blocks = done + there, blocks + count
-    return verified, done, blocks
+        done += there
+    return verified, done
 
 
 def _memory(session: ReceivingSession) -> tuple[int | None, int | None]:

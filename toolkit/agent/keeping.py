@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.agent.settings import MEMORY_FILES, Settings
 from toolkit.delivery.basis import FolderBasis, Version
-from toolkit.delivery.manifest import OpenedManifest, digest
+from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
 from toolkit.delivery.ports import Landed, Sink
 from toolkit.delivery.sink import FolderSink
+from toolkit.errors import DeliveryError
 from toolkit.gpu.files import MemoryFiles, is_weights
+from toolkit.gpu.share.passing import PassingSink
 
 if TYPE_CHECKING:
     from toolkit.gpu.sink import DeviceSink
@@ -25,6 +27,10 @@ class Beside:
         self._inner = inner
         self._numbers: dict[int, int] = {}
         """File of the manifest -> file of the inner sink."""
+
+    def number(self, file: int) -> int | None:
+        """Return the inner sink's number of a file; None: it is not told of it."""
+        return self._numbers.get(file)
 
     def recall(self) -> bytes | None:
         return self._inner.recall()
@@ -71,11 +77,14 @@ class Keeping:
     def __init__(self, settings: Settings, check: Callable[[Path], None]) -> None:
         self.folder: FolderSink | None = None
         self._memory: MemoryFiles | None = None
+        self._beside: Beside | None = None
         inner: Sink
         if settings.output is not None:
             inner = self.folder = FolderSink(settings.output, check=check)
             if not settings.on_disk:
-                inner = Beside(self.folder)
+                inner = self._beside = Beside(self.folder)
+        elif settings.share is not None and settings.device is None:
+            inner = PassingSink()
         else:
             inner = self._memory = MemoryFiles(MEMORY_FILES)
         self.device: DeviceSink | None = None
@@ -90,9 +99,21 @@ class Keeping:
             self.folder.prepare()
 
     @property
+    def keeps(self) -> bool:
+        """Whether files are placed on disk."""
+        return self.folder is not None
+
+    def path_of(self, file: int) -> Path | None:
+        """Where the verified blocks of a file of the manifest can be read; None: not on disk."""
+        number = file if self._beside is None else self._beside.number(file)
+        return None if self.folder is None or number is None else self.folder.path_of(number)
+
+    @property
     def place(self) -> str:
         """Where files are when they are placed, in words."""
-        return "memory" if self.folder is None else str(self.folder.target)
+        if self.folder is not None:
+            return str(self.folder.target)
+        return "memory" if self._memory is not None else "memory of the agents"
 
     def told(self, *, placed: bool) -> str:
         """What an end before its time leaves, in words."""
@@ -107,33 +128,19 @@ class Keeping:
             )
         return "nothing had been received"
 
-    def files(self, paths: list[str]) -> Files:
-        """The files of those paths that are placed here."""
-        return Files(paths, self.folder, self._memory)
-
-
-class Files(Mapping[str, bytes]):
-    """Path -> content of placed files; weights that went to a device alone are not among them."""
-
-    def __init__(
-        self, paths: list[str], folder: FolderSink | None, memory: MemoryFiles | None
-    ) -> None:
-        self._paths = paths
-        self._folder, self._memory = folder, memory
-
-    def __getitem__(self, path: str) -> bytes:
-        if path not in self._paths:
-            raise KeyError(path)
-        if self._memory is not None:
-            return self._memory.placed[path]
-        assert self._folder is not None
-        return (self._folder.target / path).read_bytes()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
+    def read(self, manifest: Manifest, file: int) -> bytes:
+        """Return a file all of whose blocks are verified, wherever it is at this moment."""
+        entry = manifest.files[file]
+        try:
+            return self.sink.read(file, 0, entry.size)
+        except (DeliveryError, KeyError):
+            # It has been placed since, or is not there: that is what is said then.
+            if self._memory is not None:
+                return self._memory.placed[entry.path]
+            placed = self.folder.target / entry.path if self.folder is not None else None
+            if placed is None or not placed.is_file():
+                raise
+            return placed.read_bytes()
 
 
 def _device_sink(settings: Settings, inner: Sink) -> DeviceSink:

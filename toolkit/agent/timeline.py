@@ -82,8 +82,9 @@ class Timeline:
                     self._at[Step.LAST_TENSOR] = now - self._start
                 case events.Completed(receipt=receipt):
                     if Step.FIRST_BYTE in self._at:
-                        last = self._engine + receipt.last_byte
-                        self._at[Step.LAST_BYTE] = last - self._start
+                        # The engine looks at its clock for each packet, we once in a turn.
+                        last = self._engine + receipt.last_byte - self._start
+                        self._at[Step.LAST_BYTE] = max(last, self._at[Step.FIRST_BYTE])
                     self._first(Step.VERIFIED, now)
                 case _:
                     pass
