@@ -18,7 +18,7 @@ from toolkit.delivery.breaker import Limits
 from toolkit.delivery.events import Feedback
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
-from toolkit.delivery.model import Coding, FileEntry, Session
+from toolkit.delivery.model import Coding, FileEntry, Session, Stretch
 from toolkit.delivery.ports import Basis, Landed
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sealing import cut
@@ -146,6 +146,7 @@ class Net:
     timeout: float = 20.0
     window: int = 64 * 2**20
     interleave: int = 2
+    order: tuple[Stretch, ...] = ()
     limits: Limits = field(default_factory=Limits)
     """Of the circuit breaker."""
     basis: Callable[[str], Basis | None] = lambda name: None
@@ -162,7 +163,7 @@ class Net:
         session = Session(
             name="model", tsi=7, key=KEY, rate=self.rate, gather=self.gather,
             timeout=self.timeout, targeted=self.targeted, window=self.window, breaker=self.limits,
-            interleave=self.interleave,
+            interleave=self.interleave, order=self.order,
             seal_key=self.seal_key,
         )  # fmt: skip
         self.sender = Sender(session, self.source, self.names)

@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ from toolkit.delivery.manifest import (
     path_problem,
     seal,
 )
-from toolkit.delivery.model import Coding, FileEntry, Receipt, Session, Standing
+from toolkit.delivery.model import Coding, FileEntry, Receipt, Session, Standing, Stretch
 from toolkit.delivery.pins import Pins
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
@@ -106,7 +106,7 @@ def test_a_path_that_leads_elsewhere_is_refused_though_it_is_signed(path: str) -
     document["files"] = [{"path": path, "root": "00" * 32, "size": 1}]
 
     class Forged(Manifest):
-        def encode(self, serial: int = 0) -> bytes:
+        def encode(self, serial: int = 0, order: Sequence[Stretch] = ()) -> bytes:
             return json.dumps(document).encode()
 
     envelope = seal(Forged(name="m", coding=CODING, files=()), KEY)
@@ -223,7 +223,7 @@ def test_an_envelope_that_explodes_is_refused_before_it_does() -> None:
     deep = b'{"files":' + b"[" * 200_000
 
     class Forged(Manifest):
-        def encode(self, serial: int = 0) -> bytes:
+        def encode(self, serial: int = 0, order: Sequence[Stretch] = ()) -> bytes:
             return deep
 
     with pytest.raises(WireError, match="not well formed"):

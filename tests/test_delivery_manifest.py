@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from collections.abc import Sequence
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,7 +21,7 @@ from toolkit.delivery.manifest import (
     path_problem,
     seal,
 )
-from toolkit.delivery.model import Coding, FileEntry
+from toolkit.delivery.model import Coding, FileEntry, Stretch
 from toolkit.errors import WireError
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -109,11 +110,16 @@ def test_any_bytes_are_an_envelope_or_refused(data: bytes) -> None:
         {"files": [{"path": "x", "root": "00" * 32, "size": -1}]},
         {"files": [{"path": "x", "root": "00" * 32, "size": True}]},
         {"sealed": "rot13"}, {"serial": -1}, {"serial": 1 << 63}, {"serial": "1"},
+        {"order": 5}, {"order": [5]}, {"order": [[0, 0]]}, {"order": [[0, 0, 1, 1]]},
+        {"order": [[0, 0, "1"]]}, {"order": [[0, 0, True]]}, {"order": [[0, 0, 0]]},
+        {"order": [[1, 0, 1]]}, {"order": [[-1, 0, 1]]}, {"order": [[0, -1, 1]]},
+        {"order": [[0, 0, 1 << 40]]}, {"order": [[0, 0, 1], [0, 0, 1]]},
+        {"order": [[0, 0, 1]] * 5000},
     ],
 )  # fmt: skip
 def test_a_signature_does_not_excuse_a_malformed_manifest(change: dict[str, object]) -> None:
     class Forged(Manifest):
-        def encode(self, serial: int = 0) -> bytes:
+        def encode(self, serial: int = 0, order: Sequence[Stretch] = ()) -> bytes:
             return json.dumps(json.loads(Manifest.encode(self)) | change).encode()
 
     forged = Forged(name="m", coding=CODING, files=manifest("a").files)

@@ -14,6 +14,7 @@ from toolkit.delivery.ports import Landed, Sink
 from toolkit.delivery.sink import FolderSink
 from toolkit.errors import DeliveryError
 from toolkit.gpu.files import MemoryFiles, is_weights
+from toolkit.gpu.share.passing import PassingSink
 
 if TYPE_CHECKING:
     from toolkit.gpu.sink import DeviceSink
@@ -26,6 +27,10 @@ class Beside:
         self._inner = inner
         self._numbers: dict[int, int] = {}
         """File of the manifest -> file of the inner sink."""
+
+    def number(self, file: int) -> int | None:
+        """Return the inner sink's number of a file; None: it is not told of it."""
+        return self._numbers.get(file)
 
     def recall(self) -> bytes | None:
         return self._inner.recall()
@@ -72,11 +77,14 @@ class Keeping:
     def __init__(self, settings: Settings, check: Callable[[Path], None]) -> None:
         self.folder: FolderSink | None = None
         self._memory: MemoryFiles | None = None
+        self._beside: Beside | None = None
         inner: Sink
         if settings.output is not None:
             inner = self.folder = FolderSink(settings.output, check=check)
             if not settings.on_disk:
-                inner = Beside(self.folder)
+                inner = self._beside = Beside(self.folder)
+        elif settings.share is not None and settings.device is None:
+            inner = PassingSink()
         else:
             inner = self._memory = MemoryFiles(MEMORY_FILES)
         self.device: DeviceSink | None = None
@@ -91,9 +99,21 @@ class Keeping:
             self.folder.prepare()
 
     @property
+    def keeps(self) -> bool:
+        """Whether files are placed on disk."""
+        return self.folder is not None
+
+    def path_of(self, file: int) -> Path | None:
+        """Where the verified blocks of a file of the manifest can be read; None: not on disk."""
+        number = file if self._beside is None else self._beside.number(file)
+        return None if self.folder is None or number is None else self.folder.path_of(number)
+
+    @property
     def place(self) -> str:
         """Where files are when they are placed, in words."""
-        return "memory" if self.folder is None else str(self.folder.target)
+        if self.folder is not None:
+            return str(self.folder.target)
+        return "memory" if self._memory is not None else "memory of the agents"
 
     def told(self, *, placed: bool) -> str:
         """What an end before its time leaves, in words."""

@@ -35,6 +35,7 @@ from toolkit.transport.writing import WriterThread, worth_it
 
 if TYPE_CHECKING:
     from toolkit.agent.joining import Joined
+    from toolkit.agent.sharing import Host
     from toolkit.gpu.model import DeviceModel
     from toolkit.transport.address import Address
     from toolkit.transport.ranges import Ranges
@@ -64,6 +65,10 @@ def open_session(settings: Settings, tell: Callable[[str], None] = silent) -> Re
     """
     settings = settings.filled()
     check(settings)
+    if settings.window_of is not None:
+        from toolkit.agent.attaching import AttachedSession
+
+        return AttachedSession(settings, tell)
     return ReceivingSession(settings, tell)
 
 
@@ -100,6 +105,8 @@ class ReceivingSession:
         self._stopping = False
         self._prepared = False
         self._receiver: Receiver | None = None
+        self._host: Host | None = None
+        """Where other processes are agents of our window."""
         self._drive: Callable[[Watch], None] | None = None
 
     # ----- what a runtime calls
@@ -210,6 +217,7 @@ class ReceivingSession:
             "last_tensor": _rounded(timeline.at(Step.LAST_TENSOR)),
             "kernel_drops": None if self.drops is None else self.drops.document(),
             **falling_back.summary(self.fetching, counters.bytes),
+            **({} if self._host is None else self._host.document()),
             "timeline": timeline.document(),
         }  # fmt: skip
 
@@ -267,7 +275,12 @@ class ReceivingSession:
             stack.callback(fetching.close)
         lost_here = drops.KernelDrops(sockets)
 
-        def drive(turn: Watch) -> None:
+        host = self._host
+
+        def drive(told: Watch) -> None:
+            turn = told if host is None else host.attending(told)
+            if host is not None:
+                host.gather()
             self.timeline.announced(time.monotonic())
             if settings.alone and fetching is not None:
                 fetching.alone(receiver, turn)
@@ -278,6 +291,8 @@ class ReceivingSession:
                 )  # fmt: skip
             self.drops = lost_here.read()
             believing.tell_foreign(receiver.counters, sources, self._tell)
+            if host is not None:
+                host.farewell(self.error)
 
         self._drive = drive
 
@@ -301,6 +316,13 @@ class ReceivingSession:
     def _desk(self, stack: ExitStack) -> tuple[WaitableDesk | None, Slabs | None]:
         """What stores blocks beside the reception, and where their memory comes from."""
         folder, held = self.keeping.folder, self.keeping.device
+        if self.settings.share is not None:
+            from toolkit.agent.sharing import Host
+
+            host = self._host = Host(
+                self.settings, self.keeping, stack, self._tell, self._check_stop
+            )
+            return host.desk, host.slabs
         if held is not None:
             from toolkit.gpu.desk import CopyDesk
 
@@ -319,17 +341,21 @@ class ReceivingSession:
             admit = self._pinned.also(joined.admit)
             seal_key, tsi = joined.seal_key or seal_key, joined.tsi
         return Receiver(
-            settings.name, self.keeping.sink, trusted=self._trusted,
+            settings.name, self.keeping.sink if self._host is None else self._host.sink,
+            trusted=self._trusted,
             incarnation=time.time_ns() // 1_000_000, chance=random.random, tsi=tsi,
             timeout=2 * patience + 60 if settings.alone else patience, memory=settings.window,
             socket_room=room, seal_key=seal_key, admit=admit,
             basis=self.keeping.basis, desk=desk, slabs=slabs,
-            headers_first=self.keeping.device is not None,
+            headers_first=self.keeping.device is not None or self._host is not None,
         )  # fmt: skip
 
-    def _pause(self, seconds: float) -> None:
+    def _check_stop(self) -> None:
         if self._stopping:
             raise StoppedError
+
+    def _pause(self, seconds: float) -> None:
+        self._check_stop()
         time.sleep(seconds)
 
     # ----- while it runs

@@ -21,6 +21,8 @@ LEAST_WINDOW = 64_000_000
 are dropped before what they lack has come, over and over (48 MB just did, 32 MB never ended)."""
 MEMORY_FILES = 256 * 2**20
 """Bytes of files that are kept in memory where there is no folder for them."""
+MOST_AGENTS = 62
+"""Of one window."""
 MARKING = 1
 """DSCP LE (RFC 8622): gives way to all other traffic."""
 
@@ -91,6 +93,19 @@ class Settings:
     model_key: Path | None = None
     require_model_signature: bool = False
 
+    share: Path | None = None
+    """Socket at which other processes of this host attach to the window."""
+    agents: int = 1
+    """How many of them; the sender is joined when they are here."""
+    agent_wait: float = 60.0
+    """Seconds that they are waited for."""
+    agent_patience: float = 30.0
+    """Seconds after which one that holds memory and does nothing is cut off."""
+    window_mode: int = 0o600
+    """Who may use the socket."""
+    window_of: Path | None = None
+    """Socket of the host whose window this receiver is an agent of."""
+
     timeout: float = 30.0
     """Seconds of silence after which it gives up."""
     metrics: str | None = None
@@ -127,7 +142,10 @@ def check(settings: Settings) -> None:
 
 def problems(settings: Settings) -> list[str]:
     """Everything that contradicts itself, each with what to do."""
-    return [*_name(settings), *_fallback(settings), *_join(settings), *_rest(settings)]
+    found = [*_name(settings), *_fallback(settings)]
+    if settings.window_of is None:
+        found += _join(settings)
+    return [*found, *_sharing(settings), *_rest(settings)]
 
 
 def metrics_address(text: str) -> tuple[str, int]:
@@ -181,6 +199,30 @@ def _join(settings: Settings) -> list[str]:
     return found
 
 
+def _sharing(settings: Settings) -> list[str]:
+    found = []
+    if settings.share is not None and settings.window_of is not None:
+        found.append("--share and --window-of: a host or an agent of one, not both (leave one out)")
+    if not 1 <= settings.agents <= MOST_AGENTS:
+        found.append(f"--agents {settings.agents}: 1 to {MOST_AGENTS} are possible")
+    if not 0 < settings.agent_wait < 1e9:
+        found.append(f"--agent-wait {settings.agent_wait:g}: must be positive")
+    if not 0 < settings.agent_patience < 1e9:
+        found.append(f"--agent-patience {settings.agent_patience:g}: must be positive")
+    network = {
+        "--join": settings.join, "--sender": settings.sender, "--listen": settings.listen,
+        "--group": settings.group, "--fallback": settings.fallback,
+        "--seal-key": settings.seal_key, "--control-token": settings.control_token,
+    }  # fmt: skip
+    given = [flag for flag, value in network.items() if value is not None]
+    if settings.window_of is not None and given:
+        found.append(
+            f"{', '.join(given)}: the host of the window talks to the sender (leave it out beside "
+            "--window-of)"
+        )
+    return found
+
+
 def _rest(settings: Settings) -> list[str]:
     found = []
     if not 0 < settings.timeout < 1e9:
@@ -217,7 +259,8 @@ def _device(settings: Settings) -> list[str]:
         found.append(
             f"--weights disk: then --gpu {settings.device} has nothing to do (leave one out)"
         )
-    if settings.output is None and (settings.on_disk or settings.device is None):
+    bare = settings.share is not None and settings.device is None
+    if settings.output is None and (settings.on_disk or settings.device is None) and not bare:
         found.append(
             "--output missing: the folder to place the files in (only --weights gpu goes without)"
         )

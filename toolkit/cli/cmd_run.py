@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say
+from toolkit.cli.ordered import add_order
 from toolkit.cli.transport import add_transport
 
 EPILOG = """\
@@ -31,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="only this delivery; may be repeated (default: all)",
     )
     parser.add_argument("--model", metavar="PATH", help="deliver this file or folder instead")
+    add_order(parser.add_argument_group("what is sent first"))
     parser.add_argument(
         "--payloads", type=Path, metavar="DIR", help="push DIR/NAME.xml instead of rendering"
     )

@@ -15,6 +15,7 @@ from toolkit.cli.arithmetic import announce_arithmetic
 from toolkit.cli.console import add_output, print_data, say, table
 from toolkit.cli.interruption import terminable
 from toolkit.cli.marking import add_dscp, parse_dscp_option
+from toolkit.cli.ordered import add_order, orders_of
 from toolkit.cli.planned import add_delivery, chosen, fill_send
 from toolkit.cli.planned import carrier as carrying
 from toolkit.cli.receipt_files import add_receipts, keep_receipts
@@ -71,6 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser,
         "where --delivery is; the page shows the regions of its GPU clouds (--region goes before)",
     )
+    add_order(parser.add_argument_group("what is sent first"))
     patience = parser.add_argument_group("when to begin, and when to give up")
     patience.add_argument(
         "--quorum", default="1", metavar="N|N%",
@@ -159,6 +161,7 @@ def _send(args: argparse.Namespace) -> int:
     delivery_security.check_model(delivery_security.provenance(args), args.path)
     seal_key = delivery_security.seal_key(args.seal_key)
     source = open_source(args.path, coding, sealed=seal_key is not None)
+    order = orders_of(args, {args.path.name: source})[args.path.name]
     key, made = sending_key(args.key)
     if made:
         say(
@@ -168,11 +171,13 @@ def _send(args: argparse.Namespace) -> int:
     session = Session(
         name=source.manifest.name, key=key, rate=rate,
         tsi=plan[1].tsi if plan is not None else int.from_bytes(os.urandom(4)) or 1,
-        timeout=timeout, quorum=quorum, interleave=interleave,
+        timeout=timeout, quorum=quorum, interleave=interleave, order=order,
         window=max(64 * 2**20, rate // 40),  # a fifth of a second, so that long paths are filled
         gather=max((0.0 if quorum > 1 else 2.0) if args.gather is None else args.gather, 0.0),
         seal_key=seal_key, serial=delivery_security.serial(),
     )  # fmt: skip
+    if order:
+        say(f"sent in an order of its own, of {len(order)} stretches (--order files: as it lies)")
     say(f"signed by {fingerprint(key.public_key().public_bytes_raw())}, which receivers can pin")
     if args.publish is not None:
         publish(args.publish, source, session, args.path)

@@ -24,6 +24,7 @@ from toolkit import __version__
 from toolkit.cli.faults import parse_scenario
 from toolkit.cli.judging import ask_batfish, judge, payloads_of, state_of, unanswered
 from toolkit.cli.loading import inventory_path, load_plan
+from toolkit.cli.ordered import orders_of
 from toolkit.cli.pushing import remarks
 from toolkit.delivery.source import FileSource
 from toolkit.errors import EnvironmentProblem, ExitCode, UsageError
@@ -94,6 +95,7 @@ class Loop:
             work = Path(stack.enter_context(holder))
         # Whatever can be wrong with the models is found before any router is touched.
         sources = {flow.delivery: self._open(flow, work) for flow in flows}
+        orders = orders_of(args, {name: source for name, (_, source) in sources.items()})
         payloads = self._payloads(plan)
         configured = state_of(plan, payloads)
         self._verify(inventory, plan, configured)
@@ -110,7 +112,7 @@ class Loop:
                     label, source = sources[flow.delivery]
                     run = DeliveryRun(
                         plan, flow, lab.network(), scenario, source, work / flow.delivery, label,
-                        self._tensors(),
+                        self._tensors(), orders[flow.delivery],
                     )  # fmt: skip
                     delivered = self._compared(lab, plan, flow, scenario, source, output, run.run())
                     results.append(self._delivered(lab, plan, flow, delivered, output))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.agent.settings import CONTROL_PORT, WINDOW, Settings, problems
-from toolkit.cli import delivery_security
+from toolkit.cli import delivery_security, sharing
 from toolkit.cli.beforehand import check_files
 from toolkit.cli.calling import add_credentials
 from toolkit.cli.console import add_output
@@ -36,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="give up when nothing comes for so long (default: %(default)s)",
     )  # fmt: skip
     _add_device(parser)
+    sharing.add_share(parser)
     network = parser.add_argument_group("sender and network")
     network.add_argument(
         "--listen", metavar="HOST:PORT",
@@ -167,6 +168,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
     shard = told(lambda: parse_rules(args.shard), no_rules)
     told(lambda: check_files(args), None)
     weights: Weights | None = args.weights
+    mode = told(lambda: sharing.parse_mode(args.window_mode), 0o600)
     settings = Settings(
         name=args.name, output=args.output, device=None if args.gpu == "none" else args.gpu,
         weights=weights, window=window, rank=args.rank, world=args.world, shard=shard,
@@ -179,7 +181,9 @@ def read_settings(args: argparse.Namespace) -> Settings:
         seal_key=args.seal_key, control_token=args.control_token, pin=args.pin,
         model_signature=args.model_signature, model_key=args.model_key,
         require_model_signature=args.require_model_signature, timeout=args.timeout,
-        metrics=args.metrics, loss=loss, seed=args.seed,
+        metrics=args.metrics, loss=loss, seed=args.seed, share=args.share, agents=args.agents,
+        agent_wait=args.agent_wait, agent_patience=args.agent_patience, window_mode=mode,
+        window_of=args.window_of,
     )  # fmt: skip
     wrong = [*problems(settings), *wrong]
     if wrong:

@@ -143,7 +143,8 @@ class Watch:
         bound = control.getsockname()
         offer = Offer(
             delivery=session.name, tsi=session.tsi, manifest=manifest,
-            digest=digest(manifest.encode()), envelope=seal(manifest, session.key, session.serial),
+            digest=digest(manifest.encode()),
+            envelope=seal(manifest, session.key, session.serial, session.order),
             signing_key=session.key.public_key().public_bytes_raw(), control=(bound[0], bound[1]),
             group=None if group is None else group.sockaddr, source=_source(args.interface),
             seal_key=session.seal_key,

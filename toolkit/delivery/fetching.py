@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from toolkit.delivery.events import ReceiverOutput as Output
-from toolkit.delivery.manifest import DIGEST_SIZE
+from toolkit.delivery.manifest import DIGEST_SIZE, OpenedManifest
+from toolkit.delivery.model import Stretch
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.reception import State
+from toolkit.delivery.stretches import sequence
 from toolkit.errors import DeliveryError, WireError
 
 LONGEST = 4 * 2**20
@@ -95,6 +97,9 @@ class Fetcher:
         self._under_way: set[Want] = set()
         self._failures = 0
         self._etags: dict[str, str] = {}
+        self._of: OpenedManifest | None = None
+        self._order: list[Stretch] = []
+        """What is delivered, in its order, and the manifest that says it."""
 
     @property
     def idle(self) -> bool:
@@ -205,6 +210,7 @@ class Fetcher:
 
     def _lacking(self, receiver: Receiver) -> Iterator[Want]:
         """What is lacking and not under way, in the order of delivery."""
+        listed: set[int] = set()
         catalog = receiver.catalog
         if catalog is None:
             want = Want(Kind.MANIFEST, length=MAX_MANIFEST)
@@ -213,19 +219,24 @@ class Fetcher:
                 yield want
             return
         busy = {(w.file, b) for w in self._under_way for b in range(w.first, w.first + w.count)}
-        for file, entry in enumerate(catalog.opened.manifest.files):
-            part = catalog.cut(file)
+        opened = catalog.opened
+        if self._of is not opened:
+            self._of, self._order = opened, sequence(opened.order, opened.manifest.blocks)
+        for file, first, count in self._order:
+            entry, part, end = opened.manifest.files[file], catalog.cut(file), first + count
             if not catalog.knows(file):
                 length = part.blocks * DIGEST_SIZE
                 want = Want(Kind.DIGESTS, entry.path, file, length=length, size=length)
-                if self._offers_all and want not in self._under_way:
+                asked = file in listed or want in self._under_way
+                listed.add(file)
+                if self._offers_all and not asked:
                     yield want
                 continue
-            block = 0
-            while (block := catalog.next_lack(file, block)) >= 0:
+            block = first
+            while 0 <= (block := catalog.next_lack(file, block)) < end:
                 first, length = block, 0
                 while (
-                    block < part.blocks
+                    block < end
                     and catalog.admits(file, block)
                     and not catalog.has(file, block)
                     and (file, block) not in busy

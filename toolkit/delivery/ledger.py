@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from toolkit.delivery.masks import bits, mask_of, numbers
-from toolkit.delivery.track import Run, Segment, SendObject, Track
+from toolkit.delivery.track import Part, Run, Segment, Track
 
 Cursor = tuple[int, int]
 """Number of a track, and of a segment in it."""
@@ -27,14 +27,18 @@ Cursor = tuple[int, int]
 class Ledger:
     """All segments in the order of delivery: FDT and manifest first."""
 
-    def __init__(self, objects: Sequence[SendObject], boot: int, receivers: int) -> None:
-        """`boot`: how many of the objects come before a receiver can say what it holds."""
-        last = len(objects) - 1
+    def __init__(self, parts: Sequence[Part], boot: int, receivers: int) -> None:
+        """`boot`: how many of the parts come before a receiver can say what it holds."""
+        last = len(parts) - 1
         self._tracks = [
-            Track(item, number, boot=number < boot, tapered=number == last)
-            for number, item in enumerate(objects)
+            Track(
+                item, number, boot=number < boot, tapered=number == last, first=first, count=count
+            )
+            for number, (item, first, count) in enumerate(parts)
         ]
-        self._by_toi = {track.item.toi: track for track in self._tracks}
+        self._by_toi: dict[int, list[Track]] = {}
+        for track in self._tracks:
+            self._by_toi.setdefault(track.item.toi, []).append(track)
         self.boot: list[Segment] = [
             segment for track in self._tracks[:boot] for segment in track.open.values()
         ]
@@ -84,24 +88,28 @@ class Ledger:
 
     def first(self, toi: int, mask: int) -> Segment | None:
         """The first segment of an object that is pending for any of `mask`."""
-        track = self._by_toi[toi]
-        found = track.find(mask, 0, 0, None)
-        return None if found is None else track.at(found)
+        for track in self._by_toi[toi]:
+            found = track.find(mask, 0, 0, None)
+            if found is not None:
+                return track.at(found)
+        return None
 
     def open_for(self, toi: int) -> int:
         """Those who have not got all of an object yet, whether it is on its way or not."""
-        track, found = self._by_toi[toi], 0
-        for segment in track.open.values():
-            found |= segment.pending | segment.flight
-        for run in track.runs:
-            found |= run.pending
+        found = 0
+        for track in self._by_toi[toi]:
+            for segment in track.open.values():
+                found |= segment.pending | segment.flight
+            for run in track.runs:
+                found |= run.pending
         return found
 
     def flight(self, toi: int) -> int:
         """Those to whom something of an object is on its way."""
         found = 0
-        for segment in self._by_toi[toi].open.values():
-            found |= segment.flight
+        for track in self._by_toi[toi]:
+            for segment in track.open.values():
+                found |= segment.flight
         return found
 
     def launch(self, segment: Segment, targets: int) -> None:
@@ -159,19 +167,21 @@ class Ledger:
 
     def holds(self, toi: int, bit: int) -> None:
         """A receiver has all of an object."""
-        track = self._by_toi[toi]
-        for segment in track.open.values():
-            self._reported(segment, bit, 0)
-        for run in track.runs:
-            self._held(track, run, bit)
+        for track in self._by_toi[toi]:
+            for segment in track.open.values():
+                self._reported(segment, bit, 0)
+            for run in track.runs:
+                self._held(track, run, bit)
 
     def want_all(self, toi: int, bit: int) -> None:
         """A receiver has nothing of an object."""
-        self._everywhere(self._by_toi[toi], bit, unknown=False)
+        for track in self._by_toi[toi]:
+            self._everywhere(track, bit, unknown=False)
 
     def ask_all(self, toi: int, bit: int) -> None:
         """Only polls can tell what a receiver lacks of an object, where nothing is under way."""
-        self._everywhere(self._by_toi[toi], bit, unknown=True)
+        for track in self._by_toi[toi]:
+            self._everywhere(track, bit, unknown=True)
 
     def forget(self, bit: int) -> None:
         """Start afresh with a receiver: nothing is pending or in flight for it."""

@@ -7,7 +7,8 @@ itself travels as an object of its own just ahead of the file's data.
 
 What is signed carries a *serial* beside the manifest: it grows from session to session of a sender,
 so that a session which somebody recorded and plays again is told from a new one.  It is no part of
-what the manifest describes: `digest(manifest.encode())` is the same for the same files.
+what the manifest describes: `digest(manifest.encode())` is the same for the same files.  So is the
+*order* in which blocks are sent (`stretches`), where it is not that of the files.
 
 TOIs follow from the position in the manifest: TOI 0 is the FDT Instance (RFC 6726), TOI 1 the
 manifest, TOI 2 + 2i the digests of file i and TOI 3 + 2i its data.
@@ -18,7 +19,7 @@ Pure.  `open_manifest` raises WireError, also for a signature that is wrong or n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from toolkit.delivery.dsse import UnknownSignerError, open_envelope, seal_envelope
 from toolkit.delivery.fec import Partition
-from toolkit.delivery.model import Coding, FileEntry
+from toolkit.delivery.model import Coding, FileEntry, Stretch
 from toolkit.delivery.sealing import CIPHER, Cut, cut
+from toolkit.delivery.stretches import MAX_STRETCHES, order_problem
 from toolkit.errors import WireError
 
 FORMAT = "llmsync-manifest"
@@ -100,14 +102,14 @@ class Manifest:
             raise ValueError("a file's size is negative or its root is not a digest")
         if any(f.size >= 1 << 47 for f in self.files):
             raise ValueError("a file of 2^47 bytes or more; transfer lengths have 48 bits")
-        blocks = [self.cut(f.size).blocks for f in self.files]
+        blocks = self.blocks
         if sum(blocks) > MAX_BLOCKS:
             raise ValueError(f"{sum(blocks)} blocks, of {MAX_BLOCKS} (longer packets help)")
         if not self.coding.parity and max(blocks, default=0) > 1 << 16:
             raise ValueError("more than 65536 blocks in a file without parity (FEC Encoding ID 0)")
 
-    def encode(self, serial: int = 0) -> bytes:
-        """Canonical JSON; with `serial` as it is signed."""
+    def encode(self, serial: int = 0, order: Sequence[Stretch] = ()) -> bytes:
+        """Canonical JSON; with `serial` and `order` as it is signed."""
         document: dict[str, object] = {
             "coding": {
                 "block": self.coding.block,
@@ -124,6 +126,8 @@ class Manifest:
             document["sealed"] = CIPHER
         if serial:
             document["serial"] = serial
+        if order:
+            document["order"] = [list(stretch) for stretch in order]
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return text.encode()
 
@@ -135,6 +139,11 @@ class Manifest:
     def cut(self, length: int) -> Cut:
         """How an object of `length` bytes is cut in this session."""
         return cut(length, self.coding.symbol, self.coding.block, sealed=self.sealed)
+
+    @property
+    def blocks(self) -> list[int]:
+        """How many each file has."""
+        return [self.cut(f.size).blocks for f in self.files]
 
     def objects(self) -> tuple[FileObject, ...]:
         """The objects with TOI 2, 3, ...: digests of a file, then its data."""
@@ -164,9 +173,14 @@ class FileObject:
         return self.cut.wire
 
 
-def seal(manifest: Manifest, key: Ed25519PrivateKey, serial: int = 0) -> bytes:
+def seal(
+    manifest: Manifest, key: Ed25519PrivateKey, serial: int = 0, order: Sequence[Stretch] = ()
+) -> bytes:
     """Return the signed envelope that travels as TOI 1.  `serial` 0: none."""
-    return seal_envelope(manifest.encode(serial), PAYLOAD_TYPE, key)
+    problem = order_problem(order, manifest.blocks)
+    if problem:
+        raise ValueError(problem)
+    return seal_envelope(manifest.encode(serial, order), PAYLOAD_TYPE, key)
 
 
 class UntrustedError(WireError):
@@ -188,6 +202,8 @@ class OpenedManifest:
     """Public key (32 bytes) that signed it."""
     serial: int = 0
     """Grows from session to session; 0: the sender does not count."""
+    order: tuple[Stretch, ...] = ()
+    """What is sent first, in this order; the rest follows file by file."""
 
 
 def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
@@ -204,11 +220,11 @@ def open_manifest(envelope: bytes, trusted: bytes | None) -> OpenedManifest:
         ) from None
     except WireError as error:
         raise WireError(f"manifest: {error}") from None
-    manifest, serial = _parse(opened.payload)
-    return OpenedManifest(manifest, digest(manifest.encode()), opened.key, serial)
+    manifest, serial, order = _parse(opened.payload)
+    return OpenedManifest(manifest, digest(manifest.encode()), opened.key, serial, order)
 
 
-def _parse(payload: bytes) -> tuple[Manifest, int]:
+def _parse(payload: bytes) -> tuple[Manifest, int, tuple[Stretch, ...]]:
     try:
         document: dict[str, Any] = json.loads(payload)
         if document["format"] != FORMAT:
@@ -241,9 +257,22 @@ def _parse(payload: bytes) -> tuple[Manifest, int]:
             ),
             sealed="sealed" in document,
         )
+        order = _order(document.get("order", []), manifest)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise WireError(f"manifest: not well formed: {error}") from None
-    return manifest, serial
+    return manifest, serial, order
+
+
+def _order(listed: object, manifest: Manifest) -> tuple[Stretch, ...]:
+    if not isinstance(listed, list):
+        raise TypeError("a list of stretches expected")
+    if len(listed) > MAX_STRETCHES:
+        raise WireError(f"manifest: an order of {len(listed)} stretches, of {MAX_STRETCHES}")
+    order = tuple(Stretch(*map(_number, stretch)) for stretch in listed)
+    problem = order_problem(order, manifest.blocks) if order else ""
+    if problem:
+        raise WireError(f"manifest: its order is none: {problem}")
+    return order
 
 
 def _text(value: object) -> str:

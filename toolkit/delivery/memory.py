@@ -64,7 +64,7 @@ class Slabs:
         self._free.setdefault(buffer.size, []).append(buffer)
 
     def _make(self, size: int) -> Buffer:
-        if size < _SMALL:
+        if size < _SMALL and self._allocate is anonymous:
             return Buffer(np.empty(size, np.uint8))
         if size > len(self._rest):
             self._rest = self._allocate(-(-max(size, SLAB) // _HUGE) * _HUGE)

@@ -58,6 +58,15 @@ def symbol_size(payload: int) -> int:
     return (payload - HEADER_SIZE) // 8 * 8
 
 
+class Stretch(NamedTuple):
+    """Blocks first .. first + blocks - 1 of a file, which are sent one after the other."""
+
+    file: int
+    """Number of the file in the manifest."""
+    first: int
+    blocks: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """How a delivery is run; what is delivered is the Source's."""
@@ -87,6 +96,9 @@ class Session:
     (imposition by the router); masks are then always all receivers."""
     interleave: int = 2
     """Objects that are sent at a time, a segment of each in turn; 1: one after the other."""
+    order: tuple[Stretch, ...] = ()
+    """What is sent first, in this order (`toolkit.delivery.stretches`); the rest follows file by
+    file."""
     speaks: Speaks = SPOKEN
     breaker: Limits = field(default_factory=Limits)
     """When the session slows down, or ends, for the network's sake."""

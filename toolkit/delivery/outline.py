@@ -1,7 +1,7 @@
-"""The objects of a session in the order in which they are sent.
+"""The objects of a session, and the order in which their parts are sent.
 
 Pure, apart from the Source that describes them.  FDT Instance (TOI 0) and manifest (TOI 1) first,
-then for every file the digests of its blocks and its data.
+then the files' data as the session's order says, each file's digests just ahead of its first part.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, FileObject, diges
 from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
 from toolkit.delivery.sealing import TAG, BlockSeal, seal_manifest
-from toolkit.delivery.track import SendObject
+from toolkit.delivery.stretches import sequence
+from toolkit.delivery.track import Part, SendObject
 from toolkit.delivery.wire import (
     FEC_NO_CODE,
     FEC_SMALL_BLOCK,
@@ -68,12 +69,27 @@ class SealedSource:
         )
 
 
+def session_parts(session: Session, source: Source) -> list[Part]:
+    """What is sent, in its order."""
+    objects = session_objects(session, source)
+    boot, files = objects[:BOOT_OBJECTS], objects[BOOT_OBJECTS:]
+    found = [Part(item, 0, item.partition.blocks) for item in boot]
+    begun: set[int] = set()
+    for file, first, count in sequence(session.order, source.manifest.blocks):
+        listed, data = files[2 * file : 2 * file + 2]
+        if file not in begun:
+            found.append(Part(listed, 0, listed.partition.blocks))
+            begun.add(file)
+        found.append(Part(data, first, count))
+    return found
+
+
 def session_objects(session: Session, source: Source) -> list[SendObject]:
     """FDT Instance, manifest, then digests and data of every file."""
     manifest = source.manifest
     coding = manifest.coding
     fec_id = FEC_SMALL_BLOCK if coding.parity else FEC_NO_CODE
-    envelope = seal(manifest, session.key, session.serial)
+    envelope = seal(manifest, session.key, session.serial, session.order)
     if session.seal_key is not None:
         envelope = seal_manifest(session.seal_key, session.tsi, envelope)
     # Their packets carry EXT_FTI, that of TOI 0 EXT_FDT too: their symbols are that much shorter.

@@ -29,7 +29,7 @@ def publish(folder: Path, source: FileSource, session: Session, model: Path) -> 
         for entry, digests, path in zip(manifest.files, source.digests, source.paths, strict=True):
             _replace(place / "digests" / entry.path, digests)
             _link(place / "files" / entry.path, path.resolve())
-        _replace(place / "manifest", seal(manifest, session.key, session.serial))
+        _replace(place / "manifest", seal(manifest, session.key, session.serial, session.order))
     except OSError as error:
         raise EnvironmentProblem(
             f"--publish {folder}: {error.strerror or error} (choose another folder)"

@@ -78,6 +78,14 @@ class Cut:
         """How many bytes are in block `sbn`."""
         return self.wire.size(sbn) - self.tag
 
+    def block_at(self, offset: int) -> int:
+        """The block that byte `offset` is in; there is one."""
+        small, larger = divmod(self.wire.symbols, self.wire.blocks)
+        long = (small + 1) * self.wire.symbol - self.tag
+        if offset < larger * long:
+            return offset // long
+        return larger + (offset - larger * long) // (small * self.wire.symbol - self.tag)
+
 
 def cut(length: int, symbol: int, block: int, *, sealed: bool) -> Cut:
     """Return how `length` bytes are cut.

@@ -30,7 +30,7 @@ from toolkit.delivery.model import (
     Transmission,
 )
 from toolkit.delivery.monitor import Monitor
-from toolkit.delivery.outline import BOOT_OBJECTS, session_objects, travelling
+from toolkit.delivery.outline import BOOT_OBJECTS, session_parts, travelling
 from toolkit.delivery.pacing import Pace, Pacer
 from toolkit.delivery.ports import Source
 from toolkit.delivery.progress import SessionProgress
@@ -55,7 +55,7 @@ class Sender:
         self.started: float | None = None
         self._digest = digest(self.manifest.encode())
         self._ledger = Ledger(
-            session_objects(session, source), boot=BOOT_OBJECTS, receivers=len(receivers)
+            session_parts(session, source), boot=BOOT_OBJECTS, receivers=len(receivers)
         )
         self._members = Roster(receivers)
         self._numbers = {name: i for i, name in enumerate(receivers)}

@@ -85,6 +85,11 @@ class FolderSink:
         """Whether the next run would begin with something that is verified."""
         return self._staging.kept
 
+    def path_of(self, number: int) -> Path:
+        """Return where the verified blocks of a file are now."""
+        staged = self._where(number)
+        return staged if staged.exists() else self.target / self._need_manifest().files[number].path
+
     def prepare(self) -> None:
         """Find out at once, before anybody is told, that files could not be placed here.
 

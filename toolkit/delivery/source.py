@@ -15,7 +15,8 @@ from pathlib import Path
 
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, digest, path_problems
 from toolkit.delivery.model import Coding, FileEntry
-from toolkit.delivery.safetensors import LENGTH_SIZE, header_size, parse_header
+from toolkit.delivery.ordering import Contents
+from toolkit.delivery.safetensors import LENGTH_SIZE, TensorEntry, header_size, parse_header
 from toolkit.delivery.sealing import Cut, cut
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
 
@@ -35,6 +36,8 @@ class FileSource:
     digests: tuple[bytes, ...]
     paths: tuple[Path, ...]
     """Where each file of the manifest is."""
+    contents: tuple[Contents, ...] = ()
+    """What each of them tells about the order of delivery."""
 
     def read_block(self, file: int, block: int) -> bytes:
         """Return a source block; see `read_into`."""
@@ -74,10 +77,11 @@ def open_source(
     found = dict(_find(path, problems))
     problems += [Problem(Place(file=str(path)), text, "rename it") for text in path_problems(found)]
     sizes = {}
+    tensors: dict[str, tuple[TensorEntry, ...] | None] = {}
     for relative, file in found.items():
         try:
             sizes[relative] = file.stat().st_size
-            _check(file, sizes[relative], problems)
+            tensors[relative] = _check(file, sizes[relative], problems)
         except OSError as error:
             problems.append(_unreadable(file, error))
     if not found and not problems:
@@ -85,16 +89,19 @@ def open_source(
     if problems:
         raise ProblemsError(sorted(problems))
     order = sorted(found, key=lambda r: (_is_weights(r, sizes[r]), r))
-    entries, digests = [], []
+    entries, digests, contents = [], [], []
     for relative in order:
         part = cut(sizes[relative], coding.symbol, coding.block, sealed=sealed)
         blocks = (digest_blocks or _digest_blocks)(found[relative], part)
         digests.append(blocks)
+        weights = _is_weights(relative, sizes[relative])
+        contents.append(Contents(relative, part, weights, tensors[relative]))
         entries.append(FileEntry(path=relative, size=sizes[relative], root=digest(blocks)))
     manifest = Manifest(
         name=name or path.resolve().name, coding=coding, files=tuple(entries), sealed=sealed
     )
-    return FileSource(manifest, tuple(digests), tuple(found[r] for r in order))
+    paths = tuple(found[r] for r in order)
+    return FileSource(manifest, tuple(digests), paths, tuple(contents))
 
 
 def _is_weights(relative: str, size: int) -> bool:
@@ -145,21 +152,25 @@ def _walk(root: Path, folder: Path, problems: list[Problem]) -> Iterator[tuple[s
             yield from _walk(root, entry, problems)
 
 
-def _check(file: Path, size: int, problems: list[Problem]) -> None:
-    """A safetensors file must be whole: half a model is not worth anybody's bandwidth."""
+def _check(file: Path, size: int, problems: list[Problem]) -> tuple[TensorEntry, ...] | None:
+    """A safetensors file must be whole: half a model is not worth anybody's bandwidth.
+
+    Returns its tensors; None: it is another file.
+    """
     if file.suffix != ".safetensors":
         if size:
             _read(file, 0, 1)
-        return
+        return None
     try:
         needed = header_size(_read(file, 0, LENGTH_SIZE))
-        parse_header(_read(file, 0, min(needed, size)), size)
+        return parse_header(_read(file, 0, min(needed, size)), size)
     except ValueError as error:
         problems.append(
             Problem(
                 Place(file=str(file)), f"not a whole safetensors file: {error}", "fetch it again"
             )
         )
+        return None
 
 
 def _digest_blocks(file: Path, part: Cut) -> bytes:

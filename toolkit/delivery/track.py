@@ -1,4 +1,4 @@
-"""An object as the sender keeps book of it: segments, most of which need not exist.
+"""A stretch of an object as the sender keeps book of it: segments, most of which need not exist.
 
 Pure.  Segments that are alike are one Run.  A segment becomes an object of its own when it is
 sent (`Track.at`), and a part of a run again when nothing of it is in flight any more and nobody
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,14 @@ class SendObject:
     content: bytes | None = None
     """None: it is data of file number `file`, read block by block."""
     file: int = 0
+
+
+class Part(NamedTuple):
+    """Blocks first .. first + blocks - 1 of an object, which are sent one after the other."""
+
+    item: SendObject
+    first: int
+    blocks: int
 
 
 class Segment:
@@ -108,9 +117,15 @@ class Run:
 
 
 class Track:
-    """One object; `boot`: its segments exist for ever; `tapered`: it is the last of the session."""
+    """Blocks first .. first + count - 1 of an object (`count` None: all that follow).
 
-    def __init__(self, item: SendObject, number: int, *, boot: bool, tapered: bool) -> None:
+    `boot`: its segments exist for ever; `tapered`: it is the last of the session.
+    """
+
+    def __init__(
+        self, item: SendObject, number: int, *, boot: bool, tapered: bool, first: int = 0,
+        count: int | None = None,
+    ) -> None:  # fmt: skip
         self.item = item
         self.number = number
         self.boot = boot
@@ -121,13 +136,14 @@ class Track:
         part = item.partition
         per = SEGMENT_SIZE // (part.k(0) * part.symbol) if part.blocks else 1
         self._per = max(1, min(per, MAX_BLOCKS, part.symbol))
-        regular, rest = divmod(part.blocks, self._per)
+        self._first = first
+        regular, rest = divmod(part.blocks - first if count is None else count, self._per)
         self._tail: list[tuple[int, int]] = []
         """First block and number of blocks of the segments after the regular ones."""
         if tapered and regular:
             regular, rest = regular - 1, rest + self._per
         self._regular = regular
-        first = regular * self._per
+        first += regular * self._per
         least = max(1, TAPER // (part.k(0) * part.symbol)) if part.blocks else 1
         while rest:
             count = rest if not tapered or rest <= least else min(-(-rest // 2), self._per)
@@ -145,7 +161,7 @@ class Track:
     def cut(self, index: int) -> tuple[int, int]:
         """First block of a segment, and the number of its blocks."""
         if index < self._regular:
-            return index * self._per, self._per
+            return self._first + index * self._per, self._per
         return self._tail[index - self._regular]
 
     def bytes(self, start: int, stop: int) -> int:

@@ -21,6 +21,8 @@ from toolkit.delivery.memory import anonymous
 from toolkit.errors import DeliveryError, EnvironmentProblem
 
 ALIGNMENT = 256
+_REGISTER_READ_ONLY = 8
+"""cudaHostRegisterReadOnly."""
 
 Tensor = Any
 """A torch.Tensor: torch has no types here."""
@@ -109,12 +111,16 @@ class Device:
         self._windows.append(array)
         return array
 
-    def pin(self, address: int, size: int) -> bool:
-        """Let the device read host memory by itself; False: it cannot, and copies cost more."""
+    def pin(self, address: int, size: int, *, read_only: bool = False) -> bool:
+        """Let the device read host memory by itself; False: it cannot, and copies cost more.
+
+        `read_only`: it is mapped so that this process cannot write it.
+        """
         if self.is_cpu:
             return False
+        flags = _REGISTER_READ_ONLY if read_only else 0
         with self.torch.cuda.device(self.handle):
-            refused = int(self.torch.cuda.cudart().cudaHostRegister(address, size, 0))
+            refused = int(self.torch.cuda.cudart().cudaHostRegister(address, size, flags))
         self.pinned = refused == 0
         if self.pinned:
             self._registered.append(address)
@@ -179,6 +185,30 @@ class Device:
         """Let copies wait for what the caller's stream does now with the memory they change."""
         if self._stream is not None:
             self._stream.wait_stream(self.torch.cuda.current_stream(self.handle))
+
+    def before(self, what: str, *, wait: bool) -> None:
+        """What the caller's stream is given from now on comes behind all copies; `wait`: and
+        behind all that was begun on any stream."""
+        if self.is_cpu:
+            return
+        with self.explained(what), self.torch.cuda.device(self.handle):
+            if self.torch.cuda.is_current_stream_capturing():
+                raise DeliveryError(
+                    f"{self.name}: {what}: not while a CUDA graph is captured (do it between steps)"
+                )
+            if wait:
+                self.torch.cuda.synchronize(self.handle)
+            self.ready()
+
+    def behind(self, what: str, *, wait: bool) -> None:
+        """Copies that begin from now on wait for what the caller's stream was given; `wait`:
+        return when it is done."""
+        if self.is_cpu:
+            return
+        with self.explained(what), self.torch.cuda.device(self.handle):
+            self.follow()
+            if wait:
+                self.torch.cuda.synchronize(self.handle)
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from toolkit.delivery.events import (
     ReceiverOutput,
     TensorReady,
 )
-from toolkit.delivery.model import Coding, ReceiverResult, Session, symbol_size
+from toolkit.delivery.model import Coding, ReceiverResult, Session, Stretch, symbol_size
 from toolkit.delivery.ports import Sink
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sender import Sender
@@ -100,8 +100,9 @@ class DeliveryRun:
         work: Path,
         label: str,
         tensors: TensorTaker | None = None,
+        order: tuple[Stretch, ...] = (),
     ) -> None:
-        """Build everything.  `source`: made by `scan`."""
+        """Build everything.  `source`: made by `scan`; `order`: what of it is sent first."""
         self._plan, self._flow, self._scenario, self._work = plan, flow, scenario, work
         self._label, self._tensors = label, tensors
         self.source = source
@@ -109,7 +110,7 @@ class DeliveryRun:
         self._key = Ed25519PrivateKey.from_private_bytes(self._random.randbytes(32))
         session = Session(
             name=flow.delivery, tsi=flow.tsi, key=self._key, rate=flow.rate, timeout=TIMEOUT,
-            targeted=flow.imposition is Imposition.HOST,
+            targeted=flow.imposition is Imposition.HOST, order=order,
         )  # fmt: skip
         self._fabric: Fabric = build_fabric(plan, planes, scenario)
         far = self._fabric.far

@@ -18,6 +18,7 @@ from toolkit.delivery.events import Joined, SenderOutput, Settled
 from toolkit.delivery.keys import sending_key
 from toolkit.delivery.manifest import digest
 from toolkit.delivery.model import Coding, Session
+from toolkit.delivery.ordering import delivery_order
 from toolkit.delivery.sender import Sender
 from toolkit.errors import DeliveryError, EnvironmentProblem, ToolkitError
 from toolkit.sync.digests import DigestCache
@@ -71,6 +72,7 @@ def _run(job: Job, stopped: threading.Event) -> None:
     session = Session(
         name=job.name, tsi=job.tsi, key=key, rate=job.rate, gather=job.gather,
         timeout=job.timeout, seal_key=seal_key, serial=time.time_ns() // 1_000_000,
+        order=delivery_order(source.contents, layers=True),
     )  # fmt: skip
     sender = Sender(session, source, job.clouds)
     group = None if job.group is None else address.resolve(job.group)
