@@ -31,7 +31,7 @@ from typing import Any
 
 from aiohttp import web
 
-from toolkit.agent.api import receive
+from toolkit.agent import receive
 from toolkit.agent.settings import Settings
 from toolkit.errors import DeliveryError, ToolkitError
 
@@ -229,7 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = Settings(
         name=args.name, listen=args.listen, sender=args.sender, join=args.join,
         token_file=args.token_file, ca=args.ca, trust=args.trust, output=args.folder,
-        device=args.gpu, weights="gpu", timeout=args.timeout,
+        window_of=args.window_of, device=args.gpu, weights="gpu", timeout=args.timeout,
     )  # fmt: skip
     service = Service()
     app = service.application()
@@ -263,6 +263,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--listen", metavar="HOST:PORT", help="our address in the sender's --to")
     parser.add_argument("--sender", metavar="HOST:PORT", help="the sender's --control address")
     parser.add_argument("--join", metavar="URL", help="a service that tells us all that, instead")
+    parser.add_argument(
+        "--window-of", type=Path, metavar="SOCKET", help="a receiver of this host, instead"
+    )
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="our token there")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="authority of its certificate")
     parser.add_argument("--trust", type=Path, metavar="FILE", help="key that signed the model")
