@@ -6,11 +6,13 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -132,7 +134,7 @@ def test_embeddings_are_those_of_the_source(serving: Serving) -> None:
     torch.set_num_threads(1)
     try:
         loaded = AutoModel.from_pretrained(model, local_files_only=True).eval()
-        wanted = example().Encoder(model, loaded).embed(TEXTS)
+        wanted = example().Encoder(model, loaded).embed(TEXTS)[1]
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(torch.tensor(answer["embeddings"]), wanted)
@@ -155,6 +157,49 @@ def test_embeddings_are_those_of_the_source(serving: Serving) -> None:
     ]:
         status, text = serving.ask("POST", "/embed", body)
         assert (status, said in text) == (400, True), text
+
+
+@needs_torch
+def test_a_new_version_is_live_between_two_batches(tmp_path: Path) -> None:
+    """While it serves: every answer is of the old version or of the new one, and says of which."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModel
+
+    model = tmp_path / "source"
+    shutil.copytree(source(), model)
+    made = Serving(tmp_path, "--updates")
+    made.send(model)
+    before = json.loads(made.wait("/healthz", 200))["version"]
+    assert before
+    weights = load_file(model / "model.safetensors")
+    bias = weights["encoder.layer.5.output.dense.bias"]
+    weights["encoder.layer.5.output.dense.bias"] = bias + 0.5
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    answers: dict[str, list[list[float]]] = {}
+    sending = Thread(target=made.send, args=(model,))
+    sending.start()
+    while len(answers) < 2:
+        status, text = made.ask("POST", "/embed", {"texts": TEXTS[:2]})
+        assert status == 200
+        answer = json.loads(text)
+        known = answers.setdefault(answer["version"], answer["embeddings"])
+        assert known == answer["embeddings"]
+    sending.join()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        loaded = AutoModel.from_pretrained(model, local_files_only=True).eval()
+        wanted = example().Encoder(model, loaded).embed(TEXTS[:2])[1]
+    finally:
+        torch.set_num_threads(threads)
+    assert list(answers)[0] == before
+    assert torch.equal(torch.tensor(answers[list(answers)[1]]), wanted)
+    figures = made.ask("GET", "/metrics")[1]
+    assert 'embeddings_updates_total{end="taken"} 1' in figures
+    made.process.terminate()
+    made.process.communicate(timeout=60)
+    assert made.process.returncode == 0
 
 
 @needs_torch
