@@ -25,9 +25,6 @@ from toolkit.transport.writing import WriterThread
 Watch = Callable[[list[ReceiverOutput]], None]
 Tell = Callable[[str], None]
 
-SLAB = 64 * 2**20
-"""Bytes that the window grows by at a time."""
-
 
 class Host:
     """The host of a window: desk, sink and memory for its receiver, and its agents.
@@ -41,7 +38,7 @@ class Host:
     ) -> None:  # fmt: skip
         assert settings.share is not None
         self._settings, self._tell, self._check = settings, tell, check
-        self._window = Window(min(settings.window, SLAB))
+        self._window = Window(settings.window)
         place = Place(settings.share, settings.window_mode)
         self._share = share = Share(
             place, self._window, settings.name, agents=settings.agents, memory=settings.window,

@@ -22,8 +22,8 @@ from toolkit.delivery.memory import Buffer, Slabs
 from toolkit.errors import DeliveryError, EnvironmentProblem, WireError
 
 HUGE = 2 * 2**20
-SLAB = 64 * 2**20
-"""Bytes of a slab, where the whole window has more."""
+SLABS = 32
+"""Slabs that a window is cut into; each costs a descriptor at both ends."""
 MAX_SLABS = 4096
 _F_SEAL_FUTURE_WRITE = 0x10
 """Linux 5.1: mappings that are there may be written, none that comes later."""
@@ -35,16 +35,16 @@ _NO_ROOM = {errno.ENOSPC, errno.ENOMEM, errno.EFBIG}
 class Window:
     """Shared memory for `Slabs(window.allocate)`.
 
-    `slab`: bytes of a slab at least.  `writable`: agents may map it to write; for devices that
-    cannot pin memory which is only read.
+    `memory`: bytes that it will have, about.  `writable`: agents may map it to write, for devices
+    that cannot pin memory which is only read.
     """
 
-    def __init__(self, slab: int = SLAB, *, writable: bool = False) -> None:
+    def __init__(self, memory: int = 0, *, writable: bool = False) -> None:
         self.sizes: list[int] = []
         """Of the slabs."""
         self.huge = 0
         """Bytes in huge pages of the system's pool."""
-        self._slab = slab
+        self._slab = memory // SLABS
         self._writable = writable
         self._descriptors: list[int] = []
         """What agents are given."""
@@ -60,9 +60,13 @@ class Window:
 
     def allocate(self, size: int) -> npt.NDArray[np.uint8]:
         """Return a slab of `size` bytes, or more."""
+        return self.extend(max(size, self._slab))
+
+    def extend(self, size: int) -> npt.NDArray[np.uint8]:
+        """Return a slab of `size` bytes, in whole huge pages."""
         if len(self.sizes) >= MAX_SLABS:
             raise DeliveryError(f"the window has {MAX_SLABS} slabs; nothing was placed")
-        size = -(-max(size, self._slab) // HUGE) * HUGE
+        size = -(-size // HUGE) * HUGE
         try:
             array, descriptor = self._make(size)
         except OSError as error:
@@ -132,7 +136,7 @@ class Annex:
     """Room in the window for bytes that came by another way, or were sealed: they are copied."""
 
     def __init__(self, window: Window) -> None:
-        self._slabs = Slabs(window.allocate)
+        self._slabs = Slabs(window.extend)
         self.used = 0
         """Bytes."""
 
