@@ -20,6 +20,8 @@ import asyncio
 import json
 import sys
 from contextlib import suppress
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from toolkit.agent import Settings, receive, update
@@ -32,7 +34,7 @@ def build(sizes: list[int]) -> Any:
     import torch
 
     with torch.device("meta"):
-        layers = [torch.nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+        layers = [torch.nn.Linear(a, b) for a, b in pairwise(sizes)]
     return torch.nn.Sequential(*layers).eval()
 
 
@@ -88,7 +90,7 @@ async def serve(settings: Settings, updates: int) -> None:
         async with server.gate.step():
             answer = await asyncio.to_thread(server.answer)
         if answer != answer:  # Not a number: nobody wants this version.
-            await server.gate.between_async(lambda: ready.rollback(wait=True))
+            await server.gate.between_async(partial(ready.rollback, wait=True))
             print(f"version {ready.after.hex()[:16]}: rolled back, it answers {answer}", flush=True)
         else:
             files = beside

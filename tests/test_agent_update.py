@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from agent_site import Sending, free_ports
 
 from toolkit.agent import receive, update
+from toolkit.agent.updating import Updating
 from toolkit.errors import DeliveryError, UsageError
 
 pytestmark = pytest.mark.skipif(
@@ -39,7 +41,7 @@ def one_thread() -> Iterator[None]:
 
 def network() -> Any:
     with torch.device("meta"):
-        layers = [torch.nn.Linear(a, b) for a, b in zip(SIZES, SIZES[1:], strict=False)]
+        layers = [torch.nn.Linear(a, b) for a, b in pairwise(SIZES)]
     return torch.nn.Sequential(*layers).eval()
 
 
@@ -50,7 +52,7 @@ def version(folder: Path, *, bias: float = 0.0, sizes: list[int] = SIZES) -> Pat
     (folder / "vocab.txt").write_bytes(bytes(range(256)) * 500)
     chance = torch.Generator().manual_seed(1)
     tensors = {}
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(sizes)):
         tensors[f"{i}.weight"] = torch.randn(b, a, generator=chance)
         tensors[f"{i}.bias"] = torch.full((b,), bias if i == len(sizes) - 2 else 0.0)
     save_file(tensors, folder / "model.safetensors")
@@ -108,6 +110,16 @@ def test_a_module_becomes_the_new_version_and_the_old_one_again(tmp_path: Path) 
     run(main)
 
 
+async def left_early(coming: Updating) -> None:
+    """Enter it, and leave by an error while blocks come."""
+    async with coming:
+        while coming.timeline is None:
+            await asyncio.sleep(0.01)
+        with pytest.raises(DeliveryError, match="not everything is verified yet"):
+            coming.commit()
+        raise ZeroDivisionError
+
+
 def test_leaving_early_leaves_the_model_alone(tmp_path: Path) -> None:
     first, second = version(tmp_path / "v1"), version(tmp_path / "v2", bias=1.0)
 
@@ -123,12 +135,7 @@ def test_leaving_early_leaves_the_model_alone(tmp_path: Path) -> None:
             with pytest.raises(UsageError, match="has not begun"):
                 coming.commit()
             with pytest.raises(ZeroDivisionError):
-                async with coming:
-                    while coming.timeline is None:
-                        await asyncio.sleep(0.01)
-                    with pytest.raises(DeliveryError, match="not everything is verified yet"):
-                        coming.commit()
-                    raise ZeroDivisionError
+                await left_early(coming)
             sending.stop()
         assert coming.update.state is State.FAILED
         with pytest.raises(DeliveryError, match="the live model is as it was"):
