@@ -24,6 +24,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from toolkit.agent.keeping import Keep, Keeping
 from toolkit.agent.sent_order import sent_order
 from toolkit.agent.session import ReceivingSession, StoppedError, open_session, silent
 from toolkit.agent.settings import Settings
@@ -76,8 +77,11 @@ class Receiving:
     so that `tensors` may name the device.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, tell: Callable[[str], None], keep: Keep = Keeping
+    ) -> None:
         self._settings = settings
+        self._keep = keep
         self._tell = tell
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -328,7 +332,7 @@ class Receiving:
     def _work(self) -> None:
         error: Exception | None = None
         try:
-            session = self._session = open_session(self._settings, self._tell)
+            session = self._session = open_session(self._settings, self._tell, self._keep)
             if self._stopping:
                 session.stop()
             with session:
