@@ -31,15 +31,14 @@ are independent chains: with them one or two warps keep a scheduler busy, so occ
 little and registers may be spent (72 of them for sm_90; no spills, no local memory).  The
 order of message words is resolved while compiling; nothing is indexed at run time.
 
-**Addresses and ends.**  Longs are loaded from aligned addresses.  Where a range begins at a multiple
+**Addresses and ends.** Longs are loaded from aligned addresses. Where a range begins at a multiple
 of 8 and the tile is full, they are the message; else it is put together from the 9 that it lies in
-(shifts, a mask for bytes behind the end: a fifth more instructions).  Only longs that hold at least
+(shifts, a mask for bytes behind the end: a fifth more instructions). Only longs that hold at least
 one byte of the range are read, so no read leaves a page that the range is on.
 
 **Compiling** takes some seconds, most of them in a pass of Triton that looks at each load and at
-all that hangs together with it: hence one place that
-loads, and lane 0's words stored as numbers.  Written
-for Triton 3.6 to 3.9; its interpreter wants `while` where a loop's end is computed.
+all that hangs together with it: hence one place that loads, and lane 0's words stored as numbers.
+Written for Triton 3.6 to 3.9; its interpreter wants `while` where a loop's end is computed.
 """
 
 from __future__ import annotations
