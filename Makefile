@@ -37,7 +37,10 @@ demo: $(STAMP)-demo
 
 ## make test    everything in its quick form; on Debian as root it first installs what the fuller tests use
 test: deps $(STAMP)-dev
-	@if [ -n "$(TORCH)" ]; then $(PIP) install --quiet "$(TORCH)"; fi
+	@if [ -n "$(TORCH)" ]; then $(PIP) install --quiet --constraint constraints.txt "$(TORCH)" transformers; fi
+	@# Triton comes with torch for CUDA; beside torch for CPUs its interpreter runs our kernels (280 MB, 6 s).
+	@if [ -n "$(TORCH)" ] && ! $(BIN)/python -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("triton"))'; then \
+		$(PIP) install --quiet --no-deps --constraint constraints.txt triton || echo "make: Triton cannot be had; its kernels are not tested"; fi
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 ## make soak    the long runs

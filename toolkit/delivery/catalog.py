@@ -8,6 +8,8 @@ digest is dropped whole (nobody knows which symbol was forged) and asked for aga
 
 from __future__ import annotations
 
+from itertools import chain
+
 from toolkit.delivery.assembly import Assembly, Buffers
 from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART, Have
 from toolkit.delivery.events import FileVerified, TensorReady
@@ -15,7 +17,7 @@ from toolkit.delivery.headers import Headers
 from toolkit.delivery.manifest import DIGEST_SIZE, FIRST_TOI, OpenedManifest, digest
 from toolkit.delivery.memory import Slabs
 from toolkit.delivery.model import Counters
-from toolkit.delivery.ports import Basis, Landed, Sink
+from toolkit.delivery.ports import Basis, InPlace, Landed, Sink
 from toolkit.delivery.sealing import Cut, Opener
 from toolkit.delivery.storing import Desk, Job
 from toolkit.errors import DeliveryError, WireError
@@ -145,14 +147,15 @@ class Catalog:
         if looked is None or file not in self._digests:
             return out
         assembly = self.assemblies[toi]
-        for sbn in range(first, min(first + count, len(looked))):
+        asked = range(first, min(first + count, len(looked)))
+        for sbn in chain(self._headers.blocks(file, self.cut(file)), asked):
             if looked[sbn] or assembly.busy(sbn):
                 continue
-            data = self._find(file, sbn) if self._promises(assembly, file, sbn) else None
+            found = self._find(file, sbn) if self._promises(assembly, file, sbn) else None
             looked[sbn] = 1
-            if data is not None and self.admits(file, sbn):
-                out += self._found(assembly, file, sbn, data)
-            elif data is not None:
+            if found is not None and self.admits(file, sbn):
+                out += self._found(assembly, file, sbn, found) or ()
+            elif found is not None:
                 assembly.promised.add(sbn)
         return out
 
@@ -163,8 +166,8 @@ class Catalog:
             return True
         return (len(assembly.promised) + 1) * self.cut(file).size(0) <= self.buffers.limit
 
-    def _find(self, file: int, sbn: int) -> bytes | None:
-        """A block's own bytes, from the basis."""
+    def _find(self, file: int, sbn: int) -> bytes | InPlace | None:
+        """A block, as the basis has it."""
         part = self.cut(file)
         wanted = self._digests[file][sbn * DIGEST_SIZE : (sbn + 1) * DIGEST_SIZE]
         if self._basis is None:
@@ -172,11 +175,15 @@ class Catalog:
         return self._basis.find(file, part.offset(sbn), part.size(sbn), wanted)
 
     def _found(
-        self, assembly: Assembly, file: int, sbn: int, data: bytes
-    ) -> list[FileVerified | TensorReady]:
-        """The basis has a block."""
-        self._counters.found += len(data)
-        self._sink.write(file, sbn, self.cut(file).offset(sbn), memoryview(data))
+        self, assembly: Assembly, file: int, sbn: int, found: bytes | InPlace
+    ) -> list[FileVerified | TensorReady] | None:
+        """The basis has a block; None: it has not, after all."""
+        part = self.cut(file)
+        if not isinstance(found, InPlace):
+            self._sink.write(file, sbn, part.offset(sbn), memoryview(found))
+        elif not found.keep():
+            return None
+        self._counters.found += part.size(sbn)
         assembly.supply(sbn)
         return self._verified(assembly, file, sbn)
 
@@ -328,11 +335,12 @@ class Catalog:
             assembly.promised.discard(sbn)
             if assembly.busy(sbn):
                 continue
-            data = self._find(file, sbn)
-            if data is None:
+            found = self._find(file, sbn)
+            told = None if found is None else self._found(assembly, file, sbn, found)
+            if told is None:
                 self.asks_again = True  # It was there a moment ago.
             else:
-                out += self._found(assembly, file, sbn, data)
+                out += told
         for sbn in dict.fromkeys(self._waiting.pop(file, ())):
             if assembly.busy(sbn):
                 continue

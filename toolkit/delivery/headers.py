@@ -8,10 +8,11 @@ other: all its blocks are admitted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from toolkit.delivery.events import TensorReady
 from toolkit.delivery.manifest import Manifest
+from toolkit.delivery.sealing import Cut
 from toolkit.delivery.tensors import TensorTracker
 
 SUFFIX = ".safetensors"
@@ -33,6 +34,16 @@ class Headers:
         if not self._first or not self._manifest.files[file].path.endswith(SUFFIX):
             return True
         return offset < self._tracker(file).reach
+
+    def blocks(self, file: int, cut: Cut) -> Iterator[int]:
+        """The blocks of a header that others wait for, each as soon as it is admitted."""
+        if not self._first or not self._manifest.files[file].path.endswith(SUFFIX):
+            return
+        tracker = self._tracker(file)
+        for block in range(cut.blocks):
+            if not cut.offset(block) < tracker.reach < tracker.size:
+                return
+            yield block
 
     def add(self, file: int, start: int, end: int) -> tuple[list[TensorReady], bool]:
         """Bytes [start, end) are stored: the tensors that this completes, and whether more blocks

@@ -6,6 +6,7 @@ go on (changed source, full disk) raises DeliveryError; the engine turns that in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +42,17 @@ class Landed:
     """One byte per block: 1 when it is there and its digest has been checked again."""
 
 
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """A block that the sink itself holds, in its place or where it is as good: nothing is written.
+
+    Its bytes are not handed out: a rank of a tensor-parallel group has only a part of them.
+    """
+
+    keep: Callable[[], bool]
+    """Count it as stored; False: it is not there after all."""
+
+
 class Basis(Protocol):
     """Where a receiver looks for blocks before it asks for them: other versions of a model, say.
     For folders: `toolkit.delivery.basis`."""
@@ -53,7 +65,7 @@ class Basis(Protocol):
         """Whether looking for blocks of this file is worth a question and an answer."""
         ...
 
-    def find(self, file: int, offset: int, size: int, wanted: bytes) -> bytes | None:
+    def find(self, file: int, offset: int, size: int, wanted: bytes) -> bytes | InPlace | None:
         """Return the block of `size` bytes whose digest is `wanted`, which has just been checked;
         None: it is not here.  `offset`: where the block is in the file."""
         ...

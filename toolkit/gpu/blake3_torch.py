@@ -10,6 +10,7 @@ slice and 32 bytes for each chunk of all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,10 @@ SLICE = 1 << 16
 
 _PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
 _KEY = np.array(
-    [0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19],
+    [
+        0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A,
+        0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19,
+    ],
     np.uint32,
 ).astype(np.int32)  # fmt: skip
 _START, _END, _PARENT, _ROOT = 1, 2, 4, 8
@@ -82,12 +86,12 @@ class _Work:
         index = np.arange(start, stop) - (ends - counts)[owner]
         sizes = np.clip(lengths[owner] - index * 1024, 0, 1024)
         flat = staging.view(-1)
-        for number in range(int(owner[0]), int(owner[-1]) + 1):
-            mine = np.flatnonzero(owner == number)
-            first, to = int(index[mine[0]]) * 1024, int(mine[0]) * 1024
-            length = int(sizes[mine].sum())
-            flat[to : to + length].copy_(ranges[number][first : first + length])
-            flat[to + length : (int(mine[-1]) + 1) * 1024].zero_()
+        edges = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), stop - start]
+        for mine, behind in pairwise(edges):
+            first, to = int(index[mine]) * 1024, mine * 1024
+            length = int(sizes[mine:behind].sum())
+            flat[to : to + length].copy_(ranges[owner[mine]][first : first + length])
+            flat[to + length : behind * 1024].zero_()
         words = staging[: stop - start].view(torch.int32)
         last = np.maximum(-(-sizes // 64), 1) - 1
         ending = np.where(counts[owner] == 1, _END | _ROOT, _END)

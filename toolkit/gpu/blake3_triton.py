@@ -12,27 +12,33 @@ of one range; a lane hashes one chunk, then the warp joins its 32 values by shuf
 node.  `node_tiles`: a program joins 128 nodes of one range.  A launch covers all ranges, so two
 launches digest any number of blocks of up to 4 MiB, three up to 512 MiB; nothing goes back to the
 host before the 32 bytes per range of the last level.  One warp per program because small blocks
-must fill a GPU: a block of 256 KiB is 8 programs.  The five joins of a tile cost 5/16 more
-compressions than the chunks alone; a launch per level instead would cost more than that for
-everything smaller than some hundred MiB.
+must fill a GPU: a block of 256 KiB is 8 programs.  The five joins of a tile are 5/16 more
+compressions than the chunks alone; a launch for each level would cost more than that for anything
+smaller than some hundred MiB.
 
-**What bounds it** (by arithmetic for an H200: 132 multiprocessors x 64 32-bit integer operations
-x 1.75 GHz = 14.8 T operations/s, 4.8 TB/s of memory; not measured).  A compression is about 690
-operations for 64 bytes, 21/16 of that with the joins: 14 operations per byte, so 1 TB/s; memory is
-not the bound.  What could be: the way in.  A lane that walks its chunk reads at a stride of 1 KiB
-between lanes, so each load of a warp touches 32 lines and the L1 cache looks up one line per cycle:
-loading word by word costs 16 x 32 = 512 cycles per 64 bytes of 32 lanes, more than the arithmetic
-(336).  Loading 16 bytes at a time costs 4 x 32 = 128.  All 64 bytes of a step are used at once (two
-whole sectors, one access of the memory chips), so no byte is fetched twice, and the next step's
-bytes are loaded while this one's are compressed.  A transposition through shared memory would only
-save look-ups that are not the bound.  The column and diagonal steps are four independent chains:
-with them one warp keeps its scheduler busy, so occupancy matters little and registers may be spent.
-The order of message words is resolved while compiling; nothing is indexed at run time.
+**What bounds it** (arithmetic for an H200: 132 multiprocessors x 64 integer operations x 1.75 GHz
+= 14.8 T operations/s, 4.8 TB/s of memory; not measured).  A compression is about 690 instructions
+for 64 bytes, 21/16 of that with the joins: 14 per byte, so 1 TB/s; memory is not the bound.  The
+way in could be: a lane that walks its own chunk is 1 KiB from the next lane, so each load of a warp
+touches 32 lines, of which the L1 cache looks up one per cycle.  Per step of 64 bytes and 32 lanes
+that is 16 x 32 = 512 cycles with words, more than the arithmetic (345), but 256 with longs.  Loads
+of 16 bytes would make it 128, and would be of use for fewer addresses: tensors of a safetensors
+file begin at multiples of 8.  All 64 bytes of a step are used at once (two whole sectors, one
+access of the memory chips), so no byte is fetched twice while L1 holds 4 KiB for each warp, and
+the bytes of the next step are asked for before this one's are compressed.  A transposition through
+shared memory would only save look-ups, which are not the bound.  The four columns, then diagonals,
+are independent chains: with them one or two warps keep a scheduler busy, so occupancy matters
+little and registers may be spent (64 to 96 of them, by compiler; no spills, no local memory).  The
+order of message words is resolved while compiling; nothing is indexed at run time.
 
-**Addresses and ends.**  Where the range starts at a multiple of 16 and the tile is full, the loads
-are wide.  Otherwise the same words are put together from the aligned words around them (17 loads
-of 4 bytes, a funnel shift, a mask for bytes behind the end): only words that hold at least one byte
-of the range are read, so no read leaves a page that the range is on.
+**Addresses and ends.**  Where a range begins at a multiple of 8 and the tile is full, the longs are
+the message.  Otherwise they are put together from the aligned longs around them (9 loads, shifts,
+a mask for bytes behind the end).  Only longs that hold at least one byte of the range are read, so
+no read leaves a page that the range is on.
+
+**Compiling** takes some seconds, most of them in a pass of Triton that looks at each load and at
+all that hangs together with it: hence one `_block`, and lane 0's words stored as numbers.  Written
+for Triton 3.6 to 3.9; its interpreter wants `while` where a loop's end is computed.
 """
 
 from __future__ import annotations
@@ -179,11 +185,11 @@ def _words(b):
 
 
 @triton.jit
-def _join(h0, h1, h2, h3, h4, h5, h6, h7, count, top, TILE: tl.constexpr):
+def _join(h0, h1, h2, h3, h4, h5, h6, h7, count, top, span: tl.constexpr):
     """Join the first `count` lanes' values to one, in lane 0; `top`: that one is the root."""
-    lane = tl.arange(0, TILE)
-    first = tl.minimum(lane * 2, TILE - 1)
-    second = tl.minimum(lane * 2 + 1, TILE - 1)
+    lane = tl.arange(0, span)
+    first = tl.minimum(lane * 2, span - 1)
+    second = tl.minimum(lane * 2 + 1, span - 1)
     zero = h0 ^ h0
     while count > 1:
         a0, b0 = tl.gather(h0, first, 0), tl.gather(h0, second, 0)
@@ -211,43 +217,45 @@ def _join(h0, h1, h2, h3, h4, h5, h6, h7, count, top, TILE: tl.constexpr):
 
 
 @triton.jit
-def _first(h, TILE: tl.constexpr):
+def _first(h, span: tl.constexpr):
     """Lane 0's word as a number."""
-    return tl.sum(tl.where(tl.arange(0, TILE) == 0, h.to(tl.int32, bitcast=True), 0), 0)
+    return tl.sum(tl.where(tl.arange(0, span) == 0, h.to(tl.int32, bitcast=True), 0), 0)
 
 
 @triton.jit
-def _put(nodes, at, h0, h1, h2, h3, h4, h5, h6, h7, TILE: tl.constexpr):
+def _put(nodes, at, h0, h1, h2, h3, h4, h5, h6, h7, span: tl.constexpr):
     """Write lane 0's value as node `at`."""
     to = nodes + at * 8
-    tl.store(to, _first(h0, TILE))
-    tl.store(to + 1, _first(h1, TILE))
-    tl.store(to + 2, _first(h2, TILE))
-    tl.store(to + 3, _first(h3, TILE))
-    tl.store(to + 4, _first(h4, TILE))
-    tl.store(to + 5, _first(h5, TILE))
-    tl.store(to + 6, _first(h6, TILE))
-    tl.store(to + 7, _first(h7, TILE))
+    tl.store(to, _first(h0, span))
+    tl.store(to + 1, _first(h1, span))
+    tl.store(to + 2, _first(h2, span))
+    tl.store(to + 3, _first(h3, span))
+    tl.store(to + 4, _first(h4, span))
+    tl.store(to + 5, _first(h5, span))
+    tl.store(to + 6, _first(h6, span))
+    tl.store(to + 7, _first(h7, span))
 
 
-@triton.jit
-def chunk_tiles(owners, table, nodes, TILE: tl.constexpr):
-    """Hash TILE chunks of one range and join them to a node.
+@triton.jit(do_not_specialize_on_alignment=["owners", "table", "nodes"])
+def chunk_tiles(owners, table, nodes, span: tl.constexpr):
+    """Hash span chunks of one range and join them to a node.
 
     owners: the range of each program.  table: per range address, length and its first program.
+    Both are parts of one tensor: without the decorator's word a part at another address would
+    have the kernel compiled again.
     """
     program = tl.program_id(0).to(tl.int64)
     row = table + tl.load(owners + program) * 3
     address, length = tl.load(row), tl.load(row + 1)
     tile = program - tl.load(row + 2)
-    lane = tl.arange(0, TILE)
-    chunk = tile * TILE + lane
+    lane = tl.arange(0, span)
+    chunk = tile * span + lane
     chunks = tl.maximum((length + 1023) // 1024, 1)
     size = tl.minimum(tl.maximum(length - chunk * 1024, 0), 1024).to(tl.int32)
     last = tl.maximum((size + 63) // 64, 1) - 1
-    longest = tl.minimum(tl.maximum(length - tile * TILE * 1024, 1), 1024)
+    longest = tl.minimum(tl.maximum(length - tile * span * 1024, 1), 1024)
     steps = ((longest + 63) // 64).to(tl.int32)
-    wide = ((address & 7) == 0) & ((tile + 1) * TILE * 1024 <= length)
+    wide = ((address & 7) == 0) & ((tile + 1) * span * 1024 <= length)
     ending = tl.where(chunks == 1, _END | _ROOT, _END).to(tl.uint32)
     counter = chunk.to(tl.uint32)
     zero = counter ^ counter
@@ -273,15 +281,15 @@ def chunk_tiles(owners, table, nodes, TILE: tl.constexpr):
             h6, h7 = tl.where(live, p[6], h6), tl.where(live, p[7], h7)
         b0, b1, b2, b3, b4, b5, b6, b7 = n
         step += 1
-    count = tl.minimum(chunks - tile * TILE, TILE).to(tl.int32)
-    top = chunks <= TILE
-    h0, h1, h2, h3, h4, h5, h6, h7 = _join(h0, h1, h2, h3, h4, h5, h6, h7, count, top, TILE)
-    _put(nodes, program, h0, h1, h2, h3, h4, h5, h6, h7, TILE)
+    count = tl.minimum(chunks - tile * span, span).to(tl.int32)
+    top = chunks <= span
+    h0, h1, h2, h3, h4, h5, h6, h7 = _join(h0, h1, h2, h3, h4, h5, h6, h7, count, top, span)
+    _put(nodes, program, h0, h1, h2, h3, h4, h5, h6, h7, span)
 
 
-@triton.jit
-def node_tiles(owners, table, nodes, above, TILE: tl.constexpr):
-    """Join TILE nodes of one range to one node of `above`.
+@triton.jit(do_not_specialize_on_alignment=["owners", "table", "nodes", "above"])
+def node_tiles(owners, table, nodes, above, span: tl.constexpr):
+    """Join span nodes of one range to one node of `above`.
 
     owners: the range of each program.  table: per range its first node, their number and its
     first program.
@@ -290,9 +298,9 @@ def node_tiles(owners, table, nodes, above, TILE: tl.constexpr):
     row = table + tl.load(owners + program) * 3
     first, number = tl.load(row), tl.load(row + 1)
     tile = program - tl.load(row + 2)
-    lane = tl.arange(0, TILE)
-    there = tile * TILE + lane < number
-    at = nodes + (first + tile * TILE + lane) * 8
+    lane = tl.arange(0, span)
+    there = tile * span + lane < number
+    at = nodes + (first + tile * span + lane) * 8
     h0 = tl.load(at, mask=there, other=0).to(tl.uint32, bitcast=True)
     h1 = tl.load(at + 1, mask=there, other=0).to(tl.uint32, bitcast=True)
     h2 = tl.load(at + 2, mask=there, other=0).to(tl.uint32, bitcast=True)
@@ -301,10 +309,10 @@ def node_tiles(owners, table, nodes, above, TILE: tl.constexpr):
     h5 = tl.load(at + 5, mask=there, other=0).to(tl.uint32, bitcast=True)
     h6 = tl.load(at + 6, mask=there, other=0).to(tl.uint32, bitcast=True)
     h7 = tl.load(at + 7, mask=there, other=0).to(tl.uint32, bitcast=True)
-    count = tl.minimum(number - tile * TILE, TILE).to(tl.int32)
-    top = number <= TILE
-    h0, h1, h2, h3, h4, h5, h6, h7 = _join(h0, h1, h2, h3, h4, h5, h6, h7, count, top, TILE)
-    _put(above, program, h0, h1, h2, h3, h4, h5, h6, h7, TILE)
+    count = tl.minimum(number - tile * span, span).to(tl.int32)
+    top = number <= span
+    h0, h1, h2, h3, h4, h5, h6, h7 = _join(h0, h1, h2, h3, h4, h5, h6, h7, count, top, span)
+    _put(above, program, h0, h1, h2, h3, h4, h5, h6, h7, span)
 
 
 def interpreted() -> bool:
@@ -360,12 +368,12 @@ def blake3(
         if nodes is None:
             chunk_tiles[(level.programs,)](
                 owners, table, above,
-                TILE=chunk_tile, num_warps=-(-chunk_tile // 32),
+                span=chunk_tile, num_warps=-(-chunk_tile // 32),
             )  # fmt: skip
         else:
             node_tiles[(level.programs,)](
                 owners, table, nodes, above,
-                TILE=node_tile, num_warps=-(-node_tile // 32),
+                span=node_tile, num_warps=-(-node_tile // 32),
             )  # fmt: skip
         nodes = above
     return nodes

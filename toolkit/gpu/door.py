@@ -186,6 +186,30 @@ class Device:
         if self._stream is not None:
             self._stream.wait_stream(self.torch.cuda.current_stream(self.handle))
 
+    def before(self, what: str, *, wait: bool) -> None:
+        """What the caller's stream is given from now on comes behind all copies; `wait`: and
+        behind all that was begun on any stream."""
+        if self.is_cpu:
+            return
+        with self.explained(what), self.torch.cuda.device(self.handle):
+            if self.torch.cuda.is_current_stream_capturing():
+                raise DeliveryError(
+                    f"{self.name}: {what}: not while a CUDA graph is captured (do it between steps)"
+                )
+            if wait:
+                self.torch.cuda.synchronize(self.handle)
+            self.ready()
+
+    def behind(self, what: str, *, wait: bool) -> None:
+        """Copies that begin from now on wait for what the caller's stream was given; `wait`:
+        return when it is done."""
+        if self.is_cpu:
+            return
+        with self.explained(what), self.torch.cuda.device(self.handle):
+            self.follow()
+            if wait:
+                self.torch.cuda.synchronize(self.handle)
+
     @contextmanager
     def working(self) -> Iterator[None]:
         """What torch does in this context comes after the copies, on their stream."""

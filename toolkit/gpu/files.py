@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from toolkit.delivery.manifest import OpenedManifest
+from collections.abc import Mapping
+
+from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
 from toolkit.delivery.ports import Landed
 from toolkit.errors import DeliveryError
 
@@ -62,3 +64,21 @@ class MemoryFiles:
 
     def close(self) -> None:
         self._held.clear()
+
+
+class PlacedFiles:
+    """A Basis of files in memory, as `MemoryFiles.placed` has them: of the version before, say."""
+
+    def __init__(self, placed: Mapping[str, bytes]) -> None:
+        self._placed = placed
+        self._paths: tuple[str, ...] = ()
+
+    def open(self, manifest: Manifest) -> None:
+        self._paths = tuple(f.path for f in manifest.files)
+
+    def may_hold(self, file: int) -> bool:
+        return self._paths[file] in self._placed
+
+    def find(self, file: int, offset: int, size: int, wanted: bytes) -> bytes | None:
+        data = self._placed.get(self._paths[file], b"")[offset : offset + size]
+        return data if len(data) == size and digest(data) == wanted else None

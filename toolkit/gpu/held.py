@@ -5,11 +5,13 @@ Bytes go in and come out by their place in the file, wherever they are on the de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from toolkit.delivery.manifest import DIGEST_SIZE
 from toolkit.delivery.safetensors import LENGTH_SIZE, TensorEntry, header_size
 from toolkit.delivery.sealing import Cut
+from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Device, Tensor
 from toolkit.gpu.layout import FileLayout, plan_file
 from toolkit.gpu.slices import Piece, Placement, Shard
@@ -22,6 +24,9 @@ DTYPES = {
     "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz",
 }  # fmt: skip
 """safetensors dtype -> torch dtype.  Tensors of any other are handed out as their bytes."""
+
+TOGETHER = 256
+"""Blocks that are hashed together: a GPU wants many."""
 
 
 def torch_dtype(torch: Any, name: str) -> Any | None:  # noqa: ANN401
@@ -76,8 +81,7 @@ class HeldFile:
         if not pieces:
             return None
         if len(pieces) == 1 and pieces[0].size == len(data):
-            piece = pieces[0]
-            self._device.copy_in(self.arena[piece.target : piece.target + piece.width], data)
+            self._device.copy_in(self._run(pieces[0]), data)
             return None
         staged = self._device.stage(data)
         for piece in pieces:
@@ -107,7 +111,7 @@ class HeldFile:
             self._head.clear()
             self._early.clear()
             return
-        self.arena = self._device.empty(layout.size, self.path)
+        self._settle(layout)
         self.layout = layout
         early, self._early = self._early, []
         block = memoryview(bytes(self._head))
@@ -116,7 +120,15 @@ class HeldFile:
         self._device.ticket().wait()
         del self._head[layout.header :]
 
+    def _settle(self, layout: FileLayout) -> None:
+        """The layout is known: have memory for it."""
+        self.arena = self._device.empty(layout.size, self.path)
+
     # ----- bytes on the device
+
+    def home(self, offset: int) -> tuple[Tensor, int]:
+        """Memory that offset `offset` of the layout is in, and where in it."""
+        return self.arena, offset
 
     def landed(self, offset: int, length: int) -> Tensor | None:
         """The bytes [offset, offset + length) of the file as they are in their final place, in
@@ -130,7 +142,7 @@ class HeldFile:
         pieces = layout.pieces(max(offset, layout.header), offset + length)
         head = self._head[offset : min(layout.header, offset + length)]
         if not head and len(pieces) == 1 and pieces[0].count == 1:
-            return self.arena[pieces[0].target : pieces[0].target + pieces[0].width]
+            return self._run(pieces[0])
         torch = self._device.torch
         whole = torch.empty(length, dtype=torch.uint8, device=self._device.handle)
         if head:
@@ -140,16 +152,19 @@ class HeldFile:
             source.copy_(target)
         return whole
 
+    def _run(self, piece: Piece) -> Tensor:
+        """A piece of one run."""
+        memory, start = self.home(piece.target)
+        return memory[start : start + piece.width]
+
     def _views(self, piece: Piece, block: Tensor, offset: int) -> tuple[Tensor, Tensor]:
-        """A piece in the arena, and in a block that begins at `offset` of the file."""
+        """A piece on the device, and in a block that begins at `offset` of the file."""
         at = piece.source - offset
         if piece.count == 1:
-            target = self.arena[piece.target : piece.target + piece.width]
-            return target, block[at : at + piece.width]
+            return self._run(piece), block[at : at + piece.width]
         shape = (piece.count, piece.width)
-        target = self.arena.as_strided(
-            shape, (piece.target_stride, 1), self.arena.storage_offset() + piece.target
-        )
+        memory, start = self.home(piece.target)
+        target = memory.as_strided(shape, (piece.target_stride, 1), memory.storage_offset() + start)
         source = block.as_strided(shape, (piece.source_stride, 1), block.storage_offset() + at)
         return target, source
 
@@ -163,9 +178,33 @@ class HeldFile:
                 raise ValueError(f"{self.path}: bytes {offset} .. {offset + length} are not here")
             return bytes(there.cpu().numpy().data)
 
+    def wrong(self, blocks: Sequence[int], digests: DeviceDigests) -> list[int]:
+        """Those of the blocks that are here as a whole, and not what the manifest says."""
+        wrong = []
+        for first in range(0, len(blocks), TOGETHER):
+            looked, ranges = [], []
+            with self._device.working():
+                for block in blocks[first : first + TOGETHER]:
+                    there = self.landed(self.cut.offset(block), self.cut.size(block))
+                    if there is not None:
+                        looked.append(block)
+                        ranges.append(there)
+                found = digests.blake3(ranges)
+            wrong += [
+                block
+                for block, digest in zip(looked, found, strict=True)
+                if digest != self.digest(block)
+            ]
+        return wrong
+
+    def raw(self, placement: Placement) -> Tensor:
+        """The bytes of a tensor's part."""
+        memory, start = self.home(placement.offset)
+        return memory[start : start + placement.size]
+
     def tensor(self, placement: Placement) -> Tensor:
         """A part of a tensor, as a view of the arena; of a dtype that torch has not, its bytes."""
-        raw = self.arena[placement.offset : placement.offset + placement.size]
+        raw = self.raw(placement)
         dtype = torch_dtype(self._device.torch, placement.entry.dtype)
         return raw if dtype is None else raw.view(dtype).reshape(placement.shape)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 
 from toolkit.delivery.manifest import Manifest, OpenedManifest
 from toolkit.delivery.safetensors import TensorEntry
+from toolkit.delivery.sealing import Cut
 from toolkit.delivery.tensors import TensorTracker
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
 from toolkit.gpu.digests import DeviceDigests
@@ -20,8 +22,10 @@ from toolkit.gpu.slices import Placement, Shard
 
 MAX_INDEX = 64 * 2**20
 """Bytes of an index file at most."""
-TOGETHER = 256
-"""Blocks that are hashed together: a GPU wants many."""
+_VERSION = (
+    "manifest", "digest", "files", "kept", "ready", "_trackers", "_numbers", "_names", "_missing",
+)  # fmt: skip
+"""What of a model is another for another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class DeviceModel:
         self._names: dict[str, str] | None = None
         self._missing: dict[int, int] = {}
         """Bytes of index files that have not come."""
+        self.lock = RLock()
+        """Held while versions take turns, and while another one is received on top of this."""
+        self.turns = 0
+        """How often another version took this one's place (`toolkit.gpu.update`)."""
 
     def open(self, opened: OpenedManifest) -> None:
         """This is what comes.  Raises DeliveryError where it cannot fit."""
@@ -71,15 +79,29 @@ class DeviceModel:
         for number, entry in enumerate(manifest.files):
             self._numbers[entry.path] = number
             if is_weights(entry.path):
-                held = HeldFile(
-                    entry.path, entry.size, manifest.cut(entry.size), self.shard, self.device
-                )
+                held = self._hold(entry.path, entry.size, manifest.cut(entry.size))
                 self.files[number] = held
                 self._trackers[number] = TensorTracker(entry.size, held.read)
             elif is_index(entry.path) and entry.size <= MAX_INDEX:
                 self.kept[number] = bytearray(entry.size)
                 self._missing[number] = entry.size
         self._check_room(sum(held.size for held in self.files.values()))
+
+    def exchange(self, other: DeviceModel) -> None:
+        """Be what `other` is, and let it be what this one is; the bytes are the caller's."""
+        for name in _VERSION:
+            mine, others = getattr(self, name), getattr(other, name)
+            setattr(self, name, others)
+            setattr(other, name, mine)
+        self.turns += 1
+
+    @property
+    def complete(self) -> bool:
+        """Whether every tensor of every file is ready."""
+        files = list(self.files.values())
+        if self.manifest is None or any(h.layout is None for h in files):
+            return False
+        return len(self.ready) == sum(len(entries(h)) for h in files)
 
     def clear(self) -> None:
         """Let go of all memory on the device; tensors that were handed out keep theirs."""
@@ -178,27 +200,19 @@ class DeviceModel:
 
         Returns a sentence for each that is not what the manifest says.
         """
-        digests, wrong = DeviceDigests(self.device), []
-        for held in self.files.values():
-            blocks = range(held.cut.blocks if held.digests else 0)
-            for first in range(0, len(blocks), TOGETHER):
-                looked, ranges = [], []
-                with self.device.working():
-                    for block in blocks[first : first + TOGETHER]:
-                        there = held.landed(held.cut.offset(block), held.cut.size(block))
-                        if there is not None:
-                            looked.append(block)
-                            ranges.append(there)
-                    found = digests.blake3(ranges)
-                for block, digest in zip(looked, found, strict=True):
-                    if digest != held.digest(block):
-                        start, size = held.cut.offset(block), held.cut.size(block)
-                        wrong.append(
-                            f"{held.path}: block {block} (bytes {start} .. {start + size})"
-                        )
-        return wrong
+        digests = DeviceDigests(self.device)
+        return [
+            f"{held.path}: block {block} (bytes {held.cut.offset(block)} .. "
+            f"{held.cut.offset(block) + held.cut.size(block)})"
+            for held in list(self.files.values())
+            for block in held.wrong(range(held.cut.blocks if held.digests else 0), digests)
+        ]
 
     # -----
+
+    def _hold(self, path: str, size: int, cut: Cut) -> HeldFile:
+        """Make the place of a file."""
+        return HeldFile(path, size, cut, self.shard, self.device)
 
     def _path(self, name: str) -> str:
         path = self.names().get(name)

@@ -93,12 +93,7 @@ class DeviceSink:
             self._placed = False
             self._early.clear()
             for number in self.model.files:
-                there = landed[number]
-                if not self._keeps:
-                    landed[number] = Landed(None, bytes(len(there.blocks)))
-                elif there.digests is not None:
-                    self.model.files[number].digests = there.digests
-                    landed[number] = Landed(there.digests, self._load(number, there.blocks))
+                landed[number] = self._left(number, landed[number])
             self._keep_names(landed, [f.size for f in manifest.files])
             return landed
 
@@ -149,6 +144,8 @@ class DeviceSink:
             self.model.keep(file, offset, data)
             return None
         with self._lock:
+            if self._there(file, block):
+                return None
             staged = held.put(offset, data)
             return Flight(file, block, offset, len(data), data, self.device.ticket(data), staged)
 
@@ -207,7 +204,21 @@ class DeviceSink:
                 wrong.append(flight)
         return wrong
 
+    def _there(self, file: int, block: int) -> bool:
+        """Whether the device holds a block already; it is counted then."""
+        del file, block
+        return False
+
     # ----- what an earlier run left on disk
+
+    def _left(self, file: int, there: Landed) -> Landed:
+        """What of a file an earlier run left on disk is brought to the device."""
+        if not self._keeps:
+            return Landed(None, bytes(len(there.blocks)))
+        if there.digests is None:
+            return there
+        self.model.files[file].digests = there.digests
+        return Landed(there.digests, self._load(file, there.blocks))
 
     def _load(self, file: int, there: bytes) -> bytes:
         """Bring stored blocks to the device; return which of them are there."""
@@ -217,12 +228,14 @@ class DeviceSink:
                 if held.layout is None and not held.failure:
                     break  # The header is not whole: what is behind it comes again.
                 continue
+            blocks[block] = 1
+            if self._there(file, block):
+                continue
             start, size = held.cut.offset(block), held.cut.size(block)
             data = memoryview(bytearray(self.inner.read(file, start, size)))
             staged = held.put(start, data)
             ticket = self.device.ticket(data)
             flights.append(Flight(file, block, start, size, data, ticket, staged))
-            blocks[block] = 1
             if len(flights) >= BATCH:
                 self._land_all(flights)
         self._land_all(flights)
