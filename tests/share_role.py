@@ -1,15 +1,15 @@
 """One receiver of a test in a process of its own: a host of a window, or an agent of one.
 
-    share_role.py '{"name": ..., settings..., "hold": BYTES, "model": FILE}'
-
-Says on stdout, a line of JSON each: what it holds at (and waits for a line on stdin), and how it
-ended.  With a model it compares every tensor on its device with that file.
+`run` is what the process does: it opens a session by settings and two words more.  At `hold` bytes
+it says so and waits to be told to go on; with `model` it compares every tensor on its device with
+that file.  It says how it ended, and ends with the exit code that `llmsync` would.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +21,37 @@ from toolkit.errors import ToolkitError
 PATHS = ("output", "share", "window_of", "trust")
 
 
-def main() -> int:
-    """Run it; return the exit code that `llmsync` would."""
-    words: dict[str, Any] = json.loads(sys.argv[1])
+def run(words: dict[str, Any], pipe: Connection, log: Path) -> None:
+    """Be that receiver; what it tells a person goes to `log`."""
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(out, 2)
+
+    def tell(line: str) -> None:
+        os.write(out, f"{line}\n".encode())
+
     hold: int | None = words.pop("hold", None)
     model: str | None = words.pop("model", None)
-    settings = Settings(**{k: Path(v) if k in PATHS else v for k, v in words.items()})
-    session = open_session(settings, tell)
+    fields: dict[str, Any] = {k: Path(v) if k in PATHS else v for k, v in words.items()}
+    session = open_session(Settings(**fields), tell)
 
     def watch(outputs: list[ReceiverOutput]) -> None:
         nonlocal hold
         del outputs
         if hold is not None and session.counters.bytes >= hold:
             hold = None
-            say(held=session.counters.bytes)
-            sys.stdin.readline()
+            pipe.send({"held": session.counters.bytes})
+            pipe.recv()
 
     try:
         with session:
             session.run(watch)
             if session.error is not None:
                 raise session.error
-            say(**session.document(), equal=model and equal(session, Path(model)))
+            same = None if model is None else equal(session, Path(model))
+            pipe.send({**session.document(), "equal": same})
     except ToolkitError as error:
-        say(error=str(error), code=int(error.exit_code))
-        return error.exit_code
-    return 0
+        pipe.send({"error": str(error), "code": int(error.exit_code)})
+        sys.exit(error.exit_code)
 
 
 def equal(session: ReceivingSession, model: Path) -> int:
@@ -60,17 +65,3 @@ def equal(session: ReceivingSession, model: Path) -> int:
         assert tensor.cpu().numpy().tobytes() == array.tobytes(), name
         count += 1
     return count
-
-
-def say(**what: object) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
-
-
-def tell(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
