@@ -246,13 +246,25 @@ def test_three_agents_have_the_model_and_the_stream_came_once(site: Site) -> Non
     assert {agent["name"]: agent["placed"] for agent in received["agents"]} == {
         "gpu0": True, "gpu1": True, "gpu2": True,
     }  # fmt: skip
+    site.sent(sender)
+    assert not site.socket.exists()
+
+
+def test_for_the_network_three_agents_are_one_receiver(site: Site) -> None:
+    host = site.host(window=32_000_000)
+    agents = [site.agent(f"gpu{i}") for i in range(3)]
+    sender = site.send("60M")
+    for agent in agents:
+        assert agent.done()["equal"] == 25
+    received = host.done()
     # As for one receiver: every symbol of data and of digests, and a few of FDT and manifest.
     blocks = -(-site.weights.stat().st_size // (128 * SYMBOL)) + 1
     symbols = -(-site.weights.stat().st_size // SYMBOL) + 1 + -(-blocks * 32 // SYMBOL) + 1
     told = site.sent(sender)
     assert symbols <= received["packets"] + received["duplicates"] <= symbols + 20
     assert symbols <= told["packets"] <= symbols + 20
-    assert not site.socket.exists()
+    assert told["repairs"] == 0
+    assert [receiver["receiver"] for receiver in told["receivers"]] == ["host"]
 
 
 @pytest.mark.parametrize("where", ["disk", "nowhere"])
