@@ -160,3 +160,63 @@ def test_index_files_that_do_not_fit_what_came() -> None:
     assert parse_index("sub/m.json", b'{"weight_map": {"w": "../x"}}') == {"w": "x"}
     clash, _ = names({"m": {"a": "x"}, "n": {"a": "y"}}, {"x": ["a"], "y": ["a"]})
     assert clash == {}
+
+
+@needs_torch
+def test_files_are_let_go_of_while_others_come() -> None:
+    delivery = Delivery(SHARDED)
+    device = open_device("cpu")
+    sink = DeviceSink(MemoryFiles(), device, weights="gpu", passing=True)
+    sink.open(delivery.envelope, delivery.opened)
+    held = {f.path: f for f in sink.model.files.values()}
+    for file, path in enumerate(SHARDED):
+        sink.put_digests(file, delivery.source.digests[file])
+        blocks = delivery.blocks(file)
+        for number, offset, data in blocks:
+            if path in held and offset >= 8 + int.from_bytes(SHARDED[path][:8], "little"):
+                assert held[path].layout is not None
+            if number == len(blocks) - 1 and path in held:
+                with pytest.raises(ValueError, match=r"safetensors: not all of it is here"):
+                    sink.model.release(path)
+            sink.write(file, number, offset, memoryview(data))
+    taken = {t.path: t for t in sink.model.tensors()}
+    assert sum(f.taken for f in held.values()) == sink.model.size
+    sink.model.release("a.safetensors")
+    assert held["a.safetensors"].taken == 0
+    with pytest.raises(DeliveryError, match=r"embed\.weight: not all of its bytes"):
+        sink.model.tensor("embed.weight", "a.safetensors")
+    assert np.array_equal(taken["a.safetensors"].value.numpy(), EMBED)
+    assert np.array_equal(sink.model.tensor("inner.bias").numpy(), BIAS)
+    assert sink.model.verify() == []
+
+
+@needs_torch
+def test_a_header_takes_no_memory_on_the_device_before_the_rest_comes() -> None:
+    files = {"m.safetensors": save({"w": CHANCE.standard_normal(500).astype(np.float32)})}
+    for passing in (False, True):
+        delivery = Delivery(files)
+        sink = DeviceSink(MemoryFiles(), open_device("cpu"), weights="gpu", passing=passing)
+        sink.open(delivery.envelope, delivery.opened)
+        sink.put_digests(0, delivery.source.digests[0])
+        (first, *rest) = delivery.blocks(0)
+        sink.write(0, first[0], first[1], memoryview(first[2]))
+        (held,) = sink.model.files.values()
+        assert held.layout is not None
+        assert (held.taken == 0) == passing
+        for number, offset, data in rest:
+            sink.write(0, number, offset, memoryview(data))
+        assert sink.model.complete
+        assert sink.model.verify() == []
+        assert sink.checked == len(files["m.safetensors"])
+
+
+@needs_torch
+def test_only_the_largest_file_need_fit_where_files_are_let_go_of() -> None:
+    device = open_device("cpu")
+    delivery = Delivery(SHARDED)
+    largest = max(len(c) for p, c in SHARDED.items() if p.endswith(".safetensors"))
+    device.memory = lambda: (largest, largest)
+    with pytest.raises(DeliveryError, match="larger than the memory"):
+        DeviceSink(MemoryFiles(), device, weights="gpu").open(delivery.envelope, delivery.opened)
+    passing = DeviceSink(MemoryFiles(), device, weights="gpu", passing=True)
+    assert passing.open(delivery.envelope, delivery.opened)

@@ -93,6 +93,8 @@ class Receiving:
         self._digest = b""
         self._arrived: list[tuple[str, str]] = []
         """Path and name of tensors that are ready, in that order."""
+        self._told: list[tuple[str, str]] = []
+        """Of those that are verified, and not on the device yet."""
         self._ready: set[tuple[str, str]] = set()
         self._verified: list[str] = []
         self._complete = self._ended = False
@@ -309,15 +311,27 @@ class Receiving:
                 case events.ManifestVerified(opened=opened):
                     self._opened = opened
                 case events.TensorReady(path=path, tensor=tensor):
-                    self._arrived.append((path, tensor.name))
-                    self._ready.add((path, tensor.name))
+                    self._told.append((path, tensor.name))
                 case events.FileVerified(path=path):
                     self._verified.append(path)
                 case events.Completed():
                     self._complete = True
                 case _:
                     pass
+        self._arrive()
         self._wake()
+
+    def _arrive(self) -> None:
+        """Of the tensors whose bytes are verified, hand out those that are on the device.
+
+        With `passing` the device takes memory for a file when more of it comes than its header.
+        """
+        model = self.model
+        there = [] if model is None else [key for key in self._told if key in model.ready]
+        if there:
+            self._arrived += there
+            self._ready.update(there)
+            self._told = [key for key in self._told if key not in self._ready]
 
     def _end(self, error: Exception | None) -> None:
         self._ended, self._error = True, error

@@ -163,5 +163,5 @@ def _device_sink(settings: Settings, inner: Sink) -> DeviceSink:
     return DeviceSink(
         inner, open_device(settings.device), weights="both" if settings.on_disk else "gpu",
         shard=Shard(settings.rank, settings.world, rules + COLUMN_AND_ROW),
-        check=settings.check_device,
+        check=settings.check_device, passing=settings.passing,
     )  # fmt: skip

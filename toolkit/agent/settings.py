@@ -53,6 +53,9 @@ class Settings:
     fits counts, then the usual rules (`toolkit.gpu.slices`)."""
     check_device: bool = True
     """Compute each block's digest once more over the device's memory."""
+    passing: bool = False
+    """Tensors are taken while they come, and files let go of (`DeviceModel.release`): not all need
+    fit the device at a time."""
 
     listen: str | None = None
     """HOST:PORT; None with `join`: any free port."""

@@ -39,26 +39,47 @@ SMALL = 64 * 2**10
 
 
 class HeldFile:
-    """A file of `size` bytes, cut into blocks as `cut` says."""
+    """A file of `size` bytes, cut into blocks as `cut` says.
 
-    def __init__(self, path: str, size: int, cut: Cut, shard: Shard, device: Device) -> None:
+    `lazy`: memory on the device is taken when a block behind the header's comes, not before.
+    """
+
+    def __init__(
+        self, path: str, size: int, cut: Cut, shard: Shard, device: Device, *, lazy: bool = False
+    ) -> None:
         self.path, self.size, self.cut = path, size, cut
         self.digests = b""
         """Of its blocks, as the manifest's root proves them; empty: not known yet."""
         self.layout: FileLayout | None = None
         self.arena: Tensor = None
+        self.released = False
+        """Its memory was let go of."""
         self.failure = ""
         """Why it is no safetensors file; it is not held then."""
-        self._shard, self._device = shard, device
+        self._shard, self._device, self._lazy = shard, device, lazy
         self._head = bytearray()
-        """The header, and before the layout is known all of its blocks."""
+        """The header, and before there is memory on the device all of its blocks."""
         self._early: list[tuple[int, int]] = []
-        """Ranges of the file that are in `_head`."""
+        """Ranges of the file that are in `_head` and on their way nowhere."""
 
     @property
     def head(self) -> bytes:
         """The header's bytes."""
         return bytes(self._head)
+
+    @property
+    def placed(self) -> bool:
+        """Whether there is memory on the device, and everything that came is on its way there."""
+        return self.layout is not None and not self._early
+
+    @property
+    def taken(self) -> int:
+        """Bytes of the device's memory."""
+        return 0 if self.arena is None else len(self.arena)
+
+    def release(self) -> None:
+        """Let go of the memory."""
+        self.arena, self.released = None, True
 
     def digest(self, block: int) -> bytes:
         """What a block must hash to."""
@@ -81,6 +102,8 @@ class HeldFile:
         if self.layout is None:
             self._put_early(offset, data)
             return None
+        if self._early:
+            self._begin(self.layout)
         header = self.layout.header
         pieces = self.layout.pieces(max(offset, header), offset + len(data))
         if not pieces:
@@ -120,8 +143,13 @@ class HeldFile:
             self._head.clear()
             self._early.clear()
             return
-        self._settle(layout)
         self.layout = layout
+        if not self._lazy or sum(stop - start for start, stop in self._early) >= self.size:
+            self._begin(layout)
+
+    def _begin(self, layout: FileLayout) -> None:
+        """Take memory, and bring there what came before."""
+        self._settle(layout)
         early, self._early = self._early, []
         block = memoryview(bytes(self._head))
         for start, stop in early:
@@ -146,7 +174,9 @@ class HeldFile:
         Call it in `Device.working`, or in `Device.checking` when it has landed.
         """
         layout = self.layout
-        if layout is None or not layout.holds(offset, offset + length):
+        if layout is None or self.released or not self.placed:
+            return None
+        if not layout.holds(offset, offset + length):
             return None
         pieces = layout.pieces(max(offset, layout.header), offset + length)
         head = self._head[offset : min(layout.header, offset + length)]

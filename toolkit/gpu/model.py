@@ -49,9 +49,12 @@ class ReadyTensor:
 class DeviceModel:
     """What a device holds of a delivery; nothing of it is shown before its digest holds."""
 
-    def __init__(self, device: Device, shard: Shard) -> None:
+    def __init__(self, device: Device, shard: Shard, *, passing: bool = False) -> None:
+        """`passing`: tensors are taken and their files let go of (`release`) while others come, so
+        that not all of them need fit at a time."""
         self.device = device
         self.shard = shard
+        self.passing = passing
         self.manifest: Manifest | None = None
         self.digest = b""
         """Of the manifest; empty before there is one."""
@@ -80,7 +83,8 @@ class DeviceModel:
         self.manifest, self.digest = manifest, opened.digest
         for number, entry in enumerate(manifest.files):
             self._expect(number, entry.path, entry.size, manifest.cut(entry.size))
-        self._check_room(sum(held.size for held in self.files.values()))
+        sizes = [held.size for held in self.files.values()]
+        self._check_room(max(sizes, default=0) if self.passing else sum(sizes))
 
     def open_unproven(self, files: Sequence[tuple[str, int]], cut: Callable[[int], Cut]) -> None:
         """These files come, of which nobody knows digests: paths and sizes, and how a file of a
@@ -132,6 +136,20 @@ class DeviceModel:
         for known in (self.files, self.kept, self.ready, self._trackers, self._numbers):
             known.clear()
         self._names, self.manifest, self.digest, self.unproven = None, None, b"", ()
+
+    def release(self, path: str) -> None:
+        """Let go of a file's memory: all of its tensors have been taken, and copied.
+
+        Those that were handed out keep it as long as they live.  Raises ValueError while any of
+        the file is still to come.
+        """
+        held = self.files[self._numbers[path]]
+        if held.layout is None or any((path, e.name) not in self.ready for e in entries(held)):
+            raise ValueError(f"{path}: not all of it is here")
+        for entry in entries(held):
+            del self.ready[path, entry.name]
+        self._names = None
+        held.release()
 
     def keep(self, file: int, offset: int, data: memoryview) -> None:
         """A verified block of a file that goes to no device."""
@@ -234,7 +252,7 @@ class DeviceModel:
 
     def _hold(self, path: str, size: int, cut: Cut) -> HeldFile:
         """Make the place of a file."""
-        return HeldFile(path, size, cut, self.shard, self.device)
+        return HeldFile(path, size, cut, self.shard, self.device, lazy=self.passing)
 
     def _path(self, name: str) -> str:
         path = self.names().get(name)

@@ -99,7 +99,7 @@ class Prover:
         if held.failure:
             self._early.pop(flight.file, None)
             return []
-        if held.layout is None:
+        if not held.placed:
             flight.data = None
             self._early.setdefault(flight.file, []).append(flight)
             return []

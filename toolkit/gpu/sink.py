@@ -35,7 +35,7 @@ class DeviceSink:
     """A Sink that fills `device`.
 
     `inner` keeps the files beside the weights, and the weights too where `weights` is `both`.
-    `check`: hash every block on the device.
+    `check`: hash every block on the device.  `passing`: as `DeviceModel` has it.
     """
 
     def __init__(
@@ -46,10 +46,11 @@ class DeviceSink:
         shard: Shard = WHOLE,
         weights: Literal["both", "gpu"] = "both",
         check: bool = True,
+        passing: bool = False,
     ) -> None:
         self.inner = inner
         self.device = device
-        self.model = DeviceModel(device, shard)
+        self.model = DeviceModel(device, shard, passing=passing)
         self._keeps = weights == "both"
         digests = DeviceDigests(device) if check else None
         self._prover = Prover(device, self.model, digests)

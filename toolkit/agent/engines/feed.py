@@ -3,13 +3,15 @@
 An engine's `load_weights` is a plain function that takes an iterator.  So the receiver works in a
 thread of its own, and the iterator hands out each tensor as soon as its bytes are verified on the
 device.  Nothing is copied here: what is handed out is a view of the receiver's memory on the
-device, and the engine copies its part of it, device to device.
+device, and the engine copies its part of it, device to device.  A file's memory is let go of when
+the engine has had all of it, so that of a model in several files not all is there twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -37,6 +39,8 @@ def feed(options: Options, tell: Callable[[str], None] = silent) -> Iterator[tup
     thread = _Thread(options, tell)
     thread.start()
     yielded: dict[str, str] = {}
+    taken: dict[str, int] = {}
+    """Path -> its tensors that the engine has had, or that it does not want."""
     wanted: set[str] | None = None
     try:
         while (item := thread.queue.get()) is not None:
@@ -48,7 +52,9 @@ def feed(options: Options, tell: Callable[[str], None] = silent) -> Iterator[tup
             if wanted is None:
                 assert model.manifest is not None, "a tensor came before the manifest"
                 wanted = set(model_files(model.manifest, options.files))
+            taken[path] = taken.get(path, 0) + 1
             if path not in wanted:
+                _let_go(model, path, taken[path])
                 continue
             if name in yielded:
                 raise DeliveryError(
@@ -58,6 +64,7 @@ def feed(options: Options, tell: Callable[[str], None] = silent) -> Iterator[tup
             yielded[name] = path
             # Here, not in the receiver's thread: it is this thread's stream that waits for copies.
             yield name, model.tensor(name, path)
+            _let_go(model, path, taken[path])
     finally:
         _settle(thread.receiver.model)
         thread.stop()
@@ -66,6 +73,13 @@ def feed(options: Options, tell: Callable[[str], None] = silent) -> Iterator[tup
             f"no tensor was delivered{f' in files like {options.files}' if options.files else ''}: "
             "is it a model of safetensors files?"
         )
+
+
+def _let_go(model: DeviceModel, path: str, taken: int) -> None:
+    """The engine has copied its part of `taken` tensors: of all of them, the file is let go of."""
+    if taken == len(model.entries(path)):
+        _settle(model)
+        model.release(path)
 
 
 def _settle(model: DeviceModel | None) -> None:
@@ -83,7 +97,7 @@ class _Thread(Thread):
         super().__init__(name="llmsync-feed", daemon=True)
         self.queue: SimpleQueue[tuple[str, str] | BaseException | None] = SimpleQueue()
         """Path and name of tensors that are ready; an error; None: everything is in place."""
-        self.receiver: Receiving = receive(options.settings, tell=tell)
+        self.receiver: Receiving = receive(replace(options.settings, passing=True), tell=tell)
         self._order = options.order
         self._running = Event()
         self._loop: asyncio.AbstractEventLoop | None = None
