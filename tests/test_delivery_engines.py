@@ -160,7 +160,7 @@ def test_a_third_of_the_memory_that_losses_ask_for_is_enough(
 ) -> None:
     """What others wait for stays, and repairs find some blocks where they were: when the oldest
     block always made room, 17,000 and 43,000 packets were needed."""
-    content = save({f"layer{i}": np.full(2000, i, np.uint8) for i in range(30)})
+    content = save({f"layer{i}": numpy.full(2000, i, numpy.uint8) for i in range(30)})
     packets = 0
     for seed in range(4):
         net = Net({"a.safetensors": content}, ["fra"], seed=seed,
