@@ -20,8 +20,8 @@ LEAST_WINDOW = 1_000_000
 """A few blocks: enough where nothing is lost."""
 EASY_WINDOW = 64_000_000
 """Enough with losses, too.  Senders repair behind stretches of 16 MiB, of two files in turn; what
-does not fit is dropped and comes again.  168 MB at 5 % loss: 64 MB dropped nothing, 32 MB took three
-times the packets, and 16 MB had not ended when 64 MB would have received 800 MB."""
+does not fit is dropped and comes again.  168 MB at 5 % loss: 64 MB dropped nothing, 32 MB took
+three times the packets, and 16 MB had not ended when 64 MB would have received 800 MB."""
 MEMORY_FILES = 256 * 2**20
 """Bytes of files that are kept in memory where there is no folder for them."""
 MOST_AGENTS = 62
