@@ -15,10 +15,10 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from toolkit.agent import believing, falling_back, joining
+from toolkit.agent import believing, falling_back, joining, outcome
 from toolkit.agent.keeping import Keep, Keeping
 from toolkit.agent.settings import CONTROL_PORT, Settings, check, metrics_address
-from toolkit.agent.timeline import Step, Timeline
+from toolkit.agent.timeline import Timeline
 from toolkit.delivery import events
 from toolkit.delivery.events import ReceiverOutput
 from toolkit.delivery.manifest import OpenedManifest
@@ -202,36 +202,18 @@ class ReceivingSession:
         held = self.keeping.device
         return None if held is None else held.model
 
+    @property
+    def host(self) -> Host | None:
+        """The agents of our window; None: it is not shared."""
+        return self._host
+
     def document(self) -> dict[str, Any]:
         """What has been received, for JSON; only of a session with a `receipt`."""
-        receipt, counters, timeline = self.receipt, self.counters, self.timeline
-        assert receipt is not None
-        return {
-            "placed": self.keeping.place, "files": receipt.files, "bytes": receipt.bytes,
-            "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
-            "last_byte": round(receipt.last_byte, 6), "verified": round(receipt.verified, 6),
-            "packets": counters.packets, "repaired": counters.repaired, "found": counters.found,
-            "duplicates": counters.duplicates, "polluted": counters.polluted,
-            "refused": dict(counters.refused), "tensors": timeline.tensors,
-            "device": self.device, "device_bytes": self.device_bytes,
-            "device_checked": self.device_checked,
-            "first_tensor": _rounded(timeline.at(Step.FIRST_TENSOR)),
-            "last_tensor": _rounded(timeline.at(Step.LAST_TENSOR)),
-            "kernel_drops": None if self.drops is None else self.drops.document(),
-            **falling_back.summary(self.fetching, counters.bytes),
-            **({} if self._host is None else self._host.document()),
-            "timeline": timeline.document(),
-        }  # fmt: skip
+        return outcome.document(self)
 
     def own(self) -> Own:
         """What a receipt says beside what the engine knows."""
-        at = self.timeline.at
-        return Own(
-            completed=at(Step.VERIFIED) or 0.0, announced=at(Step.ANNOUNCE), joined=at(Step.JOIN),
-            first_tensor=at(Step.FIRST_TENSOR), last_tensor=at(Step.LAST_TENSOR),
-            model_ready=at(Step.MODEL_READY), device=self.device,
-            device_bytes=self.device_bytes or 0, device_checked=self.device_checked or 0,
-        )  # fmt: skip
+        return outcome.own(self)
 
     # ----- opening
 
@@ -394,7 +376,3 @@ class ReceivingSession:
     def _close_bell(self) -> None:
         bell, self._bell = self._bell, -1
         os.close(bell)
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 6)

@@ -38,11 +38,17 @@ def run(args: argparse.Namespace) -> int:
 def _receive(args: argparse.Namespace) -> int:
     settings = read_settings(args)
     from toolkit.agent.session import open_session
+    from toolkit.agent.settings import EASY_WINDOW
 
     announce_arithmetic()
     display = Display(auto=args.progress == "auto")
     began = datetime.now(UTC)
     session = open_session(settings, display.say)
+    if settings.window < EASY_WINDOW:
+        say(
+            f"--window {args.window}: where packets get lost, what does not fit is sent again "
+            "(64M is enough)"
+        )
     if settings.device == "cpu":
         say("--gpu cpu: tensors are handed out in this machine's memory; no GPU is used")
     teller = _Teller(session, display)

@@ -2,8 +2,7 @@
 
 Pure.  This is the receiver's hot path: one symbol costs a few dictionary look-ups and one copy to
 the place in the block's buffer where it belongs.  Buffers are re-used, and together they stay
-within a bound: a block too many drops the one that has been open longest, whose symbols are then
-asked for again.
+within a bound: a block too many drops another one, whose symbols are then asked for again.
 """
 
 from __future__ import annotations
@@ -77,20 +76,30 @@ class Buffers:
         self.held = 0
         """Bytes of blocks that wait to be written."""
         self._held: set[tuple[int, int]] = set()
-        self._open: dict[tuple[int, int], tuple[int, Callable[[int], None]]] = {}
-        """(TOI, SBN) -> size of its buffer and how to drop it; oldest first."""
+        self._open: dict[tuple[int, int], tuple[int, Assembly]] = {}
+        """(TOI, SBN) -> size of its buffer and whose it is; oldest first."""
 
     def peek(self, size: int) -> Buffer:
         """Return the buffer that the next `take` of this size will return."""
         return self._slabs.peek(size)
 
-    def take(self, toi: int, sbn: int, size: int, drop: Callable[[int], None]) -> Buffer:
-        """Return a buffer of `size` bytes; its content is anything."""
-        while self._open and self.used + size > self.limit:
-            (_, oldest), (_, drop_oldest) = next(iter(self._open.items()))
-            drop_oldest(oldest)
+    def take(self, sbn: int, size: int, owner: Assembly) -> Buffer:
+        """Return a buffer of `size` bytes; its content is anything.
+
+        Where there is no room one of the open blocks is dropped, but none that others wait for.
+        Repairs come in the order in which blocks were opened: were it always the oldest, each
+        would be gone just before what it lacks.  Were it always the newest, blocks that somebody
+        forged would stay for ever.
+        """
+        while self.used + size > self.limit:
+            ends = iter(self._open) if self.evicted % 2 else reversed(self._open)
+            ours = ((self._open[key][1], key[1]) for key in ends)
+            found = next(((a, s) for a, s in ours if not a.awaited(s)), None)
+            if found is None:
+                break
+            found[0].drop(found[1])
             self.evicted += 1
-        self._open[toi, sbn] = size, drop
+        self._open[owner.toi, sbn] = size, owner
         self.used += size
         return self._slabs.take(size)
 
@@ -100,11 +109,11 @@ class Buffers:
         self._held.add((toi, sbn))
         self.held += size
 
-    def unhold(self, toi: int, sbn: int, size: int, drop: Callable[[int], None]) -> None:
+    def unhold(self, sbn: int, size: int, owner: Assembly) -> None:
         """It is a block like any other again."""
-        self._held.discard((toi, sbn))
+        self._held.discard((owner.toi, sbn))
         self.held -= size
-        self._open[toi, sbn] = size, drop
+        self._open[owner.toi, sbn] = size, owner
 
     def give(self, toi: int, sbn: int, buffer: Buffer) -> None:
         """Take a buffer back."""
@@ -113,11 +122,17 @@ class Buffers:
         self._slabs.free(buffer)
 
 
+def nobody(sbn: int) -> bool:
+    """No block waits for another."""
+    del sbn
+    return False
+
+
 class Assembly:
     """One object: which blocks are done, and the open ones."""
 
     __slots__ = (
-        "_buffers", "_dropped", "_larger", "_small", "_symbol", "bars", "blocks", "done",
+        "_buffers", "_dropped", "_larger", "_small", "_symbol", "awaited", "bars", "blocks", "done",
         "partition", "promised", "remaining", "toi",
     )  # fmt: skip
 
@@ -135,6 +150,8 @@ class Assembly:
         self._buffers = buffers
         self.promised: set[int] = set()
         """Blocks that are at hand and not stored yet: they are not asked for."""
+        self.awaited: Callable[[int], bool] = nobody
+        """Whether others cannot be stored before this block: it is not dropped for their sake."""
         self.bars = False
         """There is parity that can stand in for a symbol that was forged."""
 
@@ -220,7 +237,7 @@ class Assembly:
         """Nobody else reads them any more."""
         block = self.blocks[sbn]
         block.held = False
-        self._buffers.unhold(self.toi, sbn, block.buffer.size, self.drop)
+        self._buffers.unhold(sbn, block.buffer.size, self)
 
     def whole(self, sbn: int) -> bool:
         """Whether a block that is not done has all it needs."""
@@ -366,7 +383,7 @@ class Assembly:
 
     def _open(self, sbn: int) -> OpenBlock:
         k = self.k(sbn)
-        buffer = self._buffers.take(self.toi, sbn, k * self._symbol, self.drop)
+        buffer = self._buffers.take(sbn, k * self._symbol, self)
         block = self.blocks[sbn] = OpenBlock(buffer, k)
         self._dropped.discard(sbn)
         return block

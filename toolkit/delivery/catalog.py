@@ -70,6 +70,7 @@ class Catalog:
         for item in opened.manifest.objects():
             assembly = Assembly(item.toi, item.partition, self.buffers)
             assembly.bars = opened.manifest.coding.parity > 0
+            assembly.awaited = self._headers.awaited(item)
             there = landed[item.file]
             if item.is_data:
                 assembly.done[:] = there.blocks

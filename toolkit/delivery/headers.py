@@ -9,9 +9,11 @@ other: all its blocks are admitted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
+from toolkit.delivery.assembly import nobody
 from toolkit.delivery.events import TensorReady
-from toolkit.delivery.manifest import Manifest
+from toolkit.delivery.manifest import FileObject, Manifest
 from toolkit.delivery.safetensors import SUFFIX
 from toolkit.delivery.sealing import Cut
 from toolkit.delivery.tensors import TensorTracker
@@ -38,11 +40,22 @@ class Headers:
         """The blocks of a header that others wait for, each as soon as it is admitted."""
         if not self._first or not self._manifest.files[file].path.endswith(SUFFIX):
             return
-        tracker = self._tracker(file)
         for block in range(cut.blocks):
-            if not cut.offset(block) < tracker.reach < tracker.size:
+            if not self._awaited(file, cut, block):
                 return
             yield block
+
+    def awaited(self, item: FileObject) -> Callable[[int], bool]:
+        """Whether others wait for a block of an object: for a list of digests all of its file."""
+        if not item.is_data:
+            return lambda _: True
+        if not self._first or not self._manifest.files[item.file].path.endswith(SUFFIX):
+            return nobody
+        return partial(self._awaited, item.file, item.cut)
+
+    def _awaited(self, file: int, cut: Cut, block: int) -> bool:
+        tracker = self._tracker(file)
+        return cut.offset(block) < tracker.reach < tracker.size
 
     def add(self, file: int, start: int, end: int) -> tuple[list[TensorReady], bool]:
         """Bytes [start, end) are stored: the tensors that this completes, and whether more blocks
