@@ -11,7 +11,8 @@ and answers over HTTP.  Nothing is read from a hub, and the weights are on no di
     curl -d '{"texts": ["one model", "many clouds"]}' http://127.0.0.1:8080/embed
 
 POST /embed answers 503 until the model is there; GET /healthz likewise, with what is missing;
-GET /metrics is for Prometheus.  docs/how-to/serve.md goes through it.
+GET /metrics is for Prometheus.  With --updates each further delivery becomes live between two
+batches, and answers name the version that they are of.  docs/how-to/serve.md goes through it.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from aiohttp import web
 
-from toolkit.agent.api import receive
-from toolkit.agent.settings import Settings
-from toolkit.errors import DeliveryError, ToolkitError
+from toolkit.agent import Settings, receive, update
+from toolkit.errors import DeliveryError, ToolkitError, UnreachableError
+from toolkit.gpu.gate import StepGate
+from toolkit.gpu.model import DeviceModel
 
 MOST_TEXTS = 256
 """Of one request."""
@@ -81,27 +82,30 @@ def build(config: dict[str, Any]) -> Any:
 class Encoder:
     """Texts to vectors: the mean over a text's tokens, of length 1."""
 
-    def __init__(self, folder: Path, module: Any) -> None:
+    def __init__(self, folder: Path, module: Any, live: DeviceModel | None = None) -> None:
         from transformers import AutoTokenizer
 
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self.module = module
-        self.between_steps = Lock()
-        """Held during a batch: who holds it may change the weights."""
+        self.live = live
+        """What the device holds of the delivery; None: the module came from elsewhere."""
+        self.gate = StepGate()
+        """A batch is a step: the weights change between two of them."""
 
-    def embed(self, texts: list[str]) -> Any:
-        """Return a tensor on the host, one row for each text."""
+    def embed(self, texts: list[str]) -> tuple[str, Any]:
+        """Return the version and a tensor on the host, one row for each text."""
         import torch
 
         device = next(self.module.parameters()).device
         tokens = self._tokenizer(
             texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt"
         ).to(device)
-        with self.between_steps, torch.inference_mode():
+        with self.gate.step(), torch.inference_mode():
+            version = "" if self.live is None else self.live.digest.hex()
             states = self.module(**tokens).last_hidden_state
             mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
             mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-            return torch.nn.functional.normalize(mean, dim=1).cpu()
+            return version, torch.nn.functional.normalize(mean, dim=1).cpu()
 
 
 class Service:
@@ -110,10 +114,9 @@ class Service:
     def __init__(self) -> None:
         self.encoder: Encoder | None = None
         """None: it has not come yet."""
-        self.version = ""
-        """Digest of the manifest that the weights are of."""
         self.tensors = 0
         """That have come."""
+        self.updates = {"taken": 0, "failed": 0}
         self.failure = ""
         self.steps: dict[str, float] = {}
         """Step of the cold start -> seconds after its beginning."""
@@ -145,15 +148,17 @@ class Service:
             self.requests["refused"] += 1
             return web.json_response({"error": str(error)}, status=400)
         begin = time.monotonic()
-        vectors = await asyncio.to_thread(encoder.embed, texts)
+        version, vectors = await asyncio.to_thread(encoder.embed, texts)
         self.seconds += time.monotonic() - begin
         self.requests["ok"] += 1
         self.texts += len(texts)
-        return web.json_response({"version": self.version, "embeddings": vectors.tolist()})
+        return web.json_response({"version": version, "embeddings": vectors.tolist()})
 
     async def health(self, _: web.Request) -> web.Response:
         ready = self.encoder is not None
-        document = {"ready": ready, "tensors": self.tensors, "version": self.version}
+        live = None if self.encoder is None else self.encoder.live
+        version = "" if live is None else live.digest.hex()
+        document = {"ready": ready, "tensors": self.tensors, "version": version}
         if not ready:
             document["why"] = self._why()
         return web.json_response(document, status=200 if ready else 503)
@@ -166,6 +171,8 @@ class Service:
             f"embeddings_tensors {self.tensors}",
             "# TYPE embeddings_requests_total counter",
             *(f'embeddings_requests_total{{end="{k}"}} {v}' for k, v in self.requests.items()),
+            "# TYPE embeddings_updates_total counter",
+            *(f'embeddings_updates_total{{end="{k}"}} {v}' for k, v in self.updates.items()),
             "# TYPE embeddings_texts_total counter",
             f"embeddings_texts_total {self.texts}",
             "# TYPE embeddings_model_seconds_total counter",
@@ -195,8 +202,11 @@ def read_texts(body: str) -> list[str]:
     return texts
 
 
-async def load(service: Service, settings: Settings) -> None:
-    """Receive the model into the device's memory, and let the service begin."""
+async def load(service: Service, settings: Settings) -> dict[str, bytes]:
+    """Receive the model into the device's memory, and let the service begin.
+
+    Returns the files beside the weights.
+    """
     assert settings.output is not None
     await asyncio.to_thread(warm)
     async with receive(settings, tell=logging.info) as receiver:
@@ -211,11 +221,35 @@ async def load(service: Service, settings: Settings) -> None:
         if missing:
             raise DeliveryError(f"the delivery has no tensor {', '.join(missing)}")
         outcome = await receiver.finished()
+        files, live = dict(receiver.files), receiver.model
     device = next(module.parameters()).device
-    encoder = await asyncio.to_thread(Encoder, settings.output, module.to(device))
+    encoder = await asyncio.to_thread(Encoder, settings.output, module.to(device), live)
     service.steps = {str(span.step): span.at for span in outcome.timeline.spans()}
-    service.version = outcome.receipt.manifest.hex()
     service.encoder = encoder
+    return files
+
+
+async def follow(service: Service, settings: Settings, files: dict[str, bytes]) -> None:
+    """Take each further delivery between two batches; one that fails changes nothing."""
+    encoder = service.encoder
+    assert encoder is not None
+    assert encoder.live is not None
+    while True:
+        try:
+            async with update(encoder.live, settings, files=files, tell=logging.info) as coming:
+                ready = await coming.ready()
+                beside = dict(coming.files)
+        except UnreachableError:
+            continue  # Nobody sends: wait on.
+        except ToolkitError as error:
+            service.updates["failed"] += 1
+            logging.error("no update: %s", error)
+            continue
+        await encoder.gate.applied(ready)
+        ready.release()
+        files = beside
+        service.updates["taken"] += 1
+        logging.info("version %s is live", ready.version.hex()[:16])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -229,7 +263,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = Settings(
         name=args.name, listen=args.listen, sender=args.sender, join=args.join,
         token_file=args.token_file, ca=args.ca, trust=args.trust, output=args.folder,
-        device=args.gpu, weights="gpu", timeout=args.timeout,
+        window_of=args.window_of, device=args.gpu, weights="gpu", timeout=args.timeout,
     )  # fmt: skip
     service = Service()
     app = service.application()
@@ -238,8 +272,10 @@ def main(arguments: list[str] | None = None) -> int:
     async def loading(_: web.Application) -> AsyncIterator[None]:
         async def work() -> None:
             try:
-                await load(service, settings)
+                files = await load(service, settings)
                 logging.info("%s: ready, %d tensors", args.name, service.tensors)
+                if args.updates:
+                    await follow(service, settings, files)
             except ToolkitError as error:
                 service.failure = str(error)
                 logging.error("%s", error)
@@ -263,6 +299,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--listen", metavar="HOST:PORT", help="our address in the sender's --to")
     parser.add_argument("--sender", metavar="HOST:PORT", help="the sender's --control address")
     parser.add_argument("--join", metavar="URL", help="a service that tells us all that, instead")
+    parser.add_argument(
+        "--window-of", type=Path, metavar="SOCKET", help="a receiver of this host, instead"
+    )
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="our token there")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="authority of its certificate")
     parser.add_argument("--trust", type=Path, metavar="FILE", help="key that signed the model")
@@ -274,6 +313,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--http", default="127.0.0.1:8080", metavar="HOST:PORT")
     parser.add_argument(
         "--timeout", type=float, default=30.0, metavar="SECONDS", help="give up after such silence"
+    )
+    parser.add_argument(
+        "--updates", action="store_true", help="take each further delivery between two batches"
     )
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="of torch on the CPU")
     return parser.parse_args(arguments)

@@ -56,10 +56,11 @@ class Sending:
 
     def __init__(
         self, folder: Path, *names: str, held: int = 1 << 60, rate: int = 200_000_000,
-        listen: Sequence[int] = (),
+        listen: Sequence[int] = (), control: int = 0,
     ) -> None:  # fmt: skip
         ports = free_ports(1 + len(names))
         self.control, *free = ports
+        self.control = control or self.control
         self.ports = dict(zip(names, listen or free, strict=True))
         self.results: list[ReceiverResult] = []
         self._stop = False

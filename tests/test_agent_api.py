@@ -395,3 +395,33 @@ def test_a_device_that_is_not_there_is_told(model: Path) -> None:
     with Sending(model, "fra") as sending:
         run(main)
         sending.stop()
+
+
+def test_a_signer_that_is_not_trusted(model: Path) -> None:
+    async def main() -> None:
+        async with receiving(sending, device="cpu", trust=bytes(32)) as receiver:
+            with pytest.raises(DeliveryError, match="not signed by the trusted key"):
+                await receiver.finished()
+            assert receiver.model is not None
+            assert dict(receiver.files) == {}
+
+    with Sending(model, "fra") as sending:
+        run(main)
+    assert not sending.results[0].complete
+
+
+def test_who_waits_for_a_service_can_leave() -> None:
+    [port] = free_ports(1)
+    told = asyncio.Event()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with receive(
+            name="fra", join=f"http://127.0.0.1:{port}", device="cpu", timeout=600,
+            tell=lambda _: loop.call_soon_threadsafe(told.set),
+        ) as receiver:  # fmt: skip
+            await told.wait()
+        assert receiver._thread is not None
+        assert not receiver._thread.is_alive()
+
+    run(main)

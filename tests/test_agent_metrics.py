@@ -70,7 +70,7 @@ def test_a_session_is_watched_while_it_runs_and_no_longer(tmp_path: Path) -> Non
     (model / "weights.bin").write_bytes(bytes(range(256)) * 4000)
     with Sending(model, "fra", held=500_000) as sending:
         told = Settings(**sending.settings(  # type: ignore[arg-type]
-            "fra"), output=tmp_path / "out", metrics="0", window=3_000_000)  # fmt: skip
+            "fra"), output=tmp_path / "out", metrics="0", window=64_000_000)  # fmt: skip
         session = open_session(told)
         with session:
             url = session.metrics_at
@@ -86,7 +86,7 @@ def test_a_session_is_watched_while_it_runs_and_no_longer(tmp_path: Path) -> Non
             wait_until(lambda: value("verified_bytes") > 0)
             assert 0 < value("verified_bytes") < value("size_bytes") == 256 * 4000
             assert value("blocks_verified") < value("blocks")
-            assert value("window_limit_bytes") == 3_000_000
+            assert value("window_limit_bytes") == 64_000_000
             with pytest.raises(HTTPError, match="404"):
                 urlopen(url.replace("/metrics", "/"))
             sending.go()

@@ -97,7 +97,7 @@ def test_a_run_without_the_second_check_says_so(
 ) -> None:
     with Sending(model, "fra") as sending:
         main([*sending.options("fra"), "--gpu", "cpu", "--weights", "gpu", "--no-device-check",
-              "--window", "2M"])  # fmt: skip
+              "--window", "64M"])  # fmt: skip
     out = capsys.readouterr().out
     rows = dict(line.split(maxsplit=1) for line in out.splitlines() if len(line.split()) == 2)
     assert (rows["device"], rows["device_checked"], rows["tensors"]) == ("cpu", "0", "8")

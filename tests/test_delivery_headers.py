@@ -285,3 +285,24 @@ def test_a_sealed_session_that_begins_anew_while_a_header_is_on_the_desk_goes_on
     ends_right(net)
     assert net.payload[3] > len(LONG), "the first sender sent nothing"
     assert net.sender.session.tsi == 8
+
+
+@pytest.mark.parametrize("desk", [False, True])
+@pytest.mark.parametrize("targeted", [True, False])
+def test_who_joins_late_gets_the_header_first_and_little_twice(targeted: bool, desk: bool) -> None:
+    """What comes before the header is thrown away where memory is short."""
+    files = {"m.safetensors": model(100, 2000), "n.safetensors": model(60, 2000)}
+    net = HeadNet(
+        files, ["fra", "lon"], coding=Coding(symbol=160, block=8, parity=32), memory=100_000,
+        absent=("lon",), rate=8_000_000,
+        gather=0.1, targeted=targeted, timeout=60.0, desks=("lon",) if desk else (),
+    )  # fmt: skip
+    net.at(0.5, lambda: net.start("lon"))
+    net.run()
+    assert net.sinks["lon"].placed == files
+    needed = sum(map(len, files.values())) / 160
+    receiver = net.receivers["lon"]
+    # Where packets cannot be addressed it hears what is sent to the others when it comes.
+    assert receiver.counters.evicted * 8 < needed / (20 if targeted else 5)
+    if targeted:
+        assert net.sent["lon"] < 1.15 * needed

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from net import TRUSTED, Weather
+from net import TRUSTED, MemorySink, MemorySource, Weather
 from net_slow import SlowNet
 
-from toolkit.delivery import events
-from toolkit.delivery.manifest import open_manifest, seal
+from toolkit.delivery import events, wire
+from toolkit.delivery.manifest import Manifest, open_manifest, seal
 from toolkit.delivery.model import Coding, Standing
 from toolkit.delivery.receiver import Receiver
 from toolkit.delivery.sink import FolderSink
@@ -178,6 +178,70 @@ def test_a_receiver_killed_while_blocks_wait_gets_them_again() -> None:
     net.kill_and_restart("par", 1.0, 0.1)
     net.run()
     assert net.sinks["par"].placed == FILES
+
+
+class Later:
+    """A desk that does nothing before it is told to."""
+
+    def __init__(self, sink: MemorySink) -> None:
+        self.sink = sink
+        self.jobs: list[Job] = []
+
+    def put(self, job: Job) -> None:
+        self.jobs.append(job)
+
+    def finished(self) -> list[Job]:
+        done, self.jobs = self.jobs, []
+        for job in done:
+            job.run(self.sink)
+        return done
+
+    def drain(self) -> None:
+        pass
+
+
+class HasAll:
+    """A basis that has every block of these files."""
+
+    def open(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+
+    def may_hold(self, file: int) -> bool:
+        return True
+
+    def find(self, file: int, offset: int, size: int, wanted: bytes) -> bytes | None:
+        return FILES[self.manifest.files[file].path][offset : offset + size]
+
+
+@pytest.mark.parametrize("way", ["handed", "found", "rival"])
+def test_a_block_that_is_being_stored_is_left_alone(way: str) -> None:
+    source, sink = MemorySource(FILES, CODING), MemorySink(FILES)
+    desk = Later(sink)
+    receiver = Receiver(
+        "fra", sink, trusted=TRUSTED, incarnation=1, chance=lambda: 0.5, tsi=7, desk=desk,
+        basis=HasAll() if way == "found" else None,
+    )  # fmt: skip
+    receiver.expire(0.0)
+    receiver.hand_manifest(seal(source.manifest, KEY), 0.0)
+    receiver.hand_digests(0, source.digests[0], 0.0)
+    block = source.read_block(0, 0)
+    for esi in range(8):
+        header = wire.FIXED.pack(wire.DATA_WORD, 0, 7, 3, 0, 8, esi)
+        receiver.receive(header + block[500 * esi : 500 * esi + 500], 0.0)
+    assert len(desk.jobs) == 1
+    assert receiver.catalog is not None
+    if way == "handed":
+        assert receiver.hand(0, 0, memoryview(block), 0.0) == []
+    elif way == "found":
+        receiver.catalog.look(3, 0, 1)
+    else:
+        receiver.catalog.assemblies[3].blocks[0].doubted = True
+        receiver.receive(header + bytes(500), 0.0)
+        assert len(desk.jobs) == 1
+        assert bytes(desk.jobs[0].data) == block, "it changed under the hands of the desk"
+    receiver.written(0.0)
+    assert sink.writes == {(0, 0): 1}
+    assert receiver.catalog.has(0, 0)
 
 
 # ----- threads

@@ -6,11 +6,14 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -99,16 +102,23 @@ def tcp_port() -> int:
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator[Serving]:
-    made = Serving(tmp_path)
-    yield made
-    made.process.terminate()
-    made.process.communicate(timeout=60)
+def start(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    """Starts the example with more options; it ends with the test."""
+    with ExitStack() as stack:
+
+        def started(*more: str) -> Serving:
+            made = Serving(tmp_path, *more)
+            stack.callback(made.process.communicate, timeout=60)
+            stack.callback(made.process.terminate)
+            return made
+
+        yield started
 
 
 @needs_torch
-def test_embeddings_are_those_of_the_source(serving: Serving) -> None:
+def test_embeddings_are_those_of_the_source(start: Callable[..., Serving]) -> None:
     model = source()
+    serving = start()
     assert json.loads(serving.wait("/healthz", 503))["ready"] is False
     status, text = serving.ask("POST", "/embed", {"texts": TEXTS})
     assert status == 503
@@ -132,7 +142,7 @@ def test_embeddings_are_those_of_the_source(serving: Serving) -> None:
     torch.set_num_threads(1)
     try:
         loaded = AutoModel.from_pretrained(model, local_files_only=True).eval()
-        wanted = example().Encoder(model, loaded).embed(TEXTS)
+        wanted = example().Encoder(model, loaded).embed(TEXTS)[1]
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(torch.tensor(answer["embeddings"]), wanted)
@@ -158,16 +168,64 @@ def test_embeddings_are_those_of_the_source(serving: Serving) -> None:
 
 
 @needs_torch
-def test_without_a_sender_it_ends_with_a_sentence(tmp_path: Path) -> None:
-    made = Serving(tmp_path, "--timeout", "1")
-    said = made.process.communicate(timeout=100)[1]
-    assert made.process.returncode == 1
+def test_a_new_version_is_live_between_two_batches(
+    start: Callable[..., Serving], tmp_path: Path
+) -> None:
+    """While it serves: every answer is of the old version or of the new one, and says of which."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModel
+
+    model = tmp_path / "source"
+    shutil.copytree(source(), model)
+    made = start("--updates")
+    made.send(model)
+    before = json.loads(made.wait("/healthz", 200))["version"]
+    assert before
+    weights = load_file(model / "model.safetensors")
+    bias = weights["encoder.layer.5.output.dense.bias"]
+    weights["encoder.layer.5.output.dense.bias"] = bias + 0.5
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    answers: dict[str, list[list[float]]] = {}
+    sending = Thread(target=made.send, args=(model,))
+    sending.start()
+    while len(answers) < 2:
+        status, text = made.ask("POST", "/embed", {"texts": TEXTS[:2]})
+        assert status == 200
+        answer = json.loads(text)
+        time.sleep(0.1)
+        known = answers.setdefault(answer["version"], answer["embeddings"])
+        assert known == answer["embeddings"]
+    sending.join()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        loaded = AutoModel.from_pretrained(model, local_files_only=True).eval()
+        wanted = example().Encoder(model, loaded).embed(TEXTS[:2])[1]
+    finally:
+        torch.set_num_threads(threads)
+    assert next(iter(answers)) == before
+    assert torch.equal(torch.tensor(answers[list(answers)[1]]), wanted)
+    figures = made.ask("GET", "/metrics")[1]
+    assert 'embeddings_updates_total{end="taken"} 1' in figures
+    made.process.terminate()
+    assert made.process.wait(timeout=60) == 0
+
+
+@needs_torch
+def test_without_a_sender_it_ends_with_a_sentence(start: Callable[..., Serving]) -> None:
+    made = start("--timeout", "1")
+    assert made.process.wait(timeout=100) == 1
+    assert made.process.stderr is not None
+    said = made.process.stderr.read()
     assert "nothing came back for 1 s" in said
     assert "Traceback" not in said
 
 
 @needs_torch
-def test_a_model_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
+def test_a_model_that_lacks_a_tensor_is_refused(
+    start: Callable[..., Serving], tmp_path: Path
+) -> None:
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -175,9 +233,10 @@ def test_a_model_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
     model.mkdir()
     (model / "config.json").write_bytes((source() / "config.json").read_bytes())
     save_file({"embeddings.LayerNorm.bias": np.zeros(384, np.float32)}, model / "model.safetensors")
-    made = Serving(tmp_path)
+    made = start()
     made.wait("/healthz", 503)
     made.send(model)
-    said = made.process.communicate(timeout=100)[1]
-    assert made.process.returncode == 1
+    assert made.process.wait(timeout=100) == 1
+    assert made.process.stderr is not None
+    said = made.process.stderr.read()
     assert "the delivery has no tensor embeddings.word_embeddings.weight" in said

@@ -24,12 +24,14 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from toolkit.agent.keeping import Keep, Keeping
+from toolkit.agent.sent_order import sent_order
 from toolkit.agent.session import ReceivingSession, StoppedError, open_session, silent
 from toolkit.agent.settings import Settings
 from toolkit.agent.timeline import Timeline
 from toolkit.delivery import events
 from toolkit.delivery.events import ReceiverOutput
-from toolkit.delivery.manifest import Manifest
+from toolkit.delivery.manifest import Manifest, OpenedManifest
 from toolkit.delivery.model import Receipt
 from toolkit.errors import DeliveryError, IncompleteError, UsageError
 from toolkit.gpu.files import is_weights
@@ -75,8 +77,11 @@ class Receiving:
     so that `tensors` may name the device.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, tell: Callable[[str], None], keep: Keep = Keeping
+    ) -> None:
         self._settings = settings
+        self._keep = keep
         self._tell = tell
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -84,7 +89,7 @@ class Receiving:
         self._stopping = False
         self._news = asyncio.Event()
         """Set when something has changed; whoever waits takes the next one then."""
-        self._manifest: Manifest | None = None
+        self._opened: OpenedManifest | None = None
         self._digest = b""
         self._arrived: list[tuple[str, str]] = []
         """Path and name of tensors that are ready, in that order."""
@@ -128,8 +133,9 @@ class Receiving:
     ) -> AsyncIterator[ReadyTensor]:
         """All tensors, each as soon as its bytes are verified and on the device.
 
-        `device`: where the settings name none.  `order`: as they arrive, or as manifest and files
-        have them.  Nothing is lost to whoever is slow, and asking twice gives all of them twice.
+        `device`: where the settings name none.  `order`: as they arrive, or as they are sent
+        (layer by layer, say).  Nothing is lost to whoever is slow, and asking twice gives all of
+        them twice.
         """
         self._need_device(device)
         self._begin(device)
@@ -171,11 +177,11 @@ class Receiving:
     @property
     def files(self) -> Mapping[str, bytes]:
         """Path -> content of the files that are verified so far."""
-        session, manifest = self._session, self._manifest
-        if session is None or manifest is None:
+        session = self._session
+        if session is None or self._opened is None:
             return _Files(None, None, ())
         kept = [p for p in self._verified if session.settings.on_disk or not is_weights(p)]
-        return _Files(session, manifest, kept)
+        return _Files(session, self._opened.manifest, kept)
 
     async def finished(self) -> Outcome:
         """Return when everything is verified and in its place."""
@@ -228,12 +234,20 @@ class Receiving:
             self._check()
 
     async def _by_manifest(self) -> AsyncIterator[tuple[str, str]]:
-        await self._until(lambda: self._manifest is not None)
-        model = self._need_model()
-        assert self._manifest is not None
-        for path in [f.path for f in self._manifest.files if is_weights(f.path)]:
-            await self._until(partial(self._has_header, model, path))
-            for entry in model.entries(path):
+        await self._until(lambda: self._opened is not None)
+        assert self._opened is not None
+        manifest, order, model = self._opened.manifest, self._opened.order, self._need_model()
+        files = [n for n, f in enumerate(manifest.files) if is_weights(f.path)]
+        # With an order of its own a delivery brings all headers first.
+        groups = [files] if order else [[n] for n in files]
+        for group in groups:
+            tensors = {}
+            for number in group:
+                path = manifest.files[number].path
+                await self._until(partial(self._has_header, model, path))
+                tensors[number] = model.entries(path)
+            for number, entry in sent_order(manifest, order, tensors):
+                path = manifest.files[number].path
                 await self._until(partial(self._has_tensor, path, entry.name))
                 if (path, entry.name) in self._ready:
                     yield path, entry.name
@@ -293,7 +307,7 @@ class Receiving:
         for output in outputs:
             match output:
                 case events.ManifestVerified(opened=opened):
-                    self._manifest = opened.manifest
+                    self._opened = opened
                 case events.TensorReady(path=path, tensor=tensor):
                     self._arrived.append((path, tensor.name))
                     self._ready.add((path, tensor.name))
@@ -318,7 +332,7 @@ class Receiving:
     def _work(self) -> None:
         error: Exception | None = None
         try:
-            session = self._session = open_session(self._settings, self._tell)
+            session = self._session = open_session(self._settings, self._tell, self._keep)
             if self._stopping:
                 session.stop()
             with session:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from toolkit.agent.settings import MEMORY_FILES, Settings
 from toolkit.delivery.basis import FolderBasis, Version
 from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
-from toolkit.delivery.ports import Landed, Sink
+from toolkit.delivery.ports import Basis, Landed, Sink
 from toolkit.delivery.sink import FolderSink
 from toolkit.errors import DeliveryError
 from toolkit.gpu.files import MemoryFiles, is_weights
@@ -89,9 +89,15 @@ class Keeping:
             inner = self._memory = MemoryFiles(MEMORY_FILES)
         self.device: DeviceSink | None = None
         if settings.device is not None:
-            inner = self.device = _device_sink(settings, inner)
+            inner = self.device = self._on_device(settings, inner)
         self.sink: Sink = inner
-        self.basis = None if self.folder is None else FolderBasis([Version(self.folder.target)])
+        self.basis: Basis | None = None
+        if self.folder is not None:
+            self.basis = FolderBasis([Version(self.folder.target)])
+
+    def _on_device(self, settings: Settings, inner: Sink) -> DeviceSink:
+        """Make the sink that brings weights to the device."""
+        return _device_sink(settings, inner)
 
     def prepare(self) -> None:
         """Find out before anybody is told that files could not be placed."""
@@ -141,6 +147,10 @@ class Keeping:
             if placed is None or not placed.is_file():
                 raise
             return placed.read_bytes()
+
+
+Keep = Callable[[Settings, Callable[[Path], None]], Keeping]
+"""Makes a Keeping."""
 
 
 def _device_sink(settings: Settings, inner: Sink) -> DeviceSink:

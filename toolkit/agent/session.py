@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from toolkit.agent import believing, falling_back, joining
-from toolkit.agent.keeping import Keeping
+from toolkit.agent.keeping import Keep, Keeping
 from toolkit.agent.settings import CONTROL_PORT, Settings, check, metrics_address
 from toolkit.agent.timeline import Step, Timeline
 from toolkit.delivery import events
@@ -58,24 +58,26 @@ def unwatched(outputs: list[ReceiverOutput]) -> None:
     del outputs
 
 
-def open_session(settings: Settings, tell: Callable[[str], None] = silent) -> ReceivingSession:
+def open_session(
+    settings: Settings, tell: Callable[[str], None] = silent, keep: Keep = Keeping
+) -> ReceivingSession:
     """Return a session, nothing of which is open yet; UsageError names all that is wrong.
 
-    `tell`: hears what a person should know.
+    `tell`: hears what a person should know.  `keep`: makes what is put where.
     """
     settings = settings.filled()
     check(settings)
     if settings.window_of is not None:
         from toolkit.agent.attaching import AttachedSession
 
-        return AttachedSession(settings, tell)
-    return ReceivingSession(settings, tell)
+        return AttachedSession(settings, tell, keep)
+    return ReceivingSession(settings, tell, keep)
 
 
 class ReceivingSession:
     """A context; its figures can be read while it runs and afterwards."""
 
-    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, tell: Callable[[str], None], keep: Keep) -> None:
         self.settings = settings
         self.timeline = Timeline(time.monotonic())
         self.opened: OpenedManifest | None = None
@@ -99,7 +101,7 @@ class ReceivingSession:
         self._pinned = believing.Pinned(settings.pin, tell)
         self._speaker = believing.speaker(settings)
         asked = Provenance(settings.model_signature, settings.model_key)
-        self.keeping = Keeping(settings, believing.model_check(asked, tell))
+        self.keeping = keep(settings, believing.model_check(asked, tell))
         self._stack = ExitStack()
         self._bell = -1
         self._stopping = False

@@ -16,7 +16,9 @@ CONTROL_PORT = 4400
 """Of a sender, where nobody says another."""
 WINDOW = 256 * 2**20
 """Bytes of open blocks."""
-LEAST_WINDOW = 1_000_000
+LEAST_WINDOW = 64_000_000
+"""Senders repair behind stretches of 16 MiB, of two files in turn: with less, and any loss, blocks
+are dropped before what they lack has come, over and over (48 MB just did, 32 MB never ended)."""
 MEMORY_FILES = 256 * 2**20
 """Bytes of files that are kept in memory where there is no folder for them."""
 MOST_AGENTS = 62
@@ -227,7 +229,8 @@ def _rest(settings: Settings) -> list[str]:
         found.append(f"--timeout {settings.timeout:g}: must be positive")
     if settings.window < LEAST_WINDOW:
         found.append(
-            f"--window {settings.window}: too little for a few blocks (1M is the least, 256M usual)"
+            f"--window {settings.window}: too little where packets get lost: what is sent between "
+            "two repairs must fit (64M is the least, 256M usual)"
         )
     if settings.require_model_signature and settings.model_key is None:
         found.append("--require-model-signature: --model-key is missing, who must have signed?")

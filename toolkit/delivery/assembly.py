@@ -341,8 +341,6 @@ class Assembly:
 
     def _again(self, block: OpenBlock, esi: int, datagram: bytes | memoryview, at: int) -> Verdict:
         """A symbol is there already; it should be the same."""
-        if block.held:
-            return Verdict.DUPLICATE  # What somebody reads stays as it is.
         fresh = bytes(datagram[at:])
         size, k = self._symbol, block.k
         start = esi * size
@@ -359,6 +357,8 @@ class Assembly:
             else:
                 block.suspects.add(esi)
             return Verdict.RIVAL
+        if block.held:
+            return Verdict.DUPLICATE  # What somebody reads stays as it is.
         # Nothing else is wrong with the block: this is what was missing, or the next try fails.
         if esi < k:
             block.view[start : start + len(fresh)] = fresh

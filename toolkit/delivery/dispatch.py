@@ -306,7 +306,7 @@ class Dispatch:
         )
         if found is None:
             return None
-        return self._digests_first(found, found.pending & ready, ready)
+        return self._digests_first(found, ready, taken)
 
     def _left_out(self) -> int:
         """Those that are served later: so much is on its way to them already."""
@@ -331,13 +331,18 @@ class Dispatch:
         return None
 
     def _digests_first(
-        self, segment: Segment, targets: int, ready: int
+        self, segment: Segment, ready: int, taken: Segment | None
     ) -> tuple[Segment, int] | None:
-        """Data that goes to somebody without its digests could not be verified there.
+        """Data that goes to somebody without its digests could not be verified there; tensors
+        without their header have no place.  `taken`: others are being sent it.
 
         Who may hold some of it from elsewhere finds that by the digests: it is asked once it has
         them, and before the data goes to anybody, so that all get it at once.  None: not yet.
         """
+        if segment.item.headed:
+            head = self._ledger.head(segment.item.toi, segment.pending & ready)
+            segment = segment if head is None or head is taken else head
+        targets = segment.pending & ready
         toi, asked = segment.item.toi, targets & segment.unknown
         if toi % 2:
             digests = self._ledger.first(toi - 1, targets)

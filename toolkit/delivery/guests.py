@@ -89,4 +89,9 @@ class Guests:
                 lane.soon([digests])
                 lane.idle = False
             found &= ~self._ledger.open_for(toi)
+            head = self._ledger.head(toi + 1, found) if segment.item.headed else None
+            if head is not None and head is not segment:
+                lane.soon([head])
+                lane.idle = False
+                found &= ~head.pending
         return found & self._members.ready

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 
 from toolkit.delivery.events import TensorReady
 from toolkit.delivery.manifest import Manifest
+from toolkit.delivery.safetensors import SUFFIX
 from toolkit.delivery.sealing import Cut
 from toolkit.delivery.tensors import TensorTracker
-
-SUFFIX = ".safetensors"
 
 Read = Callable[[int, int, int], bytes]
 """File, offset, length -> bytes of verified blocks."""

@@ -39,6 +39,8 @@ class Ledger:
         self._by_toi: dict[int, list[Track]] = {}
         for track in self._tracks:
             self._by_toi.setdefault(track.item.toi, []).append(track)
+        self._heads = {track.item.toi: track for track in self._tracks if not track.first}
+        """Where the first block of each object is."""
         self.boot: list[Segment] = [
             segment for track in self._tracks[:boot] for segment in track.open.values()
         ]
@@ -93,6 +95,11 @@ class Ledger:
             if found is not None:
                 return track.at(found)
         return None
+
+    def head(self, toi: int, mask: int) -> Segment | None:
+        """The segment with an object's first block, where it is pending for any of `mask`."""
+        track = self._heads[toi]
+        return track.at(0) if track.segments and track.pends(0, mask) else None
 
     def open_for(self, toi: int) -> int:
         """Those who have not got all of an object yet, whether it is on its way or not."""

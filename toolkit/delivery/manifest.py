@@ -177,7 +177,7 @@ def seal(
     manifest: Manifest, key: Ed25519PrivateKey, serial: int = 0, order: Sequence[Stretch] = ()
 ) -> bytes:
     """Return the signed envelope that travels as TOI 1.  `serial` 0: none."""
-    problem = order_problem(order, manifest.blocks)
+    problem = order_problem(order, manifest.blocks) if order else ""
     if problem:
         raise ValueError(problem)
     return seal_envelope(manifest.encode(serial, order), PAYLOAD_TYPE, key)

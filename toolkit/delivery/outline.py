@@ -13,6 +13,7 @@ from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, FileObject, digest, seal
 from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
+from toolkit.delivery.safetensors import SUFFIX
 from toolkit.delivery.sealing import TAG, BlockSeal, seal_manifest
 from toolkit.delivery.stretches import sequence
 from toolkit.delivery.track import Part, SendObject
@@ -109,5 +110,8 @@ def session_objects(session: Session, source: Source) -> list[SendObject]:
     for item in manifest.objects():
         prefix = data_prefix(session.tsi, item.toi, fec_id)
         listed = None if item.is_data else source.digests[item.file]
-        found.append(SendObject(item.toi, item.partition, prefix, fec_id, listed, item.file))
+        headed = item.is_data and manifest.files[item.file].path.endswith(SUFFIX)
+        found.append(
+            SendObject(item.toi, item.partition, prefix, fec_id, listed, item.file, headed)
+        )
     return found

@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+SUFFIX = ".safetensors"
 LENGTH_SIZE = 8
 MAX_HEADER = 100_000_000
 """Bytes of JSON at most; the reference implementation's own bound."""

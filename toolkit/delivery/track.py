@@ -37,6 +37,8 @@ class SendObject:
     content: bytes | None = None
     """None: it is data of file number `file`, read block by block."""
     file: int = 0
+    headed: bool = False
+    """Its first blocks say what is in the others: they go to everybody before these."""
 
 
 class Part(NamedTuple):
@@ -136,7 +138,7 @@ class Track:
         part = item.partition
         per = SEGMENT_SIZE // (part.k(0) * part.symbol) if part.blocks else 1
         self._per = max(1, min(per, MAX_BLOCKS, part.symbol))
-        self._first = first
+        self.first = first
         regular, rest = divmod(part.blocks - first if count is None else count, self._per)
         self._tail: list[tuple[int, int]] = []
         """First block and number of blocks of the segments after the regular ones."""
@@ -161,7 +163,7 @@ class Track:
     def cut(self, index: int) -> tuple[int, int]:
         """First block of a segment, and the number of its blocks."""
         if index < self._regular:
-            return self._first + index * self._per, self._per
+            return self.first + index * self._per, self._per
         return self._tail[index - self._regular]
 
     def bytes(self, start: int, stop: int) -> int:
@@ -193,6 +195,11 @@ class Track:
         return sum(s.size for s in self.open.values() if s.pending and not s.sent) + sum(
             self.size(run) for run in self.runs if run.pending and not run.sent
         )
+
+    def pends(self, index: int, mask: int) -> bool:
+        """Whether a segment is pending for any of `mask`."""
+        found = self.open.get(index) or self.runs[self._at(index)]
+        return bool(found.pending & mask)
 
     def find(self, mask: int, start: int, serves: int, but: Segment | None) -> int | None:
         """The first segment from `start` on that is pending for any of `mask`, of which nothing is

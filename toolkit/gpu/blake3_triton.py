@@ -28,17 +28,17 @@ access of the memory chips), so no byte is fetched twice while L1 holds 4 KiB fo
 the bytes of the next step are asked for before this one's are compressed.  A transposition through
 shared memory would only save look-ups, which are not the bound.  The four columns, then diagonals,
 are independent chains: with them one or two warps keep a scheduler busy, so occupancy matters
-little and registers may be spent (64 to 96 of them, by compiler; no spills, no local memory).  The
+little and registers may be spent (72 of them for sm_90; no spills, no local memory).  The
 order of message words is resolved while compiling; nothing is indexed at run time.
 
-**Addresses and ends.**  Where a range begins at a multiple of 8 and the tile is full, the longs are
-the message.  Otherwise they are put together from the aligned longs around them (9 loads, shifts,
-a mask for bytes behind the end).  Only longs that hold at least one byte of the range are read, so
-no read leaves a page that the range is on.
+**Addresses and ends.** Longs are loaded from aligned addresses. Where a range begins at a multiple
+of 8 and the tile is full, they are the message; else it is put together from the 9 that it lies in
+(shifts, a mask for bytes behind the end: a fifth more instructions). Only longs that hold at least
+one byte of the range are read, so no read leaves a page that the range is on.
 
 **Compiling** takes some seconds, most of them in a pass of Triton that looks at each load and at
-all that hangs together with it: hence one `_block`, and lane 0's words stored as numbers.  Written
-for Triton 3.6 to 3.9; its interpreter wants `while` where a loop's end is computed.
+all that hangs together with it: hence one place that loads, and lane 0's words stored as numbers.
+Written for Triton 3.6 to 3.9; its interpreter wants `while` where a loop's end is computed.
 """
 
 from __future__ import annotations
@@ -134,7 +134,22 @@ def _piece(longs, at, left, skew, i: tl.constexpr):
 
 
 @triton.jit
-def _joined(low, high, left, shift, i: tl.constexpr):
+def _pieces(address, chunk, size, j):
+    """The aligned longs that block j of each lane's chunk lies in: 8, or 9 where it is askew."""
+    skew = (address & 7).to(tl.int32)
+    longs = (address - skew).to(tl.pointer_type(tl.uint64))
+    at = chunk * 128 + j * 8
+    left = size - j * 64
+    a0, a1 = _piece(longs, at, left, skew, 0), _piece(longs, at, left, skew, 1)
+    a2, a3 = _piece(longs, at, left, skew, 2), _piece(longs, at, left, skew, 3)
+    a4, a5 = _piece(longs, at, left, skew, 4), _piece(longs, at, left, skew, 5)
+    a6, a7 = _piece(longs, at, left, skew, 6), _piece(longs, at, left, skew, 7)
+    a8 = _piece(longs, at, tl.where(skew > 0, left, 0), skew, 8)
+    return a0, a1, a2, a3, a4, a5, a6, a7, a8
+
+
+@triton.jit
+def _long(low, high, left, shift, i: tl.constexpr):
     """Long i of the block out of the two aligned ones that it lies in; 0 behind the end."""
     both = (low >> shift) | ((high << (63 - shift)) << 1)
     gone = tl.minimum(tl.maximum(8 * (i + 1) - left, 0), 8).to(tl.uint64) * 8
@@ -143,44 +158,21 @@ def _joined(low, high, left, shift, i: tl.constexpr):
 
 
 @triton.jit
-def _block(address, chunk, size, j, wide):
-    """Block j of each lane's chunk as 8 longs; what is behind the end of the range is 0."""
-    at = chunk * 128 + j * 8
+def _words(a, address, left, wide):
+    """The 16 words of a block out of its pieces."""
     if wide:
-        longs = address.to(tl.pointer_type(tl.uint64))
-        b0, b1 = tl.load(longs + at), tl.load(longs + (at + 1))
-        b2, b3 = tl.load(longs + (at + 2)), tl.load(longs + (at + 3))
-        b4, b5 = tl.load(longs + (at + 4)), tl.load(longs + (at + 5))
-        b6, b7 = tl.load(longs + (at + 6)), tl.load(longs + (at + 7))
+        b0, b1, b2, b3, b4, b5, b6, b7 = a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]
     else:
-        skew = (address & 7).to(tl.int32)
-        longs = (address - skew).to(tl.pointer_type(tl.uint64))
-        shift = (skew * 8).to(tl.uint64)
-        left = size - j * 64
-        a0, a1 = _piece(longs, at, left, skew, 0), _piece(longs, at, left, skew, 1)
-        a2, a3 = _piece(longs, at, left, skew, 2), _piece(longs, at, left, skew, 3)
-        a4, a5 = _piece(longs, at, left, skew, 4), _piece(longs, at, left, skew, 5)
-        a6, a7 = _piece(longs, at, left, skew, 6), _piece(longs, at, left, skew, 7)
-        a8 = _piece(longs, at, left, skew, 8)
-        b0, b1 = _joined(a0, a1, left, shift, 0), _joined(a1, a2, left, shift, 1)
-        b2, b3 = _joined(a2, a3, left, shift, 2), _joined(a3, a4, left, shift, 3)
-        b4, b5 = _joined(a4, a5, left, shift, 4), _joined(a5, a6, left, shift, 5)
-        b6, b7 = _joined(a6, a7, left, shift, 6), _joined(a7, a8, left, shift, 7)
-    return b0, b1, b2, b3, b4, b5, b6, b7
-
-
-@triton.jit
-def _words(b):
-    """The 16 words of 8 longs."""
+        shift = ((address & 7) * 8).to(tl.uint64)
+        b0, b1 = _long(a[0], a[1], left, shift, 0), _long(a[1], a[2], left, shift, 1)
+        b2, b3 = _long(a[2], a[3], left, shift, 2), _long(a[3], a[4], left, shift, 3)
+        b4, b5 = _long(a[4], a[5], left, shift, 4), _long(a[5], a[6], left, shift, 5)
+        b6, b7 = _long(a[6], a[7], left, shift, 6), _long(a[7], a[8], left, shift, 7)
     return (
-        b[0].to(tl.uint32), (b[0] >> 32).to(tl.uint32),
-        b[1].to(tl.uint32), (b[1] >> 32).to(tl.uint32),
-        b[2].to(tl.uint32), (b[2] >> 32).to(tl.uint32),
-        b[3].to(tl.uint32), (b[3] >> 32).to(tl.uint32),
-        b[4].to(tl.uint32), (b[4] >> 32).to(tl.uint32),
-        b[5].to(tl.uint32), (b[5] >> 32).to(tl.uint32),
-        b[6].to(tl.uint32), (b[6] >> 32).to(tl.uint32),
-        b[7].to(tl.uint32), (b[7] >> 32).to(tl.uint32),
+        b0.to(tl.uint32), (b0 >> 32).to(tl.uint32), b1.to(tl.uint32), (b1 >> 32).to(tl.uint32),
+        b2.to(tl.uint32), (b2 >> 32).to(tl.uint32), b3.to(tl.uint32), (b3 >> 32).to(tl.uint32),
+        b4.to(tl.uint32), (b4 >> 32).to(tl.uint32), b5.to(tl.uint32), (b5 >> 32).to(tl.uint32),
+        b6.to(tl.uint32), (b6 >> 32).to(tl.uint32), b7.to(tl.uint32), (b7 >> 32).to(tl.uint32),
     )  # fmt: skip
 
 
@@ -262,24 +254,26 @@ def chunk_tiles(owners, table, nodes, span: tl.constexpr):
     h0, h1, h2, h3 = zero + _I0, zero + _I1, zero + _I2, zero + _I3
     h4, h5, h6, h7 = zero + _I4, zero + _I5, zero + _I6, zero + _I7
     none = zero.to(tl.uint64)
-    b0, b1, b2, b3, b4, b5, b6, b7 = none, none, none, none, none, none, none, none
+    a0, a1, a2, a3, a4 = none, none, none, none, none
+    a5, a6, a7, a8 = none, none, none, none
     step = 0
     while step <= steps:
         # What the next step compresses is on its way while this one works.
-        n = _block(address, chunk, size, tl.minimum(step, steps - 1), wide)
+        n = _pieces(address, chunk, size, tl.minimum(step, steps - 1))
         if step > 0:
             j = step - 1
             flags = zero + tl.where(j == 0, _START, 0).to(tl.uint32)
             flags = flags | tl.where(last == j, ending, zero)
-            here = tl.minimum(tl.maximum(size - j * 64, 0), 64).to(tl.uint32)
-            m = _words((b0, b1, b2, b3, b4, b5, b6, b7))
+            left = size - j * 64
+            here = tl.minimum(tl.maximum(left, 0), 64).to(tl.uint32)
+            m = _words((a0, a1, a2, a3, a4, a5, a6, a7, a8), address, left, wide)
             p = _compress((h0, h1, h2, h3, h4, h5, h6, h7), m, counter, here, flags)
             live = j <= last
             h0, h1 = tl.where(live, p[0], h0), tl.where(live, p[1], h1)
             h2, h3 = tl.where(live, p[2], h2), tl.where(live, p[3], h3)
             h4, h5 = tl.where(live, p[4], h4), tl.where(live, p[5], h5)
             h6, h7 = tl.where(live, p[6], h6), tl.where(live, p[7], h7)
-        b0, b1, b2, b3, b4, b5, b6, b7 = n
+        a0, a1, a2, a3, a4, a5, a6, a7, a8 = n
         step += 1
     count = tl.minimum(chunks - tile * span, span).to(tl.int32)
     top = chunks <= span

@@ -212,7 +212,8 @@ class UpdateSink(DeviceSink):
                 "with DeviceSink, and wait until everything is there)"
             )
         self.live = live
-        self.basis: Basis = LiveBasis(self, also)
+        self.also = also
+        self.basis: Basis = LiveBasis(self)
         self._lock = live.lock
         self._buffer = buffer
         self._begin_anew()
@@ -305,27 +306,29 @@ class UpdateSink(DeviceSink):
 class LiveBasis:
     """A Basis: blocks that the live model of an UpdateSink holds, and those that another has."""
 
-    def __init__(self, sink: UpdateSink, also: Basis | None) -> None:
-        self._sink, self._also = sink, also
+    def __init__(self, sink: UpdateSink) -> None:
+        self._sink = sink
 
     def open(self, manifest: Manifest) -> None:
-        if self._also is not None:
-            self._also.open(manifest)
+        if self._sink.also is not None:
+            self._sink.also.open(manifest)
 
     def may_hold(self, file: int) -> bool:
         held = self._sink.model.files.get(file)
         if isinstance(held, PendingFile) and held.alike:
             return True
-        return self._also is not None and self._also.may_hold(file)
+        also = self._sink.also
+        return also is not None and also.may_hold(file)
 
     def find(self, file: int, offset: int, size: int, wanted: bytes) -> bytes | InPlace | None:
         sink, held = self._sink, self._sink.model.files.get(file)
-        if not isinstance(held, PendingFile) or not held.matches(block := held.block(offset)):
-            return None if self._also is None else self._also.find(file, offset, size, wanted)
-        if not sink.on_disk and not held.lacks_header(offset):
-            return InPlace(lambda: sink.keep(file, block))
-        found = None if self._also is None else self._also.find(file, offset, size, wanted)
-        if found is None:
+        there = isinstance(held, PendingFile) and held.matches(held.block(offset))
+        if isinstance(held, PendingFile) and there:
+            block = held.block(offset)
+            if not sink.on_disk and not held.lacks_header(offset):
+                return InPlace(lambda: sink.keep(file, block))
+        found = None if sink.also is None else sink.also.find(file, offset, size, wanted)
+        if found is None and there:
             found = sink.live_bytes(file, offset, size)
             if found is not None and digest(found) != wanted:
                 return None

@@ -6,10 +6,9 @@ of `headers_first`.
 
 from __future__ import annotations
 
-from toolkit.delivery.headers import SUFFIX
 from toolkit.delivery.manifest import Manifest, OpenedManifest
 from toolkit.delivery.ports import Landed
-from toolkit.delivery.safetensors import LENGTH_SIZE, header_size
+from toolkit.delivery.safetensors import LENGTH_SIZE, SUFFIX, header_size
 
 
 class PassingSink:
