@@ -358,8 +358,8 @@ def test_a_host_that_is_killed_is_told_by_its_agents_and_can_begin_again(site: S
         assert agent.done()["equal"] == 25
     received = host.done()
     site.sent(sender)
-    # What the first host had stored was of no more use, if it came again.
-    assert received["packets"] - received["duplicates"] <= site.symbols - stored * 128 + 20
+    # What the first host had stored was not asked for again; some of it was on its way already.
+    assert received["packets"] < site.symbols - stored * 128 // 2
     assert (site.path / "out" / "model.safetensors").read_bytes() == site.weights.read_bytes()
 
 
