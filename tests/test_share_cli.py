@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from test_share_processes import port
+from share_site import port
 
 from toolkit.cli.main import main
 from toolkit.errors import ExitCode
