@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 
 import pytest
 from net import MemorySink
@@ -169,27 +168,34 @@ def test_what_was_copied_after_the_end_of_the_connection_counts_for_nothing(
     hosted: Hosted,
 ) -> None:
     """The host uses the memory again as soon as it has closed: the copy may be of anything."""
+    made: list[Agent] = []
+    thread = Thread(target=lambda: made.append(Agent(hosted.path, "slow")))
+    thread.start()
+    hosted.until(lambda: not thread.is_alive())
+    (agent,) = made
+    sink = MemorySink(FILES)
+    engine = Attached("slow", sink, trusted=TRUSTED, now=0.0)
+    out: list[events.ReceiverOutput] = []
 
-    copying, cut = Event(), Event()
+    class Cut(WriterThread):
+        """The connection ends after the copy has, and before anybody has heard of it."""
 
-    class Slow(MemorySink):
-        def write(self, file: int, block: int, offset: int, data: memoryview) -> None:
-            copying.set()
-            cut.wait()
-            super().write(file, block, offset, data)
+        def finished(self) -> list[Job]:
+            jobs = super().finished()
+            if jobs:
+                hosted.share.fail("cut off at this very moment")
+            return jobs
 
-    agent = Running(hosted, "slow", Slow(FILES))
-    hosted.until(lambda: hosted.share.present == 1)
     hosted.open()
     hosted.put(0, 0)
-    hosted.until(copying.is_set)
-    hosted.share.fail("cut off in the middle of a copy")
-    cut.set()
-    agent.end()
-    assert isinstance(agent.failure, DeliveryError)
-    assert "cut off in the middle of a copy" in str(agent.failure)
-    assert not [o for o in agent.out if isinstance(o, events.FileVerified)]
-    assert agent.sink.placed is None
+    with Cut(sink) as desk, pytest.raises(DeliveryError, match="cut off at this very moment"):
+        while True:
+            hosted.turn()
+            out += agent._turn(engine, desk)
+    agent.close()
+    assert sink.writes == {(0, 0): 1}
+    assert engine.bytes == 0
+    assert not [o for o in out if isinstance(o, events.FileVerified)]
 
 
 def test_a_host_that_is_gone_is_told_with_what_is_here(hosted: Hosted) -> None:
