@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from net import MemorySink
+from net import TRUSTED, MemorySink
 from share_hosted import BLOCKS, FILES, SIZE, SOURCE, Hosted, Raw, Running
 
 from toolkit.delivery import events
 from toolkit.delivery.memory import SLAB
+from toolkit.delivery.storing import Job
 from toolkit.errors import DeliveryError, IncompleteError
 from toolkit.gpu.share import wire
+from toolkit.gpu.share.agent import Agent
+from toolkit.gpu.share.attached import Attached
+from toolkit.transport.writing import WriterThread
 
 
 @pytest.fixture
@@ -188,10 +193,15 @@ def test_what_was_copied_after_the_end_of_the_connection_counts_for_nothing(
 
     hosted.open()
     hosted.put(0, 0)
-    with Cut(sink) as desk, pytest.raises(DeliveryError, match="cut off at this very moment"):
-        while True:
-            hosted.turn()
-            out += agent._turn(engine, desk)
+    with Cut(sink) as desk:
+
+        def until_it_fails() -> None:
+            while True:
+                hosted.turn()
+                out.extend(agent._turn(engine, desk))
+
+        with pytest.raises(DeliveryError, match="cut off at this very moment"):
+            until_it_fails()
     agent.close()
     assert sink.writes == {(0, 0): 1}
     assert engine.bytes == 0
