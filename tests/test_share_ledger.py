@@ -41,7 +41,7 @@ def test_a_block_is_free_when_its_last_holder_is_done_and_not_before(
                 ledger.lend(ticket, chance + 1, 0.0)
                 truth[ticket] = {HOST, *agents}
                 for agent in agents:
-                    ledger.tell(ticket, agent, 0.0)
+                    ledger.tell((ticket,), (agent,), 0.0)
             case "back" | "host" if truth:
                 chosen = sorted(truth)[chance % len(truth)]
                 holders = truth[chosen]
@@ -71,7 +71,7 @@ def lent(ledger: Ledger, agents: list[int], *tickets: int) -> None:
     for ticket in tickets:
         ledger.lend(ticket, 100, 0.0)
         for agent in agents:
-            ledger.tell(ticket, agent, 0.0)
+            ledger.tell((ticket,), (agent,), 0.0)
         ledger.back(HOST, (ticket,), 0.0)
 
 
@@ -99,7 +99,7 @@ def test_an_agent_that_holds_nothing_is_never_stuck() -> None:
     ledger.lend(1, 100, 0.0)
     ledger.wanted(0.0, wanted=True)
     assert ledger.stuck(100.0) == []
-    ledger.tell(1, idle, 100.0)
+    ledger.tell((1,), (idle,), 100.0)
     assert ledger.stuck(100.5) == []
     assert ledger.stuck(101.0) == [idle]
 

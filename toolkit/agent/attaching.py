@@ -16,6 +16,13 @@ from toolkit.gpu.share.window import address
 class AttachedSession(ReceivingSession):
     """As its base; what the engine counts of packets stays at nothing."""
 
+    _attached: Attached | None = None
+
+    @property
+    def copied(self) -> tuple[int, int]:
+        engine = self._attached
+        return (0, 0) if engine is None else (engine.bytes, engine.blocks)
+
     def _open(self, stack: ExitStack) -> None:
         settings, keeping = self.settings, self.keeping
         path = settings.window_of
@@ -34,7 +41,7 @@ class AttachedSession(ReceivingSession):
         def drive(turn: Watch) -> None:
             now = time.monotonic()
             self.timeline.announced(now)
-            engine = Attached(
+            engine = self._attached = Attached(
                 settings.name, keeping.sink, trusted=self._trusted, admit=self._pinned.admit,
                 now=now,
             )  # fmt: skip

@@ -19,7 +19,7 @@ def figures(session: ReceivingSession) -> Figures:
     settings, opened, timeline = session.settings, session.opened, session.timeline
     engine = session.engine
     catalog = None if engine is None else engine.catalog
-    verified, done = (0, 0) if catalog is None else _verified(catalog)
+    verified, done = session.copied if catalog is None else _verified(catalog)
     size = blocks = 0
     if opened is not None:
         size = opened.manifest.size

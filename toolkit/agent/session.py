@@ -207,6 +207,11 @@ class ReceivingSession:
         """The agents of our window; None: it is not shared."""
         return self._host
 
+    @property
+    def copied(self) -> tuple[int, int]:
+        """Bytes and blocks that are here, of a session without an engine of its own."""
+        return 0, 0
+
     def document(self) -> dict[str, Any]:
         """What has been received, for JSON; only of a session with a `receipt`."""
         return outcome.document(self)
@@ -253,8 +258,7 @@ class ReceivingSession:
         desk, slabs = self._desk(stack)
         room = min(map(address.socket_room, sockets))
         if self._host is not None:
-            # Agents may stop at any moment: what is on its way by then must fit what is left.
-            room = min(room, settings.window // 2)
+            room = min(room, self._host.room)
         receiver = self._receiver = self._engine(desk, slabs, room)
         self.counters = receiver.counters
         fetching = self.fetching = falling_back.ranges(settings, self.joined)
@@ -262,12 +266,7 @@ class ReceivingSession:
             stack.callback(fetching.close)
         lost_here = drops.KernelDrops(sockets)
 
-        host = self._host
-
-        def drive(told: Watch) -> None:
-            turn = told if host is None else host.attending(told)
-            if host is not None:
-                host.gather()
+        def drive(turn: Watch) -> None:
             self.timeline.announced(time.monotonic())
             if settings.alone and fetching is not None:
                 fetching.alone(receiver, turn)
@@ -278,10 +277,8 @@ class ReceivingSession:
                 )  # fmt: skip
             self.drops = lost_here.read()
             believing.tell_foreign(receiver.counters, sources, self._tell)
-            if host is not None:
-                host.farewell(self.error)
 
-        self._drive = drive
+        self._drive = drive if self._host is None else self._host.around(drive, lambda: self.error)
 
     def _join(self, url: str, port: int) -> None:
         joined = joining.join(self.settings, url, port, self._trusted, self._tell, self._pause)

@@ -51,7 +51,33 @@ class Host:
         self.desk: WaitableDesk = share.around(own_desk(keeping, self.sink, stack))
         self.slabs = Slabs(self._allocate)
 
-    def gather(self) -> None:
+    @property
+    def room(self) -> int:
+        """Bytes that the sender may have on their way: agents may stop at any moment, and what is
+        on its way by then must fit what is left of the window."""
+        return self._settings.window // 2
+
+    def around(
+        self, drive: Callable[[Watch], None], error: Callable[[], ToolkitError | None]
+    ) -> Callable[[Watch], None]:
+        """Return what drives the session, and its agents before, meanwhile and afterwards.
+
+        `error`: what ended the session; None: everything is in its place.
+        """
+
+        def driven(watch: Watch) -> None:
+            def turn(outputs: list[ReceiverOutput]) -> None:
+                # A receiver that stores nothing now does not ask its desk.
+                self._share.attend()
+                watch(outputs)
+
+            self._gather()
+            drive(turn)
+            self._share.farewell(error(), self._check)
+
+        return driven
+
+    def _gather(self) -> None:
         """Wait for the agents before the sender hears of us."""
         settings, here = self._settings, -1
 
@@ -67,19 +93,6 @@ class Host:
                 )
 
         self._share.gather(settings.agent_wait, turn)
-
-    def attending(self, watch: Watch) -> Watch:
-        """Return a watch that attends to the agents: a receiver that stores nothing does not."""
-
-        def turn(outputs: list[ReceiverOutput]) -> None:
-            self._share.attend()
-            watch(outputs)
-
-        return turn
-
-    def farewell(self, error: ToolkitError | None) -> None:
-        """The delivery is over here: let the agents finish, or tell them why not."""
-        self._share.farewell(error, self._check)
 
     def document(self) -> dict[str, Any]:
         """Who had what, for JSON."""

@@ -92,8 +92,9 @@ class Attached:
     @property
     def starved(self) -> bool:
         """The host has told of everything, and something lacks that never comes."""
-        idle = not self._tickets and not self.jobs and self.next_reading() is None
-        return self._told_all and not self.ended and idle
+        if not self._told_all or self.ended or self._tickets or self.jobs:
+            return False
+        return self.next_reading() is None
 
     @property
     def complete(self) -> bool:
@@ -193,7 +194,7 @@ class Attached:
 
     def next_reading(self) -> Reading | None:
         """What is to be read from a file of the host's now; None: nothing, or not now."""
-        if sum(not ticket for ticket in self._tickets.values()) >= AHEAD:
+        if not self._reading or list(self._tickets.values()).count(0) >= AHEAD:
             return None
         for _ in range(len(self._reading)):
             number = self._reading[0]

@@ -7,6 +7,7 @@ holds nothing any more.  An agent that gives nothing back while others wait for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolkit.errors import WireError
@@ -71,7 +72,7 @@ class Ledger:
         """An agent is gone; return the tickets that are free now."""
         self._look(now)
         mine = [ticket for ticket, loan in self._loans.items() if loan.mask >> agent & 1]
-        free = [ticket for ticket in mine if self._back(agent, ticket)]
+        free = self._clear(1 << agent, mine)
         del self.agents[agent]
         self._look(now)
         return free
@@ -84,34 +85,39 @@ class Ledger:
         self.held += size
         self._look(now)
 
-    def tell(self, ticket: int, agent: int, now: float) -> None:
-        """An agent was told of a block, and holds it."""
-        loan, holder = self._loans[ticket], self.agents[agent]
-        if loan.mask >> agent & 1:
-            raise ValueError(f"agent {agent} holds ticket {ticket} already")
-        loan.mask |= 1 << agent
-        if not holder.held:
-            holder.moved = now
-        holder.held += loan.size
+    def tell(self, tickets: Sequence[int], agents: Sequence[int], now: float) -> None:
+        """Agents were told of blocks, and hold them."""
+        bits, size = sum(1 << agent for agent in agents), 0
+        for ticket in tickets:
+            loan = self._loans[ticket]
+            if loan.mask & bits:
+                raise ValueError(f"ticket {ticket} is held already")
+            loan.mask |= bits
+            size += loan.size
+        for agent in agents:
+            holder = self.agents[agent]
+            if not holder.held:
+                holder.moved = now
+            holder.held += size
 
-    def back(self, holder: int, tickets: tuple[int, ...], now: float) -> list[int]:
+    def back(self, holder: int, tickets: Sequence[int], now: float) -> list[int]:
         """Tickets are given back; return those that are free now.  Raises WireError where one was
         not held."""
-        free = []
+        loans, bit = self._loans, 1 << holder
         if len(set(tickets)) != len(tickets):
             raise WireError("a ticket was released twice")
         for ticket in tickets:
-            if ticket not in self._loans or not self._loans[ticket].mask >> holder & 1:
+            loan = loans.get(ticket)
+            if loan is None or not loan.mask & bit:
                 raise WireError(f"ticket {ticket} was released, which was not held")
-        for ticket in tickets:
-            loan = self._loans[ticket]
-            if holder != HOST:
-                found = self.agents[holder]
-                found.moved = now
-                found.blocks += 1
-                found.bytes += loan.size
-            if self._back(holder, ticket):
-                free.append(ticket)
+        size = sum(loans[ticket].size for ticket in tickets)
+        if holder != HOST:
+            found = self.agents[holder]
+            found.moved = now
+            found.blocks += len(tickets)
+            found.bytes += size
+            found.held -= size
+        free = self._clear(bit, tickets)
         self._look(now)
         return free
 
@@ -137,16 +143,17 @@ class Ledger:
             if holder.held and now - max(since, holder.moved) >= share * self._patience
         ]
 
-    def _back(self, holder: int, ticket: int) -> bool:
-        loan = self._loans[ticket]
-        loan.mask &= ~(1 << holder)
-        if holder != HOST:
-            self.agents[holder].held -= loan.size
-        if loan.mask:
-            return False
-        del self._loans[ticket]
-        self.held -= loan.size
-        return True
+    def _clear(self, bit: int, tickets: Sequence[int]) -> list[int]:
+        """A holder has these no more; return those that nobody has."""
+        loans, free = self._loans, []
+        for ticket in tickets:
+            loan = loans[ticket]
+            loan.mask ^= bit
+            if not loan.mask:
+                del loans[ticket]
+                self.held -= loan.size
+                free.append(ticket)
+        return free
 
     def _look(self, now: float) -> None:
         """Count the time for which one agent alone holds all that is lent."""

@@ -7,7 +7,7 @@ runs in the receiver's thread.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from toolkit.delivery.memory import Buffer
 from toolkit.delivery.storing import Job
@@ -89,15 +89,14 @@ class Lending:
     def turn(self, jobs: list[Job], guests: Sequence[Guest], now: float) -> list[int]:
         """The own desk is done with `jobs`: tell `guests` what is new; return those stuck."""
         self._tell([self._right.popleft() for _ in range(len(self._right))], guests, now)
-        for job in jobs:
-            ticket = self._keys.pop((job.file, job.sbn))
-            if job.right:
-                self._tell([ticket], guests, now)
+        done = [self._keys.pop((job.file, job.sbn)) for job in jobs]
+        self._tell([t for t, job in zip(done, jobs, strict=True) if job.right], guests, now)
+        for ticket, job in zip(done, jobs, strict=True):
             if job.error is not None:
                 # The delivery ends here: its memory is used for nothing else.
                 self._lent[ticket].job = None
                 self._ready.append(job)
-            self.take_back(HOST, (ticket,), now)
+        self.take_back(HOST, done, now)
         held = self.ledger.held
         quiet = now - self._put >= QUIET
         self.ledger.wanted(now, wanted=held > 0 and (2 * held >= self._memory or quiet))
@@ -113,9 +112,9 @@ class Lending:
             self.take_back(HOST, (ticket,), now)
         self.there[file][block] = 1
 
-    def take_back(self, holder: int, tickets: Iterable[int], now: float) -> None:
+    def take_back(self, holder: int, tickets: Sequence[int], now: float) -> None:
         """A holder is done with blocks.  Raises WireError where it did not hold them."""
-        self._free(self.ledger.back(holder, tuple(tickets), now))
+        self._free(self.ledger.back(holder, tickets, now))
 
     def leave(self, agent: int, now: float) -> float:
         """An agent is gone, and holds nothing; return how long others waited for it alone."""
@@ -129,7 +128,7 @@ class Lending:
             if lent.block is not None:
                 newcomer.give_slabs(self._window)
                 newcomer.give_blocks(list(wire.encode_blocks([lent.block])))
-                self.ledger.tell(ticket, newcomer.number, now)
+                self.ledger.tell((ticket,), (newcomer.number,), now)
             elif lent.job is not None and lent.job.right:
                 self._tell([ticket], guests, now)
 
@@ -165,8 +164,8 @@ class Lending:
         for guest in guests if messages else ():
             guest.give_slabs(self._window)
             guest.give_blocks(messages)
-            for block in blocks:
-                self.ledger.tell(block.ticket, guest.number, now)
+        tickets = [block.ticket for block in blocks]
+        self.ledger.tell(tickets, [guest.number for guest in guests], now)
 
     def _free(self, tickets: list[int]) -> None:
         """Nobody holds these any more."""

@@ -276,7 +276,7 @@ def _body(message: Message) -> bytes:
         case Blocks(blocks=blocks):
             return b"".join(_BLOCK.pack(*block) for block in blocks)
         case Release(tickets=tickets):
-            return b"".join(map(_TICKET.pack, tickets))
+            return struct.pack(f"!{len(tickets)}Q", *tickets)
         case Stored(file=file, runs=runs):
             return _FILE.pack(file) + b"".join(_RUN.pack(*run) for run in runs)
         case Want(file=file) | File(file=file):
@@ -358,7 +358,7 @@ def _blocks(body: bytes) -> Blocks:
 
 def _release(body: bytes) -> Release:
     _counted(len(body), _TICKET.size)
-    return Release(tuple(ticket for (ticket,) in _TICKET.iter_unpack(body)))
+    return Release(struct.unpack(f"!{len(body) // _TICKET.size}Q", body))
 
 
 def _stored(body: bytes) -> Stored:
