@@ -31,6 +31,7 @@ from threading import Lock
 from toolkit.delivery.basis import keep_digests
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, OpenedManifest, digest, open_manifest
 from toolkit.delivery.ports import Landed
+from toolkit.delivery.proving import Prove
 from toolkit.delivery.sealing import Cut
 from toolkit.delivery.staging import Staging
 from toolkit.errors import DeliveryError, EnvironmentProblem, UsageError, WireError
@@ -117,6 +118,10 @@ class FolderSink:
 
     def open(self, envelope: bytes, opened: OpenedManifest) -> list[Landed]:
         """Make the staging folder ready; check again what an earlier run left there."""
+        return self.open_proving(envelope, opened, self.prove)
+
+    def open_proving(self, envelope: bytes, opened: OpenedManifest, prove: Prove) -> list[Landed]:
+        """As `open`, but somebody else checks it: `prove`, once per file that claims blocks."""
         manifest = opened.manifest
         with self._explained():
             self._staging.take()
@@ -132,7 +137,7 @@ class FolderSink:
             _write_whole(self.staging / "manifest.json", envelope)
             self._manifest = manifest
             self._parts = [manifest.cut(f.size) for f in manifest.files]
-            landed = [self._land(number) for number in range(len(manifest.files))]
+            landed = [self._land(number, prove) for number in range(len(manifest.files))]
             self._check_space(manifest, landed)
         return landed
 
@@ -205,7 +210,7 @@ class FolderSink:
         except WireError:
             return None
 
-    def _land(self, number: int) -> Landed:
+    def _land(self, number: int, prove: Prove) -> Landed:
         entry, part = self._need_manifest().files[number], self._parts[number]
         staged = self._staged(number)
         digests = _read_if_there(self.staging / "digests" / str(number))
@@ -216,26 +221,33 @@ class FolderSink:
             # The run before may have died while it placed its files.
             there = self.target / entry.path
             whole = b"\1" * part.blocks
-            if there.is_file() and self._verified(number, there, digests, whole) == whole:
+            if self._proven(number, there, digests, whole, prove) == whole:
                 self._placed.add(number)
                 return Landed(digests, whole)
         if digests is not None and staged.exists():
             journal = _read_if_there(self.staging / "blocks" / str(number)) or b""
-            blocks = self._verified(number, staged, digests, journal)
+            blocks = self._proven(number, staged, digests, journal, prove)
         staged.parent.mkdir(parents=True, exist_ok=True)
         with staged.open("ab"):
             os.truncate(staged, entry.size)
         return Landed(digests, blocks)
 
-    def _verified(self, number: int, file: Path, digests: bytes, journal: bytes) -> bytes:
+    def _proven(
+        self, number: int, file: Path, digests: bytes, journal: bytes, prove: Prove
+    ) -> bytes:
         """Which of the blocks that `journal` claims does `file` really hold?  1 or 0 each."""
         part = self._parts[number]
+        claims = bytes(claim == 1 for claim in journal[: part.blocks].ljust(part.blocks, b"\0"))
+        whole = file.is_file() and file.stat().st_size == part.length
+        return prove(number, file, digests, claims) if whole else bytes(part.blocks)
+
+    def prove(self, number: int, file: Path, digests: bytes, claims: bytes) -> bytes:
+        """Read and digest the blocks of a file that are claimed to be there; which ones are?"""
+        part = self._parts[number]
         found = bytearray(part.blocks)
-        if not file.is_file() or file.stat().st_size != part.length:
-            return bytes(found)
         with file.open("rb", buffering=0) as stream:
-            for block in range(min(part.blocks, len(journal))):
-                if journal[block] == 1:
+            for block in range(part.blocks):
+                if claims[block]:
                     data = os.pread(stream.fileno(), part.size(block), part.offset(block))
                     wanted = digests[block * DIGEST_SIZE : (block + 1) * DIGEST_SIZE]
                     found[block] = digest(data) == wanted

@@ -99,11 +99,13 @@ class CopyDesk:
             job.error = self._error
             self._end([job])
             return
-        if digest(job.data) != job.wanted:
-            self._end([job])
-            return
         try:
-            flight = self._sink.begin(job.file, job.sbn, job.offset, job.data)
+            # What is hashed on the device anyway is hashed here only where it is wrong there.
+            known = not self._sink.proves(job.file, job.offset)
+            if known and digest(job.data) != job.wanted:
+                self._end([job])
+                return
+            flight = self._sink.begin(job.file, job.sbn, job.offset, job.data, known=known)
         except _FAILURES as error:
             self._fail([job], error)
             return
@@ -120,12 +122,12 @@ class CopyDesk:
             landed[0][1].ticket.wait()
             while self._flights and self._flights[0][1].ticket.done():
                 landed.append(self._flights.popleft())
-            self._sink.land([flight for _, flight in landed])
+            refuted = self._sink.land([flight for _, flight in landed])
         except _FAILURES as error:
             self._fail([job for job, _ in landed], error)
             return
-        for job, _ in landed:
-            job.right = True
+        for job, flight in landed:
+            job.right = not any(flight is wrong for wrong in refuted)
         self._end([job for job, _ in landed])
 
     def _fail(self, jobs: list[Job], error: Exception) -> None:

@@ -64,6 +64,7 @@ class Device:
         self.pinned = False
         """Memory that was asked for with `window` is read by the device itself."""
         self._stream = None if self.is_cpu else torch.cuda.Stream(handle)
+        self._checks = None if self.is_cpu else torch.cuda.Stream(handle)
         self._registered: list[int] = []
         self._windows: list[Any] = []
 
@@ -125,6 +126,15 @@ class Device:
         if self.pinned:
             self._registered.append(address)
         return self.pinned
+
+    def unpin(self, window: npt.NDArray[np.uint8]) -> None:
+        """Let go of one window, which no copy reads any more."""
+        address = window.ctypes.data
+        if address in self._registered:
+            self._registered.remove(address)
+            with self.torch.cuda.device(self.handle):
+                self.torch.cuda.cudart().cudaHostUnregister(address)
+        self._windows = [w for w in self._windows if w is not window]
 
     def release(self) -> None:
         """Nothing is copied any more: let go of the windows."""
@@ -222,6 +232,17 @@ class Device:
         """What torch does in this context comes after the copies, on their stream."""
         with self.explained("the device worked"), self._copying():
             yield
+
+    @contextmanager
+    def checking(self) -> Iterator[None]:
+        """What torch does in this context goes beside the copies, on a stream of its own: it looks
+        at what has landed, and copies go on meanwhile."""
+        with self.explained("the device checked what landed"):
+            if self._checks is None:
+                yield
+            else:
+                with self.torch.cuda.device(self.handle), self.torch.cuda.stream(self._checks):
+                    yield
 
     def over(self, data: memoryview) -> Tensor:
         """Return a tensor over host memory, without a copy; the memory must outlive it."""

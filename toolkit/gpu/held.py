@@ -34,6 +34,10 @@ def torch_dtype(torch: Any, name: str) -> Any | None:  # noqa: ANN401
     return getattr(torch, DTYPES.get(name, ""), None)
 
 
+SMALL = 64 * 2**10
+"""Bytes: pieces that are smaller on average go to a GPU together, and are taken apart there."""
+
+
 class HeldFile:
     """A file of `size` bytes, cut into blocks as `cut` says."""
 
@@ -77,11 +81,16 @@ class HeldFile:
         if self.layout is None:
             self._put_early(offset, data)
             return None
-        pieces = self.layout.pieces(max(offset, self.layout.header), offset + len(data))
+        header = self.layout.header
+        pieces = self.layout.pieces(max(offset, header), offset + len(data))
         if not pieces:
             return None
-        if len(pieces) == 1 and pieces[0].size == len(data):
-            self._device.copy_in(self._run(pieces[0]), data)
+        mine = sum(piece.size for piece in pieces) == len(data) - max(header - offset, 0)
+        large = self._device.is_cpu or len(data) >= SMALL * len(pieces)
+        if mine and large and all(piece.count == 1 for piece in pieces):
+            for piece in pieces:
+                at = piece.source - offset
+                self._device.copy_in(self._run(piece), data[at : at + piece.width])
             return None
         staged = self._device.stage(data)
         for piece in pieces:
@@ -134,7 +143,7 @@ class HeldFile:
         """The bytes [offset, offset + length) of the file as they are in their final place, in
         one contiguous tensor on the device; None where others hold a part of them.
 
-        Call it in `Device.working`.
+        Call it in `Device.working`, or in `Device.checking` when it has landed.
         """
         layout = self.layout
         if layout is None or not layout.holds(offset, offset + length):

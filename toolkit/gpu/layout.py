@@ -16,6 +16,10 @@ ALIGNMENT = 256
 """Bytes; what allocators of devices give, and more than any kernel asks for."""
 
 
+REMEMBERED = 256
+"""Blocks whose pieces are not worked out again."""
+
+
 class FileLayout:
     """The parts of one file's tensors that a rank holds."""
 
@@ -30,6 +34,7 @@ class FileLayout:
         """Bytes of the arena."""
         self.by_name = {p.entry.name: p for p in placements}
         self._starts = [p.entry.start for p in placements]
+        self._asked: dict[tuple[int, int], list[Piece]] = {}
 
     def over(self, start: int, end: int) -> list[Placement]:
         """The placements of tensors that have bytes in [start, end) of the file."""
@@ -43,12 +48,19 @@ class FileLayout:
 
     def pieces(self, start: int, end: int) -> list[Piece]:
         """Where the bytes [start, end) of the file go; bytes of other ranks go nowhere."""
-        return [piece for p in self.over(start, end) for piece in p.pieces(start, end)]
+        found = self._asked.get((start, end))
+        if found is None:
+            # A block is asked after when it comes, and again when it has landed.
+            if len(self._asked) >= REMEMBERED:
+                self._asked.clear()
+            found = [piece for p in self.over(start, end) for piece in p.pieces(start, end)]
+            self._asked[start, end] = found
+        return found
 
     def holds(self, start: int, end: int) -> bool:
         """Whether all bytes of tensors in [start, end) are this rank's."""
-        wanted = max(end - max(start, self.header), 0)
-        return sum(piece.size for piece in self.pieces(start, end)) == wanted
+        start = max(start, self.header)
+        return sum(piece.size for piece in self.pieces(start, end)) == max(end - start, 0)
 
 
 def plan_file(path: str, head: bytes, size: int, shard: Shard) -> FileLayout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
@@ -55,6 +55,8 @@ class DeviceModel:
         self.manifest: Manifest | None = None
         self.digest = b""
         """Of the manifest; empty before there is one."""
+        self.unproven: tuple[str, ...] = ()
+        """Files of which no digests were at hand: that their bytes are right nobody knows."""
         self.files: dict[int, HeldFile] = {}
         """The safetensors files, by their number in the manifest."""
         self.kept: dict[int, bytearray] = {}
@@ -77,15 +79,35 @@ class DeviceModel:
         self.clear()
         self.manifest, self.digest = manifest, opened.digest
         for number, entry in enumerate(manifest.files):
-            self._numbers[entry.path] = number
-            if is_weights(entry.path):
-                held = self._hold(entry.path, entry.size, manifest.cut(entry.size))
-                self.files[number] = held
-                self._trackers[number] = TensorTracker(entry.size, held.read)
-            elif is_index(entry.path) and entry.size <= MAX_INDEX:
-                self.kept[number] = bytearray(entry.size)
-                self._missing[number] = entry.size
+            self._expect(number, entry.path, entry.size, manifest.cut(entry.size))
         self._check_room(sum(held.size for held in self.files.values()))
+
+    def open_unproven(self, files: Sequence[tuple[str, int]], cut: Callable[[int], Cut]) -> None:
+        """These files come, of which nobody knows digests: paths and sizes, and how a file of a
+        size is cut.  Raises DeliveryError where they cannot fit."""
+        self.clear()
+        for number, (path, size) in enumerate(files):
+            self._expect(number, path, size, cut(size))
+        self._check_room(sum(held.size for held in self.files.values()))
+
+    def restart(self, file: int) -> None:
+        """Nothing of a file is here."""
+        held = self.files[file]
+        for path, name in [*self.ready]:
+            if path == held.path:
+                del self.ready[path, name]
+        self._names = None
+        self._expect(file, held.path, held.size, held.cut)
+
+    def _expect(self, number: int, path: str, size: int, part: Cut) -> None:
+        self._numbers[path] = number
+        if is_weights(path):
+            held = self._hold(path, size, part)
+            self.files[number] = held
+            self._trackers[number] = TensorTracker(size, held.read)
+        elif is_index(path) and size <= MAX_INDEX:
+            self.kept[number] = bytearray(size)
+            self._missing[number] = size
 
     def exchange(self, other: DeviceModel) -> None:
         """Be what `other` is, and let it be what this one is; the bytes are the caller's."""
@@ -109,7 +131,7 @@ class DeviceModel:
             self.device.settle()
         for known in (self.files, self.kept, self.ready, self._trackers, self._numbers):
             known.clear()
-        self._names, self.manifest, self.digest = None, None, b""
+        self._names, self.manifest, self.digest, self.unproven = None, None, b"", ()
 
     def keep(self, file: int, offset: int, data: memoryview) -> None:
         """A verified block of a file that goes to no device."""
@@ -226,11 +248,11 @@ class DeviceModel:
     def _resolve(self) -> tuple[dict[str, str], list[Problem]]:
         indexes: dict[str, dict[str, str]] = {}
         problems: list[Problem] = []
-        manifest = self.manifest
+        paths = {number: path for path, number in self._numbers.items()}
         for number, content in self.kept.items():
             if self._missing[number]:
                 continue
-            path = "" if manifest is None else manifest.files[number].path
+            path = paths[number]
             try:
                 indexes[path] = parse_index(path, bytes(content))
             except ValueError as error:

@@ -10,37 +10,25 @@ what was received.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from threading import RLock
+from pathlib import Path
 from typing import Literal
 
 from toolkit.delivery.manifest import OpenedManifest
 from toolkit.delivery.ports import Landed, Sink
+from toolkit.delivery.proving import ProvingSink
 from toolkit.delivery.safetensors import TensorEntry
 from toolkit.errors import DeliveryError
 from toolkit.gpu.digests import DeviceDigests
-from toolkit.gpu.door import Device, Tensor, Ticket
+from toolkit.gpu.door import Device, Tensor
 from toolkit.gpu.files import is_weights
 from toolkit.gpu.model import DeviceModel
+from toolkit.gpu.proving import Flight, Prover
+from toolkit.gpu.reader import Window
+from toolkit.gpu.reading import load_file, window_for
 from toolkit.gpu.slices import WHOLE, Shard
 
 BATCH = 32
 """Blocks of an earlier run that are loaded before they are checked."""
-
-
-@dataclass(slots=True)
-class Flight:
-    """A block on its way to the device."""
-
-    file: int
-    block: int
-    offset: int
-    size: int
-    data: memoryview | None
-    """Its bytes in the window; None: the window has taken them back."""
-    ticket: Ticket
-    staged: Tensor = None
-    """The block on the device, where it was taken apart there."""
 
 
 class DeviceSink:
@@ -62,19 +50,26 @@ class DeviceSink:
         self.inner = inner
         self.device = device
         self.model = DeviceModel(device, shard)
-        self.checked = 0
-        """Bytes that were hashed on the device and are right."""
         self._keeps = weights == "both"
-        self._digests = DeviceDigests(device) if check else None
-        self._lock = RLock()
+        digests = DeviceDigests(device) if check else None
+        self._prover = Prover(device, self.model, digests)
+        self._lock = self._prover.lock
         self._placed = False
-        self._early: dict[int, list[Flight]] = {}
-        """Blocks of headers that are not whole yet, by file."""
+        self._window: Window | None = None
+        """While an earlier run's blocks are read."""
+        self._loaded: dict[int, bytes] = {}
+        """Which blocks of a file were on disk, and are on the device."""
+
+    @property
+    def checked(self) -> int:
+        """Bytes that were hashed on the device and are right."""
+        return self._prover.checked
 
     @property
     def digest_kind(self) -> str:
         """How blocks are hashed on the device; empty: they are not."""
-        return "" if self._digests is None else self._digests.kind
+        digests = self._prover.digests
+        return "" if digests is None else digests.kind
 
     def tensor(self, path: str, entry: TensorEntry) -> Tensor:
         """Return a tensor that is ready; see `DeviceModel.tensor`."""
@@ -87,15 +82,32 @@ class DeviceSink:
 
     def open(self, envelope: bytes, opened: OpenedManifest) -> list[Landed]:
         with self._lock:
-            manifest = opened.manifest
-            landed = self.inner.open(envelope, opened)
+            inner = self.inner
             self.model.open(opened)
+            self._prover.clear()
+            self._loaded.clear()
             self._placed = False
-            self._early.clear()
-            for number in self.model.files:
+            if self._proves_disk and isinstance(inner, ProvingSink):
+                with window_for(self.model) as self._window:
+                    landed = inner.open_proving(envelope, opened, self._prove)
+            else:
+                landed = inner.open(envelope, opened)
+            for number in list(self.model.files):
                 landed[number] = self._left(number, landed[number])
-            self._keep_names(landed, [f.size for f in manifest.files])
+            self._keep_names(landed, [f.size for f in opened.manifest.files])
             return landed
+
+    def _prove(self, number: int, file: Path, digests: bytes, claims: bytes) -> bytes:
+        """Bring the blocks that are on disk to the device; which are right is found out there."""
+        held, inner = self.model.files.get(number), self.inner
+        assert isinstance(inner, ProvingSink)
+        if held is not None and self._window is not None:
+            held.digests = digests
+            found = load_file(self._prover, self.model, number, file, claims, self._window)
+            if found is not None:
+                self._loaded[number] = found
+                return found
+        return inner.prove(number, file, digests, claims)
 
     def put_digests(self, file: int, digests: bytes) -> None:
         held = self.model.files.get(file)
@@ -132,13 +144,20 @@ class DeviceSink:
 
     # ----- blocks on their way
 
-    def begin(self, file: int, block: int, offset: int, data: memoryview) -> Flight | None:
+    def proves(self, file: int, offset: int) -> bool:
+        """Whether a block may be brought of which nobody knows that it is right: see `begin`."""
+        return self._prover.proves(file, offset)
+
+    def begin(
+        self, file: int, block: int, offset: int, data: memoryview, *, known: bool = True
+    ) -> Flight | None:
         """Store a block, and begin to bring it to the device; None: it is not for there.
 
-        `data` stays as it is until the flight has landed.
+        `data` stays as it is until the flight has landed.  `known`: its digest is right; else it
+        is stored after that was found out on the device.
         """
         held = self.model.files.get(file)
-        if held is None or self._keeps:
+        if held is None or (self._keeps and known):
             self.inner.write(file, block, offset, data)
         if held is None:
             self.model.keep(file, offset, data)
@@ -147,62 +166,20 @@ class DeviceSink:
             if self._there(file, block):
                 return None
             staged = held.put(offset, data)
-            return Flight(file, block, offset, len(data), data, self.device.ticket(data), staged)
+            ticket = self.device.ticket(data)
+            return Flight(file, block, offset, len(data), data, ticket, staged, known)
 
-    def land(self, flights: Sequence[Flight]) -> None:
-        """These are on the device: prove it, and count them.
+    def land(self, flights: Sequence[Flight]) -> list[Flight]:
+        """These are on the device: prove it, and count them; see `Prover.land`.
 
-        One that is wrong is copied again.  Raises DeliveryError where that does not help.
+        Returns those that were not `known`, and are wrong.
         """
-        with self._lock:
-            ripe = [late for flight in flights for late in self._ripe(flight)]
-            for wrong in self._wrong(ripe):
-                held = self.model.files[wrong.file]
-                if wrong.data is not None:
-                    wrong.staged = held.put(wrong.offset, wrong.data)
-                if wrong.data is None or self._wrong([wrong]):
-                    raise DeliveryError(
-                        f"{self.device.name}: block {wrong.block} of {held.path} is another in the "
-                        "device's memory than was received: the memory, or the way to it, is "
-                        "broken (test it, or use another device; what is on disk is kept)"
-                    )
-            for flight in ripe:
-                self.model.count(flight.file, flight.offset, flight.size)
-
-    def _ripe(self, flight: Flight) -> list[Flight]:
-        """The flights that can be looked at now that this one has landed."""
-        held = self.model.files[flight.file]
-        if held.failure:
-            self._early.pop(flight.file, None)
-            return []
-        if held.layout is None:
-            flight.data = None
-            self._early.setdefault(flight.file, []).append(flight)
-            return []
-        return [*self._early.pop(flight.file, ()), flight]
-
-    def _wrong(self, flights: Sequence[Flight]) -> list[Flight]:
-        """Those of which the device holds other bytes than the manifest says."""
-        if self._digests is None:
-            return []
-        looked, ranges = [], []
-        with self.device.working():
-            for flight in flights:
-                held = self.model.files[flight.file]
-                # What is another rank's is not here: then the whole block that was brought counts.
-                there = held.landed(flight.offset, flight.size)
-                there = flight.staged if there is None else there
-                if there is not None and held.digests:
-                    looked.append(flight)
-                    ranges.append(there)
-            found = self._digests.blake3(ranges) if ranges else []
-        wrong = []
-        for flight, digest in zip(looked, found, strict=True):
-            if digest == self.model.files[flight.file].digest(flight.block):
-                self.checked += flight.size
-            else:
-                wrong.append(flight)
-        return wrong
+        late = [] if not self._keeps else [flight for flight in flights if not flight.known]
+        refuted = self._prover.land(flights)
+        for flight in late:
+            if flight.known and flight.data is not None:
+                self.inner.write(flight.file, flight.block, flight.offset, flight.data)
+        return refuted
 
     def _there(self, file: int, block: int) -> bool:
         """Whether the device holds a block already; it is counted then."""
@@ -211,11 +188,23 @@ class DeviceSink:
 
     # ----- what an earlier run left on disk
 
+    @property
+    def _proves_disk(self) -> bool:
+        """Whether what is on disk is read here, and nowhere else."""
+        return self._keeps
+
     def _left(self, file: int, there: Landed) -> Landed:
         """What of a file an earlier run left on disk is brought to the device."""
         if not self._keeps:
             return Landed(None, bytes(len(there.blocks)))
         if there.digests is None:
+            return there
+        if self._proves_disk and isinstance(self.inner, ProvingSink):
+            if self._loaded.get(file, there.blocks) != there.blocks:
+                # The file is not where it was: all of it comes again.
+                self._prover.forget(file)
+                self.model.restart(file)
+            self.model.files[file].digests = there.digests
             return there
         self.model.files[file].digests = there.digests
         return Landed(there.digests, self._load(file, there.blocks))

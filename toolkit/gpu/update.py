@@ -236,13 +236,13 @@ class UpdateSink(DeviceSink):
         self.live = live
         self.also = also
         self.basis: Basis = LiveBasis(self)
-        self._lock = live.lock
+        self._lock = self._prover.lock = live.lock
         self._buffer = buffer
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self.update = Update(self.live, self._buffer)
-        self.model: DeviceModel = self.update.pending
+        self.model = self._prover.model = self.update.pending
 
     @property
     def on_disk(self) -> bool:
@@ -270,7 +270,7 @@ class UpdateSink(DeviceSink):
 
     def place(self) -> None:
         with self.update.coming():
-            self.update.settle(self._digests)
+            self.update.settle(self._prover.digests)
             super().place()
             self.update.state = State.READY
 
@@ -281,13 +281,20 @@ class UpdateSink(DeviceSink):
 
     # ----- blocks
 
-    def begin(self, file: int, block: int, offset: int, data: memoryview) -> Flight | None:
-        with self.update.coming():
-            return super().begin(file, block, offset, data)
+    def proves(self, file: int, offset: int) -> bool:
+        """What the live model has is not copied, so that the device would prove nothing of it."""
+        del file, offset
+        return False
 
-    def land(self, flights: Sequence[Flight]) -> None:
+    def begin(
+        self, file: int, block: int, offset: int, data: memoryview, *, known: bool = True
+    ) -> Flight | None:
         with self.update.coming():
-            super().land(flights)
+            return super().begin(file, block, offset, data, known=known)
+
+    def land(self, flights: Sequence[Flight]) -> list[Flight]:
+        with self.update.coming():
+            return super().land(flights)
 
     def keep(self, file: int, block: int) -> bool:
         """Count a block that the live model has; False: it has not."""
@@ -299,6 +306,10 @@ class UpdateSink(DeviceSink):
         held = self.model.files[file]
         with self._lock:
             return held.live_bytes(offset, size) if isinstance(held, PendingFile) else None
+
+    @property
+    def _proves_disk(self) -> bool:
+        return False
 
     def _left(self, file: int, there: Landed) -> Landed:
         held = self.update.pending.files[file]
