@@ -27,8 +27,11 @@ if importlib.util.find_spec("torch") is not None:
         updating,
         weights,
     )
-    from net import MemorySink, Net, Weather
+    from net import KEY, MemorySink, MemorySource, Net, Weather
 
+    from toolkit.delivery.fetching import Answer, Fetcher, Kind, Want
+    from toolkit.delivery.manifest import seal
+    from toolkit.delivery.receiver import Receiver
     from toolkit.errors import DeliveryError
     from toolkit.gpu.door import Device, open_device
     from toolkit.gpu.files import MemoryFiles
@@ -258,5 +261,37 @@ def test_weights_on_disk_too_get_what_the_device_has(device: Device) -> None:
     net.run()
     assert disk.placed == new
     assert net.payload[5] == changed_bytes({PATH: old[PATH]}, {PATH: new[PATH]})
+    sink.update.commit()
+    assert_is(live, new)
+
+
+def test_what_the_model_holds_is_not_fetched_by_http_either(device: Device) -> None:
+    old, new = files(weights(1)), files(changed(2, Q))
+    live = loaded(old, device)
+    sink = UpdateSink(live, MemoryFiles())
+    source, fetcher = MemorySource(new, CODING), Fetcher(lambda: 0.5, offers_all=True)
+    receiver = Receiver(
+        "fra", sink, trusted=None, incarnation=1, chance=lambda: 0.5, timeout=1e9,
+        headers_first=True, basis=sink.basis,
+    )  # fmt: skip
+    receiver.expire(0.0)
+
+    def answer(want: Want) -> Answer:
+        if want.kind is Kind.MANIFEST:
+            return Answer(200, body=seal(source.manifest, KEY))
+        if want.kind is Kind.DIGESTS:
+            return Answer(200, body=source.digests[want.file])
+        data, end = new[want.path], want.offset + want.length
+        return Answer(
+            206, f"bytes {want.offset}-{end - 1}/{len(data)}", '"x"', data[want.offset : end]
+        )
+
+    for _ in range(200):
+        if not fetcher.seek(receiver, 0.0)[1]:
+            for want in fetcher.wants(receiver, 0.0):
+                fetcher.answered(receiver, want, answer(want), 0.0)
+    assert sink.update.state is State.READY
+    config = len(new["config.json"])
+    assert fetcher.bytes == changed_bytes({PATH: old[PATH]}, {PATH: new[PATH]}) + config
     sink.update.commit()
     assert_is(live, new)
