@@ -6,15 +6,18 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from net import KEY, TRUSTED, MemorySink, MemorySource
 
 from toolkit.delivery import control
+from toolkit.delivery.basis import FolderBasis, Version
 from toolkit.delivery.events import Completed, Feedback, ReceiverOutput
 from toolkit.delivery.fetching import LONGEST, Answer, Fetcher, Kind, Want, hopeless, next_due
 from toolkit.delivery.manifest import seal
 from toolkit.delivery.model import Coding, Stretch
+from toolkit.delivery.ports import Basis
 from toolkit.delivery.receiver import Receiver
 
 CODING = Coding(symbol=64, block=8, parity=32)
@@ -42,11 +45,15 @@ def honest(want: Want) -> Answer:
 class Try:
     """A receiver and a fetcher on a clock that jumps, with a server that is a function."""
 
-    def __init__(self, *, offers_all: bool = True, sink: MemorySink | None = None) -> None:
+    def __init__(
+        self, *, offers_all: bool = True, sink: MemorySink | None = None,
+        basis: Basis | None = None,
+    ) -> None:  # fmt: skip
         self.sink = sink or MemorySink(FILES)
         self.receiver = Receiver(
-            "fra", self.sink, trusted=TRUSTED, incarnation=1, chance=lambda: 0.5, timeout=1e9
-        )
+            "fra", self.sink, trusted=TRUSTED, incarnation=1, chance=lambda: 0.5, timeout=1e9,
+            basis=basis,
+        )  # fmt: skip
         self.fetcher = Fetcher(lambda: 0.5, offers_all=offers_all)
         self.now = 0.0
         self.outputs: list[ReceiverOutput] = list(self.receiver.expire(0.0))
@@ -56,7 +63,9 @@ class Try:
     def run(self, server: Callable[[Want], Answer], steps: int = 400) -> bool:
         """Until all is placed; False when that takes more steps."""
         for _ in range(steps):
-            wants = self.fetcher.wants(self.receiver, self.now)
+            found, again = self.fetcher.seek(self.receiver, self.now)
+            self.outputs += found
+            wants = [] if again else self.fetcher.wants(self.receiver, self.now)
             self.most = max(self.most, len(wants))
             self.asked += [(self.now, w) for w in wants]
             for want in wants:
@@ -67,6 +76,22 @@ class Try:
             due = next_due(self.fetcher)
             self.now = max(self.now, due if due < math.inf else self.now)
         return False
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_what_this_host_has_is_not_asked_for(tmp_path: Path, parallel: int) -> None:
+    old = bytearray(FILES["a.bin"])
+    for block in (0, 7, 20):
+        old[block * 512 + 3] ^= 1
+    (tmp_path / "a.bin").write_bytes(old)
+    tried = Try(basis=FolderBasis([Version(tmp_path)]))
+    tried.fetcher = Fetcher(lambda: 0.5, offers_all=True, parallel=parallel)
+    assert tried.run(honest)
+    assert tried.sink.placed == FILES
+    asked = [(w.file, b) for _, w in tried.asked for b in range(w.first, w.first + w.count)]
+    assert [b for file, b in asked if file == 0] == [0, 7, 20]
+    assert tried.fetcher.bytes == 3 * 512 + 513
+    assert tried.receiver.counters.found == len(old) - 3 * 512
 
 
 def test_an_honest_server_is_enough_and_each_byte_is_asked_for_once() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save
+from test_transport_ranges import WEIGHTS, Model, needs_nginx, nginx
 from test_transport_udp import Site
 
 from toolkit.cli.main import main
@@ -65,3 +66,22 @@ def test_a_file_that_was_spoiled_is_fetched_again(
     delta = deliver(site, capsys, "--loss", "5%", "--seed", "3")
     assert path.read_bytes() == OLD
     assert int(str(delta["packets"])) <= packets(BLOCK) + 20
+
+
+@needs_nginx
+def test_of_a_new_version_only_what_changed_is_fetched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Model(tmp_path)
+    out = model.folder / "out"
+    (out / "sub").mkdir(parents=True)
+    old = bytearray(WEIGHTS)
+    old[2_000_000] ^= 1
+    (out / "weights 1.bin").write_bytes(old)
+    with nginx(model.folder, model.public) as (url, authority):
+        code, said, err = model.receive(url, "--ca", str(authority), capsys=capsys)
+    assert code == 0, err
+    assert model.placed()
+    block = model.source.manifest.cut(len(WEIGHTS)).size(0)
+    assert 0 < said["by_https"] <= block + 140
+    assert said["found"] == len(WEIGHTS) + 140 - said["by_https"]

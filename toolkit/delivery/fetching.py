@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 
 from toolkit.delivery.events import ReceiverOutput as Output
 from toolkit.delivery.manifest import DIGEST_SIZE, OpenedManifest
@@ -105,6 +106,19 @@ class Fetcher:
     def idle(self) -> bool:
         """No request is under way."""
         return not self._under_way
+
+    def seek(self, receiver: Receiver, now: float) -> tuple[list[Output], bool]:
+        """Take what this host has of what would be asked for next (other versions, say); whether
+        that was anything, so that more may be."""
+        found = receiver.counters.found
+        outputs: list[Output] = []
+        for want in list(islice(self._lacking(receiver), self._parallel)):
+            if want.kind is Kind.BLOCKS:
+                outputs += receiver.seek(want.file, want.first, want.count, now)
+        if receiver.counters.found == found:
+            return outputs, False
+        self.since = now
+        return outputs, True
 
     def wants(self, receiver: Receiver, now: float) -> list[Want]:
         """What to ask for now."""

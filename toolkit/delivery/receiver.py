@@ -302,6 +302,10 @@ class Receiver:
         """Take the bytes of a block; None: they are not those."""
         return self._reception.hand(lambda catalog: catalog.hand(file, block, data), now)
 
+    def seek(self, file: int, first: int, count: int, now: float) -> list[Output]:
+        """Take those of the blocks that the basis has, before they are asked for."""
+        return self._reception.seek(file, first, count, now)
+
     def fetching(self, size: int, *, active: bool) -> Feedback:
         """Tell the sender how many bytes have come whole, and whether it goes on so."""
         return self._membership.message(Fetch(bytes=size, active=active))

@@ -245,6 +245,20 @@ class Reception:
         out += self._first(now)
         return out + self._move_on(catalog, now)
 
+    def seek(self, file: int, first: int, count: int, now: float) -> list[Output]:
+        """Take those of the blocks that the basis has."""
+        catalog = self.catalog
+        if catalog is None or self.state is not State.RECEIVING:
+            return []
+        found = self.counters.found
+        try:
+            out: list[Output] = [*catalog.look(FIRST_TOI + 2 * file + 1, first, count)]
+        except DeliveryError as error:
+            return self.fail(error, now)
+        if self.counters.found > found:
+            self._membership.heard = now
+        return out + self._move_on(catalog, now)
+
     # ----- what is told of it
 
     def polled(self, toi: int, poll: Poll, now: float) -> list[Output]:

@@ -123,8 +123,11 @@ class Ranges:
             while True:
                 want, answer = self._answers.get_nowait()
                 outputs += self.fetcher.answered(receiver, want, answer, now)
+        again = False
         if self.active and not receiver.finished:
-            for want in self.fetcher.wants(receiver, now):
+            found, again = self.fetcher.seek(receiver, now)
+            outputs += found
+            for want in () if again else self.fetcher.wants(receiver, now):
                 self._wants.put(want)
         if any(isinstance(o, Completed) for o in outputs):
             # The sender learns by which way it came before it learns that it is complete.
@@ -134,6 +137,8 @@ class Ranges:
             outputs.append(receiver.fetching(self.fetcher.bytes, active=True))
         due = min(next_due(self.fetcher), now + TELL) if self.active else math.inf
         self.deadline = min(due, self._quiet_since + self._after) if not self.active else due
+        if again:
+            self.deadline = now
         return outputs
 
     def close(self) -> None:
