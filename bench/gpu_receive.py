@@ -64,12 +64,15 @@ def main() -> None:
     parser.add_argument("--rates", default="", help="of the wire: 4G,8G; the fastest is used")
     parser.add_argument("--scratch", type=Path, default=Path("/dev/shm"))
     args = parser.parse_args()
-    device = open_device(args.gpu)
+    try:
+        device = open_device(args.gpu)
+    except ToolkitError as error:
+        raise SystemExit(str(error)) from None
     device.torch.set_num_threads(1)
     cpu = device.is_cpu
     size = parse_size(args.size or ("96M" if cpu else "2G" if args.quick else "10G"))
     runs = args.runs or (1 if cpu and args.quick else 3)
-    rates = (args.rates or ("3G" if cpu else "10G,20G,40G")).split(",")
+    rates = (args.rates or ("8G" if cpu else "10G,20G,40G")).split(",")
     key = Ed25519PrivateKey.generate()
     result: dict[str, Any] = {
         "bench": "gpu_receive", "device": device.title, "torch": device.torch.__version__,
