@@ -244,6 +244,7 @@ async def follow(service: Service, settings: Settings, files: dict[str, bytes]) 
         except ToolkitError as error:
             service.updates["failed"] += 1
             logging.error("no update: %s", error)
+            await asyncio.sleep(1)
             continue
         await encoder.gate.applied(ready)
         ready.release()
@@ -318,7 +319,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--updates", action="store_true", help="take each further delivery between two batches"
     )
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="of torch on the CPU")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.updates and args.window_of:
+        parser.error("--updates: an update comes by a receiver of our own, not by --window-of")
+    return args
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # What the fuller tests use, on Debian as root.  Elsewhere those tests say that they did not run.
 # Nothing is left running: no service may start while these packages are installed.
 set -eu
-PACKAGES="netconfd libyang2-tools tshark frr frr-pythontools iproute2 nftables clang libbpf1 libbpf-dev linux-libc-dev uftp udpcast libnorm1 libisal2 nginx-light chromium"
+PACKAGES="netconfd libyang2-tools tshark frr frr-pythontools iproute2 nftables clang libbpf1 libbpf-dev linux-libc-dev uftp udpcast libnorm1 libisal2 nginx-light chromium systemd"
 for package in $PACKAGES; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="${missing:-} $package"
 done

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.timeout(400)
 HIDDEN, HEADS, KV, INNER, VOCABULARY, LAYERS = 64, 4, 2, 96, 128, 2
 
 
@@ -137,7 +138,7 @@ class Try:
     def rank(self, rank: int, *more: str) -> subprocess.Popen[str]:
         options = {
             "name": "fra{rank}", "listen": f"127.0.0.1:{self.ports[rank]}",
-            "sender": f"127.0.0.1:{self.control}", "timeout": 60,
+            "sender": f"127.0.0.1:{self.control}", "timeout": 120,
         }  # fmt: skip
         command = [
             sys.executable, str(HERE / self.script), str(self.config), str(rank),
@@ -149,14 +150,14 @@ class Try:
 
 
 def result(process: subprocess.Popen[str]) -> dict[str, dict[str, str]]:
-    said = process.communicate(timeout=110)[0]
+    said = process.communicate(timeout=300)[0]
     lines = [line for line in said.splitlines() if line.startswith("RESULT ")]
     assert lines, said[-3000:]
     return json.loads(lines[-1].removeprefix("RESULT "))
 
 
 def ended_well(sender: subprocess.Popen[str]) -> None:
-    said = sender.communicate(timeout=90)[1]
+    said = sender.communicate(timeout=200)[1]
     assert sender.returncode == 0, said
 
 

@@ -71,6 +71,8 @@ def test_bier_shows_one_example_of_each_command_all_alike() -> None:
         "README.md",
         "docs/tutorial.md",
         "docs/how-to/import.md",
+        "docs/how-to/serve.md",
+        "docs/how-to/vllm.md",
         "docs/how-to/oam.md",
         "docs/how-to/wireshark.md",
         "docs/reference/bier-signalling.md",

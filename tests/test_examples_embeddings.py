@@ -24,6 +24,7 @@ EXAMPLE = ROOT / "examples" / "embeddings.py"
 MISSING = [m for m in ("torch", "transformers") if importlib.util.find_spec(m) is None]
 TEXTS = ["one model", "many clouds", "Multicast sends it once, to all who wait for it. " * 40, ""]
 
+pytestmark = pytest.mark.timeout(300)  # Each starts processes that import torch and transformers.
 needs_torch = pytest.mark.skipif(
     bool(MISSING), reason=f"{' and '.join(MISSING)} not installed (make test TORCH=torch==VERSION)"
 )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.agent.api import Receiving, receive
 from toolkit.agent.engines.options import Options
@@ -21,6 +21,9 @@ from toolkit.agent.session import silent
 from toolkit.delivery.manifest import Manifest
 from toolkit.errors import DeliveryError
 from toolkit.gpu.files import is_weights
+
+if TYPE_CHECKING:
+    from toolkit.gpu.model import DeviceModel
 
 _CONSOLIDATED = "consolidated"
 """So begin files that hold what others hold too, under the publisher's own names."""
@@ -56,12 +59,21 @@ def feed(options: Options, tell: Callable[[str], None] = silent) -> Iterator[tup
             # Here, not in the receiver's thread: it is this thread's stream that waits for copies.
             yield name, model.tensor(name, path)
     finally:
+        _settle(thread.receiver.model)
         thread.stop()
     if not yielded:
         raise DeliveryError(
             f"no tensor was delivered{f' in files like {options.files}' if options.files else ''}: "
             "is it a model of safetensors files?"
         )
+
+
+def _settle(model: DeviceModel | None) -> None:
+    """The engine's copies from the device's memory are done: it is let go of next."""
+    if model is not None and not model.device.is_cpu:
+        device = model.device
+        with device.explained("an engine copied its weights"):
+            device.torch.cuda.current_stream(device.handle).synchronize()
 
 
 class _Thread(Thread):

@@ -33,7 +33,7 @@ class Options:
     files: str = ""
     """Pattern of paths; empty: all safetensors files that are not there twice."""
     order: Order = "arrival"
-    """In which tensors are handed out; `manifest`: as manifest and files have them."""
+    """In which tensors are handed out; `manifest`: as they are sent."""
 
 
 def read_options(
