@@ -256,6 +256,8 @@ class Device:
         """Return a tensor over host memory, without a copy; the memory must outlive it."""
         if not len(data):
             return self.torch.empty(0, dtype=self.torch.uint8)
+        if not data.readonly:
+            return self.torch.frombuffer(data, dtype=self.torch.uint8)
         address = np.frombuffer(data, np.uint8).ctypes.data
         memory = (ctypes.c_ubyte * len(data)).from_address(address)
         return self.torch.frombuffer(memory, dtype=self.torch.uint8)
