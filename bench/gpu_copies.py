@@ -19,7 +19,7 @@ from toolkit.delivery.manifest import DIGEST_SIZE, open_manifest, seal
 from toolkit.delivery.model import Coding, symbol_size
 from toolkit.delivery.source import FileSource, open_source
 from toolkit.delivery.storing import Job
-from toolkit.gpu.desk import MOST, CopyDesk
+from toolkit.gpu.desk import MOST, TOGETHER, CopyDesk
 from toolkit.gpu.door import Device
 from toolkit.gpu.files import MemoryFiles
 from toolkit.gpu.sink import DeviceSink
@@ -66,10 +66,12 @@ def by_hand(window: Window, device: Device, *, check: bool) -> Callable[[], floa
         _settle(device)
         begin = time.perf_counter()
         flights: deque[Any] = deque()
-        for number in range(1, window.cut.blocks):
-            at, data = window.block(number)
-            flights.append(sink.begin(window.file, number, at, data, known=not check))
-            if len(flights) >= MOST:
+        for first in range(1, window.cut.blocks, TOGETHER):
+            with device.together():
+                for number in range(first, min(first + TOGETHER, window.cut.blocks)):
+                    at, data = window.block(number)
+                    flights.append(sink.begin(window.file, number, at, data, known=not check))
+            while len(flights) >= MOST:
                 _land(sink, flights)
         while flights:
             _land(sink, flights)

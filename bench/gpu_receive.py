@@ -57,19 +57,22 @@ PAYLOAD = 8800
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--gpu", default="cpu", help="cpu, or the number of a GPU")
-    parser.add_argument("--size", default="", help="of the model (default: 96M, on a GPU 10G)")
+    parser.add_argument("--size", default="", help="of the model (default: 384M, on a GPU 10G)")
     parser.add_argument("--quick", action="store_true", help="fewer runs; on a GPU 2G by default")
     parser.add_argument("--runs", type=int, default=0, help="counted ones (default: 3)")
     parser.add_argument("--only", default="window,wire,loading,digest")
     parser.add_argument("--rates", default="", help="of the wire: 4G,8G; the fastest is used")
     parser.add_argument("--scratch", type=Path, default=Path("/dev/shm"))
     args = parser.parse_args()
-    device = open_device(args.gpu)
+    try:
+        device = open_device(args.gpu)
+    except ToolkitError as error:
+        raise SystemExit(str(error)) from None
     device.torch.set_num_threads(1)
     cpu = device.is_cpu
-    size = parse_size(args.size or ("96M" if cpu else "2G" if args.quick else "10G"))
+    size = parse_size(args.size or ("384M" if cpu else "2G" if args.quick else "10G"))
     runs = args.runs or (1 if cpu and args.quick else 3)
-    rates = (args.rates or ("3G" if cpu else "10G,20G,40G")).split(",")
+    rates = (args.rates or ("8G" if cpu else "10G,20G,40G")).split(",")
     key = Ed25519PrivateKey.generate()
     result: dict[str, Any] = {
         "bench": "gpu_receive", "device": device.title, "torch": device.torch.__version__,
@@ -82,7 +85,7 @@ def main() -> None:
             root, args.gpu, min(size, 64 * MIB if cpu else 1024 * MIB), 2 * runs + 1, key
         ),
         "wire": lambda: _wire(root, args.gpu, size, rates, runs),
-        "loading": lambda: _loading(root, args.gpu, size, runs, key),
+        "loading": lambda: _loading(root, args.gpu, size // 4 if cpu else size, runs, key),
         "digest": lambda: _digest(args.gpu, quick=args.quick),
     }
     try:

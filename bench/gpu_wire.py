@@ -14,7 +14,6 @@ import json
 import os
 import random
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
@@ -204,7 +203,6 @@ def receive(
         address.bind(address.resolve(f"127.0.0.1:{port}")) as sock,
         desk,
     ):
-        sock.setsockopt(socket.SOL_SOCKET, 33, 64 * MIB)  # SO_RCVBUFFORCE
         receiver = watch.receiver = Receiver(
             "here", sink, trusted=None, incarnation=1, chance=random.random, timeout=20,
             memory=window, desk=desk, slabs=Slabs(allocate), headers_first=kind == "device",

@@ -12,6 +12,7 @@ from net import TRUSTED, MemorySink, Net, Weather
 
 from toolkit.delivery.events import ReceiverOutput
 from toolkit.delivery.landing import HEADER, MAX_BATCH
+from toolkit.delivery.memory import Slabs, anonymous
 from toolkit.delivery.model import Coding
 from toolkit.delivery.receiver import Receiver
 
@@ -111,3 +112,20 @@ def test_most_packets_of_an_undisturbed_stream_are_never_copied() -> None:
     data = [p for p in packets if len(p) == HEADER + 64 and p[15] == 3]
     assert len(data) == 800
     assert len([p for p in copied if p in set(data)]) <= MAX_BATCH
+
+
+def test_blocks_that_differ_by_a_symbol_take_one_another_s_place() -> None:
+    """A file has blocks of two sizes: each must not have a window's memory of its own."""
+    taken: list[int] = []
+    slabs = Slabs(lambda size: (taken.append(size), anonymous(size))[1])
+    sizes = [128 * 8776, 127 * 8776]
+    first = [slabs.take(sizes[0]) for _ in range(20)]
+    assert all(buffer.array.size == buffer.size == sizes[0] for buffer in first)
+    before = sum(taken)
+    assert before <= 20 * sizes[0] * 9 / 8 + 16 * 2**20
+    for buffer in first:
+        slabs.free(buffer)
+    later = [slabs.take(sizes[1]) for _ in range(20)]
+    assert sum(taken) == before
+    assert {buffer.address for buffer in later} == {buffer.address for buffer in first}
+    assert all(buffer.array.size == len(buffer.view) == sizes[1] for buffer in later)

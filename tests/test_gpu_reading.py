@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -428,3 +429,98 @@ def test_the_desk_stores_nothing_that_is_wrong(tmp_path: Path, device: Device) -
         sink.write(file, number, offset, memoryview(data))
     same(sink.model, ARRAYS)
     sink.place()
+
+
+class Stream:
+    """A stream of copies that the test lets go on; `lost`: the device is gone."""
+
+    def __init__(self, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.events: list[Stream.Event] = []
+        self.lost = False
+        monkeypatch.setattr(device, "_stream", self)
+        monkeypatch.setattr(device, "_copying", contextlib.nullcontext)
+
+    class Event:
+        done = False
+
+        def query(self) -> bool:
+            return self.done
+
+        def synchronize(self) -> None:
+            self.done = True
+
+    def record_event(self) -> Stream.Event:
+        if self.lost:
+            raise RuntimeError("CUDA error: the launch timed out")
+        self.events.append(self.Event())
+        return self.events[-1]
+
+    def synchronize(self) -> None:
+        pass
+
+
+def test_copies_that_begin_together_have_one_ticket(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Stream(device, monkeypatch)
+    with device.together():
+        first, second = device.shared_ticket(), device.shared_ticket()
+        with pytest.raises(DeliveryError, match="have no end"):
+            first.done()
+    assert first is second
+    assert not first.done()
+    assert len(stream.events) == 1
+    stream.events[0].done = True
+    assert first.done()
+    assert device.shared_ticket() is not device.shared_ticket()
+    stream.lost = True
+    with pytest.raises(DeliveryError, match="blocks were copied"), device.together():
+        lost = device.shared_ticket()
+    with pytest.raises(DeliveryError, match="have no end"):
+        lost.wait()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("check", [False, True])
+def test_the_desk_loses_no_job(
+    placed: Placed, device: Device, lost: bool, check: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More jobs than are begun together, and than are under way; or the device goes meanwhile."""
+    from toolkit.delivery.manifest import DIGEST_SIZE
+    from toolkit.gpu import desk as module
+    from toolkit.gpu.files import MemoryFiles
+
+    monkeypatch.setattr(module, "MOST", 5)
+    monkeypatch.setattr(module, "TOGETHER", 3)
+    sink = DeviceSink(MemoryFiles(), device, weights="gpu", check=check)
+    sink.open(placed.envelope, placed.opened)
+    stream = Stream(device, monkeypatch)
+    jobs = []
+    desk = CopyDesk(sink)
+    for file in range(len(FILES)):
+        digests = placed.source.digests[file]
+        sink.put_digests(file, digests)
+        header = 8 + int.from_bytes(list(FILES.values())[file][:8], "little")
+        for number, offset, data in placed.blocks(file):
+            if file > 1 and offset < header:
+                sink.write(file, number, offset, memoryview(data))
+                continue
+            wanted = digests[number * DIGEST_SIZE :][:DIGEST_SIZE]
+            jobs.append(Job(file, number, offset, memoryview(bytearray(data)), wanted))
+            desk.put(jobs[-1])
+    ready = set(sink.model.ready)
+    stream.lost = lost
+    with desk:
+        desk.drain()
+        done = desk.finished()
+    assert sorted(map(id, done)) == sorted(map(id, jobs))
+    weights = [job for job in jobs if job.file > 1]
+    if lost:
+        assert not any(job.right for job in weights)
+        assert all(job.error is not None for job in weights)
+        assert set(sink.model.ready) == ready
+    else:
+        assert all(job.right and job.error is None for job in jobs)
+        assert len(stream.events) < len(weights)
+        monkeypatch.setattr(device, "_stream", None)
+        same(sink.model, ARRAYS)

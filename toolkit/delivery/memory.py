@@ -21,17 +21,19 @@ _SMALL = 64 * 2**10
 class Buffer:
     """`size` bytes with an address, as an array and as a memoryview."""
 
-    __slots__ = ("address", "array", "size", "view")
+    __slots__ = ("address", "array", "room", "size", "view")
 
-    def __init__(self, array: npt.NDArray[np.uint8]) -> None:
-        self.array = array
+    def __init__(self, room: npt.NDArray[np.uint8], size: int) -> None:
+        """`room`: the memory, of which it is the first `size` bytes."""
+        self.room = room
+        self.array = array = room[:size]
         self.view: memoryview = array.data
         self.address: int = array.ctypes.data
-        self.size = len(array)
+        self.size = size
 
 
 class Slabs:
-    """Hands out buffers; one that is given back (`free`) is used for the next of its size.
+    """Hands out buffers; one that is given back (`free`) is used for the next of about its size.
 
     `allocate(size)` returns an array of at least that many bytes, for memory that others share or
     a device reads; it is never given back.  None: anonymous memory.
@@ -39,7 +41,8 @@ class Slabs:
 
     def __init__(self, allocate: Callable[[int], npt.NDArray[np.uint8]] | None = None) -> None:
         self._allocate = allocate or anonymous
-        self._free: dict[int, list[Buffer]] = {}
+        self._free: dict[int, list[npt.NDArray[np.uint8]]] = {}
+        """Memory by its length."""
         self._next: dict[int, Buffer] = {}
         """Those that were peeked at, by size."""
         self._rest: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
@@ -56,20 +59,30 @@ class Slabs:
         return found
 
     def _any(self, size: int) -> Buffer:
-        free = self._free.get(size)
-        return free.pop() if free else self._make(size)
+        length = _room(size)
+        free = self._free.get(length)
+        return Buffer(free.pop() if free else self._make(length), size)
 
     def free(self, buffer: Buffer) -> None:
         """Take a buffer back."""
-        self._free.setdefault(buffer.size, []).append(buffer)
+        self._free.setdefault(len(buffer.room), []).append(buffer.room)
 
-    def _make(self, size: int) -> Buffer:
-        if size < _SMALL and self._allocate is anonymous:
-            return Buffer(np.empty(size, np.uint8))
-        if size > len(self._rest):
-            self._rest = self._allocate(-(-max(size, SLAB) // _HUGE) * _HUGE)
-        found, self._rest = self._rest[:size], self._rest[-(-size // 64) * 64 :]
-        return Buffer(found)
+    def _make(self, length: int) -> npt.NDArray[np.uint8]:
+        if length < _SMALL and self._allocate is anonymous:
+            return np.empty(length, np.uint8)
+        if length > len(self._rest):
+            self._rest = self._allocate(-(-max(length, SLAB) // _HUGE) * _HUGE)
+        found, self._rest = self._rest[:length], self._rest[-(-length // 64) * 64 :]
+        return found
+
+
+def _room(size: int) -> int:
+    """Memory for a buffer of so many bytes: an eighth more at most, so that a file's blocks, which
+    differ by a symbol, take one another's place."""
+    if size < _SMALL:
+        return size
+    step = 1 << (size.bit_length() - 4)
+    return -(-size // step) * step
 
 
 def anonymous(size: int) -> npt.NDArray[np.uint8]:

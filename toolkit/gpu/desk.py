@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST = 64
 """Copies under way at a time."""
+TOGETHER = 16
+"""Copies that are begun at a time; they are done at a time, too."""
+_NOTHING = object()
 _FAILURES = (ToolkitError, RuntimeError, ValueError, MemoryError, OSError)
 
 
@@ -75,15 +78,17 @@ class CopyDesk:
 
     def _work(self) -> None:
         while True:
-            item = self._next()
-            if isinstance(item, Job):
-                self._begin(item)
-            else:
-                while self._flights:
-                    self._land()
-                if item is None:
-                    return
-                item.set()
+            item: object = self._next()
+            while isinstance(item, Job):
+                item = self._begin_with(item)
+            if item is _NOTHING:
+                continue
+            while self._flights:
+                self._land()
+            if item is None:
+                return
+            assert isinstance(item, Event)
+            item.set()
 
     def _next(self) -> Job | Event | None:
         """The next thing to do; meanwhile copies land."""
@@ -93,6 +98,27 @@ class CopyDesk:
                     return self._jobs.get_nowait()
             self._land()
         return self._jobs.get()
+
+    def _begin_with(self, item: Job) -> object:
+        """Begin a job, and with it those that wait behind it; return what is to be done next."""
+        if not self._sink.settled(item.file):
+            self._begin(item)
+            return _NOTHING
+        found: Job | Event | None = item
+        try:
+            with self._sink.device.together():
+                for left in range(TOGETHER, 0, -1):
+                    if not isinstance(found, Job) or not self._sink.settled(found.file):
+                        return found
+                    self._begin(found)
+                    if left == 1 or len(self._flights) >= MOST:
+                        break
+                    found = self._jobs.get_nowait()
+        except Empty:
+            pass
+        except _FAILURES as error:
+            self._fail([], error)  # Those that were begun find that out for themselves.
+        return _NOTHING
 
     def _begin(self, job: Job) -> None:
         if self._error is not None:

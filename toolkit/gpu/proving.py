@@ -13,8 +13,9 @@ from threading import RLock
 from toolkit.delivery.manifest import digest
 from toolkit.errors import DeliveryError
 from toolkit.gpu.digests import DeviceDigests
-from toolkit.gpu.door import Device, Tensor, Ticket
+from toolkit.gpu.door import Device, Tensor
 from toolkit.gpu.model import DeviceModel
+from toolkit.gpu.ticket import Ticket
 
 
 @dataclass(slots=True)

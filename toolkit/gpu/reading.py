@@ -107,8 +107,9 @@ def load_file(
 def _begin(held: HeldFile, number: int, run: range, loaded: Loaded, device: Device) -> list[Flight]:
     """Blocks that were read together go together."""
     start = loaded.span.offset
-    staged = held.put(start, loaded.data)
-    ticket = device.ticket(loaded.data)
+    with device.together():
+        staged = held.put(start, loaded.data)
+        ticket = device.shared_ticket()
     flights = []
     for block in run:
         offset, size = held.cut.offset(block), held.cut.size(block)

@@ -145,6 +145,11 @@ class DeviceSink:
 
     # ----- blocks on their way
 
+    def settled(self, file: int) -> bool:
+        """Whether it is known where a file's blocks go: then they may be begun together."""
+        held = self.model.files.get(file)
+        return held is not None and held.layout is not None
+
     def proves(self, file: int, offset: int) -> bool:
         """Whether a block may be brought of which nobody knows that it is right: see `begin`."""
         return self._prover.proves(file, offset)
@@ -167,7 +172,7 @@ class DeviceSink:
             if self._there(file, block):
                 return None
             staged = held.put(offset, data)
-            ticket = self.device.ticket(data)
+            ticket = self.device.shared_ticket(data)
             return Flight(file, block, offset, len(data), data, ticket, staged, known)
 
     def land(self, flights: Sequence[Flight]) -> list[Flight]:
