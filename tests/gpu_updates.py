@@ -13,7 +13,7 @@ from toolkit.delivery.manifest import open_manifest, seal
 from toolkit.delivery.model import Coding
 from toolkit.delivery.receiver import Receiver
 from toolkit.gpu.door import Device
-from toolkit.gpu.files import MemoryFiles, PlacedFiles
+from toolkit.gpu.files import MemoryFiles, PlacedFiles, is_weights
 from toolkit.gpu.model import DeviceModel
 from toolkit.gpu.sink import DeviceSink
 from toolkit.gpu.slices import WHOLE, Shard
@@ -77,8 +77,10 @@ def deliver(
     live: DeviceModel, files: dict[str, bytes], *, before: dict[str, bytes] | None = None,
     **of_net: Any,
 ) -> tuple[UpdateSink, Net]:  # fmt: skip
-    """Receive a version for `live` over a network; `before`: files that are kept beside it."""
-    also = None if before is None else PlacedFiles(before)
+    """Receive a version for `live` over a network; `before`: the version whose files beside the
+    weights are here."""
+    beside = {p: content for p, content in (before or {}).items() if not is_weights(p)}
+    also = None if before is None else PlacedFiles(beside)
     sink = UpdateSink(live, MemoryFiles(), also=also)
     net = Net(files, ["fra"], **{"coding": CODING, **of_net})
     updating(net, sink)

@@ -14,7 +14,7 @@ from toolkit.delivery import control
 from toolkit.delivery.events import Completed, Feedback, ReceiverOutput
 from toolkit.delivery.fetching import LONGEST, Answer, Fetcher, Kind, Want, hopeless, next_due
 from toolkit.delivery.manifest import seal
-from toolkit.delivery.model import Coding
+from toolkit.delivery.model import Coding, Stretch
 from toolkit.delivery.receiver import Receiver
 
 CODING = Coding(symbol=64, block=8, parity=32)
@@ -232,3 +232,22 @@ def test_a_full_disk_ends_it_as_it_ends_a_delivery_by_packets() -> None:
     assert sink.placed is None
     assert tried.receiver.catalog is None
     assert tried.fetcher.wants(tried.receiver, tried.now) == [], "it goes on asking"
+
+
+def test_ranges_are_asked_for_in_the_order_of_the_manifest() -> None:
+    """Digests of a file when its first stretch is due, and each block once."""
+    order = (Stretch(2, 1, 1), Stretch(0, 20, 3), Stretch(2, 0, 1))
+    ordered = seal(SOURCE.manifest, KEY, order=order)
+    tried = Try()
+
+    def server(want: Want) -> Answer:
+        return Answer(200, body=ordered) if want.kind is Kind.MANIFEST else honest(want)
+
+    assert tried.run(server)
+    assert tried.sink.placed == FILES
+    asked = [w for _, w in tried.asked if w.kind is Kind.BLOCKS]
+    blocks = [(w.file, b) for w in asked for b in range(w.first, w.first + w.count)]
+    assert blocks[:5] == [(2, 1), (0, 20), (0, 21), (0, 22), (2, 0)]
+    assert len(blocks) == len(set(blocks)) == sum(SOURCE.manifest.blocks)
+    listed = [w.file for _, w in tried.asked if w.kind is Kind.DIGESTS]
+    assert listed == [2, 0]

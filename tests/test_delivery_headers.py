@@ -216,6 +216,23 @@ def test_no_more_is_promised_than_may_wait_in_memory() -> None:
     assert 4 * 448 <= found < len(LONG) - 512, "more was read at once than memory may hold"
 
 
+def test_a_header_that_is_at_hand_is_taken_first_wherever_somebody_asks() -> None:
+    files = {"a.safetensors": LONG}
+    source, sink = MemorySource(files, CODING), LayoutSink(files)
+    receiver = Receiver(
+        "fra", sink, trusted=TRUSTED, incarnation=1, chance=lambda: 0.5, headers_first=True,
+        basis=OldVersion(files, {}), memory=1024,
+    )  # fmt: skip
+    receiver.expire(0.0)
+    receiver.hand_manifest(seal(source.manifest, KEY), 0.0)
+    receiver.hand_digests(0, source.digests[0], 0.0)
+    catalog = receiver.catalog
+    assert catalog is not None
+    catalog.look(3, 9, 3)
+    assert all(catalog.has(0, block) for block in (0, 9, 10, 11))
+    assert not catalog.assemblies[3].promised
+
+
 # ----- handed over whole
 
 

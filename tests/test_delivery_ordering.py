@@ -227,6 +227,45 @@ def test_models_without_layers_and_models_in_order_are_sent_as_they_are() -> Non
     assert names.index("conv_in.w") < names.index("mid_block.resnets.0.w"), "not as in its file"
 
 
+NAMES = st.sampled_from([
+    "embed_tokens.w", "lm_head.w", "rope.freqs", "vision.blocks.3.w", "decoder.norm.w",
+    *(f"layers.{i}.w" for i in (0, 1, 2, 9, 10, 11)),
+])  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(NAMES, st.integers(0, 9000)), min_size=1, max_size=14),
+        min_size=1, max_size=4,
+    )
+)  # fmt: skip
+def test_whatever_lies_where_each_block_is_sent_when_its_earliest_tensor_is_due(
+    model: list[list[tuple[str, int]]],
+) -> None:
+    files = [
+        contents(f"{i}.safetensors", [(f"{name}.{j}", n) for j, (name, n) in enumerate(tensors)])[0]
+        for i, tensors in enumerate(model)
+    ]
+    order = delivery_order(files, layers=True)
+    blocks = [file.cut.blocks for file in files]
+    assert order_problem(order, blocks) == ""
+    if not any(place(t.name).numbers for f in files for t in f.tensors or ()):
+        assert order == ()
+        return
+    due = []
+    for number, first, count in sequence(order, blocks):
+        file = files[number]
+        for block in range(first, first + count):
+            begin = file.cut.offset(block)
+            end = begin + file.cut.size(block)
+            inside = [place(t.name) for t in file.tensors or () if t.start < end and t.end > begin]
+            due.append((begin >= file.header, min(inside) if begin >= file.header else None))
+    heads = [tensor for tensor in due if not tensor[0]]
+    rest = [tensor for _, tensor in due[len(heads) :]]
+    assert heads == due[: len(heads)], "a header behind a tensor"
+    assert rest == sorted(rest, key=lambda p: p or place(""))
+
+
 def test_an_order_is_bounded_and_becomes_coarser_instead() -> None:
     chance = random.Random(5)
     tensors = [(f"layers.{chance.randrange(90)}.{i}", 2100) for i in range(3 * MAX_STRETCHES)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.skipif(
 if importlib.util.find_spec("torch") is not None:
     import torch
     from gpu_updates import (
+        BLOCK,
         CODING,
         addresses,
         assert_is,
@@ -74,9 +76,13 @@ def test_only_what_changed_comes_and_takes_memory(device: Device, loss: float) -
     assert_is(live, old)
     assert update.changed == (Q,)
     assert update.bytes == weights(1)[Q].nbytes
+    ((name, value),) = update.tensors()
+    assert name == Q
+    assert np.array_equal(value.numpy(), weights(2)[Q])
     assert (update.before, update.version) == (live.digest, live.digest)
     update.commit()
     assert_is(live, new)
+    assert np.array_equal(next(update.tensors())[1].numpy(), weights(1)[Q])
     assert update.version == update.after == live.digest
     assert addresses(live) == before
     update.rollback()
@@ -154,6 +160,56 @@ def test_a_header_of_the_same_length_costs_its_own_blocks(device: Device) -> Non
     assert_is(live, new)
 
 
+def test_the_same_bytes_under_other_names_are_a_change(device: Device) -> None:
+    """Every block behind the header is the same at the same place, and two tensors are not."""
+    size = 4 * BLOCK
+
+    def file(first: str, second: str) -> dict[str, bytes]:
+        head = json.dumps(
+            {
+                name: {"dtype": "U8", "shape": [size], "data_offsets": [i * size, (i + 1) * size]}
+                for i, name in enumerate((first, second))
+            }
+        ).encode()
+        return {PATH: len(head).to_bytes(8, "little") + head + b"a" * size + b"b" * size}
+
+    old, new = file("x", "y"), file("y", "x")
+    live = loaded(old, device)
+    sink, _ = deliver(live, new)
+    assert sorted(sink.update.changed) == ["x", "y"]
+    sink.update.commit()
+    assert_is(live, new)
+    assert set(live.tensor("x").tolist()) == {ord("b")}
+    sink.update.rollback()
+    assert_is(live, old)
+
+
+def test_no_byte_is_written_to_the_live_model_before_the_commit(device: Device) -> None:
+    """Not even its own: all blocks come, though most are there."""
+    old, new = files(weights(1), v="1"), files(changed(2, Q), v="2")
+    live = loaded(old, device)
+    places = [(t.value.data_ptr(), t.value.nbytes) for t in live.tensors() if t.value.nbytes]
+    copied = []
+    for name in ("copy_in", "copy"):
+        plain = getattr(device, name)
+
+        def spy(target: Any, source: Any, plain: Any = plain) -> None:
+            at = target.data_ptr()
+            assert not any(start <= at < start + size for start, size in places)
+            copied.append(target.numel())
+            plain(target, source)
+
+        setattr(device, name, spy)
+    sink = UpdateSink(live, MemoryFiles())
+    feed(sink, new)
+    assert copied
+    missing = changed_bytes({PATH: old[PATH]}, {PATH: new[PATH]})
+    # Block 1 has the header's end, too: it is looked at, since it came before the layout was known.
+    assert sink.checked == missing + BLOCK
+    sink.update.commit()
+    assert_is(live, new)
+
+
 def test_nothing_changed(device: Device) -> None:
     old = files(weights(1))
     live = loaded(old, device)
@@ -187,7 +243,7 @@ def test_what_cannot_be_in_place_is_told_at_once_before_tensors_come(device: Dev
     assert net.receivers["fra"].counters.bytes < len(files(other)[PATH])
     assert_is(live, old)
     assert all(torch.equal(t, before[n]) for n, t in live.state_dict().items())
-    with pytest.raises(DeliveryError, match=r"commit: it was not received as a whole: .*;"):
+    with pytest.raises(DeliveryError, match="commit: it was not received as a whole: this ver"):
         sink.update.commit()
     sink, net = deliver(live, {"a.safetensors": old[PATH], "b.safetensors": old[PATH]})
     assert "model.safetensors: is not in the new version" in failure(net)
@@ -265,6 +321,8 @@ def test_commits_that_make_no_sense_are_refused(device: Device) -> None:
     sink = UpdateSink(live, MemoryFiles())
     with pytest.raises(DeliveryError, match="commit: not everything is verified yet"):
         sink.update.commit()
+    with pytest.raises(DeliveryError, match="release: the new version is still coming"):
+        sink.update.release()
     feed(sink, new)
     with pytest.raises(DeliveryError, match="rollback: it is not live"):
         sink.update.rollback()

@@ -270,6 +270,9 @@ class ReceivingSession:
             wires[0] = stack.enter_context(joining.upstream(self.joined, wires[0]))
         desk, slabs = self._desk(stack)
         room = min(map(address.socket_room, sockets))
+        if self._host is not None:
+            # Agents may stop at any moment: what is on its way by then must fit what is left.
+            room = min(room, settings.window // 2)
         receiver = self._receiver = self._engine(desk, slabs, room)
         self.counters = receiver.counters
         fetching = self.fetching = falling_back.ranges(settings, self.joined)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -199,6 +199,13 @@ class Device:
             if wait:
                 self.torch.cuda.synchronize(self.handle)
             self.ready()
+
+    def used(self, tensors: Iterable[Tensor]) -> None:
+        """The caller's stream works with these: their memory is nobody else's before it is done."""
+        if not self.is_cpu:
+            stream = self.torch.cuda.current_stream(self.handle)
+            for tensor in tensors:
+                tensor.record_stream(stream)
 
     def behind(self, what: str, *, wait: bool) -> None:
         """Copies that begin from now on wait for what the caller's stream was given; `wait`:

@@ -204,9 +204,13 @@ class HeldFile:
 
     def tensor(self, placement: Placement) -> Tensor:
         """A part of a tensor, as a view of the arena; of a dtype that torch has not, its bytes."""
-        raw = self.raw(placement)
-        dtype = torch_dtype(self._device.torch, placement.entry.dtype)
-        return raw if dtype is None else raw.view(dtype).reshape(placement.shape)
+        return shaped(self._device.torch, self.raw(placement), placement)
+
+
+def shaped(torch: Any, raw: Tensor, placement: Placement) -> Tensor:  # noqa: ANN401
+    """A tensor's bytes as a tensor of its dtype and shape, where torch has that."""
+    dtype = torch_dtype(torch, placement.entry.dtype)
+    return raw if dtype is None else raw.view(dtype).reshape(placement.shape)
 
 
 def entries(held: HeldFile) -> tuple[TensorEntry, ...]:

@@ -8,8 +8,8 @@ graphs stay valid, and `rollback` is the same way back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Literal
 
@@ -19,7 +19,7 @@ from toolkit.errors import DeliveryError
 from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Tensor
 from toolkit.gpu.exchange import Copy, InDoubtError, UndoneError, exchange
-from toolkit.gpu.held import HeldFile
+from toolkit.gpu.held import HeldFile, shaped
 from toolkit.gpu.model import DeviceModel
 from toolkit.gpu.shadow import BUFFER, PendingFile, PendingModel, Shadow
 from toolkit.gpu.sink import DeviceSink, Flight
@@ -72,6 +72,13 @@ class Update:
         """Bytes of device memory that the changed tensors take beside the live ones."""
         return self.shadow.size
 
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Name and value of the changed tensors in the version that is not live: for an engine that
+        has copies of its own."""
+        for (path, name), changed in list(self.shadow.tensors.items()):
+            placement = self.live.ready[path, name]
+            yield name, shaped(self.live.device.torch, changed.shadow, placement)
+
     # ----- turns
 
     def commit(self, *, wait: bool = False) -> None:
@@ -100,8 +107,10 @@ class Update:
         """Let go of the version that is not live, and of its memory."""
         with self.live.lock:
             if self.state is State.COMING:
-                self.fail("its memory was let go of")
-                return
+                raise DeliveryError(
+                    "release: the new version is still coming; end the delivery instead (leave its "
+                    "context, close its sink)"
+                )
             if self.state in (State.LIVE, State.READY):
                 self.shadow.release()
                 self.pending.clear()
@@ -117,6 +126,7 @@ class Update:
             )
         pairs = [(t.live, t.shadow) for t in self.shadow.tensors.values()]
         device.before(what, wait=wait)
+        device.used([self.shadow.buffer, *(shadow for _, shadow in pairs)])
         try:
             with device.torch.inference_mode():
                 exchange(pairs, self.shadow.buffer, self.copy)
@@ -152,10 +162,22 @@ class Update:
 
     def guard(self) -> None:
         """Raise DeliveryError where this can come to no good end any more."""
-        if self.state is State.COMING and self.live.turns != self._turns:
-            self.fail("the live model became another version meanwhile")
-        if self.state is State.FAILED:
+        if self.state is State.COMING and self.live.turns != self._turns and not self.failure:
+            self.failure = "the live model became another version meanwhile (receive it again)"
+        if self.failure:
             raise DeliveryError(f"update: {self.failure}; the live model is untouched by it")
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """A context with the live model's lock, for a part of the delivery: why that fails is why
+        it cannot be committed."""
+        with self.live.lock:
+            self.guard()
+            try:
+                yield
+            except DeliveryError as error:
+                self.failure = self.failure or str(error)
+                raise
 
     def settle(self, digests: DeviceDigests | None) -> None:
         """Everything is here.  Raises DeliveryError where it is not what it should be."""
@@ -177,9 +199,9 @@ class Update:
         self.shadow.settle()
 
     def fail(self, why: str) -> None:
-        """It will not come: let go of what it took."""
+        """It will not come, and nobody is at work on it: let go of what it took."""
         if self.state is State.COMING:
-            self.state, self.failure = State.FAILED, why
+            self.state, self.failure = State.FAILED, self.failure or why
             self.shadow.release()
             self.pending.clear()
 
@@ -231,25 +253,23 @@ class UpdateSink(DeviceSink):
 
     def open(self, envelope: bytes, opened: OpenedManifest) -> list[Landed]:
         with self._lock:
-            if self.update.pending.manifest is not None or self.update.state is not State.COMING:
+            if self.update.after or self.update.state is not State.COMING:
                 self.update.fail("another delivery came in its place")
                 self._begin_anew()
-            self.update.guard()
-            self.update.pending.refuse_other_files(opened.manifest)
             self.update.after = opened.digest
-            return super().open(envelope, opened)
+            with self.update.coming():
+                self.update.pending.refuse_other_files(opened.manifest)
+                return super().open(envelope, opened)
 
     def put_digests(self, file: int, digests: bytes) -> None:
-        with self._lock:
-            self.update.guard()
+        with self.update.coming():
             super().put_digests(file, digests)
             held = self.model.files.get(file)
             if isinstance(held, PendingFile):
                 held.adopt()
 
     def place(self) -> None:
-        with self._lock:
-            self.update.guard()
+        with self.update.coming():
             self.update.settle(self._digests)
             super().place()
             self.update.state = State.READY
@@ -262,17 +282,16 @@ class UpdateSink(DeviceSink):
     # ----- blocks
 
     def begin(self, file: int, block: int, offset: int, data: memoryview) -> Flight | None:
-        self.update.guard()
-        return super().begin(file, block, offset, data)
+        with self.update.coming():
+            return super().begin(file, block, offset, data)
 
     def land(self, flights: Sequence[Flight]) -> None:
-        self.update.guard()
-        super().land(flights)
+        with self.update.coming():
+            super().land(flights)
 
     def keep(self, file: int, block: int) -> bool:
         """Count a block that the live model has; False: it has not."""
-        with self._lock:
-            self.update.guard()
+        with self.update.coming():
             return self._there(file, block)
 
     def live_bytes(self, file: int, offset: int, size: int) -> bytes | None:
