@@ -123,6 +123,7 @@ class Try:
     def __init__(self, script: str, model: Path, folder: Path, world: int) -> None:
         self.script, self.model, self.folder, self.world = script, model, folder, world
         self.control, self.store, *self.ports = free_ports(2 + world)
+        self.window: Path | None = None
         self.config = folder / "config"
         self.config.mkdir()
         shutil.copy(model / "config.json", self.config)
@@ -135,11 +136,27 @@ class Try:
         ]  # fmt: skip
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
+    def host(self) -> subprocess.Popen[str]:
+        """A receiver whose window all ranks share."""
+        self.window = self.folder / "window"
+        command = [
+            sys.executable, "-m", "toolkit.cli", "receive", "--name", "fra0",
+            "--listen", f"127.0.0.1:{self.ports[0]}", "--sender", f"127.0.0.1:{self.control}",
+            "--output", str(self.folder / "placed"), "--share", str(self.window),
+            "--agents", str(self.world), "--agent-wait", "200", "--timeout", "120",
+        ]  # fmt: skip
+        del self.ports[1:]
+        return subprocess.Popen(
+            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+
     def rank(self, rank: int, *more: str) -> subprocess.Popen[str]:
-        options = {
-            "name": "fra{rank}", "listen": f"127.0.0.1:{self.ports[rank]}",
-            "sender": f"127.0.0.1:{self.control}", "timeout": 120,
-        }  # fmt: skip
+        options: dict[str, object] = {"name": "fra{rank}", "timeout": 120}
+        if self.window is not None:
+            options["window_of"] = str(self.window)
+        else:
+            options["listen"] = f"127.0.0.1:{self.ports[rank]}"
+            options["sender"] = f"127.0.0.1:{self.control}"
         command = [
             sys.executable, str(HERE / self.script), str(self.config), str(rank),
             str(self.world), str(self.store), json.dumps(options), *more,
@@ -176,6 +193,27 @@ def test_every_rank_gets_its_part(script: str, world: int, model: Path, tmp_path
     for number, process in enumerate(ranks):
         assert result(process)["first"] == expected(model, number, world)
     ended_well(sender)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("engine_vllm.py", marks=needs("vllm")),
+        pytest.param("engine_sglang.py", marks=needs("sglang")),
+    ],
+)
+def test_ranks_share_the_window_of_their_host(script: str, model: Path, tmp_path: Path) -> None:
+    """One copy of the stream; each rank sees whole tensors and keeps its part."""
+    attempt = Try(script, model, tmp_path, 2)
+    hosting, sender = attempt.host(), attempt.send()
+    assert attempt.window is not None
+    while not attempt.window.exists():
+        assert hosting.poll() is None, hosting.communicate()[1]
+    ranks = [attempt.rank(i) for i in range(2)]
+    for number, process in enumerate(ranks):
+        assert result(process)["first"] == expected(model, number, 2)
+    ended_well(sender)
+    ended_well(hosting)
 
 
 @needs("vllm")
