@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -29,9 +29,10 @@ from toolkit.agent.sent_order import sent_order
 from toolkit.agent.session import ReceivingSession, StoppedError, open_session, silent
 from toolkit.agent.settings import Settings
 from toolkit.agent.timeline import Timeline
+from toolkit.agent.verified import Verified
 from toolkit.delivery import events
 from toolkit.delivery.events import ReceiverOutput
-from toolkit.delivery.manifest import Manifest, OpenedManifest
+from toolkit.delivery.manifest import OpenedManifest
 from toolkit.delivery.model import Receipt
 from toolkit.errors import DeliveryError, IncompleteError, UsageError
 from toolkit.gpu.files import is_weights
@@ -181,9 +182,9 @@ class Receiving:
         """Path -> content of the files that are verified so far."""
         session = self._session
         if session is None or self._opened is None:
-            return _Files(None, None, ())
+            return Verified(None, None, ())
         kept = [p for p in self._verified if session.settings.on_disk or not is_weights(p)]
-        return _Files(session, self._opened.manifest, kept)
+        return Verified(session, self._opened.manifest, kept)
 
     async def finished(self) -> Outcome:
         """Return when everything is verified and in its place."""
@@ -380,24 +381,3 @@ class Receiving:
 
 
 _TOLD = (events.ManifestVerified, events.TensorReady, events.FileVerified, events.Completed)
-
-
-class _Files(Mapping[str, bytes]):
-    """Path -> content; a file is read when it is asked for."""
-
-    def __init__(
-        self, session: ReceivingSession | None, manifest: Manifest | None, paths: Sequence[str]
-    ) -> None:
-        self._session, self._manifest, self._paths = session, manifest, paths
-
-    def __getitem__(self, path: str) -> bytes:
-        if self._session is None or self._manifest is None or path not in self._paths:
-            raise KeyError(path)
-        number = next(n for n, f in enumerate(self._manifest.files) if f.path == path)
-        return self._session.keeping.read(self._manifest, number)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
