@@ -97,9 +97,9 @@ def test_a_run_without_the_second_check_says_so(
 ) -> None:
     with Sending(model, "fra") as sending:
         main([*sending.options("fra"), "--gpu", "cpu", "--weights", "gpu", "--no-device-check",
-              "--window", "4M"])  # fmt: skip
+              "--window", "16M"])  # fmt: skip
     out, err = capsys.readouterr()
-    assert "--window 4M: where packets get lost, what does not fit is sent again" in err
+    assert "--window 16M: where packets get lost, what does not fit is sent again" in err
     rows = dict(line.split(maxsplit=1) for line in out.splitlines() if len(line.split()) == 2)
     assert (rows["device"], rows["device_checked"], rows["tensors"]) == ("cpu", "0", "8")
     assert "model ready" in out

@@ -133,7 +133,7 @@ def test_whatever_happens_headers_are_stored_first(seed: int) -> None:
     net = HeadNet(
         dict(files), ["fra", "lon"], seed=seed, weather=weather, coding=CODING,
         targeted=bool(seed % 3), seal_key=bytes(16) if seed % 4 == 1 else None,
-        memory=chance.choice([3 * 512, 8 * 512, 2**20]), timeout=60.0, rate=4_000_000,
+        memory=chance.choice([12 * 512, 24 * 512, 2**20]), timeout=60.0, rate=4_000_000,
         desks=("fra", "lon")[: seed % 3],
     )  # fmt: skip
     if seed % 5 == 0:

@@ -16,6 +16,7 @@ def document(session: ReceivingSession) -> dict[str, Any]:
     """What has been received; only of a session with a `receipt`."""
     receipt, counters, timeline = session.receipt, session.counters, session.timeline
     assert receipt is not None
+    device = session.keeping.device
     return {
         "placed": session.keeping.place, "files": receipt.files, "bytes": receipt.bytes,
         "manifest": receipt.manifest.hex(), "first_byte": round(receipt.first_byte, 6),
@@ -25,6 +26,7 @@ def document(session: ReceivingSession) -> dict[str, Any]:
         "refused": dict(counters.refused), "tensors": timeline.tensors,
         "device": session.device, "device_bytes": session.device_bytes,
         "device_checked": session.device_checked,
+        "device_check": None if device is None else device.digest_kind or "none",
         "first_tensor": _rounded(timeline.at(Step.FIRST_TENSOR)),
         "last_tensor": _rounded(timeline.at(Step.LAST_TENSOR)),
         "kernel_drops": None if session.drops is None else session.drops.document(),

@@ -51,6 +51,9 @@ def _receive(args: argparse.Namespace) -> int:
         )
     if settings.device == "cpu":
         say("--gpu cpu: tensors are handed out in this machine's memory; no GPU is used")
+    if (device := session.keeping.device) is not None:
+        for trouble in device.digest_troubles():
+            say(f"blocks are hashed on the device by {device.digest_kind}, slowly; {trouble}")
     teller = _Teller(session, display)
     try:
         with session:

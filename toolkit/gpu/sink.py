@@ -72,6 +72,12 @@ class DeviceSink:
         digests = self._prover.digests
         return "" if digests is None else digests.kind
 
+    def digest_troubles(self) -> list[str]:
+        """Faster ways to hash on the device that do not work here, and why not."""
+        digests = self._prover.digests
+        refused = {} if digests is None else digests.refused
+        return [f"{kind}: {why}" for kind, why in refused.items()]
+
     def tensor(self, path: str, entry: TensorEntry) -> Tensor:
         """Return a tensor that is ready; see `DeviceModel.tensor`."""
         return self.model.tensor(entry.name, path)
