@@ -27,7 +27,8 @@ MOST = 64
 TOGETHER = 16
 """Copies that are begun at a time; they are done at a time, too."""
 _NOTHING = object()
-_FAILURES = (ToolkitError, RuntimeError, ValueError, MemoryError, OSError)
+_FAILURES = (Exception,)
+"""A thread that ended by any other would let its receiver wait for ever."""
 
 
 class CopyDesk:
@@ -105,11 +106,15 @@ class CopyDesk:
             self._begin(item)
             return _NOTHING
         found: Job | Event | None = item
+        waits: list[Job] = [item]
+        after: object = _NOTHING
         try:
             with self._sink.device.together():
                 for left in range(TOGETHER, 0, -1):
                     if not isinstance(found, Job) or not self._sink.settled(found.file):
-                        return found
+                        after = found
+                        break
+                    waits.clear()
                     self._begin(found)
                     if left == 1 or len(self._flights) >= MOST:
                         break
@@ -117,8 +122,9 @@ class CopyDesk:
         except Empty:
             pass
         except _FAILURES as error:
-            self._fail([], error)  # Those that were begun find that out for themselves.
-        return _NOTHING
+            # Those that were begun find that out for themselves; the first may not have been.
+            self._fail(waits, error)
+        return after
 
     def _begin(self, job: Job) -> None:
         if self._error is not None:
@@ -157,10 +163,17 @@ class CopyDesk:
         self._end([job for job, _ in landed])
 
     def _fail(self, jobs: list[Job], error: Exception) -> None:
-        if not isinstance(error, ToolkitError):
+        if isinstance(error, RuntimeError):
+            try:
+                with self._sink.device.explained("a block was brought there"):
+                    raise error
+            except DeliveryError as said:
+                error = said
+        elif not isinstance(error, ToolkitError):
             name = self._sink.device.name
             error = DeliveryError(f"{name}: a block could not be brought there: {error}")
-        self._error = error if isinstance(error, DeliveryError) else DeliveryError(str(error))
+        if self._error is None:  # What comes behind the first says less.
+            self._error = error if isinstance(error, DeliveryError) else DeliveryError(str(error))
         for job in jobs:
             job.error = self._error
         self._end(jobs)

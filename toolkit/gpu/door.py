@@ -79,16 +79,19 @@ class Device:
                 raw = torch.empty(size + ALIGNMENT, dtype=torch.uint8)
                 start = -raw.data_ptr() % ALIGNMENT
                 return raw[start : start + size]
-            # Of the caller's stream, since those who use it will let go of it there.
-            found = torch.empty(size, dtype=torch.uint8, device=self.handle)
-            self.follow()
+            # Of the caller's stream, where it will be let go of; never of the copies' own.
+            home = torch.cuda.current_stream(self.handle)
+            if home == self._stream:
+                home = torch.cuda.default_stream(self.handle)
+            with torch.cuda.device(self.handle), torch.cuda.stream(home):
+                found = torch.empty(size, dtype=torch.uint8, device=self.handle)
+                self.follow()
             return found
 
     def window(self, size: int) -> npt.NDArray[np.uint8]:
         """Return host memory that the device copies from without help of the CPU: for `Slabs`."""
-        array = anonymous(size)
+        self._windows.append(array := anonymous(size))
         self.pin(array.ctypes.data, size)
-        self._windows.append(array)
         return array
 
     def pin(self, address: int, size: int, *, read_only: bool = False) -> bool:
@@ -98,9 +101,13 @@ class Device:
         """
         if self.is_cpu:
             return False
-        flags = _REGISTER_READ_ONLY if read_only else 0
-        with self.torch.cuda.device(self.handle):
+        with self.explained("host memory was pinned"), self.torch.cuda.device(self.handle):
+            flags = _REGISTER_READ_ONLY if read_only else 0
             refused = int(self.torch.cuda.cudart().cudaHostRegister(address, size, flags))
+            if refused:
+                # The next kernel takes this thread's last error for its own: one nobody needs.
+                with suppress(RuntimeError):
+                    self.torch.zeros(1, dtype=self.torch.uint8, device=self.handle)
         self.pinned = refused == 0
         if self.pinned:
             self._registered.append(address)
@@ -111,7 +118,7 @@ class Device:
         address = window.ctypes.data
         if address in self._registered:
             self._registered.remove(address)
-            with self.torch.cuda.device(self.handle):
+            with suppress(RuntimeError), self.torch.cuda.device(self.handle):
                 self.torch.cuda.cudart().cudaHostUnregister(address)
         self._windows = [w for w in self._windows if w is not window]
 
@@ -197,7 +204,8 @@ class Device:
     def ready(self) -> None:
         """Let the stream that the caller uses now wait for all copies so far."""
         if self._stream is not None:
-            self.torch.cuda.current_stream(self.handle).wait_stream(self._stream)
+            with self.explained("copies were waited for"):
+                self.torch.cuda.current_stream(self.handle).wait_stream(self._stream)
 
     def follow(self) -> None:
         """Let copies wait for what the caller's stream does now with the memory they change."""

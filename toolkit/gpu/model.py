@@ -138,7 +138,8 @@ class DeviceModel:
         self._names, self.manifest, self.digest, self.unproven = None, None, b"", ()
 
     def release(self, path: str) -> None:
-        """Let go of a file's memory: all of its tensors have been taken, and copied.
+        """Let go of a file's memory: all of its tensors have been taken, and copied, or the
+        caller's current stream has been told to.
 
         Those that were handed out keep it as long as they live.  Raises ValueError while any of
         the file is still to come.
@@ -149,6 +150,8 @@ class DeviceModel:
         for entry in entries(held):
             del self.ready[path, entry.name]
         self._names = None
+        if held.arena is not None:
+            self.device.used([held.arena])
         held.release()
 
     def keep(self, file: int, offset: int, data: memoryview) -> None:
