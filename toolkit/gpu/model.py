@@ -187,7 +187,10 @@ class DeviceModel:
         if placement is None:
             raise DeliveryError(f"{path}: tensor {name}: not all of its bytes are verified yet")
         self.device.ready()
-        return self.files[self._numbers[path]].tensor(placement)
+        found = self.files[self._numbers[path]].tensor(placement)
+        # Let go of, its memory is nobody else's before the caller's stream is done with it.
+        self.device.used([found])
+        return found
 
     def tensors(self) -> Iterator[ReadyTensor]:
         """All that are ready, in the order in which they became so."""
