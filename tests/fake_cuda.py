@@ -127,7 +127,7 @@ class Cuda:
         self.streams = [self.default]
         self._masters: dict[int, torch.Tensor] = {}
         self._owner: dict[int, Stream] = {}
-        self._users: dict[int, list[tuple[Stream, int]]] = {}
+        self._users: dict[int, list[Stream]] = {}
         self._free: list[tuple[torch.Tensor, Stream, list[tuple[Stream, int]]]] = []
         self.registered: dict[int, int] = {}
         self.reading: list[tuple[int, int, Stream, int]] = []
@@ -245,8 +245,9 @@ class Cuda:
 
     def _freed(self, place: int) -> None:
         with self.lock:
-            entry = self._masters[place], self._owner[place], self._users.pop(place)
-            self._free.append(entry)
+            # As torch does: what counts is what its streams were given before it is let go of.
+            behind = [(stream, len(stream.steps)) for stream in self._users.pop(place)]
+            self._free.append((self._masters[place], self._owner[place], behind))
 
     def real(self, tensor: torch.Tensor) -> torch.Tensor:
         """The memory of a tensor, for work that is done: it keeps nothing alive."""
@@ -294,7 +295,7 @@ class Cuda:
         with self.lock, torch._C.DisableTorchFunctionSubclass():
             place = tensor.untyped_storage().data_ptr()
             if place in self._users:
-                self._users[place].append((stream, len(stream.steps)))
+                self._users[place].append(stream)
 
     def equal(self, one: torch.Tensor, other: torch.Tensor) -> bool:
         self.launch(_nothing)

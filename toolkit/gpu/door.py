@@ -111,10 +111,6 @@ class Device:
         self.pinned = refused == 0
         if self.pinned:
             self._registered.append(address)
-        else:
-            # CUDA keeps the refusal as its last error; the next kernel would take it for its own.
-            with suppress(RuntimeError):
-                self.torch.ones(1, device=self.handle)
         return self.pinned
 
     def unpin(self, window: npt.NDArray[np.uint8]) -> None:

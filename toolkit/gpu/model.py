@@ -150,8 +150,6 @@ class DeviceModel:
         for entry in entries(held):
             del self.ready[path, entry.name]
         self._names = None
-        if held.arena is not None:
-            self.device.used([held.arena])
         held.release()
 
     def keep(self, file: int, offset: int, data: memoryview) -> None:
