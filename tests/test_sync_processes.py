@@ -211,7 +211,7 @@ def test_a_new_version_travels_as_what_changed_and_is_switched_everywhere(
     assert site.sent(1) >= size
     # What changed, the digests of all blocks, FDT and manifest; a packet counts as a whole one.
     digests = 32 * (40 + 20 + 1)
-    # Without config.json: once, on a busy machine, its 8 bytes were not counted (not understood yet).
+    # Without config.json: on a busy machine its bytes were not counted once (why is not known).
     assert 2 * BLOCK <= site.sent(2) <= 1.05 * CHANGED + digests + 12 * SYMBOL
     wait_for(lambda: site.status().returncode == 0)
     document = json.loads(site.status("-o", "json").stdout)
