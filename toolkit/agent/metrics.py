@@ -74,7 +74,7 @@ _FIGURES: Final[Sequence[tuple[str, str, str, Callable[[Figures], float | None]]
      lambda f: f.counters.duplicates),
     ("repaired_total", "counter", "Parity symbols used.", lambda f: f.counters.repaired),
     ("polluted_total", "counter", "Blocks whose digest was wrong.", lambda f: f.counters.polluted),
-    ("evicted_total", "counter", "Unfinished blocks dropped for want of window.",
+    ("evicted_total", "counter", "Blocks that had no room in the window.",
      lambda f: f.counters.evicted),
     ("window_limit_bytes", "gauge", "Bytes that open blocks may have.", lambda f: f.window),
     ("window_used_bytes", "gauge", "Bytes that open blocks have.", lambda f: f.window_used),

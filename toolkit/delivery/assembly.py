@@ -1,8 +1,7 @@
 """Symbols into blocks: the objects that are being received.
 
 Pure.  This is the receiver's hot path: one symbol costs a few dictionary look-ups and one copy to
-the place in the block's buffer where it belongs.  Buffers are re-used, and together they stay
-within a bound: a block too many drops another one, whose symbols are then asked for again.
+the place in the block's buffer where it belongs.  The memory is bounded (`buffers`).
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ from enum import IntEnum
 
 import numpy as np
 
+from toolkit.delivery.buffers import Buffers
 from toolkit.delivery.control import DROPPED, LACKS_ALL
 from toolkit.delivery.fec import MAX_ENCODING_SYMBOLS, Partition, decode
 from toolkit.delivery.gf256 import Bytes
-from toolkit.delivery.memory import Buffer, Slabs
+from toolkit.delivery.memory import Buffer
 from toolkit.delivery.suspicion import NEEDED, forged
 
 
@@ -31,6 +31,8 @@ class Verdict(IntEnum):
     """Its block, number or length does not exist in this object."""
     RIVAL = 4
     """Another symbol is in its place: one of the two is forged."""
+    NO_ROOM = 5
+    """Its block is not open, and there is no memory for it now."""
 
 
 class OpenBlock:
@@ -65,63 +67,6 @@ class OpenBlock:
         """Somebody reads its bytes."""
 
 
-class Buffers:
-    """The memory of all open blocks: `limit` bytes, handed out in buffers of one block."""
-
-    def __init__(self, limit: int, slabs: Slabs | None = None) -> None:
-        self.limit = limit
-        self.used = 0
-        self.evicted = 0
-        self._slabs = slabs or Slabs()
-        self.held = 0
-        """Bytes of blocks that wait to be written."""
-        self._held: set[tuple[int, int]] = set()
-        self._open: dict[tuple[int, int], tuple[int, Assembly]] = {}
-        """(TOI, SBN) -> size of its buffer and whose it is; oldest first."""
-
-    def peek(self, size: int) -> Buffer:
-        """Return the buffer that the next `take` of this size will return."""
-        return self._slabs.peek(size)
-
-    def take(self, sbn: int, size: int, owner: Assembly) -> Buffer:
-        """Return a buffer of `size` bytes; its content is anything.
-
-        Where there is no room one of the open blocks is dropped, but none that others wait for.
-        Repairs come in the order in which blocks were opened: were it always the oldest, each
-        would be gone just before what it lacks.  Were it always the newest, blocks that somebody
-        forged would stay for ever.
-        """
-        while self.used + size > self.limit:
-            ends = iter(self._open) if self.evicted % 2 else reversed(self._open)
-            ours = ((self._open[key][1], key[1]) for key in ends)
-            found = next(((a, s) for a, s in ours if not a.awaited(s)), None)
-            if found is None:
-                break
-            found[0].drop(found[1])
-            self.evicted += 1
-        self._open[owner.toi, sbn] = size, owner
-        self.used += size
-        return self._slabs.take(size)
-
-    def hold(self, toi: int, sbn: int) -> None:
-        """Somebody reads this block: it is not dropped to make room."""
-        size, _ = self._open.pop((toi, sbn))
-        self._held.add((toi, sbn))
-        self.held += size
-
-    def unhold(self, sbn: int, size: int, owner: Assembly) -> None:
-        """It is a block like any other again."""
-        self._held.discard((owner.toi, sbn))
-        self.held -= size
-        self._open[owner.toi, sbn] = size, owner
-
-    def give(self, toi: int, sbn: int, buffer: Buffer) -> None:
-        """Take a buffer back."""
-        del self._open[toi, sbn]
-        self.used -= buffer.size
-        self._slabs.free(buffer)
-
-
 def nobody(sbn: int) -> bool:
     """No block waits for another."""
     del sbn
@@ -132,7 +77,7 @@ class Assembly:
     """One object: which blocks are done, and the open ones."""
 
     __slots__ = (
-        "_buffers", "_dropped", "_larger", "_small", "_symbol", "awaited", "bars", "blocks", "done",
+        "_buffers", "_dropped", "_larger", "_small", "_symbol", "awaits", "bars", "blocks", "done",
         "partition", "promised", "remaining", "toi",
     )  # fmt: skip
 
@@ -150,7 +95,7 @@ class Assembly:
         self._buffers = buffers
         self.promised: set[int] = set()
         """Blocks that are at hand and not stored yet: they are not asked for."""
-        self.awaited: Callable[[int], bool] = nobody
+        self.awaits: Callable[[int], bool] = nobody
         """Whether others cannot be stored before this block: it is not dropped for their sake."""
         self.bars = False
         """There is parity that can stand in for a symbol that was forged."""
@@ -173,6 +118,8 @@ class Assembly:
             if sbl not in (self.k(sbn), -1):
                 return Verdict.MISFIT
             block = self._open(sbn)
+            if block is None:
+                return Verdict.NO_ROOM
         k, size = block.k, self._symbol
         if sbl not in (k, -1):
             return Verdict.MISFIT
@@ -209,6 +156,8 @@ class Assembly:
         if self.done[sbn]:
             return Verdict.DUPLICATE, count
         block = self.blocks.get(sbn) or self._open(sbn)
+        if block is None:
+            return Verdict.NO_ROOM, 0
         fresh = min(count, block.need - block.got)
         if fresh <= 0:
             return Verdict.DUPLICATE, count
@@ -238,6 +187,10 @@ class Assembly:
         block = self.blocks[sbn]
         block.held = False
         self._buffers.unhold(sbn, block.buffer.size, self)
+
+    def got(self, sbn: int) -> int:
+        """Symbols that an open block has."""
+        return self.blocks[sbn].got
 
     def whole(self, sbn: int) -> bool:
         """Whether a block that is not done has all it needs."""
@@ -381,9 +334,13 @@ class Assembly:
             block.view[start : start + len(fresh)] = fresh
         return Verdict.WHOLE if block.got == block.need else Verdict.TAKEN
 
-    def _open(self, sbn: int) -> OpenBlock:
+    def _open(self, sbn: int) -> OpenBlock | None:
         k = self.k(sbn)
         buffer = self._buffers.take(sbn, k * self._symbol, self)
+        if buffer is None:
+            self._buffers.evicted += sbn not in self._dropped
+            self._dropped.add(sbn)
+            return None
         block = self.blocks[sbn] = OpenBlock(buffer, k)
         self._dropped.discard(sbn)
         return block

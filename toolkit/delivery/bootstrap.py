@@ -8,7 +8,8 @@ Instance ID means that the sender offers something else now, and both are collec
 
 from __future__ import annotations
 
-from toolkit.delivery.assembly import Assembly, Buffers, Verdict
+from toolkit.delivery.assembly import Assembly, Verdict
+from toolkit.delivery.buffers import Buffers
 from toolkit.delivery.fdt import parse_fdt
 from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import (

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from itertools import chain
 
-from toolkit.delivery.assembly import Assembly, Buffers
+from toolkit.delivery.assembly import Assembly
+from toolkit.delivery.buffers import Buffers
 from toolkit.delivery.control import HAVE_ALL, HAVE_NOTHING, HAVE_PART, Have
 from toolkit.delivery.events import FileVerified, TensorReady
 from toolkit.delivery.headers import Headers
@@ -70,7 +71,7 @@ class Catalog:
         for item in opened.manifest.objects():
             assembly = Assembly(item.toi, item.partition, self.buffers)
             assembly.bars = opened.manifest.coding.parity > 0
-            assembly.awaited = self._headers.awaited(item)
+            assembly.awaits = self._headers.awaited(item)
             there = landed[item.file]
             if item.is_data:
                 assembly.done[:] = there.blocks

@@ -17,7 +17,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from toolkit.delivery import wire
-from toolkit.delivery.assembly import Assembly, Buffers, Verdict
+from toolkit.delivery.assembly import Assembly, Verdict
+from toolkit.delivery.buffers import Buffers
 from toolkit.delivery.fdt import FdtFile, parse_fdt
 from toolkit.delivery.fec import Partition
 from toolkit.errors import WireError

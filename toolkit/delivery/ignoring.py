@@ -28,6 +28,8 @@ def useless(counters: Counters, verdict: Verdict) -> list[Ignored]:
     if verdict is Verdict.DUPLICATE:
         counters.duplicates += 1
         return []
+    if verdict is Verdict.NO_ROOM:
+        return []  # Its block is counted as evicted.
     if verdict is Verdict.RIVAL:
         return ignore(counters, "another symbol came for the same place", Refusal.RIVAL)
     return ignore(counters, "a symbol that does not fit its object", Refusal.MISFIT)

@@ -16,7 +16,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.delivery.assembly import Assembly, Buffers
+from toolkit.delivery.assembly import Assembly
+from toolkit.delivery.buffers import Buffers
 from toolkit.delivery.memory import Buffer, Slabs
 from toolkit.delivery.wire import DATA_WORD, FIXED
 
