@@ -12,8 +12,9 @@ from safetensors.numpy import load, save
 from toolkit.delivery.manifest import open_manifest, seal
 from toolkit.delivery.model import Coding
 from toolkit.delivery.receiver import Receiver
+from toolkit.delivery.safetensors import is_weights
 from toolkit.gpu.door import Device
-from toolkit.gpu.files import MemoryFiles, PlacedFiles, is_weights
+from toolkit.gpu.files import MemoryFiles, PlacedFiles
 from toolkit.gpu.model import DeviceModel
 from toolkit.gpu.sink import DeviceSink
 from toolkit.gpu.slices import WHOLE, Shard

@@ -34,8 +34,8 @@ from toolkit.delivery import events
 from toolkit.delivery.events import ReceiverOutput
 from toolkit.delivery.manifest import OpenedManifest
 from toolkit.delivery.model import Receipt
+from toolkit.delivery.safetensors import is_weights
 from toolkit.errors import DeliveryError, IncompleteError, UsageError
-from toolkit.gpu.files import is_weights
 
 if TYPE_CHECKING:
     from toolkit.gpu.model import DeviceModel, ReadyTensor

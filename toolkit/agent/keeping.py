@@ -11,9 +11,10 @@ from toolkit.agent.settings import MEMORY_FILES, Settings
 from toolkit.delivery.basis import FolderBasis, Version
 from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
 from toolkit.delivery.ports import Basis, Landed, Sink
+from toolkit.delivery.safetensors import is_weights
 from toolkit.delivery.sink import FolderSink
 from toolkit.errors import DeliveryError
-from toolkit.gpu.files import MemoryFiles, is_weights
+from toolkit.gpu.files import MemoryFiles
 from toolkit.gpu.share.passing import PassingSink
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """The objects that a manifest announces, at the receiver: what is there, what is verified.
 
 Pure, apart from the Sink that it is given.  A block of data waits in memory until the list of its
-file's digests is there (with `headers_first` also for the file's header, see `headers`), is
-verified, and only then written.  A block or a list with a wrong
-digest is dropped whole (nobody knows which symbol was forged) and asked for again.
+file's digests is there (with `headers_first` also the file's header, see `headers`), is verified,
+and only then written.  A block or a list with a wrong digest is dropped whole (nobody knows which
+symbol was forged) and asked for again.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from functools import partial
 from toolkit.delivery.assembly import nobody
 from toolkit.delivery.events import TensorReady
 from toolkit.delivery.manifest import FileObject, Manifest
-from toolkit.delivery.safetensors import SUFFIX
+from toolkit.delivery.safetensors import is_weights
 from toolkit.delivery.sealing import Cut
 from toolkit.delivery.tensors import TensorTracker
 
@@ -32,13 +32,13 @@ class Headers:
 
     def admits(self, file: int, offset: int) -> bool:
         """Whether a block that begins at `offset` of a file may be stored now."""
-        if not self._first or not self._manifest.files[file].path.endswith(SUFFIX):
+        if not self._first or not is_weights(self._manifest.files[file].path):
             return True
         return offset < self._tracker(file).reach
 
     def blocks(self, file: int, cut: Cut) -> Iterator[int]:
         """The blocks of a header that others wait for, each as soon as it is admitted."""
-        if not self._first or not self._manifest.files[file].path.endswith(SUFFIX):
+        if not self._first or not is_weights(self._manifest.files[file].path):
             return
         for block in range(cut.blocks):
             if not self._awaited(file, cut, block):
@@ -49,7 +49,7 @@ class Headers:
         """Whether others wait for a block of an object: for a list of digests all of its file."""
         if not item.is_data:
             return lambda _: True
-        if not self._first or not self._manifest.files[item.file].path.endswith(SUFFIX):
+        if not self._first or not is_weights(self._manifest.files[item.file].path):
             return nobody
         return partial(self._awaited, item.file, item.cut)
 
@@ -61,7 +61,7 @@ class Headers:
         """Bytes [start, end) are stored: the tensors that this completes, and whether more blocks
         are admitted than before."""
         path = self._manifest.files[file].path
-        if not path.endswith(SUFFIX):
+        if not is_weights(path):
             return [], False
         tracker = self._tracker(file)
         reach = tracker.reach

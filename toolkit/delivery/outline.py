@@ -13,7 +13,7 @@ from toolkit.delivery.fec import Partition
 from toolkit.delivery.manifest import FIRST_TOI, MANIFEST_TOI, FileObject, digest, seal
 from toolkit.delivery.model import Session
 from toolkit.delivery.ports import Source
-from toolkit.delivery.safetensors import SUFFIX
+from toolkit.delivery.safetensors import is_weights
 from toolkit.delivery.sealing import TAG, BlockSeal, seal_manifest
 from toolkit.delivery.stretches import sequence
 from toolkit.delivery.track import Part, SendObject
@@ -110,7 +110,7 @@ def session_objects(session: Session, source: Source) -> list[SendObject]:
     for item in manifest.objects():
         prefix = data_prefix(session.tsi, item.toi, fec_id)
         listed = None if item.is_data else source.digests[item.file]
-        headed = item.is_data and manifest.files[item.file].path.endswith(SUFFIX)
+        headed = item.is_data and is_weights(manifest.files[item.file].path)
         found.append(
             SendObject(item.toi, item.partition, prefix, fec_id, listed, item.file, headed)
         )

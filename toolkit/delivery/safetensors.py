@@ -12,7 +12,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-SUFFIX = ".safetensors"
 LENGTH_SIZE = 8
 MAX_HEADER = 100_000_000
 """Bytes of JSON at most; the reference implementation's own bound."""
@@ -35,6 +34,11 @@ class TensorEntry:
     shape: tuple[int, ...]
     start: int
     end: int
+
+
+def is_weights(path: str) -> bool:
+    """Whether a file of this name holds tensors, which may go to a device."""
+    return path.endswith(".safetensors")
 
 
 def header_size(first: bytes) -> int:

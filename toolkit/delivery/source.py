@@ -16,7 +16,13 @@ from pathlib import Path
 from toolkit.delivery.manifest import DIGEST_SIZE, Manifest, digest, path_problems
 from toolkit.delivery.model import Coding, FileEntry
 from toolkit.delivery.ordering import Contents
-from toolkit.delivery.safetensors import LENGTH_SIZE, TensorEntry, header_size, parse_header
+from toolkit.delivery.safetensors import (
+    LENGTH_SIZE,
+    TensorEntry,
+    header_size,
+    is_weights,
+    parse_header,
+)
 from toolkit.delivery.sealing import Cut, cut
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
 
@@ -105,7 +111,7 @@ def open_source(
 
 
 def _is_weights(relative: str, size: int) -> bool:
-    return relative.endswith(".safetensors") or size >= WEIGHTS_FROM
+    return is_weights(relative) or size >= WEIGHTS_FROM
 
 
 def _find(path: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:

@@ -1,79 +1,42 @@
 """A thread that checks blocks and brings them to a device while its receiver receives.
 
-A Desk of `toolkit.delivery.storing` like `toolkit.transport.writing.WriterThread`: a job's memory
-is the window's, and goes back when the device has copied it and the copy has been proven.  Several
-copies are under way at a time; blocks that have landed are hashed on the device together.
+A job's memory is the window's, and goes back when the device has copied it and the copy has been
+proven.  Several copies are under way at a time; blocks that have landed are hashed on the device
+together.  Whatever goes wrong in the thread is a job's error: one that ended it would let the
+receiver wait for ever.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import deque
-from queue import Empty, SimpleQueue
-from threading import Event, Thread
-from types import TracebackType
+from queue import Empty
+from threading import Event
 from typing import TYPE_CHECKING
 
 from toolkit.delivery.manifest import digest
 from toolkit.delivery.storing import Job
 from toolkit.errors import DeliveryError, ToolkitError
+from toolkit.transport.writing import DeskThread
 
 if TYPE_CHECKING:
-    from toolkit.gpu.sink import DeviceSink, Flight
+    from toolkit.gpu.proving import Flight
+    from toolkit.gpu.sink import DeviceSink
 
 MOST = 64
 """Copies under way at a time."""
 TOGETHER = 16
 """Copies that are begun at a time; they are done at a time, too."""
 _NOTHING = object()
-_FAILURES = (Exception,)
-"""A thread that ended by any other would let its receiver wait for ever."""
 
 
-class CopyDesk:
-    """`fileno` is readable when jobs are done."""
+class CopyDesk(DeskThread):
+    """A Desk of `toolkit.delivery.storing` for a device."""
 
     def __init__(self, sink: DeviceSink) -> None:
+        super().__init__("copier")
         self._sink = sink
-        self._jobs: SimpleQueue[Job | Event | None] = SimpleQueue()
-        self._done: deque[Job] = deque()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._error: DeliveryError | None = None
         self._flights: deque[tuple[Job, Flight]] = deque()
-        self._thread = Thread(target=self._work, name="copier", daemon=True)
-
-    def __enter__(self) -> CopyDesk:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """All that was put is done before the thread ends."""
-        self._jobs.put(None)
-        self._thread.join()
-        os.close(self._bell)
-
-    def fileno(self) -> int:
-        return self._bell
-
-    def put(self, job: Job) -> None:
-        self._jobs.put(job)
-
-    def finished(self) -> list[Job]:
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._bell)
-        return [self._done.popleft() for _ in range(len(self._done))]
-
-    def drain(self) -> None:
-        if self._thread.is_alive():
-            reached = Event()
-            self._jobs.put(reached)
-            reached.wait()
 
     # ----- in the thread
 
@@ -121,7 +84,7 @@ class CopyDesk:
                     found = self._jobs.get_nowait()
         except Empty:
             pass
-        except _FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - it becomes the job's
             # Those that were begun find that out for themselves; the first may not have been.
             self._fail(waits, error)
         return after
@@ -138,7 +101,7 @@ class CopyDesk:
                 self._end([job])
                 return
             flight = self._sink.begin(job.file, job.sbn, job.offset, job.data, known=known)
-        except _FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - it becomes the job's
             self._fail([job], error)
             return
         if flight is None:
@@ -155,7 +118,7 @@ class CopyDesk:
             while self._flights and self._flights[0][1].ticket.done():
                 landed.append(self._flights.popleft())
             refuted = self._sink.land([flight for _, flight in landed])
-        except _FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - it becomes the job's
             self._fail([job for job, _ in landed], error)
             return
         for job, flight in landed:
@@ -177,7 +140,3 @@ class CopyDesk:
         for job in jobs:
             job.error = self._error
         self._end(jobs)
-
-    def _end(self, jobs: list[Job]) -> None:
-        self._done.extend(jobs)
-        os.eventfd_write(self._bell, len(jobs))

@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from toolkit.delivery.memory import anonymous
 from toolkit.errors import DeliveryError, EnvironmentProblem
+from toolkit.gpu.slices import ALIGNMENT
 from toolkit.gpu.ticket import BEGUN, Ticket
 
-ALIGNMENT = 256
 _REGISTER_READ_ONLY = 8
 """cudaHostRegisterReadOnly."""
 

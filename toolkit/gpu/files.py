@@ -6,15 +6,11 @@ from collections.abc import Mapping
 
 from toolkit.delivery.manifest import Manifest, OpenedManifest, digest
 from toolkit.delivery.ports import Landed
+from toolkit.delivery.safetensors import is_weights
 from toolkit.errors import DeliveryError
 
 LIMIT = 256 * 2**20
 """Bytes of all of them."""
-
-
-def is_weights(path: str) -> bool:
-    """Whether a file holds tensors that go to a device."""
-    return path.endswith(".safetensors")
 
 
 class MemoryFiles:

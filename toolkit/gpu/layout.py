@@ -10,11 +10,7 @@ from bisect import bisect_right
 
 from toolkit.delivery.safetensors import TensorEntry, header_size, parse_header
 from toolkit.errors import Place, Problem, ProblemsError
-from toolkit.gpu.slices import Piece, Placement, Shard, place
-
-ALIGNMENT = 256
-"""Bytes; what allocators of devices give, and more than any kernel asks for."""
-
+from toolkit.gpu.slices import ALIGNMENT, Piece, Placement, Shard, place
 
 REMEMBERED = 256
 """Blocks whose pieces are not worked out again."""

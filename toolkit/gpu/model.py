@@ -8,13 +8,12 @@ from threading import RLock
 from typing import Any
 
 from toolkit.delivery.manifest import Manifest, OpenedManifest
-from toolkit.delivery.safetensors import TensorEntry
+from toolkit.delivery.safetensors import TensorEntry, is_weights
 from toolkit.delivery.sealing import Cut
 from toolkit.delivery.tensors import TensorTracker
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError
 from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Device, Tensor
-from toolkit.gpu.files import is_weights
 from toolkit.gpu.held import HeldFile, entries, torch_dtype
 from toolkit.gpu.index import is_index, names, parse_index
 from toolkit.gpu.loading import load
@@ -289,7 +288,7 @@ class DeviceModel:
         free, total = self.device.memory()
         least = size // self.shard.world
         if least > free:
-            part = "" if self.shard.world == 1 else f" (a {self.shard.world}th of it)"
+            part = "" if self.shard.world == 1 else f" (1/{self.shard.world} of it)"
             raise DeliveryError(
                 f"{self.device.name}: the model is larger than the memory: {least} bytes{part} of "
                 f"tensors, {free} of {total} bytes are free; nothing was placed (free some, hold a "

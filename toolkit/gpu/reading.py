@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from toolkit.delivery.manifest import OpenedManifest, digest, open_manifest
+from toolkit.delivery.safetensors import is_weights
 from toolkit.delivery.sealing import Cut, cut
 from toolkit.errors import DeliveryError, Place, Problem, ProblemsError, WireError
 from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Device
-from toolkit.gpu.files import is_weights
 from toolkit.gpu.held import HeldFile
 from toolkit.gpu.index import is_index
 from toolkit.gpu.model import DeviceModel
@@ -39,8 +39,9 @@ def load_folder(
     `digests`: the folder with the manifest and the lists of digests that `FolderSink(keep=...)`
     has kept; what is loaded is proven by them, on the device where `check` is.  None: the files
     are taken as they are, and `DeviceModel.unproven` names them.  `trusted`: who must have signed
-    the manifest.  `window`: bytes of host memory to read
-    through; 0: what suits the device.  Raises ProblemsError with all that is wrong.
+    the manifest.  `window`: bytes of host memory to read through; 0: what suits the device.
+
+    Raises ProblemsError with all that is wrong.
     """
     model = DeviceModel(device, shard)
     opened = None if digests is None else _kept(digests, trusted)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolkit.delivery.manifest import Manifest
+from toolkit.delivery.safetensors import is_weights
 from toolkit.delivery.sealing import Cut
 from toolkit.errors import DeliveryError
 from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Device, Tensor
-from toolkit.gpu.files import is_weights
 from toolkit.gpu.held import HeldFile
 from toolkit.gpu.layout import FileLayout
 from toolkit.gpu.model import DeviceModel

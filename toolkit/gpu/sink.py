@@ -20,7 +20,6 @@ from toolkit.delivery.safetensors import TensorEntry
 from toolkit.errors import DeliveryError
 from toolkit.gpu.digests import DeviceDigests
 from toolkit.gpu.door import Device, Tensor
-from toolkit.gpu.files import is_weights
 from toolkit.gpu.model import DeviceModel
 from toolkit.gpu.proving import Flight, Prover
 from toolkit.gpu.reader import Window
@@ -268,6 +267,3 @@ class DeviceSink:
                 "not safetensors files, and kept nowhere else; nothing was placed "
                 f"(--weights both keeps them on disk): {'; '.join(failed)}"
             )
-
-
-__all__ = ["DeviceSink", "Flight", "is_weights"]

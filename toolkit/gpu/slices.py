@@ -15,6 +15,10 @@ from math import prod
 
 from toolkit.delivery.safetensors import TensorEntry
 
+ALIGNMENT = 256
+"""Bytes at a multiple of which tensors begin: what allocators of devices give, and more than any
+kernel asks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

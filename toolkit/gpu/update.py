@@ -21,8 +21,9 @@ from toolkit.gpu.door import Tensor
 from toolkit.gpu.exchange import Copy, InDoubtError, UndoneError, exchange
 from toolkit.gpu.held import HeldFile, shaped
 from toolkit.gpu.model import DeviceModel
+from toolkit.gpu.proving import Flight
 from toolkit.gpu.shadow import BUFFER, PendingFile, PendingModel, Shadow
-from toolkit.gpu.sink import DeviceSink, Flight
+from toolkit.gpu.sink import DeviceSink
 
 
 class State(Enum):

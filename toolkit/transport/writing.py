@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
 from types import TracebackType
+from typing import Self
 
 from toolkit.delivery.ports import Sink
 from toolkit.delivery.storing import Job
@@ -52,18 +55,23 @@ def _in_memory(folder: Path, mounts: Path) -> bool:
     return bool(kinds) and kinds <= {"tmpfs", "ramfs"}
 
 
-class WriterThread:
-    """A Desk of `toolkit.delivery.storing`; `fileno` is readable when jobs are done."""
+class DeskThread(ABC):
+    """What a desk with a thread of its own has: jobs go in, and come back when they are done.
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    `fileno` is readable when some are.  A subclass says what the thread does (`_work`), and hands
+    jobs back by `_end`.
+    """
+
+    def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Job | Event | None] = SimpleQueue()
+        """What is to be done; an event to set when all before it is; None: nothing comes."""
         self._done: deque[Job] = deque()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._error: DeliveryError | None = None
-        self._thread = Thread(target=self._work, name="writer", daemon=True)
+        """After it nothing more is tried."""
+        self._thread = Thread(target=self._work, name=name, daemon=True)
 
-    def __enter__(self) -> WriterThread:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -95,6 +103,25 @@ class WriterThread:
             self._jobs.put(reached)
             reached.wait()
 
+    # ----- in the thread
+
+    @abstractmethod
+    def _work(self) -> None: ...
+
+    def _end(self, jobs: Sequence[Job]) -> None:
+        """These are done."""
+        if jobs:
+            self._done.extend(jobs)
+            os.eventfd_write(self._bell, len(jobs))
+
+
+class WriterThread(DeskThread):
+    """A Desk of `toolkit.delivery.storing` that writes."""
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__("writer")
+        self._sink = sink
+
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             if isinstance(job, Event):
@@ -105,5 +132,4 @@ class WriterThread:
                 self._error = job.error
             else:
                 job.error = self._error
-            self._done.append(job)
-            os.eventfd_write(self._bell, 1)
+            self._end([job])

@@ -21,8 +21,8 @@ from toolkit.agent.api import Receiving, receive
 from toolkit.agent.engines.options import Options
 from toolkit.agent.session import silent
 from toolkit.delivery.manifest import Manifest
+from toolkit.delivery.safetensors import is_weights
 from toolkit.errors import DeliveryError
-from toolkit.gpu.files import is_weights
 
 if TYPE_CHECKING:
     from toolkit.gpu.model import DeviceModel

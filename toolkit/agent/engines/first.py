@@ -19,8 +19,8 @@ from pathlib import Path
 from toolkit.agent.api import receive
 from toolkit.agent.engines.options import read_options
 from toolkit.agent.settings import Settings
+from toolkit.delivery.safetensors import is_weights
 from toolkit.errors import DeliveryError, ExitCode, ToolkitError, UsageError
-from toolkit.gpu.files import is_weights
 
 CONFIG = "config.json"
 """Written last: who waits for it finds the others."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from toolkit.delivery.manifest import Manifest, OpenedManifest
 from toolkit.delivery.ports import Landed
-from toolkit.delivery.safetensors import LENGTH_SIZE, SUFFIX, header_size
+from toolkit.delivery.safetensors import LENGTH_SIZE, header_size, is_weights
 
 
 class PassingSink:
@@ -53,7 +53,7 @@ class PassingSink:
 
     def _needed(self, file: int, first: memoryview) -> int:
         """Bytes of a file that will be read again."""
-        if self._manifest is None or not self._manifest.files[file].path.endswith(SUFFIX):
+        if self._manifest is None or not is_weights(self._manifest.files[file].path):
             return 0
         try:
             return min(header_size(bytes(first[:LENGTH_SIZE])), self._manifest.files[file].size)

@@ -35,17 +35,15 @@ _NO_ROOM = {errno.ENOSPC, errno.ENOMEM, errno.EFBIG}
 class Window:
     """Shared memory for `Slabs(window.allocate)`.
 
-    `memory`: bytes that it will have, about.  `writable`: agents may map it to write, for devices
-    that cannot pin memory which is only read.
+    `memory`: bytes that it will have, about.
     """
 
-    def __init__(self, memory: int = 0, *, writable: bool = False) -> None:
+    def __init__(self, memory: int = 0) -> None:
         self.sizes: list[int] = []
         """Of the slabs."""
         self.huge = 0
         """Bytes in huge pages of the system's pool."""
         self._slab = memory // SLABS
-        self._writable = writable
         self._descriptors: list[int] = []
         """What agents are given."""
         self._arrays: list[npt.NDArray[np.uint8]] = []
@@ -121,12 +119,9 @@ class Window:
                     mapped.madvise(advice)
             seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
             fcntl.fcntl(own, fcntl.F_ADD_SEALS, seals)
-            mode = os.O_RDWR
-            if not self._writable:
-                mode = os.O_RDONLY
-                with contextlib.suppress(OSError):  # Before Linux 5.1 permissions must do.
-                    fcntl.fcntl(own, fcntl.F_ADD_SEALS, _F_SEAL_FUTURE_WRITE)
-            given = os.open(f"/proc/self/fd/{own}", mode | os.O_CLOEXEC)
+            with contextlib.suppress(OSError):  # Before Linux 5.1 permissions must do.
+                fcntl.fcntl(own, fcntl.F_ADD_SEALS, _F_SEAL_FUTURE_WRITE)
+            given = os.open(f"/proc/self/fd/{own}", os.O_RDONLY | os.O_CLOEXEC)
         finally:
             os.close(own)
         return np.frombuffer(mapped, np.uint8), given
