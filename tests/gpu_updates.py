@@ -22,6 +22,9 @@ from toolkit.gpu.update import UpdateSink
 
 CODING = Coding(symbol=64, block=8, parity=32)
 BLOCK = 64 * 8
+Q = "model.layers.0.self_attn.q_proj.weight"
+O = "model.layers.0.self_attn.o_proj.weight"  # noqa: E741 - as in q, k, v, o
+PATH = "model.safetensors"
 
 
 def weights(seed: int, **more: Any) -> dict[str, Any]:
@@ -36,6 +39,16 @@ def weights(seed: int, **more: Any) -> dict[str, Any]:
         "model.none": np.zeros((0, 4), np.float16),
     }
     return {**made, **more}
+
+
+def files(tensors: dict[str, Any], **metadata: str) -> dict[str, bytes]:
+    """A model's folder."""
+    return {"config.json": b'{"a": 1}', PATH: save(tensors, metadata or None)}
+
+
+def changed(seed: int, *names: str) -> dict[str, Any]:
+    """Version 1 with these tensors of another seed."""
+    return {**weights(1), **{name: weights(seed)[name] for name in names}}
 
 
 def feed(sink: DeviceSink, files: dict[str, bytes], coding: Coding = CODING) -> None:

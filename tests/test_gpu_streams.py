@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 if importlib.util.find_spec("torch") is not None:
     import torch
     from fake_cuda import Cuda, install
-    from gpu_updates import feed, loaded, weights
+    from gpu_updates import PATH, Q, feed, loaded, weights
     from net import KEY, MemorySink, MemorySource
     from safetensors.numpy import load, save
 
@@ -39,9 +39,6 @@ if importlib.util.find_spec("torch") is not None:
     SMALL = Coding(symbol=64, block=8, parity=32)
     LARGE = Coding(symbol=4096, block=32, parity=32)
     Fake = tuple[Device, Cuda]
-
-PATH = "model.safetensors"
-Q = "model.layers.0.self_attn.q_proj.weight"
 
 
 @pytest.fixture

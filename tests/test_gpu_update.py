@@ -17,13 +17,17 @@ if importlib.util.find_spec("torch") is not None:
     from gpu_updates import (
         BLOCK,
         CODING,
+        PATH,
+        O,
+        Q,
         addresses,
         assert_is,
+        changed,
         changed_bytes,
         deliver,
         feed,
+        files,
         loaded,
-        save,
         updating,
         weights,
     )
@@ -38,24 +42,11 @@ if importlib.util.find_spec("torch") is not None:
     from toolkit.gpu.slices import Shard
     from toolkit.gpu.update import State, UpdateSink
 
-Q = "model.layers.0.self_attn.q_proj.weight"
-O = "model.layers.0.self_attn.o_proj.weight"  # noqa: E741 - as in q, k, v, o
-PATH = "model.safetensors"
-
 
 @pytest.fixture
 def device() -> Device:
     torch.set_num_threads(1)
     return open_device("cpu")
-
-
-def files(tensors: dict[str, Any], **metadata: str) -> dict[str, bytes]:
-    return {"config.json": b'{"a": 1}', PATH: save(tensors, metadata or None)}
-
-
-def changed(seed: int, *names: str) -> dict[str, Any]:
-    """Version 1 with these tensors of another seed."""
-    return {**weights(1), **{name: weights(seed)[name] for name in names}}
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.1])

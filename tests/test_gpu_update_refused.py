@@ -14,11 +14,15 @@ pytestmark = pytest.mark.skipif(
 if importlib.util.find_spec("torch") is not None:
     import torch
     from gpu_updates import (
+        PATH,
+        O,
+        Q,
         assert_is,
+        changed,
         deliver,
         feed,
+        files,
         loaded,
-        save,
         weights,
     )
 
@@ -28,24 +32,11 @@ if importlib.util.find_spec("torch") is not None:
     from toolkit.gpu.files import MemoryFiles
     from toolkit.gpu.update import State, UpdateSink
 
-Q = "model.layers.0.self_attn.q_proj.weight"
-O = "model.layers.0.self_attn.o_proj.weight"  # noqa: E741 - as in q, k, v, o
-PATH = "model.safetensors"
-
 
 @pytest.fixture
 def device() -> Device:
     torch.set_num_threads(1)
     return open_device("cpu")
-
-
-def files(tensors: dict[str, Any], **metadata: str) -> dict[str, bytes]:
-    return {"config.json": b'{"a": 1}', PATH: save(tensors, metadata or None)}
-
-
-def changed(seed: int, *names: str) -> dict[str, Any]:
-    """Version 1 with these tensors of another seed."""
-    return {**weights(1), **{name: weights(seed)[name] for name in names}}
 
 
 def failure(net: Any) -> str:
