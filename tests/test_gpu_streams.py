@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gpu_updates import PATH, Q, feed, loaded, weights
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="torch is not installed (extra `gpu`)"
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.skipif(
 if importlib.util.find_spec("torch") is not None:
     import torch
     from fake_cuda import Cuda, install
-    from gpu_updates import PATH, Q, feed, loaded, weights
     from net import KEY, MemorySink, MemorySource
     from safetensors.numpy import load, save
 
