@@ -192,7 +192,7 @@ class ReceivingSession:
 
     @property
     def device_checked(self) -> int | None:
-        """Bytes whose digests were computed once more over the device's memory, and were right."""
+        """Bytes whose digests were computed over the device's memory, and were right."""
         held = self.keeping.device
         return None if held is None else held.checked
 

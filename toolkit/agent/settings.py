@@ -55,7 +55,8 @@ class Settings:
     """Pattern of tensor names, and the dimension that is cut (None: held whole); the first that
     fits counts, then the usual rules (`toolkit.gpu.slices`)."""
     check_device: bool = True
-    """Compute each block's digest once more over the device's memory."""
+    """Compute each block's digest over the device's memory, where it has landed; else on the host,
+    before it is copied."""
     passing: bool = False
     """Tensors are taken while they come, and files let go of (`DeviceModel.release`): not all need
     fit the device at a time."""

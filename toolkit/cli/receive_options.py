@@ -108,7 +108,8 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--no-device-check", action="store_true",
-        help="do not compute the digests once more over the device's memory",
+        help="compute the digests on the host, before blocks are copied, and not over the device's "
+        "memory",
     )  # fmt: skip
 
 

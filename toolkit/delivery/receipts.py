@@ -66,7 +66,7 @@ class Own:
     device_bytes: int = 0
     """Bytes of tensors on it."""
     device_checked: int = 0
-    """Bytes whose digests were computed once more over its memory, and were right."""
+    """Bytes whose digests were computed over its memory, and were right."""
 
 
 def own_receipt(receipt: Receipt, counters: Counters, own: Own) -> dict[str, Any]:

@@ -6,7 +6,8 @@ for what is missing after each stretch of blocks, and the receiver answers; so t
 packet is noticed by somebody with a timer.  On its own the receiver repeats only JOIN, HAVE (also
 when it hears nothing for long) and its last word.
 
-Nothing reaches the Sink before the manifest's signature and the block's digest are right.
+Nothing reaches the Sink before the manifest's signature is right, and no block before its digest
+is, but for a desk that proves it where it lands (`toolkit.gpu.desk`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Deliveries into device memory: a Sink around a Sink.
 
-Blocks of safetensors files go to a device as they are verified, in whatever order they come once
-the file's header is here (`Receiver(headers_first=True)`); all other files, and those too where
-`weights` is `both`, go to the sink inside.  A block that is on the device is hashed there once
-more and compared with the manifest's list, and only then counted: what landed is proven, not only
-what was received.
+Blocks of safetensors files go to a device as they come, in whatever order once the file's header is
+here (`Receiver(headers_first=True)`); all other files, and those too where `weights` is `both`, go
+to the sink inside.  A block that is on the device is hashed there and
+compared with the manifest's list, and only then counted: what landed is proven, not only what was
+received.
 """
 
 from __future__ import annotations
